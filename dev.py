@@ -1,0 +1,172 @@
+"""Set up this checkout and run its jobs: python3 dev.py demo | test | check | setup.
+
+Needs Python 3.11 or newer and nothing else: it makes `.venv` beside this file, installs the package there, and
+remembers what it did, so that the next call starts at once.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "ratesmith-setup.txt"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+DEMO = [
+    "examples/digits.py:task",
+    *("--strategy", 'step(every="30%")'),
+    *("--strategy", 'multistep(milestones=["50%", "75%"])'),
+    *("--strategy", 'exponential(gamma=0.1, every="50%")'),
+    *("--strategy", "cosine()"),
+    *("--strategy", "plateau(factor=0.3, patience=1)"),
+    *("--strategy", 'custom("inverse_time", every="1ep")'),
+    *("--steps", "12ep", "--seeds", "3", "--out", "runs/demo"),
+]
+CHECKS = [
+    ["ruff", "check", "."],
+    ["ruff", "format", "--check", "."],
+    ["mypy"],
+    ["pytest", "-q", "tests/test_layers.py", "tests/test_surface.py"],
+]
+
+
+def say(text: str) -> None:
+    """Say one line of what is being done."""
+    print(f"dev.py: {text}", flush=True)
+
+
+def stop(text: str) -> None:
+    """End with one plain sentence on what to do."""
+    sys.exit(f"dev.py: {text}")
+
+
+def works(*command: str | Path) -> bool:
+    """Tell whether a command runs and succeeds."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def run(*command: str | Path) -> None:
+    """Run a command from the checkout's folder; end with its status if it fails."""
+    try:
+        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    except KeyboardInterrupt:
+        status = 130
+    if status:
+        sys.exit(status)
+
+
+def make_environment() -> None:
+    """Make .venv with whatever this machine has: venv, or uv."""
+    good = "import sys; sys.exit(sys.version_info < (3, 11))"
+    if PYTHON.exists() and works(PYTHON, "-c", good):
+        return
+    if VENV.exists():
+        say(f"{VENV.name} is broken; making it anew")
+        shutil.rmtree(VENV)
+    say(f"making {VENV.name} with Python {sys.version.split()[0]}")
+    uv = shutil.which("uv")
+    if works(sys.executable, "-m", "venv", VENV):
+        return
+    if uv and works(uv, "venv", "--seed", "--clear", "--python", sys.executable, VENV):
+        return
+    # Debian's python3 has venv but not ensurepip: the environment can still be made, pip is mended below.
+    if works(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV):
+        return
+    stop(
+        f"cannot make a virtual environment with {sys.executable}; "
+        "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
+    )
+
+
+def mend_pip() -> None:
+    """See that .venv has pip, which environments made by uv, or on Debian, lack."""
+    if works(PYTHON, "-m", "pip", "--version"):
+        return
+    say(f"{VENV.name} has no pip; installing it")
+    uv = shutil.which("uv") or "uv"
+    if not (
+        works(PYTHON, "-m", "ensurepip", "--upgrade")
+        or works(uv, "pip", "install", "--python", PYTHON, "pip")
+        or works(sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip")
+    ):
+        stop(
+            f"{VENV.name} has no pip and none could be installed; "
+            "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
+        )
+
+
+def cpu_index() -> list[str]:
+    """Give pip's options for PyTorch's CPU builds, where they are wanted and the index answers within 3 seconds."""
+    if sys.platform != "linux":
+        return []
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(f"{CPU_INDEX}/torch/", timeout=3) as reply:
+                answers.append(reply.status == 200)
+        except OSError:
+            answers.append(False)
+
+    # In a thread of its own: a name look-up knows no time limit.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(3)
+    if any(answers):
+        return ["--extra-index-url", CPU_INDEX]
+    say("PyTorch's CPU index does not answer; torch comes from where pip is set to look")
+    return []
+
+
+def setup() -> None:
+    """Make the environment and install the package, unless that has been done for these very files."""
+    parts = [Path(__file__).read_bytes(), str(ROOT).encode()]
+    parts += [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
+    wanted = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    make_environment()
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    mend_pip()
+    say("installing the package and what it needs (a few minutes the first time, mostly PyTorch)")
+    pip = ["-m", "pip", "install", "--disable-pip-version-check", *cpu_index()]
+    run(PYTHON, *pip, "--constraint", ROOT / "constraints.txt", "--editable", f"{ROOT}[dev]")
+    STAMP.write_text(wanted, encoding="utf-8")
+    say("set up")
+
+
+def main() -> None:
+    """Read the job, set up, and run it."""
+    if sys.version_info < (3, 11):  # noqa: UP036  # this file is what an older Python is run on
+        stop(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; run it with a newer python3")
+    parser = argparse.ArgumentParser(prog="dev.py", description="Set up this checkout and run its jobs.")
+    parser.add_argument(
+        "job",
+        choices=["demo", "test", "check", "setup"],
+        help="demo: the main job on real data; test: all tests; check: linter, types, layers; setup: only set up",
+    )
+    job, rest = parser.parse_known_args()
+    setup()
+    if job.job == "demo":
+        say("comparing six strategies and the constant rate on handwritten digits")
+        run(PYTHON, "-m", "ratesmith", "compare", *DEMO, *rest)
+    elif job.job == "test":
+        run(PYTHON, "-m", "pytest", *rest)
+    elif job.job == "check":
+        for command in CHECKS:
+            say(" ".join(command))
+            run(PYTHON, "-m", *command)
+
+
+if __name__ == "__main__":
+    main()

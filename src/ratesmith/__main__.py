@@ -1,0 +1,18 @@
+"""The command line's entry: `ratesmith` and `python -m ratesmith`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, or say what to install where an extra is missing."""
+    try:
+        from ratesmith.cli import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ratesmith"):
+            raise
+        sys.exit(f"ratesmith: the command line needs {error.name}; run: pip install 'ratesmith[compare]'")
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

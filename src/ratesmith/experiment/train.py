@@ -1,0 +1,95 @@
+"""Train one trial: set the rate, make the update, measure, let the controller hear, and notice divergence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ratesmith.controllers import Controller
+from ratesmith.experiment.trial import Plan, Point, Run, Trial
+from ratesmith.horizon import Horizon
+from ratesmith.notation import parse
+from ratesmith.task import Task, Training
+
+EXPLODED: Final = 1000.0
+"""A training loss this many times the first one's distance from zero (at least 1) above it is no longer training."""
+SHOWN_RATES: Final = 256
+
+
+class Diverged(Exception):  # noqa: N818  # it is an outcome that is counted, not an error
+    """The loss is not finite, or exploded, at update number `step`."""
+
+    def __init__(self, step: int, what: str, loss: float) -> None:
+        """Say where and how."""
+        super().__init__(f"{what} loss {loss:.3g} at step {step}")
+        self.step = step
+
+
+def train(
+    task: Task, trial: Trial, plan: Plan, functions: Mapping[str, Callable[[int], float]]
+) -> tuple[Run, Training]:
+    """Run a trial to its end, or to where it diverges, and give what happened and the trained state.
+
+    `functions` are those that the strategy's `custom("name")` may name. Raises ValueError where the strategy gives a
+    negative rate or listens to a metric that is not measured.
+    """
+    began = time.perf_counter()
+    training = task.start(trial.seed)
+    controller = parse(trial.strategy).build(Horizon(plan.steps, training.steps_per_epoch), functions)
+    curve = [Point(0, None, dict(training.evaluate()))]
+    rates: list[tuple[int, float]] = []
+    status, message, steps = "done", "", plan.steps
+    try:
+        _updates(training, controller, trial, plan, curve, rates)
+    except Diverged as outcome:
+        status, message, steps = "diverged", str(outcome), outcome.step + 1
+    run = Run(
+        trial=trial,
+        status=status,
+        steps=steps,
+        seconds=time.perf_counter() - began,
+        metrics=curve[-1].metrics if status == "done" else {},
+        curve=tuple(curve),
+        rates=tuple(rates),
+        message=message,
+    )
+    return run, training
+
+
+def _updates(
+    training: Training,
+    controller: Controller[Any],
+    trial: Trial,
+    plan: Plan,
+    curve: list[Point],
+    rates: list[tuple[int, float]],
+) -> None:
+    """Make all updates; `curve` and `rates` grow as they are made."""
+    state = controller.init()
+    show_every = max(1, plan.steps // SHOWN_RATES)
+    limit, losses = math.inf, []
+    for step in range(plan.steps):
+        factor = controller.value(state, step)
+        if not 0.0 <= factor < math.inf:
+            raise ValueError(
+                f"{trial.strategy}: a factor must be finite and at least 0, got {factor!r} at step {step}; "
+                "give a rule that stays positive"
+            )
+        lr = trial.base_lr * factor
+        if step % show_every == 0:
+            rates.append((step, lr))
+        loss = training.step(lr)
+        if not loss < limit:
+            raise Diverged(step, "training", loss)
+        if step == 0:
+            limit = loss + EXPLODED * max(1.0, abs(loss))
+        losses.append(loss)
+        if (step + 1) % plan.evaluate_every == 0 or step + 1 == plan.steps:
+            metrics = dict(training.evaluate())
+            if not math.isfinite(metrics["loss"]):
+                raise Diverged(step, "validation", metrics["loss"])
+            curve.append(Point(step + 1, math.fsum(losses) / len(losses), metrics))
+            losses.clear()
+            state = controller.observe(state, step + 1, metrics)

@@ -1,0 +1,140 @@
+"""Task and Training: what finding and comparing need from a framework, and how a user's own file gives one."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn, Protocol, runtime_checkable
+
+
+class Training(Protocol):
+    """One training in progress; everything that it is can be saved and restored."""
+
+    base_lr: float
+    """The first parameter group's own rate, as the optimizer was made."""
+    steps_per_epoch: int
+    """Steps of one pass over the training data."""
+
+    def step(self, lr: float) -> float:
+        """Make one optimizer update at this rate and give the training loss.
+
+        `lr` is the first parameter group's rate; the other groups keep their ratio to it.
+        """
+
+    def evaluate(self, split: str = "validation") -> Mapping[str, float]:
+        """Measure on the validation set (or "test") and leave the training state untouched.
+
+        "loss" is always among the metrics.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give a copy of all that decides how training goes on: model, optimizer, data position, random states."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state_dict` gave, bit for bit."""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What to train, and how it is judged; `start` begins the same training anew for the same seed."""
+
+    has_test: bool
+    """Whether `evaluate("test")` has data of its own."""
+
+    def start(self, seed: int) -> Training:
+        """Begin a training: the seed decides the initial weights, the batch order and all other randomness."""
+
+    def save(self, state: dict[str, Any], path: Path) -> None:
+        """Write a training's state to a file, in a format that can be read without running code from it."""
+
+    def load(self, path: Path) -> dict[str, Any]:
+        """Read what `save` wrote."""
+
+
+class TaskError(Exception):
+    """A task that cannot be used; the message is one line for its author."""
+
+
+def load_task(reference: str) -> tuple[Task, ModuleType]:
+    """Give the task that `path/to/file.py:name` names, and the module of its file.
+
+    `name` is a task or a function without arguments that gives one. Raises TaskError with one line that says what is
+    wrong: no such file, no such name, an error in the file, or something that is no task.
+    """
+    path, name = split_reference(reference)
+    module = _module(path)
+    if not hasattr(module, name):
+        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise TaskError(f"{path}: there is no {name!r}; the file has {', '.join(known) or 'nothing to call'}")
+    task = getattr(module, name)
+    if callable(task) and not isinstance(task, Task):
+        try:
+            task = task()
+        except Exception as error:
+            fail_in_user_code(reference, path, error)
+    if not isinstance(task, Task):
+        raise TaskError(
+            f"{reference}: this must be a task or a function that gives one, got {type(task).__name__}; "
+            "return a ratesmith.torch.TorchTask, or an object with has_test, start, save and load"
+        )
+    return task, module
+
+
+def load_functions(path: Path) -> Mapping[str, Any]:
+    """Give all that can be called in a user's file, by name."""
+    if not path.is_file():
+        raise TaskError(f"{path}: there is no such file; give the path of the file that holds the function")
+    return callables(_module(path))
+
+
+def callables(module: ModuleType) -> dict[str, Any]:
+    """Give what can be called in a module, by name."""
+    return {name: value for name, value in vars(module).items() if callable(value)}
+
+
+def split_reference(reference: str) -> tuple[Path, str]:
+    """Read `path/to/file.py:name`.
+
+    >>> path, name = split_reference("examples/digits.py:task")
+    >>> path.as_posix(), name
+    ('examples/digits.py', 'task')
+    """
+    file, colon, name = reference.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise TaskError(f"{reference}: a task is given as path/to/file.py:name; add the name of the function")
+    path = Path(file)
+    if not path.is_file():
+        raise TaskError(f"{file}: there is no such file; give the path of the file that holds {name!r}")
+    return path, name
+
+
+def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoReturn:
+    """Raise TaskError with the last line of the user's file that the error came through."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
+    where = f", line {own[-1].lineno}" if own else ""
+    if isinstance(error, SyntaxError):
+        where = f", line {error.lineno}"
+    said = " ".join(str(error).split()) or "no message"
+    raise TaskError(f"{reference}{where}: {type(error).__name__}: {said}") from error
+
+
+def _module(path: Path) -> ModuleType:
+    path = path.resolve()
+    name = f"ratesmith_task_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TaskError(f"{path}: a task's file must be Python, got {path.suffix or 'no suffix'!r}; name it .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look themselves up there
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as for `python file.py`, so that it can import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        fail_in_user_code(path.name, path, error)
+    return module

@@ -1,0 +1,170 @@
+"""Drop-in for torch.optim.lr_scheduler: the same names and calls, with rates computed by Ratesmith's values.
+
+Each class is a subclass of torch's class of the same name, so trainers that test for it accept it, and options,
+attributes and checkpoints are torch's own. Only where the rate comes from differs: from the closed form of the step,
+not from the rate of the step before. Where somebody else changed a group's rate in between (a second scheduler, or
+your own code), the change is kept and scaled on, as torch's chainable schedulers do.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from torch.optim import Optimizer, lr_scheduler
+
+from ratesmith._arrays import NUMBERS
+from ratesmith.schedule import Product, Schedule, finite
+from ratesmith.shapes import SHAPES, Exponential, Milestones, Staircase
+
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "MultiStepLR", "ReduceLROnPlateau", "StepLR"]
+
+
+class _ClosedForm(lr_scheduler.LRScheduler):
+    """A scheduler whose rate in each group is `floor + (base - floor) * factor(step)`."""
+
+    _floor = 0.0
+
+    def _factor(self, step: int) -> float:
+        raise NotImplementedError
+
+    def get_lr(self) -> list[Any]:
+        """Give each group's rate for the step `last_epoch`."""
+        step = self.last_epoch
+        groups = [group["lr"] for group in self.optimizer.param_groups]
+        factor = self._factor(step)
+        if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
+            return [self._blend(now, factor) for now in groups]
+        if not hasattr(self, "_last_lr"):  # built in the middle of a run, with last_epoch: only the bases are known
+            return [self._blend(base, factor) for base in self.base_lrs]
+        before = self._factor(step - 1)
+        rates = []
+        for index, now in enumerate(groups):
+            base = self.base_lrs[index] if index < len(self.base_lrs) else None
+            if base is not None and bool(now == self._blend(base, before)):
+                rates.append(self._blend(base, factor))
+            elif before != 0.0:  # somebody else wrote this rate, or the group joined late: scale it on
+                rates.append(self._blend(now, factor / before))
+            else:
+                rates.append(now if base is None else now + (base - self._floor) * factor)
+        return rates
+
+    def _blend(self, high: Any, factor: float) -> Any:
+        return high if factor == 1.0 else self._floor + (high - self._floor) * factor
+
+
+# Schedules are values: one for each set of options serves every scheduler and every step. They are kept here, not in
+# the scheduler, whose attributes are its checkpoint: an object of ours in there could not be loaded safely.
+_staircase = functools.lru_cache(Staircase)
+_exponential = functools.lru_cache(Exponential)
+
+
+@functools.lru_cache
+def _milestones(counted: frozenset[tuple[int, int]], gamma: float) -> Schedule:
+    """Give the schedule for milestones that may be named more than once: one staircase for each time."""
+    times = max((count for _, count in counted), default=1)
+    stairs = (sorted(step for step, count in counted if count > time) for time in range(times))
+    return Product(tuple(Milestones(tuple(steps), gamma) for steps in stairs))
+
+
+class StepLR(_ClosedForm, lr_scheduler.StepLR):
+    """Each group's rate times `gamma` every `step_size` steps; `ratesmith.recipes.step` as a scheduler.
+
+    Formula: `base * gamma ** floor(epoch / step_size)`. Source: torch.optim.lr_scheduler.StepLR.
+    """
+
+    def _factor(self, step: int) -> float:
+        return float(_staircase(self.step_size, self.gamma)(step))
+
+
+class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
+    """Each group's rate times `gamma` at each of the `milestones`; `ratesmith.recipes.multistep` as a scheduler.
+
+    Formula: `base * gamma ** (number of milestones <= epoch)`. Source: torch.optim.lr_scheduler.MultiStepLR.
+    """
+
+    def _factor(self, step: int) -> float:
+        return float(_milestones(frozenset(self.milestones.items()), self.gamma)(step))
+
+
+class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
+    """Each group's rate times `gamma` at every step; `ratesmith.recipes.exponential` as a scheduler.
+
+    Formula: `base * gamma ** epoch`. Source: torch.optim.lr_scheduler.ExponentialLR.
+    """
+
+    def _factor(self, step: int) -> float:
+        return float(_exponential(self.gamma)(step))
+
+
+class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
+    """Each group's rate along a cosine, lowest at `T_max` and rising again after it, as torch's does.
+
+    Formula: `eta_min + (base - eta_min) * (1 + cos(pi epoch / T_max)) / 2`. `ratesmith.recipes.cosine` is the value
+    that stays at its end instead. Source: Loshchilov and Hutter, "SGDR", 2017; torch.optim.lr_scheduler.
+    """
+
+    @property
+    def _floor(self) -> float:  # type: ignore[override]  # torch's attribute is the one to follow
+        return self.eta_min
+
+    def _factor(self, step: int) -> float:
+        half = self.T_max
+        if finite("CosineAnnealingLR", "T_max", half) <= 0:
+            raise ValueError(f"CosineAnnealingLR: T_max must be above 0, got {half!r}; give the length of the decay")
+        _, factor = SHAPES["cosine"](half - abs(step % (2 * half) - half), half, NUMBERS)
+        return float(factor)
+
+
+class LambdaLR(lr_scheduler.LambdaLR):
+    """Each group's rate is its base times `lr_lambda(epoch)`: one function, or one for each parameter group.
+
+    `ratesmith.recipes.custom` as a scheduler; a function that several groups share is called once a step. Raises
+    ValueError where a function gives NaN or infinity. Source: torch.optim.lr_scheduler.LambdaLR.
+    """
+
+    def get_lr(self) -> list[Any]:
+        """Give each group's rate for the step `last_epoch`."""
+        factors: dict[int, Any] = {}
+        for function in self.lr_lambdas:
+            if id(function) not in factors:
+                factor = function(self.last_epoch)
+                if isinstance(factor, (int, float)):
+                    finite(f"LambdaLR: lr_lambda({self.last_epoch})", "its value", factor)
+                factors[id(function)] = factor
+        return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
+    """Each group's rate times `factor` when a metric stops improving; `ratesmith.Plateau` as a scheduler.
+
+    The rule and its bookkeeping are torch's own. `verbose` is still accepted, by keyword: each reduction is then
+    printed once. `min_lr` (a number or one for each group) and `eps` are absolute rates, as in torch.
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: Any = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: Any = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
+        *,
+        verbose: bool = False,
+    ) -> None:
+        """Take torch's options in torch's order."""
+        super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
+        self.verbose = verbose
+
+    def _reduce_lr(self, epoch: int) -> None:
+        before = [float(group["lr"]) for group in self.optimizer.param_groups]
+        super()._reduce_lr(epoch)
+        after = [float(group["lr"]) for group in self.optimizer.param_groups]
+        if self.verbose and after != before:
+            shown = ", ".join(f"{old:.4g} -> {new:.4g}" for old, new in zip(before, after, strict=True))
+            print(f"ReduceLROnPlateau: epoch {epoch}: reducing the learning rate, {shown}")
