@@ -20,9 +20,9 @@ class Numbers:
         return yes if condition else no
 
     @staticmethod
-    def clip(x: float, low: float, high: float) -> float:
+    def clip(x: float, low: float, high: float | None) -> float:
         """Give `x` kept within `low` and `high`."""
-        return low if x < low else min(x, high)
+        return low if x < low else x if high is None or x < high else high
 
 
 NUMBERS: Final = Numbers()

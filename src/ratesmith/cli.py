@@ -215,9 +215,10 @@ def print_comparison(found: Any) -> None:
 @contextmanager
 def user_mistakes(*more: type[Exception]) -> Iterator[None]:
     """Turn what a user can cause into one line."""
+    mistakes: tuple[type[Exception], ...] = (ValueError, TypeError, *more)
     try:
         yield
-    except (ValueError, TypeError, *more) as error:
+    except mistakes as error:
         raise Mistake(" ".join(str(error).split())) from error
 
 

@@ -10,6 +10,7 @@ import ast
 import difflib
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -144,7 +145,7 @@ def _options(function: Callable[..., Any], skip: int) -> str:
 def _number(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         node = node.operand
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and math.isfinite(node.value)
 
 
 def _plain(node: ast.expr) -> bool:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import abc
 import bisect
-import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ratesmith._arrays import NUMBERS, owner
 from ratesmith.horizon import whole
 
+LARGEST: Final = 1e150
+"""Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
 
-def finite(who: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+
+def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
     """Give `value` as a finite float within `least` and `most`, or raise an error that says who wanted it.
 
     >>> finite("Ramp", "start", 1)
     1.0
     """
     must = f"{who}: {name} must be a finite number"
-    if least > -math.inf or most < math.inf:
-        must += f" from {least:g} to {most:g}" if most < math.inf else f" of at least {least:g}"
+    if least > -LARGEST:
+        must += f" from {least:g} to {most:g}" if most < LARGEST else f" of at least {least:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{must}, got {value!r}; give a plain number")
     number = float(value)
-    if not (math.isfinite(number) and least <= number <= most):
+    if not least <= number <= most:
         raise ValueError(f"{must}, got {value!r}; give such a number")
     return number
 
@@ -63,7 +65,9 @@ class Schedule(abc.ABC):
         """Multiply, step by step, with another schedule or with a number."""
         if isinstance(other, Schedule):
             return Product((self, other))
-        return Product((self,), scale=float(other)) if isinstance(other, numbers.Real) else NotImplemented
+        if isinstance(other, numbers.Real):
+            return Product((self,), scale=float(other))
+        return NotImplemented
 
     __rmul__ = __mul__
 
@@ -191,5 +195,5 @@ class Product(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         value = self.scale
         for factor in self.factors:
-            value = value * factor._at(t, xp)
+            value = xp.clip(value * factor._at(t, xp), -LARGEST, LARGEST)
         return value

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ratesmith._arrays import one_by_one, passed
 from ratesmith.horizon import whole
-from ratesmith.schedule import Schedule, finite
+from ratesmith.schedule import LARGEST, Schedule, finite
 
 
 def _linear(t: Any, steps: int, xp: Any) -> tuple[Any, Any]:
@@ -117,7 +117,7 @@ class Milestones(Schedule):
         object.__setattr__(self, "gamma", _positive("Milestones", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(passed(self.at, t, xp), 0, _most(self.gamma))
+        return self.gamma ** xp.clip(passed(self.at, xp.clip(t, 0, None), xp), 0, _most(self.gamma))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Exponential(Schedule):
     """Decays smoothly by `gamma` over every `every` steps; it never ends.
 
     Formula: `gamma ** (step / every)`. With `every=1` this is torch.optim.lr_scheduler.ExponentialLR, one step each.
-    A gamma above 1 grows, and stays flat at about 1e300.
+    A gamma above 1 grows, and stays flat at about 1e150.
 
     >>> decay = Exponential(gamma=0.25, every=10)
     >>> decay(0), decay(5), decay(10), decay(10**9)
@@ -186,4 +186,4 @@ def _positive(who: str, name: str, value: Any) -> float:
 
 def _most(gamma: float) -> float:
     """Give the power of `gamma` at which it stays flat, so that growth never overflows."""
-    return math.inf if gamma <= 1 else math.floor(690 / math.log(gamma))
+    return math.inf if gamma <= 1 else math.floor(math.log(LARGEST) / math.log(gamma))

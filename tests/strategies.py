@@ -1,0 +1,33 @@
+"""Random schedules, for laws that must hold for all of them."""
+
+from hypothesis import strategies as st
+
+from ratesmith import Constant, Custom, Exponential, Milestones, Ramp, Schedule, Staircase
+
+values = st.floats(0.0, 10.0)
+lengths = st.integers(0, 40)
+gammas = st.floats(0.05, 2.0)
+steps = st.integers(-50, 200) | st.sampled_from([2**24, 10**9, 2**53 + 1, 2**62])
+
+finite_parts: st.SearchStrategy[Schedule] = st.one_of(
+    st.builds(Constant, values, lengths),
+    st.builds(Ramp, values, values, lengths, st.sampled_from(["linear", "cosine"])),
+)
+endless_parts: st.SearchStrategy[Schedule] = st.one_of(
+    st.builds(Constant, values),
+    st.builds(Staircase, st.integers(1, 40), gammas),
+    st.builds(Milestones, st.lists(lengths, unique=True, max_size=5).map(lambda at: tuple(sorted(at))), gammas),
+    st.builds(Exponential, gammas, st.integers(1, 40)),
+    st.builds(Custom, st.just(lambda step: 1 / (1 + step)), st.integers(1, 40)),
+)
+
+
+def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
+    return st.one_of(
+        st.builds(lambda a, b: a >> b, finite_parts, inner),
+        st.builds(lambda a, b: a * b, inner, inner),
+        st.builds(lambda k, a: k * a, values, inner),
+    )
+
+
+schedules: st.SearchStrategy[Schedule] = st.recursive(finite_parts | endless_parts, _grown, max_leaves=5)

@@ -1,0 +1,139 @@
+"""Strategies as text: read, written, built, and refused with the place."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratesmith import Exponential, Horizon, Milestones, Plateau, Ramp, Staircase
+from ratesmith.notation import NotationError, parse
+
+HORIZON = Horizon(200, steps_per_epoch=20)
+SAMPLES = [
+    "constant()",
+    'step("30%")',
+    'step(every="30%", gamma=0.1)',
+    'multistep(milestones=["50%", 150], gamma=0.5)',
+    "exponential(0.99)",
+    "cosine(final=0.1)",
+    "linear()",
+    'warmup("5%", shape="cosine") >> cosine()',
+    "plateau(factor=0.3, patience=1)",
+    'step(every="30%") * plateau(patience=5)',
+    '0.5 * (warmup("5%") >> cosine()) * plateau()',
+    'custom("rule", every="1ep")',
+    "warmup(3) >> (warmup(4) >> linear())",
+]
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_what_is_written_reads_back_equal(text):
+    strategy = parse(text)
+    assert parse(str(strategy)) == strategy
+    assert str(parse(f"  {text}  ".replace(", ", ",").replace("=", " = "))) == str(strategy)
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_every_sample_builds_a_controller(text):
+    controller = parse(text).build(HORIZON, {"rule": lambda epoch: 0.9**epoch})
+    assert controller.value(controller.init(), 100) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('step("30%")', Staircase(60, 0.1)),
+        ('multistep(["50%", 150], gamma=0.5)', Milestones((100, 150), 0.5)),
+        ('exponential(0.9, every="1ep")', Exponential(0.9, 20)),
+        ('warmup("5%") >> cosine(final=0.1)', Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 190, "cosine")),
+        ("0.5 * linear()", 0.5 * Ramp(1.0, 0.0, 200)),
+        ('plateau(factor=0.3, metric="accuracy", mode="max")', Plateau(0.3, metric="accuracy", mode="max")),
+    ],
+)
+def test_notation_builds_the_value_it_names(text, value):
+    assert parse(text).build(HORIZON) == value
+
+
+def test_brackets_change_the_meaning_and_are_kept():
+    tight, loose = parse('0.5 * warmup("5%") >> cosine()'), parse('0.5 * (warmup("5%") >> cosine())')
+    assert tight != loose
+    assert tight.build(HORIZON)(100) == pytest.approx(2 * loose.build(HORIZON)(100))
+
+
+def test_a_schedule_and_a_plateau_multiply():
+    both = parse("step(every=10, gamma=0.5) * plateau(factor=0.1, patience=0)").build(HORIZON)
+    state = both.init()
+    for loss in (1.0, 2.0):
+        state = both.observe(state, 15, {"loss": loss})
+    assert both.value(state, 15) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cosin()", "Notation: there is no strategy 'cosin'; did you mean cosine? (character 1 of cosin())"),
+        ("warmup(5) >> cosin()", "Notation: there is no strategy 'cosin'; did you mean cosine? (character 14 of"),
+        ("qqq()", "Notation: there is no strategy 'qqq'; known: constant, step, multistep,"),
+        ("cosine", "Notation: a strategy is a name with options, such as cosine() or"),
+        ("cosine(", "Notation: this is not notation ('(' was never closed)"),
+        ("", "Notation: this is not notation"),
+        ("cosine(finale=1)", "Notation: cosine: got an unexpected keyword argument 'finale'; it is cosine(final=0.0)"),
+        ("step()", "Notation: step: missing a required argument: 'every'; it is step(every, gamma=0.1)"),
+        ("step(30, 0.1, 5)", "Notation: step: too many positional arguments; it is step(every, gamma=0.1)"),
+        ("step(every=open('x'))", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("cosine(final=-1e999)", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("step(every=x)", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("step(**x)", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("step(every=f'{x}')", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("multistep([[1]])", "Notation: an option is a number, a text in quotes or a list of these"),
+        ("__import__('os').system('true')", "Notation: a strategy is a name with options"),
+        ("().__class__", "Notation: a strategy is a name with options"),
+        ("cosine() + cosine()", "Notation: a strategy is a name with options"),
+        ("2", "Notation: a strategy is a name with options"),
+        ("2 >> cosine()", "Notation: a strategy is a name with options"),
+        ("cosine() * " * 70 + "cosine()", "Notation: at most 64 parts may be nested"),
+        ("(" * 300 + "cosine()" + ")" * 300, "Notation: this is not notation"),
+        ("cosine()" + " " * 5000, "Notation: a strategy must be at most 4096 characters, got 5008"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_place(text, message):
+    with pytest.raises(NotationError) as caught:
+        parse(text)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('step(every="0%")', 'step(every="0%"): Staircase: every must be a whole number of at least 1, got 0'),
+        ("step(every=0.3)", "step(every=0.3): Horizon: a length must be whole steps, '5%' or '2ep', got 0.3"),
+        ("exponential(gamma=-1)", "exponential(gamma=-1): Exponential: gamma must be above 0, got -1"),
+        ("multistep([150, 50])", "multistep([150, 50]): Milestones: milestones must rise, got 150 before 50"),
+        ("constant() >> cosine()", None),
+        ("step(5) >> cosine()", "step(5) >> cosine(): Sequence: only the last part may be endless"),
+        ("plateau() >> cosine()", "plateau() >> cosine(): only a schedule can stand before >>"),
+        ("plateau(factor=1)", "plateau(factor=1): Plateau: factor must be below 1"),
+        ('custom("rul")', "custom(\"rul\"): custom: there is no function 'rul'; did you mean 'rule'?"),
+    ],
+)
+def test_options_that_cannot_hold_are_refused_when_the_horizon_is_known(text, message):
+    if message is None:
+        parse(text).build(HORIZON)
+        return
+    with pytest.raises(NotationError) as caught:
+        parse(text).build(HORIZON, {"rule": lambda step: 1.0})
+    assert message in str(caught.value)
+
+
+@given(st.text(max_size=60) | st.text(alphabet="cosine()[]{}=,.'\"*>- 0123456789abf", max_size=60))
+def test_no_text_does_anything_but_parse_or_be_refused(text):
+    try:
+        strategy = parse(text)
+    except NotationError:
+        return
+    assert parse(str(strategy)) == strategy
+
+
+def test_only_text_is_read():
+    with pytest.raises(TypeError, match="Notation: a strategy must be text, got 3; write 'cosine\\(\\)'"):
+        parse(3)

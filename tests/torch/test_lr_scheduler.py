@@ -1,0 +1,260 @@
+"""The drop-in schedulers against the installed torch, class by class."""
+
+import copy
+import io
+import random
+
+import pytest
+import torch
+from torch.optim import lr_scheduler as theirs
+
+from ratesmith import Custom, Exponential, Milestones, Plateau, Ramp, Staircase
+from ratesmith.torch import lr_scheduler as ours
+
+CASES = [
+    ("StepLR", {"step_size": 30}),
+    ("StepLR", {"step_size": 7, "gamma": 0.9}),
+    ("MultiStepLR", {"milestones": [30, 80]}),
+    ("MultiStepLR", {"milestones": [80, 30, 200, 30], "gamma": 0.5}),
+    ("MultiStepLR", {"milestones": [0, 3]}),
+    ("MultiStepLR", {"milestones": []}),
+    ("ExponentialLR", {"gamma": 0.97}),
+    ("CosineAnnealingLR", {"T_max": 1}),
+    ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.001}),
+    ("CosineAnnealingLR", {"T_max": 100}),
+    ("CosineAnnealingLR", {"T_max": 200, "eta_min": 0.05}),
+    ("CosineAnnealingLR", {"T_max": 300}),
+    ("CosineAnnealingLR", {"T_max": 62.5}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}),
+    ("LambdaLR", {"lr_lambda": [lambda epoch: 0.95**epoch, lambda epoch: 1 / (1 + epoch)]}),
+]
+NAMES = [f"{name}-{index}" for index, (name, _) in enumerate(CASES)]
+
+
+def optimizer(as_tensors=False):
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, 0.013)]
+    if as_tensors:
+        groups = [{**group, "lr": torch.tensor(group["lr"])} for group in groups]
+    return torch.optim.SGD(groups)
+
+
+def rates(of):
+    return [float(group["lr"]) for group in of.param_groups]
+
+
+def go(of, *schedulers):
+    of.step()
+    for scheduler in schedulers:
+        scheduler.step()
+    return rates(of)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_300_rates_of_two_groups_equal_torch(name, options):
+    a, b = optimizer(), optimizer()
+    their, our = getattr(theirs, name)(a, **options), getattr(ours, name)(b, **options)
+    assert isinstance(our, getattr(theirs, name))
+    assert rates(a) == rates(b)
+    for _ in range(300):
+        assert go(b, our) == pytest.approx(go(a, their), rel=1e-12, abs=0)
+        assert our.get_last_lr() == rates(b)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+@pytest.mark.parametrize("k", [1, 7, 30, 63])
+def test_saved_after_any_step_and_loaded_anew_it_goes_on_the_same(name, options, k):
+    a, b = optimizer(), optimizer()
+    first = getattr(ours, name)(a, **options)
+    for _ in range(k):
+        go(a, first)
+    file = io.BytesIO()
+    torch.save({"optimizer": a.state_dict(), "scheduler": first.state_dict()}, file)
+    second = getattr(ours, name)(b, **options)
+    file.seek(0)
+    saved = torch.load(file, weights_only=True)
+    b.load_state_dict(saved["optimizer"])
+    second.load_state_dict(saved["scheduler"])
+    for _ in range(100):
+        assert go(b, second) == go(a, first)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_checkpoints_go_both_ways_between_torch_and_the_drop_in(name, options):
+    for first_module, second_module in ((theirs, ours), (ours, theirs)):
+        a, b = optimizer(), optimizer()
+        first = getattr(first_module, name)(a, **options)
+        for _ in range(33):
+            go(a, first)
+        second = getattr(second_module, name)(b, **options)
+        b.load_state_dict(copy.deepcopy(a.state_dict()))
+        second.load_state_dict(copy.deepcopy(first.state_dict()))
+        for _ in range(60):
+            assert go(b, second) == pytest.approx(go(a, first), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_a_scheduler_built_in_the_middle_of_a_run_knows_its_rate(name, options):
+    a, b = optimizer(), optimizer()
+    whole = getattr(ours, name)(a, **options)
+    for _ in range(40):
+        go(a, whole)
+    for group in b.param_groups:
+        group["initial_lr"] = group["lr"]
+    late = getattr(ours, name)(b, last_epoch=39, **options)
+    assert rates(b) == rates(a)
+    assert go(b, late) == go(a, whole)
+
+
+@pytest.mark.parametrize(("name", "options"), [case for case in CASES if case[0] != "LambdaLR"])
+def test_a_rate_that_somebody_else_changed_is_kept_and_scaled_as_torch_does(name, options):
+    a, b = optimizer(), optimizer()
+    their, our = getattr(theirs, name)(a, **options), getattr(ours, name)(b, **options)
+    for step in range(60):
+        if step == 20:
+            for of in (a, b):
+                of.param_groups[0]["lr"] *= 0.3
+        assert go(b, our) == pytest.approx(go(a, their), rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("name", ["StepLR", "ExponentialLR", "CosineAnnealingLR", "MultiStepLR"])
+def test_behind_a_warm_up_of_torch_it_gives_torchs_rates(name):
+    options = dict(CASES)[name] if name != "CosineAnnealingLR" else {"T_max": 100, "eta_min": 0.001}
+    found = []
+    for module in (theirs, ours):
+        of = optimizer()
+        both = [theirs.LinearLR(of, 0.1, total_iters=10), getattr(module, name)(of, **options)]
+        found.append([rates(of)] + [go(of, *both) for _ in range(60)])
+    for their, our in zip(*found, strict=True):
+        assert our == pytest.approx(their, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("name", ["StepLR", "ExponentialLR", "CosineAnnealingLR"])
+def test_in_a_sequence_of_torch_it_gives_torchs_rates(name):
+    options = dict(CASES)[name] if name != "CosineAnnealingLR" else {"T_max": 50}
+    found = []
+    for module in (theirs, ours):
+        of = optimizer()
+        parts = [theirs.LinearLR(of, 0.1, total_iters=10), getattr(module, name)(of, **options)]
+        both = theirs.SequentialLR(of, parts, milestones=[10])
+        found.append([rates(of)] + [go(of, both) for _ in range(50)])
+    for their, our in zip(*found, strict=True):
+        assert our == pytest.approx(their, rel=1e-12, abs=0)
+
+
+def test_a_group_that_joins_late_follows_the_remaining_factors():
+    of = optimizer()
+    scheduler = ours.ExponentialLR(of, gamma=0.5)
+    go(of, scheduler)
+    of.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1.0})
+    assert go(of, scheduler) == [0.025, 0.00325, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "value"),
+    [
+        ("StepLR", {"step_size": 30}, Staircase(30, 0.1)),
+        ("MultiStepLR", {"milestones": [30, 80]}, Milestones((30, 80), 0.1)),
+        ("ExponentialLR", {"gamma": 0.97}, Exponential(0.97)),
+        ("CosineAnnealingLR", {"T_max": 100}, Ramp(1.0, 0.0, 100, "cosine")),
+        ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}, Custom(lambda epoch: 0.95**epoch)),
+    ],
+)
+def test_the_value_form_gives_the_schedulers_rates(name, options, value):
+    of = optimizer()
+    scheduler = getattr(ours, name)(of, **options)
+    for step in range(100):
+        assert rates(of) == [0.1 * value(step), 0.013 * value(step)]
+        go(of, scheduler)
+
+
+def test_past_its_end_the_cosine_rises_again_and_the_value_holds():
+    of = optimizer()
+    scheduler = ours.CosineAnnealingLR(of, T_max=10)
+    curve = [go(of, scheduler)[0] for _ in range(20)]
+    assert curve[9] == 0.0
+    assert curve[19] == 0.1
+    assert Ramp(1.0, 0.0, 10, "cosine")(20) == 0.0
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_plateau_equals_torch_position_by_position(mode):
+    noise = random.Random(0)
+    positions = (mode, 0.7, 3, 1e-3, "abs", 2, [1e-4, 1e-3], 1e-5)
+    a, b = optimizer(), optimizer()
+    their, our = theirs.ReduceLROnPlateau(a, *positions), ours.ReduceLROnPlateau(b, *positions)
+    for _ in range(300):
+        measured = noise.gauss(0, 1)
+        their.step(measured)
+        our.step(measured)
+        assert rates(b) == rates(a)
+    assert {**our.state_dict(), "verbose": None} == {**their.state_dict(), "verbose": None}
+    assert isinstance(our, theirs.ReduceLROnPlateau)
+
+
+def test_plateau_says_each_reduction_once_when_verbose(capsys):
+    of = optimizer()
+    scheduler = ours.ReduceLROnPlateau(of, patience=1, factor=0.5, min_lr=0.02, verbose=True)
+    for _ in range(9):
+        scheduler.step(1.0)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "ReduceLROnPlateau: epoch 3: reducing the learning rate, 0.1 -> 0.05, 0.013 -> 0.013",
+        "ReduceLROnPlateau: epoch 5: reducing the learning rate, 0.05 -> 0.025, 0.013 -> 0.013",
+        "ReduceLROnPlateau: epoch 7: reducing the learning rate, 0.025 -> 0.02, 0.013 -> 0.013",
+    ]
+    quiet = ours.ReduceLROnPlateau(optimizer(), patience=0)
+    for _ in range(3):
+        quiet.step(1.0)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_value_form_of_plateau_gives_the_schedulers_rates():
+    of, noise, value = optimizer(), random.Random(2), Plateau(0.5, patience=2)
+    scheduler, state = ours.ReduceLROnPlateau(of, factor=0.5, patience=2, eps=0), value.init()
+    for step in range(60):
+        measured = noise.random()
+        scheduler.step(measured)
+        state = value.observe(state, step, {"loss": measured})
+        assert rates(of) == [0.1 * value.value(state, step), 0.013 * value.value(state, step)]
+
+
+def test_a_function_that_groups_share_is_called_once_a_step():
+    calls = []
+    of = optimizer()
+    scheduler = ours.LambdaLR(of, lambda epoch: calls.append(epoch) or 1.0)
+    go(of, scheduler)
+    assert calls == [0, 1]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_a_tensor_rate_stays_the_same_tensor(name, options):
+    of = optimizer(as_tensors=True)
+    before = [group["lr"] for group in of.param_groups]
+    scheduler = getattr(ours, name)(of, **options)
+    plain = optimizer()
+    same = getattr(ours, name)(plain, **options)
+    for _ in range(50):
+        assert go(of, scheduler) == pytest.approx(go(plain, same), rel=1e-6, abs=1e-12)
+    assert all(group["lr"] is tensor for group, tensor in zip(of.param_groups, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda of: ours.StepLR(of, 0), "Staircase: every must be a whole number of at least 1, got 0"),
+        (lambda of: ours.StepLR(of, 1.5), "Staircase: every must be a whole number of at least 1, got 1.5"),
+        (lambda of: ours.StepLR(of, 5, gamma=float("nan")), "Staircase: gamma must be a finite number, got nan"),
+        (lambda of: ours.MultiStepLR(of, [2.5]), "Milestones: a milestone must be a whole number"),
+        (lambda of: ours.ExponentialLR(of, -1), "Exponential: gamma must be above 0, got -1"),
+        (lambda of: ours.CosineAnnealingLR(of, 0), "CosineAnnealingLR: T_max must be above 0, got 0"),
+        (lambda of: ours.CosineAnnealingLR(of, -3), "CosineAnnealingLR: T_max must be above 0, got -3"),
+        (lambda of: ours.LambdaLR(of, lambda _: float("nan")), "LambdaLR: lr_lambda(0): its value must be a finite"),
+        (lambda of: ours.LambdaLR(of, [lambda _: 1.0]), "Expected 2 lr_lambdas, but got 1"),
+        (lambda of: ours.ReduceLROnPlateau(of, factor=1.0), "Factor should be < 1.0."),
+        (lambda of: ours.StepLR("SGD", 5), "str is not an Optimizer"),
+    ],
+)
+def test_what_cannot_hold_is_refused_when_built(build, message):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        build(optimizer())
+    assert str(caught.value).startswith(message)
