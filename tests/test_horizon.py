@@ -8,8 +8,11 @@ from ratesmith import Horizon
 
 @pytest.mark.parametrize(
     ("length", "steps"),
-    [(0, 0), (7, 7), (np.int64(7), 7), ("5%", 50), ("12.5%", 125), (" 5 % ", 50), ("0%", 0), ("100%", 1000)]
-    + [("2ep", 60), ("0.5ep", 15), ("1.5 ep", 45)],
+    [
+        *[(0, 0), (7, 7), (np.int64(7), 7)],
+        *[("5%", 50), ("12.5%", 125), (" 5 % ", 50), ("0%", 0), ("100%", 1000)],
+        *[("2ep", 60), ("0.5ep", 15), ("1.5 ep", 45)],
+    ],
 )
 def test_a_length_becomes_steps(length, steps):
     assert Horizon(1000, steps_per_epoch=30).resolve(length) == steps

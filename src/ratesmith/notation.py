@@ -145,7 +145,8 @@ def _options(function: Callable[..., Any], skip: int) -> str:
 def _number(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         node = node.operand
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and math.isfinite(node.value)
+    value = node.value if isinstance(node, ast.Constant) else None
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # bool is no number here
 
 
 def _plain(node: ast.expr) -> bool:

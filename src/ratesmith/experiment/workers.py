@@ -61,6 +61,9 @@ def executor(workers: int) -> Iterator[Executor]:
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
     try:
+        with _deaf_to_interrupts():
+            for _ in range(workers):
+                pool.submit(int)  # each call of an idle pool starts a process
         yield pool
     except BrokenProcessPool as error:
         raise StudyError(
@@ -76,12 +79,25 @@ def executor(workers: int) -> Iterator[Executor]:
         pool.shutdown()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Hold back Ctrl-C while processes start: they inherit it, since it is the driver's to handle."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare() -> None:
     # One thread each: two on a busy machine made the same training many times slower, and the number of threads
     # changes the numbers. Set before the task's file imports its framework.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         # A driver that was killed cannot stop its workers: they stop themselves.

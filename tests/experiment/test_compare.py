@@ -1,0 +1,237 @@
+"""A comparison, judged: fair, complete, repeatable, and never fooled by a run that diverged."""
+
+import math
+import sqlite3
+from pathlib import Path
+
+import pytest
+from numpy_task import DivergingTask, ExplodingTask, LogisticTask
+
+from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
+from ratesmith.experiment.compare import Progress
+from ratesmith.task import TaskError
+
+TASK = f"{Path(__file__).parents[1] / 'numpy_task.py'}:task"
+STRATEGIES = ['step(every="30%")', "cosine()", "plateau(factor=0.3, patience=1)"]
+
+
+def small(task, folder, strategies=("cosine()",), **options):
+    return compare(task, strategies, folder=folder, **{"steps": 60, "seeds": 2, "rates": [0.03, 0.3, 3.0], **options})
+
+
+def test_every_strategy_gets_every_rate_and_seed_and_the_constant_rate_is_always_there(tmp_path):
+    found = small(LogisticTask(), tmp_path, STRATEGIES, rates=[0.1, 0.3])
+    assert {row.strategy for row in found.rows} == {"constant()", *STRATEGIES}
+    assert {run.trial for run in found.runs} == {
+        Trial(strategy, rate, seed)
+        for strategy in ("constant()", *STRATEGIES)
+        for rate in found.rates
+        for seed in (0, 1)
+    }
+    assert all(run.steps == 60 and len(run.curve) == 3 for run in found.runs)
+
+
+def test_the_ranking_is_by_the_mean_of_the_last_measurement_at_each_strategys_best_rate(tmp_path):
+    found = small(LogisticTask(), tmp_path, STRATEGIES)
+    means = [row.estimates["loss"].mean for row in found.rows]
+    assert means == sorted(means)
+    for row in found.rows:
+        by_rate = {}
+        for rate in found.rates:
+            runs = found.runs_of(row.strategy, rate)
+            by_rate[rate] = sum(run.curve[-1].metrics["loss"] for run in runs) / len(runs)
+        assert row.estimates["loss"].mean == pytest.approx(min(by_rate.values()), rel=1e-15)
+        assert by_rate[row.base_lr] == min(by_rate.values())
+
+
+def test_runs_of_one_seed_begin_with_the_same_weights_and_batches(tmp_path):
+    found = small(LogisticTask(), tmp_path, STRATEGIES)
+    for seed in (0, 1):
+        starts = {run.curve[0].metrics["loss"] for run in found.runs if run.trial.seed == seed}
+        assert len(starts) == 1
+
+
+def test_a_larger_metric_can_be_the_better_one(tmp_path):
+    found = small(LogisticTask(), tmp_path, metric="accuracy", mode="max")
+    means = [row.estimates["accuracy"].mean for row in found.rows]
+    assert means == sorted(means, reverse=True)
+
+
+@pytest.mark.parametrize(("rates", "inside"), [([0.001, 0.003], "up"), ([1000.0, 3000.0], "down")])
+def test_the_grid_is_extended_for_all_where_the_best_lies_on_its_edge(tmp_path, rates, inside):
+    found = small(LogisticTask(), tmp_path, ["cosine()", "linear()"], rates=rates)
+    assert len(found.rates) == 5
+    assert (found.rates[:2] if inside == "up" else found.rates[-2:]) == tuple(rates)
+    assert len(found.runs) == 3 * 5 * 2
+    ratios = [b / a for a, b in zip(found.rates, found.rates[1:], strict=False)]
+    assert ratios == pytest.approx([3.0] * 4, rel=0.01)
+
+
+def test_one_given_rate_is_no_grid_and_stays(tmp_path):
+    assert small(LogisticTask(), tmp_path, rates=[0.001]).rates == (0.001,)
+
+
+def test_a_diverged_run_is_counted_and_never_wins(tmp_path):
+    found = small(DivergingTask(), tmp_path, ["exponential(gamma=0.5)"], rates=[0.03, 0.3, 3.0])
+    constant = next(row for row in found.rows if row.strategy == "constant()")
+    assert constant.diverged == 2 * sum(rate > 0.5 for rate in found.rates) > 0
+    assert constant.base_lr < 3.0
+    diverged = [run for run in found.runs if run.diverged]
+    assert all(run.metrics == {} and run.message == f"training loss nan at step {run.steps - 1}" for run in diverged)
+    assert all(5 < run.steps < 60 for run in diverged)
+    assert math.isfinite(found.best.estimates["loss"].mean)
+
+
+def test_an_exploding_loss_is_divergence_too_and_all_of_them_leave_no_winner(tmp_path):
+    found = small(ExplodingTask(), tmp_path)
+    assert found.best is None
+    assert found.test is None
+    assert found.verdict() == "Every strategy diverged at every rate: give lower rates."
+    assert all(run.diverged and run.message.startswith("training loss 1e+0") for run in found.runs)
+    assert all(row.base_lr is None and row.diverged == row.runs for row in found.rows)
+
+
+def test_the_test_data_is_touched_once_at_the_end_for_the_winner_only(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setenv("RATESMITH_TEST_LOG", str(log))
+    found = small(LogisticTask(), tmp_path / "study")
+    lines = log.read_text().splitlines()
+    assert lines.count("evaluate test") == 2
+    assert all(line in ("evaluate test", "start 0", "start 1") for line in lines[-4:])
+    small(LogisticTask(), tmp_path / "study")
+    assert log.read_text().splitlines().count("evaluate test") == 2
+    assert found.tested == 1
+    assert set(found.test) == {"loss", "accuracy"}
+
+
+def test_only_the_winners_trained_states_are_left(tmp_path):
+    found = small(LogisticTask(), tmp_path, STRATEGIES)
+    assert len(list((tmp_path / "states").iterdir())) == 2
+    assert found.test["loss"].mean > 0
+
+
+def test_a_lost_state_is_trained_again_to_the_same_test_figures(tmp_path):
+    first = small(LogisticTask(), tmp_path)
+    for state in (tmp_path / "states").iterdir():
+        state.unlink()
+    with sqlite3.connect(tmp_path / "study.sqlite") as database:
+        database.execute("DELETE FROM tests")
+    assert small(LogisticTask(), tmp_path).test == first.test
+
+
+def test_a_second_call_trains_nothing_and_a_wider_one_only_what_is_new(tmp_path, monkeypatch):
+    first = small(LogisticTask(), tmp_path / "study", STRATEGIES)
+    log = tmp_path / "log"
+    monkeypatch.setenv("RATESMITH_TEST_LOG", str(log))
+    again = small(LogisticTask(), tmp_path / "study", STRATEGIES)
+    assert again == first
+    assert log.read_text().splitlines() == ["start 0", "evaluate validation"]
+    small(LogisticTask(), tmp_path / "study", [*STRATEGIES, "linear()"])
+    starts = sum(line.startswith("start") for line in log.read_text().splitlines())
+    assert starts <= 2 + 2 * len(first.rates) + 2
+
+
+def test_workers_in_other_processes_give_the_same_figures(tmp_path):
+    here = small(LogisticTask(), tmp_path / "here", STRATEGIES)
+    there = small(TASK, tmp_path / "there", STRATEGIES, workers=2)
+    for a, b in zip(here.rows, there.rows, strict=True):
+        assert (a.strategy, a.base_lr, a.estimates) == (b.strategy, b.base_lr, b.estimates)
+    assert here.test == there.test
+
+
+def test_a_rule_of_ones_own_is_named_from_the_tasks_file(tmp_path):
+    found = small(TASK, tmp_path, ['custom("halving", every="1ep")'], rates=[1.0])
+    run = found.runs_of('custom("halving", every="1ep")', 1.0)[0]
+    assert [rate for step, rate in run.rates if step in (0, 29, 30, 59)] == [1.0, 1.0, 0.5, 0.5]
+
+
+def test_a_plateau_hears_the_validation_metric_and_cuts(tmp_path):
+    found = small(LogisticTask(), tmp_path, ["plateau(factor=0.1, patience=0)"], rates=[30.0], evaluate_every=5)
+    run = found.runs_of("plateau(factor=0.1, patience=0)", 30.0)[0]
+    assert run.rates[-1][1] < run.rates[0][1]
+    heard = [point.metrics["loss"] for point in run.curve[1:]]
+    cuts, best = 0, math.inf
+    for loss in heard[:-1]:
+        cuts, best = (cuts, loss) if loss < best * (1 - 1e-4) else (cuts + 1, best)
+    assert run.rates[-1][1] == pytest.approx(30.0 * 0.1**cuts)
+
+
+def test_progress_counts_every_run_and_knows_the_best(tmp_path):
+    told: list[Progress] = []
+    found = small(LogisticTask(), tmp_path, on_progress=told.append)
+    assert told[0].done == 0
+    assert told[-1].done == told[-1].planned == len(found.runs)
+    assert told[-1].best == (found.best.strategy, found.best.base_lr, found.best.estimates["loss"].mean)
+
+
+def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
+    tied = small(LogisticTask(), tmp_path / "a", ["plateau(patience=50)"])
+    assert tied.rows[0].strategy == "constant()"
+    assert tied.rows[1].tied
+    assert "Not told apart from it by 2 seeds: plateau(patience=50)." in tied.verdict()
+    single = small(LogisticTask(), tmp_path / "b", seeds=1)
+    assert "One seed cannot tell strategies apart" in single.verdict()
+    assert single.best.estimates["loss"].low is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rates": [-1.0]}, "compare: a rate must be a finite number of at least 0, got -1.0"),
+        ({"rates": [0.0]}, "compare: rates must be above 0, got [0.0]"),
+        ({"rates": []}, "compare: rates must be above 0, got []"),
+        ({"rates": [math.nan]}, "compare: a rate must be a finite number of at least 0, got nan"),
+        ({"metric": "f1"}, "compare: metric must be one that the task reports, got 'f1'; it reports loss, accuracy"),
+        ({"mode": "best"}, "compare: mode must be 'min' or 'max', got 'best'"),
+        ({"seeds": 0}, "compare: seeds must be a whole number of at least 1, got 0"),
+        ({"workers": -1}, "compare: workers must be a whole number of at least 0, got -1"),
+        ({"workers": 1}, "compare: other processes need a task given as 'path/to/file.py:name'"),
+        ({"steps": "50%"}, "compare: steps must be a number of steps or epochs, got '50%'"),
+        ({"steps": 0}, "Horizon: steps must be a whole number of at least 1, got 0"),
+        ({"steps": "soon"}, "Horizon: a length must be whole steps, '5%' or '2ep', got 'soon'"),
+        ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
+        ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean cosine?"),
+        ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
+        ({"strategies": ['custom("halving")']}, 'custom("halving"): custom: there is no function'),
+    ],
+)
+def test_a_mistake_is_one_clear_line_before_anything_is_trained(tmp_path, options, message):
+    with pytest.raises((ComparisonError, ValueError)) as caught:
+        small(LogisticTask(), tmp_path / "study", **options)
+    assert str(caught.value).startswith(message)
+    assert not (tmp_path / "study").exists()
+
+
+def test_runs_made_with_other_settings_are_not_mixed_in(tmp_path):
+    small(LogisticTask(), tmp_path)
+    with pytest.raises(StudyError, match="the runs here were made with other settings \\(steps 60 -> 90\\)"):
+        small(LogisticTask(), tmp_path, steps=90)
+
+
+def test_a_changed_task_file_is_noticed(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(Path(TASK.rpartition(":")[0]).read_text())
+    small(f"{file}:task", tmp_path / "study", rates=[0.1])
+    file.write_text(file.read_text() + "\n# changed\n")
+    with pytest.raises(StudyError, match="content of its file"):
+        small(f"{file}:task", tmp_path / "study", rates=[0.1])
+
+
+def test_an_error_in_the_task_names_its_line_and_keeps_finished_runs(tmp_path):
+    with pytest.raises(TaskError, match=r"numpy_task.py:failing, line \d+: KeyError: 'batch 20 is missing'"):
+        small(TASK.replace(":task", ":failing"), tmp_path, workers=1)
+    with sqlite3.connect(tmp_path / "study.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone()[0] >= 1
+
+
+def test_a_rule_that_goes_negative_is_refused(tmp_path):
+    with pytest.raises(
+        TaskError, match=r'custom\("negative"\): a factor must be finite and at least 0, got -1.0 at step 0'
+    ):
+        small(TASK, tmp_path, ['custom("negative")'])
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="runs cannot be kept here"):
+        small(LogisticTask(), tmp_path / "file" / "study")
