@@ -13,16 +13,18 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from ratesmith import __version__
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
+from ratesmith.notation import parse, signatures
 from ratesmith.task import TaskError, load_functions
 
 WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""
+NARROW = 140
+"""Below so many columns an interval goes under its mean."""
 
 
 class Mistake(click.ClickException):
@@ -34,7 +36,8 @@ class Mistake(click.ClickException):
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and give its exit status; a mistake is one line on stderr, never a traceback."""
     try:
-        return int(commands.main(arguments, prog_name="ratesmith", standalone_mode=False) or 0)
+        given = sys.argv[1:] if arguments is None else arguments
+        return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
     except click.ClickException as error:
         print(f"ratesmith: {error.format_message()}", file=sys.stderr)
         return error.exit_code
@@ -42,13 +45,30 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+NAMES = "\n".join(f"  {signature}" for signature in signatures())
+STRATEGIES = f"""\b
+Strategies (lengths are steps as 500, shares of training as "5%", or epochs as "2ep"; join with >>, multiply with *):
+{NAMES}"""
+SHOW_EXAMPLES = """\b
+Examples:
+  ratesmith show 'cosine(final=0.1)' --steps 1000
+  ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --steps 1000 --steps-per-epoch 100
+"""
+COMPARE_EXAMPLES = """\b
+Examples:
+  ratesmith compare digits.py:task
+  ratesmith compare digits.py:task --strategy 'cosine()' --strategy 'plateau(patience=2)'
+  ratesmith compare digits.py:task --steps 20ep --rates 0.01,0.1,1 --seeds 5 --metric accuracy --mode max
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=STRATEGIES)
 @click.version_option(__version__)
 def commands() -> None:
     """Choose, shape and adapt the learning rate, and prove the choice on a validation set."""
 
 
-@commands.command(epilog="Example:  ratesmith show 'warmup(\"5%\") >> cosine()' 'step(every=300)' --steps 1000")
+@commands.command(epilog=f"{SHOW_EXAMPLES}\n{STRATEGIES}")
 @click.argument("notation", nargs=-1, required=True)
 @click.option("--steps", required=True, type=int, help="How long training lasts, in optimizer steps.")
 @click.option("--steps-per-epoch", type=int, help="What '2ep' means.")
@@ -63,7 +83,7 @@ def show(notation: tuple[str, ...], steps: int, steps_per_epoch: int | None, fun
         strategies = [parse(text) for text in notation]
         controllers = [strategy.build(horizon, known) for strategy in strategies]
         curves = [sample(controller, steps) for controller in controllers]
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
     figure = plotille.Figure()
     figure.width, figure.height = max(20, min(console.width - 18, 90)), 14
     figure.color_mode, figure.with_colors = "names", console.is_terminal and len(curves) > 1
@@ -97,9 +117,7 @@ def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
     return shown.ljust(chars) if left else shown.rjust(chars)
 
 
-@commands.command(
-    epilog="Example:  ratesmith compare digits.py:task --strategy 'cosine()' --strategy 'plateau(patience=2)'"
-)
+@commands.command(epilog=f"{COMPARE_EXAMPLES}\n{STRATEGIES}")
 @click.argument("task", metavar="FILE.py:NAME")
 @click.option("--strategy", "strategies", multiple=True, help="A strategy in notation; repeat for more. Default: five.")
 @click.option("--steps", default="10ep", show_default=True, help="Length of a run: optimizer steps, or epochs as 10ep.")
@@ -153,9 +171,18 @@ class ShownProgress:
         """Make the bar; nothing is shown before the `with`."""
         self.folder = folder
         self.console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"))
-        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        self.bar = Progress(*columns, *times, TextColumn("{task.fields[best]}"), console=self.console)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TextColumn("runs, time left"),
+            TimeRemainingColumn(compact=True),
+            TextColumn(
+                "{task.fields[best]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+            ),
+            console=self.console,
+            expand=True,
+        )
         self.row = self.bar.add_task("starting workers", total=None, best="")
         self.done = 0
         self._said = -1
@@ -168,7 +195,8 @@ class ShownProgress:
 
     def __exit__(self, *_: object) -> None:
         """Leave its last line standing."""
-        self.bar.stop()
+        if self.console.is_terminal:
+            self.bar.stop()
 
     def update(self, now: Any) -> None:
         """Take in how far the comparison is."""
@@ -188,24 +216,22 @@ class ShownProgress:
 
 
 def print_comparison(found: Any) -> None:
-    """Print the ranking and the verdict."""
+    """Print the ranking and the verdict; on a narrow terminal a strategy's facts stand under its name."""
+    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
+    wide = console.width >= NARROW
     names = tuple(found.best.estimates) if found.best else (found.metric,)
-    table = Table(title="Validation set, after the last step: mean over the seeds [95 % interval]")
-    for heading in ("", "strategy", "initial rate", *names, "diverged", "steps", "seconds"):
-        right = heading in ("", "initial rate", "diverged", "steps", "seconds")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    table = Table(title="Validation set, after the last step: mean over the seeds [95 % interval]", show_lines=not wide)
+    facts = ("strategy", "initial rate", "diverged", "cost")
+    for heading in ("#", *(facts if wide else facts[:1]), *names):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "strategy")
     for place, row in enumerate(found.rows, 1):
-        figures = (str(row.estimates[name]) if name in row.estimates else "–" for name in names)
-        table.add_row(
-            str(place),
-            row.strategy,
-            "–" if row.base_lr is None else f"{row.base_lr:g}",
-            *figures,
-            f"{row.diverged} of {row.runs}",
-            f"{row.steps:,}",
-            f"{row.seconds:.1f}",
-        )
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table, highlight=False)
+        rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
+        cells = [row.strategy, rate, f"{row.diverged} of {row.runs}", f"{row.steps:,} steps, {row.seconds:.1f} s"]
+        if not wide:
+            cells = [f"{cells[0]}\ninitial rate {cells[1]}\n{cells[2]} diverged\n{cells[3]}"]
+        figures = (str(row.estimates.get(name, "–")).replace(" [", " [" if wide else "\n[") for name in names)
+        table.add_row(str(place), *cells, *figures)
+    console.print(table, highlight=False)
     click.echo(found.verdict())
     if found.test:
         measured = ", ".join(f"{name} {estimate}" for name, estimate in found.test.items())

@@ -135,6 +135,16 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
         _fail(text, node.col_offset, f"{name}: {error}; it is {name}{_options(known[name], skip=len(horizon))}")
 
 
+def signatures() -> tuple[str, ...]:
+    """Give every published name with its options, as notation writes them.
+
+    >>> signatures()[1]
+    'step(every, gamma=0.1)'
+    """
+    with_horizon = (f"{name}{_options(recipe, skip=1)}" for name, recipe in RECIPES.items())
+    return (*with_horizon, *(f"{name}{_options(controller, skip=0)}" for name, controller in CONTROLLERS.items()))
+
+
 def _options(function: Callable[..., Any], skip: int) -> str:
     """Give a signature as notation shows it: without the horizon and without types."""
     parameters = list(inspect.signature(function).parameters.values())[skip:]

@@ -78,7 +78,9 @@ def compare(
     """
     names = tuple(dict.fromkeys(str(parse(str(text))) for text in (BASELINE, *strategies)))
     seeds, workers = whole("compare", "seeds", seeds, least=1), whole("compare", "workers", workers, least=0)
-    if workers and not isinstance(task, str):
+    if isinstance(task, str):
+        split_reference(task)  # a file that is not there is said before workers are started
+    elif workers:
         raise ComparisonError("compare: other processes need a task given as 'path/to/file.py:name'; or use workers=0")
     if mode not in ("min", "max"):
         raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")

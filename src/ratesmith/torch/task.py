@@ -160,22 +160,22 @@ class TorchTraining:
     def state_dict(self) -> dict[str, Any]:
         """Give a copy of the model, the optimizer, the data position and all random states."""
         return {
+            "seed": self._seed,
             "steps": self._steps,
             "model": copy.deepcopy(self._model.state_dict()),
             "training": [module.training for module in self._model.modules()],
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
-            "order": self._order.clone(),
             "random": _random_states(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, bit for bit."""
-        self._steps = state["steps"]
+        self._seed, self._steps = state["seed"], state["steps"]
+        self._order = torch.empty(0, dtype=torch.int64)  # the next step draws it again
         self._model.load_state_dict(state["model"])
         for module, flag in zip(self._model.modules(), state["training"], strict=True):
             module.training = flag
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        self._order = state["order"].clone()
         _set_random_states(state["random"])
 
 

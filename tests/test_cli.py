@@ -1,0 +1,151 @@
+"""The command line as a user meets it: output, one-line errors on stderr, exit statuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ratesmith.cli import run
+
+TASK = f"{Path(__file__).parent / 'numpy_task.py'}"
+
+
+def test_help_names_the_commands_and_every_strategy(capsys):
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("compare", "show", "step(every, gamma=0.1)", "plateau(factor=0.1"))
+    assert run([]) == 0
+    assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize("command", ["show", "compare"])
+def test_each_commands_help_has_examples(command, capsys):
+    assert run([command, "--help"]) == 0
+    assert f"Examples:\n    ratesmith {command} " in capsys.readouterr().out
+
+
+def test_show_draws_the_curve_and_prints_its_numbers(capsys):
+    assert run(["show", 'warmup("10%") >> cosine()', "step(every=500)", "--steps", "1000"]) == 0
+    shown = capsys.readouterr().out
+    assert "⠀" in shown
+    assert "(factor)" in shown
+    for row in ("0    │ 0 ", "100  │ 1 ", "500  │ 0.586824 ", "1000 │ 0 "):
+        assert row in shown
+    assert "0.1 " in shown
+
+
+def test_show_reads_epochs_a_function_and_says_what_a_plateau_does(capsys):
+    options = ["--steps", "90", "--steps-per-epoch", "30", "--functions", TASK]
+    assert run(["show", 'custom("halving", every="1ep")', "plateau()", *options]) == 0
+    shown = capsys.readouterr().out
+    assert "0.25" in shown
+    assert "plateau listens to a metric" in shown
+
+
+def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
+    arguments = [f"{TASK}:task", "--strategy", "cosine()", "--steps", "2ep", "--seeds", "2", "--workers", "1"]
+    assert run(["compare", *arguments, "--out", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    for words in (
+        "constant()",
+        "cosine()",
+        "Best on the validation set: ",
+        "On the test set, looked at for the winner",
+    ):
+        assert words in out
+    assert out.splitlines()[-1] == f"Report: {tmp_path / 'report.html'}"
+    assert "runs; best so far: " in err
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [row["strategy"] for row in results["rows"]] in (["constant()", "cosine()"], ["cosine()", "constant()"])
+    assert results["verdict"] in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["show", "cosin()", "--steps", "9"],
+            "Notation: there is no strategy 'cosin'; did you mean cosine? (character",
+        ),
+        (
+            ["show", "step(every=0)", "--steps", "9"],
+            "step(every=0): Staircase: every must be a whole number of at least 1",
+        ),
+        (["show", "cosine()", "--steps", "0"], "Horizon: steps must be a whole number of at least 1, got 0"),
+        (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
+        (["show", "cosine()"], "Missing option '--steps'."),
+        (
+            ["show", 'custom("f")', "--steps", "9"],
+            "custom(\"f\"): custom: there is no function 'f'; write it in the file",
+        ),
+        (
+            ["show", 'custom("f")', "--steps", "9", "--functions", "no.py"],
+            "no.py: there is no such file; give the path",
+        ),
+        (["comprae"], "No such command 'comprae'."),
+        (["compare"], "Missing argument 'FILE.py:NAME'."),
+        (["compare", "digits.py"], "digits.py: a task is given as path/to/file.py:name; add the name of the function"),
+        (
+            ["compare", "no/such.py:task"],
+            "no/such.py: there is no such file; give the path of the file that holds 'task'",
+        ),
+        (["compare", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; the file has "),
+        (
+            ["compare", f"{TASK}:not_a_task"],
+            f"{TASK}:not_a_task: this must be a task or a function that gives one, got int",
+        ),
+        (["compare", f"{TASK}:broken"], f"{TASK}:broken, line "),
+        (["compare", f"{TASK}:task", "--strategy", "cosin()"], "Notation: there is no strategy 'cosin'; did you mean"),
+        (["compare", f"{TASK}:task", "--strategy", "step(every=0)"], "step(every=0): Staircase: every must be a whole"),
+        (
+            ["compare", f"{TASK}:task", "--rates", "-1,1"],
+            "compare: a rate must be a finite number of at least 0, got -1.0",
+        ),
+        (["compare", f"{TASK}:task", "--rates", "0.1;1"], "compare: --rates must be numbers with commas, got '0.1;1'"),
+        (["compare", f"{TASK}:task", "--metric", "f1"], "compare: metric must be one that the task reports, got 'f1'"),
+        (["compare", f"{TASK}:task", "--mode", "best"], "compare: mode must be 'min' or 'max', got 'best'"),
+        (["compare", f"{TASK}:task", "--steps", "soon"], "Horizon: a length must be whole steps, '5%' or '2ep', got"),
+        (["compare", f"{TASK}:task", "--seeds", "0"], "compare: seeds must be a whole number of at least 1, got 0"),
+        (
+            ["compare", f"{TASK}:task", "--workers", "-2"],
+            "compare: workers must be a whole number of at least 0, got -2",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] == "compare" and "--workers" not in arguments and len(arguments) > 1:
+        arguments = [*arguments, "--workers", "1"]
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"ratesmith: {message}")
+    assert err.count("\n") == 1
+
+
+def test_an_error_while_a_tasks_file_is_read_names_its_line(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    for text, said in (
+        ("import nothing_like_this\n", "line 1: ModuleNotFoundError: No module named 'nothing_like_this'"),
+        ("x = 1\ndef task(:\n", "line 2: SyntaxError: invalid syntax"),
+        ("def task():\n    return 1 / 0\n", "line 2: ZeroDivisionError: division by zero"),
+    ):
+        file.write_text(text)
+        assert run(["compare", f"{file}:task", "--out", str(tmp_path / "out"), "--workers", "1"]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+
+
+def test_without_its_extra_the_command_says_what_to_install(tmp_path):
+    (tmp_path / "click.py").write_text("raise ModuleNotFoundError('no click', name='click')")
+    found = subprocess.run(
+        [sys.executable, "-c", "from ratesmith.__main__ import main; main()"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 1
+    assert found.stderr == "ratesmith: the command line needs click; run: pip install 'ratesmith[compare]'\n"
