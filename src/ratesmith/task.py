@@ -14,10 +14,13 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 class Training(Protocol):
     """One training in progress; everything that it is can be saved and restored."""
 
-    base_lr: float
-    """The first parameter group's own rate, as the optimizer was made."""
-    steps_per_epoch: int
-    """Steps of one pass over the training data."""
+    @property
+    def base_lr(self) -> float:
+        """The first parameter group's own rate, as the optimizer was made."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass over the training data."""
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and give the training loss.
@@ -42,8 +45,9 @@ class Training(Protocol):
 class Task(Protocol):
     """What to train, and how it is judged; `start` begins the same training anew for the same seed."""
 
-    has_test: bool
-    """Whether `evaluate("test")` has data of its own."""
+    @property
+    def has_test(self) -> bool:
+        """Whether `evaluate("test")` has data of its own."""
 
     def start(self, seed: int) -> Training:
         """Begin a training: the seed decides the initial weights, the batch order and all other randomness."""

@@ -78,51 +78,51 @@ def compare(
     """
     names = tuple(dict.fromkeys(str(parse(str(text))) for text in (BASELINE, *strategies)))
     seeds, workers = whole("compare", "seeds", seeds, least=1), whole("compare", "workers", workers, least=0)
+    given = None if rates is None else _rates(rates)
+    if mode not in ("min", "max"):
+        raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
     if isinstance(task, str):
         split_reference(task)  # a file that is not there is said before workers are started
     elif workers:
         raise ComparisonError("compare: other processes need a task given as 'path/to/file.py:name'; or use workers=0")
-    if mode not in ("min", "max"):
-        raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
-    if rates is not None:
-        rates = sorted({finite("compare", "a rate", rate, least=0.0) for rate in rates})
-        if not rates or rates[0] == 0.0:
-            raise ComparisonError(f"compare: rates must be above 0, got {list(rates)!r}; give rates such as 0.01")
     with executor(workers) as pool:
         facts = pool.submit(look, task, steps, evaluate_every, names).result()
         if metric not in facts.metrics:
+            known = ", ".join(facts.metrics)
             raise ComparisonError(
-                f"compare: metric must be one that the task reports, got {metric!r}; "
-                f"it reports {', '.join(facts.metrics)}"
+                f"compare: metric must be one that the task reports, got {metric!r}; it reports {known}"
             )
         with Store(Path(folder)) as store:
             store.settle(_settings(task, facts.plan))
-            study = _Study(
-                task, facts, names, tuple(range(seeds)), metric, mode, store, pool, 2 * workers or 1, on_progress
-            )
-            return study.run(tuple(rates or default_rates(facts.base_lr)))
+            at_once = 2 * workers or 1  # one trial waits for each worker, so that none is ever idle
+            study = _Study(task, facts, names, tuple(range(seeds)), metric, mode, store, pool, at_once, on_progress)
+            return study.run(given or default_rates(facts.base_lr))
 
 
+def _rates(given: Iterable[float]) -> tuple[float, ...]:
+    rates = sorted({finite("compare", "a rate", rate, least=0.0) for rate in given})
+    if not rates or rates[0] == 0.0:
+        raise ComparisonError(f"compare: rates must be above 0, got {rates!r}; give rates such as 0.01")
+    return tuple(rates)
+
+
+@dataclass
 class _Study:
     """A comparison in progress."""
 
-    def __init__(
-        self,
-        task: Source,
-        facts: Facts,
-        strategies: tuple[str, ...],
-        seeds: tuple[int, ...],
-        metric: str,
-        mode: str,
-        store: Store,
-        pool: Executor,
-        at_once: int,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self.task, self.facts, self.plan = task, facts, facts.plan
-        self.strategies, self.seeds, self.metric, self.mode = strategies, seeds, metric, mode
-        self.store, self.pool, self.at_once, self.on_progress = store, pool, at_once, on_progress
-        self.known = store.runs()
+    task: Source
+    facts: Facts
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    metric: str
+    mode: str
+    store: Store
+    pool: Executor
+    at_once: int
+    on_progress: Callable[[Progress], None]
+
+    def __post_init__(self) -> None:
+        self.known = self.store.runs()
         self.resumed = 0
         self.planned: list[Trial] = []
 
@@ -148,7 +148,7 @@ class _Study:
             mode=self.mode,
             rates=tuple(rates),
             seeds=self.seeds,
-            plan=self.plan,
+            plan=self.facts.plan,
             runs=tuple(self.runs.values()),
             test=test,
             tested=len({trial[:2] for trial in self.store.tests()}),
@@ -165,7 +165,7 @@ class _Study:
         while True:
             for trial in itertools.islice(queue, self.at_once - len(running)):
                 path = self.store.state_path(trial) if self.facts.has_test else None
-                running[self.pool.submit(run_trial, self.task, trial, self.plan, path)] = trial
+                running[self.pool.submit(run_trial, self.task, trial, self.facts.plan, path)] = trial
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -204,7 +204,7 @@ class _Study:
         for trial in found:
             if trial not in known:
                 path = self.store.state_path(trial)
-                known[trial] = self.pool.submit(run_test, self.task, trial, self.plan, path).result()
+                known[trial] = self.pool.submit(run_test, self.task, trial, self.facts.plan, path).result()
                 self.store.add_test(trial, known[trial])
         return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]}
 

@@ -223,7 +223,7 @@ class _Data:
 
     def batches(self, device: torch.device) -> Iterator[Batch]:
         # Measuring keeps no gradients, so it can take larger batches than training.
-        for indices in torch.split(torch.arange(len(self)), 4 * self.batch_size):
+        for indices in torch.split(torch.arange(len(self)), 8 * self.batch_size):
             yield self.batch(indices, device)
 
 

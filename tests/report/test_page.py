@@ -1,0 +1,118 @@
+"""The report in a real browser: it works from disk without a network, at desktop and phone width, light and dark."""
+
+import re
+import shutil
+
+import pytest
+from numpy_task import DivergingTask, LogisticTask
+
+from ratesmith.experiment import compare
+from ratesmith.report import write_report
+
+BROWSER = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    strategies = ["cosine()", "plateau(factor=0.3, patience=0)", 'multistep(milestones=["50%", "75%"])']
+    found = compare(DivergingTask(), strategies, folder=folder, steps=90, seeds=2, rates=[0.01, 0.1, 1.0])
+    path = write_report(found, folder / "report.html", title="<b>digits</b>.py:task", command="ratesmith compare 'x'")
+    return found, path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_shows_verdict_ranking_and_pictures_without_a_network(report, browser, width, scheme):
+    found, path = report
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 4")
+    assert errors == []
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.inner_text(".verdict") == " ".join(found.verdict().split())
+    ranked = page.locator("table").first.locator("tbody tr code").all_inner_texts()
+    assert ranked == [row.strategy for row in found.rows]
+    assert page.inner_text("h1") == "<b>digits</b>.py:task: which learning-rate strategy?"
+    for picture in page.locator("figure .bk-Figure").all():
+        box = picture.bounding_box()
+        assert 250 < box["width"] <= width
+        assert box["height"] > 200
+    page.close()
+
+
+def test_what_the_pictures_draw_is_what_was_measured(report, browser):
+    found, path = report
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 4")
+    drawn = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(root => root.renderers.map(r =>
+            [root.left[0].axis_label, r.glyph.type, Array.from(r.data_source.get('y')), r.data_source.get('name')[0]]))"""
+    )
+    lines = {
+        (label, name): ys
+        for label, kind, ys, name in drawn
+        if kind in ("Line", "Step") and label in ("validation loss", "share of the initial rate")
+    }
+    for row in found.rows:
+        runs = found.runs_of(row.strategy, row.base_lr)
+        means = [sum(run.curve[i].metrics["loss"] for run in runs) / len(runs) for i in range(len(runs[0].curve))]
+        assert lines["validation loss", row.strategy] == pytest.approx(means)
+        shares = [rate / row.base_lr for _, rate in runs[0].rates]
+        assert lines["share of the initial rate", row.strategy] == pytest.approx(shares)
+    assert any(kind == "Scatter" and name == "constant()" for _, kind, _, name in drawn)
+    page.close()
+
+
+def test_diverged_runs_are_named_on_the_page(report):
+    found, path = report
+    text = path.read_text(encoding="utf-8")
+    assert any(run.diverged for run in found.runs)
+    assert "diverged: training loss nan at step" in text
+
+
+def test_the_page_is_one_file_that_names_no_other(report):
+    text = report[1].read_text(encoding="utf-8")
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", text)
+
+
+def test_a_comparison_without_a_winner_still_gives_a_page(tmp_path):
+    from numpy_task import ExplodingTask
+
+    found = compare(ExplodingTask(), ["cosine()"], folder=tmp_path, steps=30, seeds=2, rates=[0.1, 1.0])
+    text = write_report(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Every strategy diverged at every rate" in text
+
+
+def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_path):
+    class Shifted(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            training.evaluate = lambda split="validation": {"loss": measure(split)["loss"] - 5}
+            return training
+
+    found = compare(Shifted(), ["cosine()"], folder=tmp_path, steps=30, seeds=1, rates=[0.1])
+    text = write_report(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "One seed cannot tell strategies apart" in text

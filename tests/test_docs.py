@@ -1,0 +1,56 @@
+"""The documents: their examples run, their links lead somewhere, and both first pages show the same code."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ratesmith.cli import run
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page, language):
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+EXAMPLES = [(page.name, text) for page in PAGES for text in blocks(page, "python")]
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[f"{name}-{i}" for i, (name, _) in enumerate(EXAMPLES)])
+def test_every_python_example_runs(name, text):
+    exec(compile(text, name, "exec"), {"__name__": "example"})
+
+
+def test_the_users_whole_file_is_under_30_lines_and_is_compared_as_the_readme_says(tmp_path, monkeypatch, capsys):
+    [file] = [text for text in blocks(ROOT / "README.md", "python") if text.startswith("# digits.py")]
+    assert file.count("\n") < 30
+    (tmp_path / "digits.py").write_text(file)
+    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith compare")]
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(command.replace("\\\n", " "))[1:]
+    assert run([*arguments, "--steps", "2ep", "--seeds", "2", "--rates", "0.1"]) == 0
+    shown = capsys.readouterr().out
+    assert 'custom("halve_every_five_epochs", every="1ep")' in shown
+    assert Path("runs/digits-task/report.html").exists()
+
+
+def test_the_schedules_in_the_readme_can_be_shown(capsys):
+    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith show")]
+    assert run(shlex.split(command)[1:]) == 0
+    assert "cosine(final=0.01)" in capsys.readouterr().out
+
+
+def test_both_first_pages_show_the_same_code():
+    english, chinese = ROOT / "README.md", ROOT / "README.zh-CN.md"
+    assert BLOCK.findall(english.read_text(encoding="utf-8")) == BLOCK.findall(chinese.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target.partition("#")[0]).exists(), target
