@@ -67,8 +67,9 @@ def test_what_the_pictures_draw_is_what_was_measured(report, browser):
     page.goto(path.as_uri())
     page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 4")
     drawn = page.evaluate(
-        """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(root => root.renderers.map(r =>
-            [root.left[0].axis_label, r.glyph.type, Array.from(r.data_source.get('y')), r.data_source.get('name')[0]]))"""
+        """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(plot => plot.renderers.map(drawn => [
+            plot.left[0].axis_label, drawn.glyph.type,
+            Array.from(drawn.data_source.get('y')), drawn.data_source.get('name')[0]]))"""
     )
     lines = {
         (label, name): ys
