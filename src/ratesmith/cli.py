@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -35,6 +36,9 @@ class Mistake(click.ClickException):
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and give its exit status; a mistake is one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that cannot show a curve's dots still shows the numbers
     try:
         given = sys.argv[1:] if arguments is None else arguments
         return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)

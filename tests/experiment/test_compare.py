@@ -91,6 +91,29 @@ def test_an_exploding_loss_is_divergence_too_and_all_of_them_leave_no_winner(tmp
     assert all(row.base_lr is None and row.diverged == row.runs for row in found.rows)
 
 
+def test_a_metric_that_is_not_finite_cannot_win(tmp_path):
+    class Undefined(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure, update, rates = training.evaluate, training.step, []
+            training.step = lambda lr: rates.append(lr) or update(lr)
+            training.evaluate = lambda split="validation": {
+                **measure(split),
+                "auc": math.nan if rates and rates[0] > 0.1 else 0.5,
+            }
+            return training
+
+    found = small(Undefined(), tmp_path, metric="auc", mode="max", rates=[0.03, 0.3])
+    assert all(row.base_lr <= 0.1 for row in found.rows)
+    assert all(row.estimates["auc"].mean == 0.5 for row in found.rows)
+
+
+def test_the_baseline_alone_is_a_comparison_too(tmp_path):
+    found = small(LogisticTask(), tmp_path, [])
+    assert [row.strategy for row in found.rows] == ["constant()"]
+    assert found.verdict().endswith("].")
+
+
 def test_the_test_data_is_touched_once_at_the_end_for_the_winner_only(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("RATESMITH_TEST_LOG", str(log))

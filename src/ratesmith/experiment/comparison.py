@@ -84,6 +84,8 @@ class Comparison:
         ties = [row.strategy for row in self.rows[1:] if row.tied]
         if len(self.seeds) == 1:
             return f"{said} One seed cannot tell strategies apart: use --seeds 3 or more."
+        if len(self.rows) == 1:
+            return said
         if ties:
             return f"{said} Not told apart from it by {len(self.seeds)} seeds: {', '.join(ties)}."
         return f"{said} Every other strategy is worse beyond the spread of {len(self.seeds)} seeds."
@@ -124,11 +126,12 @@ def best_rates(
 ) -> dict[str, tuple[float, float]]:
     """Give each strategy's best rate and its mean metric; a strategy without a sound rate is left out.
 
-    A rate is sound when all its seeds are done and none diverged. Of equal means the lower rate is taken.
+    A rate is sound when all its seeds are done, none diverged, and the metric is finite in all. Of equal means the
+    lower rate is taken.
     """
     values: dict[str, dict[float, list[float]]] = {}
     for trial, run in runs.items():
-        if trial.seed in seeds and not run.diverged:
+        if trial.seed in seeds and not run.diverged and math.isfinite(run.metrics[metric]):
             values.setdefault(trial.strategy, {}).setdefault(trial.base_lr, []).append(run.metrics[metric])
     found = {}
     for strategy in strategies:
