@@ -23,7 +23,15 @@ endless_parts: st.SearchStrategy[Schedule] = st.one_of(
 
 
 def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
+    ending = inner.map(lambda a: a if a.steps else a.take(7))
     return st.one_of(
+        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=values, length=st.just(1.0)),
+        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=gammas, length=st.floats(1.5, 4.0)),
+        st.builds(Schedule.shift, inner, st.integers(-30, 30)),
+        st.builds(Schedule.stretch, ending, st.integers(1, 60)),
+        st.builds(Schedule.take, inner, lengths),
+        st.builds(Schedule.clip, inner, st.floats(0.0, 0.5), st.floats(0.5, 5.0)),
+        st.builds(Schedule.hold, inner, st.integers(1, 20)),
         st.builds(lambda a, b: a >> b, finite_parts, inner),
         st.builds(lambda a, b: a * b, inner, inner),
         st.builds(lambda k, a: k * a, values, inner),

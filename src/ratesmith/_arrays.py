@@ -57,6 +57,13 @@ def passed(boundaries: Sequence[int], t: Any, xp: Any) -> Any:
     return xp.searchsorted(xp.asarray(boundaries, dtype=t.dtype), t, side="right")
 
 
+def pick(values: Sequence[int], index: Any, xp: Any) -> Any:
+    """Give the entry of `values` at a number, or the entries at an array of them."""
+    return (
+        values[int(index)] if xp is NUMBERS else xp.take(xp.asarray(values, dtype=xp.int64), xp.astype(index, xp.int64))
+    )
+
+
 def one_by_one(function: Any, t: Any, xp: Any) -> Any:
     """Call a plain function of one number at `t`, or at each entry of an array, and keep the shape."""
     if xp is NUMBERS:

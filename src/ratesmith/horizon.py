@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+
+from ratesmith._checks import whole
 
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _EPOCHS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*ep\s*")
-
-
-def whole(who: str, name: str, value: Any, least: int) -> int:
-    """Give `value` as an int of at least `least`, or raise an error that says who wanted it.
-
-    >>> whole("Ramp", "steps", 10, least=0)
-    10
-    """
-    must = f"{who}: {name} must be a whole number of at least {least}, got {value!r}"
-    if isinstance(value, bool):
-        raise TypeError(f"{must}; give the number of steps")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{must}; a recipe or Horizon.resolve turns '5%' and '2ep' into steps") from None
-    if number < least:
-        raise ValueError(f"{must}; give a larger number")
-    return number
 
 
 @dataclass(frozen=True)

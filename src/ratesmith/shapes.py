@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ratesmith._arrays import one_by_one, passed
-from ratesmith.horizon import whole
-from ratesmith.schedule import LARGEST, Schedule, finite
+from ratesmith._checks import finite, most_power, whole
+from ratesmith.schedule import Schedule
 
 
 def _linear(t: Any, steps: int, xp: Any) -> tuple[Any, Any]:
@@ -84,7 +84,7 @@ class Staircase(Schedule):
         object.__setattr__(self, "gamma", _positive("Staircase", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(t // self.every, 0, _most(self.gamma))
+        return self.gamma ** xp.clip(t // self.every, 0, most_power(self.gamma))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Milestones(Schedule):
         object.__setattr__(self, "gamma", _positive("Milestones", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(passed(self.at, xp.clip(t, 0, None), xp), 0, _most(self.gamma))
+        return self.gamma ** xp.clip(passed(self.at, xp.clip(t, 0, None), xp), 0, most_power(self.gamma))
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Exponential(Schedule):
         object.__setattr__(self, "every", whole("Exponential", "every", self.every, least=1))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(t / self.every, 0.0, _most(self.gamma))
+        return self.gamma ** xp.clip(t / self.every, 0.0, most_power(self.gamma))
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,3 @@ def _positive(who: str, name: str, value: Any) -> float:
     if number <= 0:
         raise ValueError(f"{who}: {name} must be above 0, got {value!r}; give a factor such as 0.1")
     return number
-
-
-def _most(gamma: float) -> float:
-    """Give the power of `gamma` at which it stays flat, so that growth never overflows."""
-    return math.inf if gamma <= 1 else math.floor(math.log(LARGEST) / math.log(gamma))

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ratesmith._checks import finite, whole
 from ratesmith.controllers.base import Adaptive
-from ratesmith.horizon import whole
-from ratesmith.schedule import finite
 
 
 class PlateauState(NamedTuple):

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ratesmith._checks import finite, whole
 from ratesmith.experiment.comparison import Comparison, Estimate, Row, best_rates, estimate, leader, rank
 from ratesmith.experiment.grid import default_rates, extension, trials
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.experiment.workers import Facts, Source, executor, look, run_test, run_trial
-from ratesmith.horizon import whole
 from ratesmith.notation import Strategy, parse
-from ratesmith.schedule import finite
 from ratesmith.task import split_reference
 
 BASELINE: Final = "constant()"

@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from ratesmith._checks import whole
 from ratesmith.experiment.store import StudyError, written_whole
 from ratesmith.experiment.train import train
 from ratesmith.experiment.trial import Plan, Run, Trial
-from ratesmith.horizon import Horizon, whole
+from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
 from ratesmith.task import Task, callables, fail_in_user_code, load_task, split_reference
 

@@ -14,7 +14,8 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._arrays import NUMBERS
-from ratesmith.schedule import Product, Schedule, finite
+from ratesmith._checks import finite
+from ratesmith.schedule import Product, Schedule
 from ratesmith.shapes import SHAPES, Exponential, Milestones, Staircase
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "MultiStepLR", "ReduceLROnPlateau", "StepLR"]

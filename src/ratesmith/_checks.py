@@ -1,0 +1,56 @@
+"""Numbers as users may give them: checked, with one message that says who wanted what."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import Any, Final
+
+LARGEST: Final = 1e150
+"""Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
+
+
+FARTHEST: Final = 2**62
+"""The step up to which everything is laid out; it and twice it fit in 64 bits."""
+MOST_CYCLES: Final = 10_000
+
+
+def whole(who: str, name: str, value: Any, least: int) -> int:
+    """Give `value` as an int of at least `least`, or raise an error that says who wanted it.
+
+    >>> whole("Ramp", "steps", 10, least=0)
+    10
+    """
+    must = f"{who}: {name} must be a whole number of at least {least}, got {value!r}"
+    if isinstance(value, bool):
+        raise TypeError(f"{must}; give the number of steps")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{must}; a recipe or Horizon.resolve turns '5%' and '2ep' into steps") from None
+    if number < least:
+        raise ValueError(f"{must}; give a larger number")
+    return number
+
+
+def most_power(base: float) -> float:
+    """Give the power of `base` at which it stays flat, so that growth never overflows."""
+    return math.inf if base <= 1 else math.floor(math.log(LARGEST) / math.log(base))
+
+
+def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
+    """Give `value` as a finite float within `least` and `most`, or raise an error that says who wanted it.
+
+    >>> finite("Ramp", "start", 1)
+    1.0
+    """
+    must = f"{who}: {name} must be a finite number"
+    if least > -LARGEST:
+        must += f" from {least:g} to {most:g}" if most < LARGEST else f" of at least {least:g}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{must}, got {value!r}; give a plain number")
+    number = float(value)
+    if not least <= number <= most:
+        raise ValueError(f"{must}, got {value!r}; give such a number")
+    return number
