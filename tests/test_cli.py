@@ -131,6 +131,7 @@ def test_an_error_while_a_tasks_file_is_read_names_its_line(tmp_path, capsys):
         ("import nothing_like_this\n", "line 1: ModuleNotFoundError: No module named 'nothing_like_this'"),
         ("x = 1\ndef task(:\n", "line 2: SyntaxError: invalid syntax"),
         ("def task():\n    return 1 / 0\n", "line 2: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(0)\n", "line 2: SystemExit: 0"),
     ):
         file.write_text(text)
         assert run(["compare", f"{file}:task", "--out", str(tmp_path / "out"), "--workers", "1"]) == 2

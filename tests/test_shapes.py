@@ -83,6 +83,10 @@ def test_a_custom_rule_gets_whole_counts_of_at_least_zero():
         (lambda: Custom(0.5), "Custom: function must be callable, got 0.5"),
         (lambda: Custom(lambda t: math.nan)(3), "Custom: <lambda>(3): its value must be a finite number, got nan"),
         (lambda: Custom(lambda t: "high")(3), "Custom: <lambda>(3): its value must be a finite number, got 'high'"),
+        (
+            lambda: Custom(lambda t: 1 / (t - 3))(3),
+            "Custom: <lambda>(3): it must give a number, got ZeroDivisionError: division by zero; mend the function",
+        ),
         (lambda: Custom(lambda t: None)(np.arange(3)), "Custom: <lambda>(0): its value must be a finite number"),
     ],
 )

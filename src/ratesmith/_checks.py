@@ -23,14 +23,18 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     10
     """
     must = f"{who}: {name} must be a whole number of at least {least}, got {value!r}"
-    if isinstance(value, bool):
-        raise TypeError(f"{must}; give the number of steps")
+    if isinstance(value, str):
+        raise TypeError(f"{must}; a recipe or Horizon.resolve turns '5%' and '2ep' into steps")
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{must}; a recipe or Horizon.resolve turns '5%' and '2ep' into steps") from None
+        raise TypeError(f"{must}; give a whole number") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{must}; give a whole number")
     if number < least:
         raise ValueError(f"{must}; give a larger number")
+    if number > FARTHEST:
+        raise ValueError(f"{who}: {name} must be at most 2**62, got more; give a smaller number")
     return number
 
 

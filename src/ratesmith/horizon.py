@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from ratesmith._checks import whole
 
-_SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
-_EPOCHS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*ep\s*")
+_SHARE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*%\s*")
+_EPOCHS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*ep\s*")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from ratesmith import recipes
+from ratesmith._checks import FARTHEST
 from ratesmith.controllers import Controller, Plateau
 from ratesmith.horizon import Horizon
 
@@ -94,14 +95,15 @@ def _tree(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise NotationError(f"Notation: a strategy must be at most {LONGEST} characters, got {len(text)}; shorten it")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        return ast.parse(" ".join(text.split("\n")).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         place = getattr(error, "offset", None) or 1
         _fail(text, place - 1, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
 
 
 def _fail(text: str, place: int, message: str) -> NoReturn:
-    text = text.strip()
+    text = " ".join(text.split("\n")).strip()
+    place = len(text.encode(errors="replace")[:place].decode(errors="ignore"))  # the parser counts bytes
     shown = text if len(text) <= 200 else f"{text[:200]}..."
     raise NotationError(f"Notation: {message} (character {place + 1} of {shown})")
 
@@ -111,8 +113,9 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
     if depth > DEEPEST:
         _fail(text, node.col_offset, f"at most {DEEPEST} parts may be nested; simplify it")
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.RShift, ast.Mult)):
-        for side in (node.left, node.right):
-            if not (isinstance(node.op, ast.Mult) and _number(side)):
+        numbers = [isinstance(node.op, ast.Mult) and _number(side) for side in (node.left, node.right)]
+        for side, is_number in zip((node.left, node.right), numbers, strict=True):
+            if not is_number or all(numbers):
                 _check(side, text, depth + 1)
         return
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
@@ -126,6 +129,9 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
     for value in (*node.args, *(keyword.value for keyword in node.keywords)):
         if not _plain(value):
             _fail(text, value.col_offset, "an option is a number, a text in quotes or a list of these")
+    given = [keyword.arg for keyword in node.keywords]
+    if len(given) > len(set(given)):
+        _fail(text, node.col_offset, f"{name}: each option is given once; drop one")
     horizon = [None] if name in RECIPES else []
     try:
         inspect.signature(known[name]).bind(
@@ -156,13 +162,19 @@ def _number(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         node = node.operand
     value = node.value if isinstance(node, ast.Constant) else None
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # bool is no number here
+    if type(value) is int:
+        return abs(value) <= FARTHEST
+    return type(value) is float and math.isfinite(value)  # a bool is no number here
 
 
 def _plain(node: ast.expr) -> bool:
     if isinstance(node, ast.List):
-        return all(_number(item) or (isinstance(item, ast.Constant) and type(item.value) is str) for item in node.elts)
-    return _number(node) or (isinstance(node, ast.Constant) and type(node.value) in (str, bool))
+        return all(_number(item) or _word(item) for item in node.elts)
+    return _number(node) or _word(node) or (isinstance(node, ast.Constant) and type(node.value) is bool)
+
+
+def _word(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable()
 
 
 def _build(node: ast.expr, horizon: Horizon, functions: Mapping[str, Callable[[int], float]]) -> Any:

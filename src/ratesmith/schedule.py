@@ -154,7 +154,7 @@ class Sequence(Schedule):
 
     def _at(self, t: Any, xp: Any) -> Any:
         if xp is NUMBERS:
-            index = max(0, bisect.bisect_right(self._starts, t) - 1)
+            index = bisect.bisect_right(self._starts, t, 1) - 1
             return self.parts[index]._at(t - self._starts[index], xp)
         value = self.parts[0]._at(t, xp)
         for start, part in zip(self._starts[1:], self.parts[1:], strict=True):
@@ -193,7 +193,7 @@ class Product(Schedule):
             raise ValueError("Product: there must be at least one factor, got none; give one or more schedules")
         lengths = [factor.steps for factor in flat]
         object.__setattr__(self, "factors", tuple(flat))
-        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "scale", finite("Product", "scale", scale))
         object.__setattr__(self, "steps", None if None in lengths else max(n for n in lengths if n is not None))
 
     def _at(self, t: Any, xp: Any) -> Any:

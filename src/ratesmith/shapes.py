@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ratesmith._arrays import one_by_one, passed
+from ratesmith._arrays import NUMBERS, one_by_one, passed
 from ratesmith._checks import finite, most_power, whole
 from ratesmith.schedule import Schedule
 
@@ -59,7 +59,13 @@ class Ramp(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
             return t * 0 + self.end
-        to_end, to_start = SHAPES[self.shape](xp.clip(t, 0, self.steps), self.steps, xp)
+        if xp is not NUMBERS:
+            t = xp.clip(t, 0, self.steps)
+        elif t < 0:
+            t = 0
+        elif t > self.steps:
+            t = self.steps
+        to_end, to_start = SHAPES[self.shape](t, self.steps, xp)
         return self.start * to_start + self.end * to_end
 
 
@@ -172,9 +178,13 @@ class Custom(Schedule):
 
     def _one(self, t: float) -> float:
         count = int(max(t, 0) // self.every)
-        return finite(
-            f"Custom: {getattr(self.function, '__name__', 'function')}({count})", "its value", self.function(count)
-        )
+        name = f"Custom: {getattr(self.function, '__name__', 'function')}({count})"
+        try:
+            value = self.function(count)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{name}: it must give a number, got {said}; mend the function") from error
+        return finite(name, "its value", value)
 
 
 def _positive(who: str, name: str, value: Any) -> float:

@@ -78,7 +78,7 @@ def load_task(reference: str) -> tuple[Task, ModuleType]:
     if callable(task) and not isinstance(task, Task):
         try:
             task = task()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             fail_in_user_code(reference, path, error)
     if not isinstance(task, Task):
         raise TaskError(
@@ -139,6 +139,6 @@ def _module(path: Path) -> ModuleType:
         sys.path.insert(0, folder)  # as for `python file.py`, so that it can import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fail_in_user_code(path.name, path, error)
     return module

@@ -1,9 +1,15 @@
 """A comparison, judged: fair, complete, repeatable, and never fooled by a run that diverged."""
 
+import json
 import math
+import multiprocessing
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numpy_task import DivergingTask, ExplodingTask, LogisticTask
 
@@ -148,7 +154,7 @@ def test_a_second_call_trains_nothing_and_a_wider_one_only_what_is_new(tmp_path,
     monkeypatch.setenv("RATESMITH_TEST_LOG", str(log))
     again = small(LogisticTask(), tmp_path / "study", STRATEGIES)
     assert again == first
-    assert log.read_text().splitlines() == ["start 0", "evaluate validation"]
+    assert log.read_text().splitlines() == ["start 0", "evaluate validation", "evaluate validation"]  # one look
     small(LogisticTask(), tmp_path / "study", [*STRATEGIES, "linear()"])
     starts = sum(line.startswith("start") for line in log.read_text().splitlines())
     assert starts <= 2 + 2 * len(first.rates) + 2
@@ -227,7 +233,9 @@ def test_a_mistake_is_one_clear_line_before_anything_is_trained(tmp_path, option
 
 def test_runs_made_with_other_settings_are_not_mixed_in(tmp_path):
     small(LogisticTask(), tmp_path)
-    with pytest.raises(StudyError, match="the runs here were made with other settings \\(steps 60 -> 90\\)"):
+    with pytest.raises(
+        StudyError, match="the runs here were made with other settings: steps 60, now 90; give another folder"
+    ):
         small(LogisticTask(), tmp_path, steps=90)
 
 
@@ -236,8 +244,154 @@ def test_a_changed_task_file_is_noticed(tmp_path):
     file.write_text(Path(TASK.rpartition(":")[0]).read_text())
     small(f"{file}:task", tmp_path / "study", rates=[0.1])
     file.write_text(file.read_text() + "\n# changed\n")
-    with pytest.raises(StudyError, match="content of its file"):
+    with pytest.raises(StudyError, match="the task's files"):
         small(f"{file}:task", tmp_path / "study", rates=[0.1])
+
+
+def test_a_changed_neighbour_of_the_tasks_file_is_noticed(tmp_path):
+    (tmp_path / "neighbour_of_mine.py").write_text("FACTOR = 1.0")
+    source = Path(TASK.rpartition(":")[0]).read_text()
+    (tmp_path / "mine.py").write_text(f"from neighbour_of_mine import FACTOR\n{source}")
+    small(f"{tmp_path / 'mine.py'}:task", tmp_path / "study", rates=[0.1], workers=1)
+    (tmp_path / "neighbour_of_mine.py").write_text("FACTOR = 2.0")
+    with pytest.raises(StudyError, match="the task's files"):
+        small(f"{tmp_path / 'mine.py'}:task", tmp_path / "study", rates=[0.1], workers=1)
+
+
+def test_another_task_object_is_noticed_by_what_it_measures(tmp_path):
+    class Shifted(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            training.evaluate = lambda split="validation": {"loss": measure(split)["loss"] + offset}
+            return training
+
+    offset = 1.0
+    small(Shifted(), tmp_path, rates=[0.1])
+    offset = 2.0
+    with pytest.raises(StudyError, match="losses at the first step"):
+        small(Shifted(), tmp_path, rates=[0.1])
+
+
+def test_an_edited_file_is_read_again_in_the_same_process(tmp_path):
+    source = Path(TASK.rpartition(":")[0]).read_text()
+    (tmp_path / "mine.py").write_text(source)
+    first = small(f"{tmp_path / 'mine.py'}:task", tmp_path / "a", rates=[0.1])
+    (tmp_path / "mine.py").write_text(source.replace("np.split(order, [300, 430])", "np.split(order, [300, 431])"))
+    assert small(f"{tmp_path / 'mine.py'}:task", tmp_path / "b", rates=[0.1]).rows != first.rows
+
+
+def test_a_second_comparison_on_the_same_folder_is_told_to_wait(tmp_path):
+    def meanwhile(progress):
+        with pytest.raises(StudyError, match="another comparison is running in this folder; wait for it"):
+            small(LogisticTask(), tmp_path)
+
+    small(LogisticTask(), tmp_path, on_progress=meanwhile, rates=[0.1])
+    small(LogisticTask(), tmp_path, rates=[0.1])
+
+
+def test_rates_too_close_to_extend_and_rates_at_the_end_of_the_numbers_end_too(tmp_path):
+    assert small(LogisticTask(), tmp_path / "a", rates=[0.3, 0.3001]).rates == (0.3, 0.3001)
+    assert small(LogisticTask(), tmp_path / "b", rates=[1e-29, 1e-28]).rates[0] == 1e-29
+
+
+def test_a_best_rate_that_stays_on_the_edge_is_said(tmp_path):
+    found = small(LogisticTask(), tmp_path, rates=[1e-9, 1e-8])
+    assert found.best.base_lr == found.rates[-1]
+    assert "That rate lies on the edge of the grid: a better one may lie beyond it" in found.verdict()
+
+
+def test_where_every_rate_diverges_lower_ones_are_tried(tmp_path):
+    found = small(DivergingTask(), tmp_path, [], rates=[3.0, 30.0])
+    assert found.rates == (0.03, 0.3, 3.0, 30.0)
+    assert found.best.base_lr == 0.3
+
+
+class Odd(LogisticTask):
+    """Gives what a test puts into it."""
+
+    def __init__(self, **changes):
+        super().__init__()
+        self.changes = changes
+
+    def start(self, seed):
+        training = super().start(seed)
+        for name, change in self.changes.items():
+            setattr(training, name, change(training, getattr(training, name)))
+        return training
+
+
+def at_step(k, value):
+    return lambda training, step: lambda lr: value if training.steps == k and step(lr) else step(lr)
+
+
+def test_a_loss_of_minus_infinity_and_a_validation_loss_that_explodes_are_divergence(tmp_path):
+    below = small(Odd(step=at_step(40, -math.inf)), tmp_path / "a", rates=[0.1])
+    assert all(run.diverged and run.message == "training loss -inf at step 40" for run in below.runs)
+    high = Odd(evaluate=lambda training, old: lambda split="validation": {"loss": 1e30 if training.steps > 30 else 1.0})
+    above = small(high, tmp_path / "b", rates=[0.1])
+    assert all(run.diverged and run.message == "validation loss 1e+30 at step 59" for run in above.runs)
+
+
+def test_a_metric_that_is_nowhere_finite_is_not_called_divergence(tmp_path):
+    undefined = Odd(evaluate=lambda training, old: lambda split="validation": {**old(split), "f1": math.nan})
+    found = small(undefined, tmp_path, metric="f1", rates=[0.1])
+    assert found.verdict().startswith("No strategy has a rate at which every seed ended with a finite f1")
+    json.dumps(small(undefined, tmp_path, rates=[0.1]).to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"accuracy": 1.0}, "Task: metrics must include 'loss', got ['accuracy']"),
+        ({"loss": "low"}, "Task: metrics must be numbers, got {'loss': 'low'}"),
+        ({"loss": None}, "Task: metrics must be numbers, got {'loss': None}"),
+    ],
+)
+def test_metrics_are_numbers_with_a_loss_among_them(tmp_path, metrics, message):
+    with pytest.raises(TypeError) as caught:
+        small(Odd(evaluate=lambda training, old: lambda split="validation": metrics), tmp_path)
+    assert str(caught.value).startswith(message)
+
+
+def test_metrics_may_be_numpy_numbers(tmp_path):
+    single = Odd(evaluate=lambda training, old: lambda split="validation": {"loss": np.float32(old(split)["loss"])})
+    assert isinstance(small(single, tmp_path, rates=[0.1]).best.estimates["loss"].mean, float)
+
+
+def test_a_state_that_cannot_be_read_is_trained_again(tmp_path):
+    first = small(LogisticTask(), tmp_path)
+    for state in (tmp_path / "states").iterdir():
+        state.write_bytes(b"torn")
+    with sqlite3.connect(tmp_path / "study.sqlite") as database:
+        database.execute("DELETE FROM tests")
+    assert small(LogisticTask(), tmp_path).test == first.test
+
+
+def test_a_childs_process_of_the_caller_survives_a_mistake(tmp_path):
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    try:
+        with pytest.raises(ComparisonError):
+            small(TASK, tmp_path, metric="f1", workers=1)
+        assert child.is_alive()
+    finally:
+        child.terminate()
+        child.join()
+
+
+def test_workers_have_one_thread_whatever_the_caller_has_imported(tmp_path):
+    (tmp_path / "threads.py").write_text(
+        f"import torch\nfrom pathlib import Path\n{Path(TASK.rpartition(':')[0]).read_text()}\n"
+        f"Path({str(tmp_path / 'seen')!r}).write_text(str(torch.get_num_threads()))\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "import torch\nfrom ratesmith.experiment import compare\nif __name__ == '__main__':\n"
+        f"    compare({str(tmp_path / 'threads.py') + ':task'!r}, [], folder={str(tmp_path / 'study')!r}, steps=5, "
+        "rates=[0.1], seeds=1, evaluate_every=5, workers=1)\n"
+    )
+    subprocess.run([sys.executable, tmp_path / "script.py"], check=True)
+    assert (tmp_path / "seen").read_text() == "1"
 
 
 def test_an_error_in_the_task_names_its_line_and_keeps_finished_runs(tmp_path):

@@ -18,6 +18,9 @@ CASES = [
     ("MultiStepLR", {"milestones": [80, 30, 200, 30], "gamma": 0.5}),
     ("MultiStepLR", {"milestones": [0, 3]}),
     ("MultiStepLR", {"milestones": []}),
+    ("MultiStepLR", {"milestones": [0.5 * 60, -1, 0.75 * 60]}),
+    ("StepLR", {"step_size": 30.0, "gamma": 0.0}),
+    ("ExponentialLR", {"gamma": 1.001}),
     ("ExponentialLR", {"gamma": 0.97}),
     ("CosineAnnealingLR", {"T_max": 1}),
     ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.001}),
@@ -26,6 +29,7 @@ CASES = [
     ("CosineAnnealingLR", {"T_max": 300}),
     ("CosineAnnealingLR", {"T_max": 62.5}),
     ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: epoch < 5}),
     ("LambdaLR", {"lr_lambda": [lambda epoch: 0.95**epoch, lambda epoch: 1 / (1 + epoch)]}),
 ]
 NAMES = [f"{name}-{index}" for index, (name, _) in enumerate(CASES)]
@@ -149,6 +153,18 @@ def test_a_group_that_joins_late_follows_the_remaining_factors():
     assert go(of, scheduler) == [0.025, 0.00325, 0.5]
 
 
+@pytest.mark.parametrize(("name", "options"), [case for case in CASES if case[0] != "LambdaLR"])
+@pytest.mark.parametrize("at", [1, 7, 10, 30])
+def test_a_late_group_never_rises_above_the_rate_that_it_joined_with(name, options, at):
+    of = optimizer()
+    scheduler = getattr(ours, name)(of, **options)
+    for _ in range(at):
+        go(of, scheduler)
+    of.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1.0})
+    for _ in range(100):
+        assert 0.0 <= go(of, scheduler)[2] <= 1.0
+
+
 @pytest.mark.parametrize(
     ("name", "options", "value"),
     [
@@ -241,11 +257,14 @@ def test_a_tensor_rate_stays_the_same_tensor(name, options):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda of: ours.StepLR(of, 0), "Staircase: every must be a whole number of at least 1, got 0"),
-        (lambda of: ours.StepLR(of, 1.5), "Staircase: every must be a whole number of at least 1, got 1.5"),
-        (lambda of: ours.StepLR(of, 5, gamma=float("nan")), "Staircase: gamma must be a finite number, got nan"),
-        (lambda of: ours.MultiStepLR(of, [2.5]), "Milestones: a milestone must be a whole number"),
-        (lambda of: ours.ExponentialLR(of, -1), "Exponential: gamma must be above 0, got -1"),
+        (lambda of: ours.StepLR(of, 0), "StepLR: step_size must be a whole number of at least 1, got 0"),
+        (lambda of: ours.StepLR(of, 1.5), "StepLR: step_size must be a whole number of at least 1, got 1.5"),
+        (
+            lambda of: ours.StepLR(of, 5, gamma=float("nan")),
+            "StepLR: gamma must be a finite number of at least 0, got nan",
+        ),
+        (lambda of: ours.MultiStepLR(of, [2.5]), "MultiStepLR: a milestone must be a whole number"),
+        (lambda of: ours.ExponentialLR(of, -1), "ExponentialLR: gamma must be a finite number of at least 0, got -1.0"),
         (lambda of: ours.CosineAnnealingLR(of, 0), "CosineAnnealingLR: T_max must be above 0, got 0"),
         (lambda of: ours.CosineAnnealingLR(of, -3), "CosineAnnealingLR: T_max must be above 0, got -3"),
         (lambda of: ours.LambdaLR(of, lambda _: float("nan")), "LambdaLR: lr_lambda(0): its value must be a finite"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler, TensorDataset, WeightedRandomSampler
 
 from ratesmith.torch import TorchTask
 
@@ -25,6 +25,41 @@ class Noisy(nn.Module):
         if self.training:
             inputs = inputs + 0.01 * random.random() + 0.01 * np.random.rand()
         return self.layers(inputs)
+
+
+class Hidden(Noisy):
+    """A buffer that torch's own state leaves out, and a layer that thaws in the middle of training."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+        self.layers[0].requires_grad_(False)
+
+    def forward(self, inputs):
+        if self.training:
+            self.seen += 1
+            self.layers[0].requires_grad_(bool(self.seen > 3))
+        return super().forward(inputs) / (1 + 0.1 * self.seen)
+
+
+class WideMomentum(torch.optim.Optimizer):
+    """Keeps its momentum in float64 for float32 parameters, and a NumPy number among its options."""
+
+    def __init__(self, params):
+        super().__init__(params, {"lr": 0.1, "decay": np.float64(0.9)})
+
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    state = self.state[parameter]
+                    kept = state.get("momentum", torch.zeros_like(parameter, dtype=torch.float64))
+                    state["momentum"] = group["decay"] * kept + parameter.grad.double()
+                    parameter.data -= (group["lr"] * state["momentum"]).float()
+
+
+def wide(model):
+    return WideMomentum(model.parameters())
 
 
 def frozen_norm():
@@ -76,8 +111,8 @@ def test_the_same_seed_gives_the_same_training_and_another_seed_another():
     assert runs[0] == runs[1] != runs[2]
 
 
-@pytest.mark.parametrize("optimizer", [None, adam])
-@pytest.mark.parametrize("model", [Noisy, frozen_norm])
+@pytest.mark.parametrize("optimizer", [None, adam, wide])
+@pytest.mark.parametrize("model", [Noisy, frozen_norm, Hidden])
 @pytest.mark.parametrize("k", [0, 1, 5, 6, 11])
 def test_restored_at_step_k_from_a_file_it_continues_bit_for_bit(optimizer, model, k, tmp_path):
     task = make(optimizer, model=model)
@@ -196,6 +231,10 @@ class Stream(IterableDataset):
         ({"batch_size": 2.5}, "TorchTask: batch_size must be a whole number of at least 1, got 2.5"),
         ({"metrics": {"loss": max}}, "TorchTask: the loss is always measured under 'loss'"),
         (
+            {"train": DataLoader(TensorDataset(INPUTS, TARGETS), 16, sampler=RandomSampler(INPUTS, num_samples=32))},
+            "TorchTask: train must be a DataLoader with a plain sampler and batch size, got RandomSampler",
+        ),
+        (
             {"train": DataLoader(TensorDataset(INPUTS, TARGETS), 16, sampler=WeightedRandomSampler([1.0] * 100, 100))},
             "TorchTask: train must be a DataLoader with a plain sampler and batch size, got WeightedRandomSampler",
         ),
@@ -212,3 +251,5 @@ def test_a_split_without_data_and_a_rate_of_zero_are_refused():
         make().start(0).evaluate("test")
     with pytest.raises(ValueError, match=r"TorchTask: the first parameter group's rate must be above 0, got 0.0"):
         make(lambda model: torch.optim.SGD(model.parameters(), lr=0.0)).start(0)
+    with pytest.raises(TypeError, match="TorchTask: optimizer must update from one gradient, got LBFGS"):
+        make(lambda model: torch.optim.LBFGS(model.parameters())).start(0)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from ratesmith._checks import LARGEST
 from ratesmith.schedule import Constant, Schedule
 
 State = TypeVar("State")
@@ -87,5 +88,5 @@ class Together(Adaptive[tuple[Any, ...]]):
         """Give the product of the parts' values."""
         value = 1.0
         for part, own in zip(self.parts, state, strict=True):
-            value *= part.value(own, step)
+            value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
         return value

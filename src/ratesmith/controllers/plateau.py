@@ -60,6 +60,8 @@ class Plateau(Adaptive[PlateauState]):
         object.__setattr__(self, "threshold", finite("Plateau", "threshold", self.threshold, least=0.0))
         object.__setattr__(self, "cooldown", whole("Plateau", "cooldown", self.cooldown, least=0))
         object.__setattr__(self, "floor", finite("Plateau", "floor", self.floor, least=0.0, most=1.0))
+        if not isinstance(self.metric, str):
+            raise TypeError(f'Plateau: metric must be a name, got {self.metric!r}; write metric="loss"')
         for name, known in (("threshold_mode", ("rel", "abs")), ("mode", ("min", "max"))):
             if getattr(self, name) not in known:
                 raise ValueError(

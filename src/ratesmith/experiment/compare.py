@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ratesmith._checks import finite, whole
 from ratesmith.experiment.comparison import Comparison, Estimate, Row, best_rates, estimate, leader, rank
 from ratesmith.experiment.grid import default_rates, extension, trials
 from ratesmith.experiment.store import Store
-from ratesmith.experiment.trial import Plan, Run, Trial
+from ratesmith.experiment.trial import Run, Trial
 from ratesmith.experiment.workers import Facts, Source, executor, look, run_test, run_trial
 from ratesmith.notation import Strategy, parse
 from ratesmith.task import split_reference
@@ -72,8 +71,8 @@ def compare(
     win. The winner alone is then measured on the test data.
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` spawned
-    processes train side by side; 0 trains in this process, as a task that is no file must be. Lengths are steps,
-    or epochs as `"10ep"`.
+    processes train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
+    Lengths are steps, or epochs as `"10ep"`.
     """
     names = tuple(dict.fromkeys(str(parse(str(text))) for text in (BASELINE, *strategies)))
     seeds, workers = whole("compare", "seeds", seeds, least=1), whole("compare", "workers", workers, least=0)
@@ -92,9 +91,19 @@ def compare(
                 f"compare: metric must be one that the task reports, got {metric!r}; it reports {known}"
             )
         with Store(Path(folder)) as store:
-            store.settle(_settings(task, facts.plan))
-            at_once = 2 * workers or 1  # one trial waits for each worker, so that none is ever idle
-            study = _Study(task, facts, names, tuple(range(seeds)), metric, mode, store, pool, at_once, on_progress)
+            store.settle({**facts.identity, **asdict(facts.plan)})
+            study = _Study(
+                task=task,
+                facts=facts,
+                strategies=names,
+                seeds=tuple(range(seeds)),
+                metric=metric,
+                mode=mode,
+                store=store,
+                pool=pool,
+                at_once=2 * workers or 1,  # one trial waits for each worker, so that none is ever idle
+                on_progress=on_progress,
+            )
             return study.run(given or default_rates(facts.base_lr))
 
 
@@ -132,13 +141,14 @@ class _Study:
 
     def run(self, given: tuple[float, ...]) -> Comparison:
         """Run the grid and its extensions, judge, and test the winner."""
-        rates, added = sorted(given), [0.0]
-        while added:
-            self.planned = trials(self.strategies, rates, self.seeds)
-            self.resumed = self.resumed or len(self.runs)
-            self._train()
-            added = extension(rates, (rate for rate, _ in self._bests().values()), given)
+        rates = sorted(given)
+        self._plan(rates)
+        self.resumed = len(self.runs)
+        self._train()
+        while added := extension(rates, (self._bests().get(name, (None,))[0] for name in self.strategies), given):
             rates = sorted((*rates, *added))
+            self._plan(rates)
+            self._train()
         rows = rank(self.runs, self.strategies, self.seeds, self.metric, self.mode)
         test = self._test(rows[0]) if self.facts.has_test and rows[0].base_lr is not None else None
         return Comparison(
@@ -152,6 +162,9 @@ class _Study:
             test=test,
             tested=len({trial[:2] for trial in self.store.tests()}),
         )
+
+    def _plan(self, rates: Iterable[float]) -> None:
+        self.planned = trials(self.strategies, rates, self.seeds)
 
     def _bests(self) -> dict[str, tuple[float, float]]:
         return best_rates(self.runs, self.strategies, self.seeds, self.metric, self.mode)
@@ -206,12 +219,3 @@ class _Study:
                 known[trial] = self.pool.submit(run_test, self.task, trial, self.facts.plan, path).result()
                 self.store.add_test(trial, known[trial])
         return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]}
-
-
-def _settings(task: Source, plan: Plan) -> dict[str, Any]:
-    """Give what the runs depend on: the task, by the content of its file, and the plan."""
-    if not isinstance(task, str):
-        return {"task": type(task).__name__, **asdict(plan)}
-    path, name = split_reference(task)
-    content = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return {"task": name, "content of its file": content, **asdict(plan)}

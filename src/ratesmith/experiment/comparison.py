@@ -78,9 +78,13 @@ class Comparison:
         """Give the outcome as one or two sentences."""
         best = self.best
         if best is None:
-            return "Every strategy diverged at every rate: give lower rates."
+            if all(run.diverged for run in self.runs):
+                return "Every strategy diverged at every rate: give lower rates."
+            return f"No strategy has a rate at which every seed ended with a finite {self.metric}: give other rates."
         figure = f"{self.metric} {best.estimates[self.metric]}"
         said = f"Best on the validation set: {best.strategy} at {best.base_lr:g}, {figure}."
+        if len(self.rates) > 1 and best.base_lr in (self.rates[0], self.rates[-1]):
+            said += " That rate lies on the edge of the grid: a better one may lie beyond it, give other rates."
         ties = [row.strategy for row in self.rows[1:] if row.tied]
         if len(self.seeds) == 1:
             return f"{said} One seed cannot tell strategies apart: use --seeds 3 or more."
@@ -99,13 +103,18 @@ class Comparison:
             "seeds": list(self.seeds),
             **asdict(self.plan),
             "verdict": self.verdict(),
-            "rows": [
-                {**asdict(row), "estimates": {name: estimate._asdict() for name, estimate in row.estimates.items()}}
-                for row in self.rows
-            ],
-            "test": self.test and {name: estimate._asdict() for name, estimate in self.test.items()},
+            "rows": [{**asdict(row), "estimates": _plain(row.estimates)} for row in self.rows],
+            "test": self.test and _plain(self.test),
             "tested": self.tested,
         }
+
+
+def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
+    """Give estimates as data for JSON, which knows no NaN."""
+    return {
+        name: {key: value if value is None or math.isfinite(value) else None for key, value in each._asdict().items()}
+        for name, each in estimates.items()
+    }
 
 
 def estimate(values: Sequence[float]) -> Estimate:

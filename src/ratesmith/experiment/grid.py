@@ -7,6 +7,7 @@ from typing import Final
 
 from ratesmith.experiment.trial import Trial
 
+LOWEST: Final = 1e-30
 MOST_EXTENSIONS: Final = 3
 """How many rates a grid may gain at each of its two ends."""
 
@@ -31,20 +32,22 @@ def trials(strategies: Iterable[str], rates: Iterable[float], seeds: Iterable[in
     return [Trial(strategy, rate, seed) for rate in rates for strategy in strategies for seed in seeds]
 
 
-def extension(rates: Sequence[float], bests: Iterable[float], given: Sequence[float]) -> list[float]:
+def extension(rates: Sequence[float], bests: Iterable[float | None], given: Sequence[float]) -> list[float]:
     """Give the rates to add where some strategy's best rate lies on the grid's edge: none, one or two.
 
-    The step of the grid is kept. `given` is the grid as it began; an end that has gained three rates stays.
+    A best of None (every rate diverged) asks for lower rates. The step of the grid is kept. `given` is the grid as it
+    began; an end that has gained three rates stays.
 
     >>> extension([0.01, 0.1, 1.0], bests=[0.1, 1.0], given=[0.01, 0.1, 1.0])
     [10.0]
     """
-    rates = sorted(rates)
+    rates, bests = sorted(rates), set(bests)
     if len(rates) < 2:
         return []
-    bests, added = set(bests), []
-    if rates[0] in bests and sum(rate < min(given) for rate in rates) < MOST_EXTENSIONS:
-        added.append(rounded(rates[0] * rates[0] / rates[1]))
+    wanted = []
+    if (rates[0] in bests or None in bests) and sum(rate < min(given) for rate in rates) < MOST_EXTENSIONS:
+        wanted.append(rates[0] * (rates[0] / rates[1]))
     if rates[-1] in bests and sum(rate > max(given) for rate in rates) < MOST_EXTENSIONS:
-        added.append(rounded(rates[-1] * rates[-1] / rates[-2]))
-    return added
+        wanted.append(rates[-1] * (rates[-1] / rates[-2]))
+    # A rate too close to its neighbour to differ in three digits, or past the ends of the numbers, is no new one.
+    return [new for rate in wanted if LOWEST < (new := rounded(rate)) < 1 / LOWEST and new not in rates]

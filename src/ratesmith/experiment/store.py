@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ class Store:
         self.states = folder / "states"
         try:
             self.states.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
             self._connection = sqlite3.connect(folder / "study.sqlite", timeout=30, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -52,8 +54,9 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the database."""
+        """Close the database, and let another comparison have the folder."""
         self._connection.close()
+        self._lock.close()
 
     def settle(self, settings: Mapping[str, Any]) -> None:
         """Note what the runs depend on; refuse to mix in runs that depended on something else."""
@@ -62,17 +65,14 @@ class Store:
             path.unlink(missing_ok=True)  # what an interrupted write left
         with self._transaction() as do:
             known = {key: json.loads(value) for key, value in do("SELECT key, value FROM study")}
-            if known:
-                changed = [
-                    f"{key} {known.get(key)!r} -> {wanted[key]!r}" for key in wanted if known.get(key) != wanted[key]
-                ]
-                if changed:
-                    raise StudyError(
-                        f"{self.folder}: the runs here were made with other settings ({'; '.join(changed)}); "
-                        "give another folder with --out, or delete this one"
-                    )
-                return
-            for key, value in wanted.items():
+            changed = [key for key in wanted if known and not _same(known.get(key), wanted[key])]
+            if changed:
+                was = ", ".join(f"{key} {known.get(key)!r}, now {wanted[key]!r}" for key in changed)
+                raise StudyError(
+                    f"{self.folder}: the runs here were made with other settings: {was}; "
+                    "give another folder with --out, or delete this one"
+                )
+            for key, value in () if known else wanted.items():
                 do("INSERT INTO study VALUES (?, ?)", (key, json.dumps(value)))
 
     def add(self, run: Run) -> None:
@@ -115,6 +115,28 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Tell whether two settings are equal; measurements may differ as far as hardware makes them."""
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=1e-3) or (math.isnan(before) and math.isnan(now))
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_same, before, now))
+    return bool(before == now)
+
+
+def _locked(folder: Path) -> sqlite3.Connection:
+    """Give a connection that holds the folder until it is closed, or its process dies."""
+    lock = sqlite3.connect(folder / "lock.sqlite", timeout=0, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        raise StudyError(
+            f"{folder}: another comparison is running in this folder; wait for it, or give another folder with --out"
+        ) from error
+    return lock
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ratesmith.notation import parse
 from ratesmith.task import Task, Training
 
 EXPLODED: Final = 1000.0
-"""A training loss this many times the first one's distance from zero (at least 1) above it is no longer training."""
+"""A loss this many times the first one's distance from zero (at least 1) above it is no longer training."""
 SHOWN_RATES: Final = 256
 
 
@@ -38,7 +38,7 @@ def train(
     began = time.perf_counter()
     training = task.start(trial.seed)
     controller = parse(trial.strategy).build(Horizon(plan.steps, training.steps_per_epoch), functions)
-    curve = [Point(0, None, dict(training.evaluate()))]
+    curve = [Point(0, None, measure(training))]
     rates: list[tuple[int, float]] = []
     status, message, steps = "done", "", plan.steps
     try:
@@ -69,7 +69,8 @@ def _updates(
     """Make all updates; `curve` and `rates` grow as they are made."""
     state = controller.init()
     show_every = max(1, plan.steps // SHOWN_RATES)
-    limit, losses = math.inf, []
+    losses: list[float] = []
+    limit, validation_limit = math.inf, _limit(curve[0].metrics["loss"])
     for step in range(plan.steps):
         factor = controller.value(state, step)
         if not 0.0 <= factor < math.inf:
@@ -81,15 +82,32 @@ def _updates(
         if step % show_every == 0:
             rates.append((step, lr))
         loss = training.step(lr)
-        if not loss < limit:
+        if not -math.inf < loss < limit:
             raise Diverged(step, "training", loss)
         if step == 0:
-            limit = loss + EXPLODED * max(1.0, abs(loss))
+            limit = _limit(loss)
         losses.append(loss)
         if (step + 1) % plan.evaluate_every == 0 or step + 1 == plan.steps:
-            metrics = dict(training.evaluate())
-            if not math.isfinite(metrics["loss"]):
+            metrics = measure(training)
+            if not -math.inf < metrics["loss"] < validation_limit:
                 raise Diverged(step, "validation", metrics["loss"])
             curve.append(Point(step + 1, math.fsum(losses) / len(losses), metrics))
             losses.clear()
             state = controller.observe(state, step + 1, metrics)
+
+
+def measure(training: Training, split: str = "validation") -> dict[str, float]:
+    """Give the metrics of a split as plain numbers; raise TypeError where they are none, or without a loss."""
+    measured = dict(training.evaluate(split))
+    try:
+        plain = {str(name): float(value) for name, value in measured.items()}
+    except (TypeError, ValueError):
+        raise TypeError(f"Task: metrics must be numbers, got {measured!r}; give plain floats by name") from None
+    if "loss" not in plain:
+        raise TypeError(f"Task: metrics must include 'loss', got {sorted(plain)}; report the loss by that name")
+    return plain
+
+
+def _limit(first: float) -> float:
+    """Give the loss at which a run has exploded, from its first."""
+    return first + EXPLODED * max(1.0, abs(first)) if math.isfinite(first) else math.inf

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ratesmith._checks import whole
 from ratesmith.experiment.store import StudyError, written_whole
-from ratesmith.experiment.train import train
+from ratesmith.experiment.train import measure, train
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
-from ratesmith.task import Task, callables, fail_in_user_code, load_task, split_reference
+from ratesmith.task import Task, TaskError, callables, fail_in_user_code, load_task, split_reference
 
 Result = TypeVar("Result")
 Source = str | Task
@@ -36,6 +38,8 @@ class Facts:
     metrics: tuple[str, ...]
     has_test: bool
     plan: Plan
+    identity: dict[str, Any]
+    """What tells this task from another: its file's content, and what it measures around its first update."""
 
 
 class InProcess(Executor):
@@ -55,29 +59,47 @@ class InProcess(Executor):
 def executor(workers: int) -> Iterator[Executor]:
     """Give `workers` spawned processes, or this process for 0; whatever ends the block ends them at once.
 
-    Spawned, never forked: threads and locks do not survive a fork.
+    Spawned, never forked: threads and locks do not survive a fork. With one thread each: two on a busy machine made the
+    same training many times slower, and the number of threads changes the numbers.
     """
     if workers == 0:
         yield InProcess()
         return
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
     try:
-        with _deaf_to_interrupts():
+        with _deaf_to_interrupts(), _one_thread():
             for _ in range(workers):
                 pool.submit(int)  # each call of an idle pool starts a process
         yield pool
     except BrokenProcessPool as error:
         raise StudyError(
-            "a worker process died in the middle of a run, perhaps for want of memory; "
-            "finished runs are kept, and the same command goes on from there"
+            "a worker process died, perhaps for want of memory (a script that calls compare needs "
+            "`if __name__ == '__main__':` around it); finished runs are kept, and the same command goes on from there"
         ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         raise
     finally:
         pool.shutdown()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Start processes with one thread each: they read these variables before they import anything."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -94,10 +116,6 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    # One thread each: two on a busy machine made the same training many times slower, and the number of threads
-    # changes the numbers. Set before the task's file imports its framework.
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -111,64 +129,89 @@ def _end_with(parent: Any) -> None:
 
 
 def look(source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]) -> Facts:
-    """Give the facts of a task, having tried one start, one measurement and the first value of every strategy."""
-    task, functions = _load(source)
-    try:
+    """Give the facts of a task, having tried one start, one update and the first value of every strategy."""
+    with blaming(source):
+        task, functions, files = _load(source)
         training = task.start(0)
-        metrics = dict(training.evaluate())
-    except Exception as error:
-        _blame(source, error)
+        metrics = measure(training)
     epoch = Horizon(training.steps_per_epoch, training.steps_per_epoch)
-    length = epoch.resolve(steps)
     if isinstance(steps, str) and "%" in steps:
         raise ValueError(f"compare: steps must be a number of steps or epochs, got {steps!r}; write 500 or '10ep'")
-    horizon = Horizon(length, training.steps_per_epoch)
+    horizon = Horizon(epoch.resolve(steps), training.steps_per_epoch)
     every = whole("compare", "evaluate_every", horizon.resolve(evaluate_every), least=1)
     for strategy in strategies:
         controller = parse(strategy).build(horizon, functions)
         controller.value(controller.observe(controller.init(), 0, metrics), 0)
-    return Facts(training.base_lr, tuple(metrics), task.has_test, Plan(length, every))
+    base_lr = training.base_lr
+    with blaming(source):
+        first = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
+    identity = {"task": _name(source), "the task's files": files, "losses at the first step": first}
+    return Facts(base_lr, tuple(metrics), task.has_test, Plan(horizon.steps, every), identity)
 
 
 def run_trial(source: Source, trial: Trial, plan: Plan, state_path: Path | None) -> Run:
     """Train a trial and, given a path, keep the trained state there."""
-    task, functions = _load(source)
-    try:
+    with blaming(source):
+        task, functions, _ = _load(source)
         run, training = train(task, trial, plan, functions)
-    except Exception as error:
-        _blame(source, error)
-    if state_path is not None and not run.diverged:
-        with written_whole(state_path) as part:
-            task.save(training.state_dict(), part)
+        if state_path is not None and not run.diverged:
+            with written_whole(state_path) as part:
+                task.save(training.state_dict(), part)
     return run
 
 
 def run_test(source: Source, trial: Trial, plan: Plan, state_path: Path) -> dict[str, float]:
-    """Measure a trained state on the test set; train it again where the state is gone."""
-    task, functions = _load(source)
-    try:
-        if state_path.exists():
-            training = task.start(trial.seed)
+    """Measure a trained state on the test set; train it again where the state is gone or cannot be read."""
+    with blaming(source):
+        task, functions, _ = _load(source)
+        training = task.start(trial.seed)
+        try:
             training.load_state_dict(task.load(state_path))
-        else:
+        except Exception:
             _, training = train(task, trial, plan, functions)
-        return dict(training.evaluate("test"))
-    except Exception as error:
-        _blame(source, error)
+        return measure(training, "test")
 
 
-def _load(source: Source) -> tuple[Task, Mapping[str, Callable[[int], float]]]:
-    return _load_file(source) if isinstance(source, str) else (source, {})
+class _Loaded(NamedTuple):
+    task: Task
+    functions: Mapping[str, Callable[[int], float]]
+    files: str
+    """A digest of the task's file and of the modules beside it that it imported."""
 
 
-@cache
-def _load_file(reference: str) -> tuple[Task, Mapping[str, Callable[[int], float]]]:
+def _load(source: Source) -> _Loaded:
+    if not isinstance(source, str):
+        return _Loaded(source, {}, "")
+    path, _ = split_reference(source)
+    return _load_file(source, path.read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _load_file(reference: str, content: bytes) -> _Loaded:
+    before = set(sys.modules)
     task, module = load_task(reference)
-    return task, callables(module)
+    folder = split_reference(reference)[0].resolve().parent
+    new = (getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before)
+    files = {Path(file).resolve() for file in new if file}
+    digest = hashlib.sha256(content)
+    for file in sorted(files):
+        if file.is_relative_to(folder) and "site-packages" not in file.parts:
+            digest.update(file.read_bytes())
+    return _Loaded(task, callables(module), digest.hexdigest()[:12])
 
 
-def _blame(source: Source, error: Exception) -> NoReturn:
+def _name(source: Source) -> str:
+    return split_reference(source)[1] if isinstance(source, str) else type(source).__qualname__
+
+
+@contextmanager
+def blaming(source: Source) -> Iterator[None]:
     """Name the line of the task's file that an error came through; a task made in this process raises as it is."""
-    if isinstance(source, str):
+    try:
+        yield
+    except TaskError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not isinstance(source, str):
+            raise
         fail_in_user_code(source, split_reference(source)[0], error)
-    raise error

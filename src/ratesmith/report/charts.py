@@ -10,7 +10,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
-from ratesmith.experiment import Comparison, Run
+from ratesmith.experiment import BASELINE, Comparison, Run
 
 COLOURS = ("#E69F00", "#0091D5", "#009E73", "#D55E00", "#CC79A7", "#7A6FF0", "#A08040", "#44AA99")
 DASHES = ("solid", "dashed", "dotted")
@@ -19,9 +19,9 @@ GREY = "#888888"
 
 def looks(comparison: Comparison) -> dict[str, tuple[str, str]]:
     """Give each strategy its colour and dash: the constant baseline grey and dashed, the others by rank."""
-    others = [row.strategy for row in comparison.rows if row.strategy != "constant()"]
+    others = [row.strategy for row in comparison.rows if row.strategy != BASELINE]
     given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
-    return {"constant()": (GREY, "dashed"), **given}
+    return {BASELINE: (GREY, "dashed"), **given}
 
 
 def charts(comparison: Comparison) -> dict[str, Any]:

@@ -8,15 +8,13 @@ your own code), the change is kept and scaled on, as torch's chainable scheduler
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._arrays import NUMBERS
-from ratesmith._checks import finite
-from ratesmith.schedule import Product, Schedule
-from ratesmith.shapes import SHAPES, Exponential, Milestones, Staircase
+from ratesmith._checks import FARTHEST, finite, whole
+from ratesmith.shapes import SHAPES
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "MultiStepLR", "ReduceLROnPlateau", "StepLR"]
 
@@ -26,46 +24,54 @@ class _ClosedForm(lr_scheduler.LRScheduler):
 
     _floor = 0.0
 
-    def _factor(self, step: int) -> float:
+    def _check(self) -> None:
+        """Refuse options that cannot hold."""
+        raise NotImplementedError
+
+    def _factor(self, step: int) -> Any:
         raise NotImplementedError
 
     def get_lr(self) -> list[Any]:
         """Give each group's rate for the step `last_epoch`."""
         step = self.last_epoch
-        groups = [group["lr"] for group in self.optimizer.param_groups]
+        born = not hasattr(self, "_last_lr")
+        if born:
+            self._check()
         factor = self._factor(step)
+        groups = self.optimizer.param_groups
         if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
-            return [self._blend(now, factor) for now in groups]
-        if not hasattr(self, "_last_lr"):  # built in the middle of a run, with last_epoch: only the bases are known
+            return [self._blend(group["lr"], factor) for group in groups]
+        if born:  # in the middle of a run, with last_epoch: only the bases are known
             return [self._blend(base, factor) for base in self.base_lrs]
         before = self._factor(step - 1)
-        rates = []
-        for index, now in enumerate(groups):
-            base = self.base_lrs[index] if index < len(self.base_lrs) else None
-            if base is not None and bool(now == self._blend(base, before)):
-                rates.append(self._blend(base, factor))
-            elif before != 0.0:  # somebody else wrote this rate, or the group joined late: scale it on
-                rates.append(self._blend(now, factor / before))
-            else:
-                rates.append(now if base is None else now + (base - self._floor) * factor)
-        return rates
+        bases = zip(groups, self.base_lrs, strict=False)
+        rates = [self._next(group["lr"], base, before, factor) for group, base in bases]
+        return rates + [self._late(group, before, factor) for group in groups[len(rates) :]]
 
-    def _blend(self, high: Any, factor: float) -> Any:
-        return high if factor == 1.0 else self._floor + (high - self._floor) * factor
+    def _next(self, now: Any, base: Any, before: Any, factor: Any) -> Any:
+        if bool(now == self._blend(base, before)):
+            return self._blend(base, factor)
+        if before != 0.0:  # somebody else wrote this rate: scale it on
+            return self._blend(now, factor / before)
+        return now + (base - self._floor) * factor
+
+    def _late(self, group: dict[str, Any], before: Any, factor: Any) -> Any:
+        """Scale on the rate of a group that joined in the middle, never above the rate that it joined with."""
+        now = group["lr"]
+        highest = group.setdefault("initial_lr", now.clone() if hasattr(now, "clone") else now)
+        return min(self._blend(now, factor / before), highest) if before != 0.0 else now
+
+    def _blend(self, high: Any, factor: Any) -> Any:
+        return high if bool(factor == 1.0) else self._floor + (high - self._floor) * factor
 
 
-# Schedules are values: one for each set of options serves every scheduler and every step. They are kept here, not in
-# the scheduler, whose attributes are its checkpoint: an object of ours in there could not be loaded safely.
-_staircase = functools.lru_cache(Staircase)
-_exponential = functools.lru_cache(Exponential)
+def _integral(value: Any) -> Any:
+    """Give a float that is whole as an int, as milestones such as 0.5 * 60 are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-@functools.lru_cache
-def _milestones(counted: frozenset[tuple[int, int]], gamma: float) -> Schedule:
-    """Give the schedule for milestones that may be named more than once: one staircase for each time."""
-    times = max((count for _, count in counted), default=1)
-    stairs = (sorted(step for step, count in counted if count > time) for time in range(times))
-    return Product(tuple(Milestones(tuple(steps), gamma) for steps in stairs))
+def _gamma(who: str, value: Any) -> None:
+    finite(f"{who}", "gamma", float(value), least=0.0)
 
 
 class StepLR(_ClosedForm, lr_scheduler.StepLR):
@@ -74,18 +80,28 @@ class StepLR(_ClosedForm, lr_scheduler.StepLR):
     Formula: `base * gamma ** floor(epoch / step_size)`. Source: torch.optim.lr_scheduler.StepLR.
     """
 
-    def _factor(self, step: int) -> float:
-        return float(_staircase(self.step_size, self.gamma)(step))
+    def _check(self) -> None:
+        _gamma("StepLR", self.gamma)
+        whole("StepLR", "step_size", _integral(self.step_size), least=1)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma ** (step // self.step_size)
 
 
 class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
     """Each group's rate times `gamma` at each of the `milestones`; `ratesmith.recipes.multistep` as a scheduler.
 
-    Formula: `base * gamma ** (number of milestones <= epoch)`. Source: torch.optim.lr_scheduler.MultiStepLR.
+    Formula: `base * gamma ** (number of milestones <= epoch)`; a milestone named twice counts twice.
+    Source: torch.optim.lr_scheduler.MultiStepLR.
     """
 
-    def _factor(self, step: int) -> float:
-        return float(_milestones(frozenset(self.milestones.items()), self.gamma)(step))
+    def _check(self) -> None:
+        _gamma("MultiStepLR", self.gamma)
+        for milestone in self.milestones:
+            whole("MultiStepLR", "a milestone", _integral(milestone), least=-FARTHEST)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma ** sum(times for at, times in self.milestones.items() if 0 <= at <= step)
 
 
 class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
@@ -94,8 +110,11 @@ class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
     Formula: `base * gamma ** epoch`. Source: torch.optim.lr_scheduler.ExponentialLR.
     """
 
-    def _factor(self, step: int) -> float:
-        return float(_exponential(self.gamma)(step))
+    def _check(self) -> None:
+        _gamma("ExponentialLR", self.gamma)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma**step
 
 
 class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
@@ -109,12 +128,16 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
     def _floor(self) -> float:  # type: ignore[override]  # torch's attribute is the one to follow
         return self.eta_min
 
-    def _factor(self, step: int) -> float:
+    def _check(self) -> None:
+        if finite("CosineAnnealingLR", "T_max", self.T_max) <= 0:
+            raise ValueError(
+                f"CosineAnnealingLR: T_max must be above 0, got {self.T_max!r}; give the length of the decay"
+            )
+
+    def _factor(self, step: int) -> Any:
         half = self.T_max
-        if finite("CosineAnnealingLR", "T_max", half) <= 0:
-            raise ValueError(f"CosineAnnealingLR: T_max must be above 0, got {half!r}; give the length of the decay")
         _, factor = SHAPES["cosine"](half - abs(step % (2 * half) - half), half, NUMBERS)
-        return float(factor)
+        return factor
 
 
 class LambdaLR(lr_scheduler.LambdaLR):
@@ -129,10 +152,9 @@ class LambdaLR(lr_scheduler.LambdaLR):
         factors: dict[int, Any] = {}
         for function in self.lr_lambdas:
             if id(function) not in factors:
-                factor = function(self.last_epoch)
-                if isinstance(factor, (int, float)):
+                factors[id(function)] = factor = function(self.last_epoch)
+                if isinstance(factor, float):
                     finite(f"LambdaLR: lr_lambda({self.last_epoch})", "its value", factor)
-                factors[id(function)] = factor
         return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 

@@ -101,6 +101,11 @@ class TorchTraining:
         self._task, self._seed, self._steps = task, seed, 0
         self._model = task.model()
         self._optimizer = task.optimizer(self._model)
+        if isinstance(self._optimizer, torch.optim.LBFGS):
+            raise TypeError(
+                "TorchTask: optimizer must update from one gradient, got LBFGS, which calls the model several times; "
+                "give another optimizer, or write a Training of your own"
+            )
         rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         if rates[0] <= 0:
             raise ValueError(
@@ -158,13 +163,21 @@ class TorchTraining:
         return {name: total / len(data) for name, total in sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give a copy of the model, the optimizer, the data position and all random states."""
+        """Give a copy of the model, the optimizer, the data position and all random states.
+
+        Of the model: parameters, buffers (those that torch's own state leaves out too), and the flags `training` and
+        `requires_grad`; of the optimizer: its state and its groups. Plain Python attributes that a model or an
+        optimizer changes while it trains are not among them.
+        """
+        buffers = {name: buffer.detach().clone() for name, buffer in self._model.named_buffers()}
         return {
             "seed": self._seed,
             "steps": self._steps,
             "model": copy.deepcopy(self._model.state_dict()),
+            "buffers": buffers,
             "training": [module.training for module in self._model.modules()],
-            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "requires_grad": [parameter.requires_grad for parameter in self._model.parameters()],
+            "optimizer": _plain(copy.deepcopy(self._optimizer.state_dict())),
             "random": _random_states(),
         }
 
@@ -175,8 +188,32 @@ class TorchTraining:
         self._model.load_state_dict(state["model"])
         for module, flag in zip(self._model.modules(), state["training"], strict=True):
             module.training = flag
-        self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        for parameter, flag in zip(self._model.parameters(), state["requires_grad"], strict=True):
+            parameter.requires_grad_(flag)
+        buffers = dict(self._model.named_buffers())
+        for name, buffer in state["buffers"].items():
+            buffers[name].copy_(buffer)
+        self._load_optimizer(copy.deepcopy(state["optimizer"]))
         _set_random_states(state["random"])
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)
+        # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        for index, saved in state["state"].items():
+            own = self._optimizer.state[parameters[index]]
+            for name, value in saved.items():
+                if isinstance(value, Tensor) and own[name].dtype != value.dtype:
+                    own[name] = value.to(own[name].device)
+
+
+def _plain(value: Any) -> Any:
+    """Give NumPy numbers as Python's, in dicts and lists too, so that the file can be read as data alone."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(inner) for inner in value)
+    return value.item() if hasattr(value, "item") and not isinstance(value, Tensor) else value
 
 
 class _Data:
@@ -187,10 +224,14 @@ class _Data:
         self._collate: Callable[[list[Any]], Any] = default_collate
         self._tensors: tuple[Tensor, Tensor] | None = None
         if isinstance(given, DataLoader):
-            if not isinstance(given.sampler, (RandomSampler, SequentialSampler)) or given.batch_size is None:
+            sampler = given.sampler
+            redrawn = isinstance(sampler, RandomSampler) and (
+                sampler.replacement or sampler.num_samples != len(sampler.data_source)
+            )
+            if redrawn or not isinstance(sampler, (RandomSampler, SequentialSampler)) or given.batch_size is None:
                 raise TypeError(
                     f"TorchTask: {name} must be a DataLoader with a plain sampler and batch size, got "
-                    f"{type(given.sampler).__name__}; give its dataset, since the order is drawn anew for each seed"
+                    f"{type(sampler).__name__}; give its dataset, since the order is drawn anew for each seed"
                 )
             self.batch_size, self._collate, given = given.batch_size, given.collate_fn, given.dataset
         if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(x, Tensor) for x in given):
