@@ -150,6 +150,6 @@ def test_a_worker_that_dies_is_reported_and_the_same_command_goes_on(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("ratesmith: a worker process died in the middle of a run")
+    assert err.splitlines()[-1].startswith("ratesmith: a worker process died, perhaps for want of memory")
     finish(tmp_path)
     assert len(stored(tmp_path)) >= 12

@@ -192,7 +192,7 @@ def _load_file(reference: str, content: bytes) -> _Loaded:
     task, module = load_task(reference)
     folder = split_reference(reference)[0].resolve().parent
     new = (getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before)
-    files = {Path(file).resolve() for file in new if file}
+    files = {Path(file).resolve() for file in new if file and Path(file).is_file()}
     digest = hashlib.sha256(content)
     for file in sorted(files):
         if file.is_relative_to(folder) and "site-packages" not in file.parts:
