@@ -28,7 +28,7 @@ DEMO = [
     *("--strategy", "cosine()"),
     *("--strategy", "plateau(factor=0.3, patience=1)"),
     *("--strategy", 'custom("inverse_time", every="1ep")'),
-    *("--steps", "12ep", "--seeds", "3", "--out", "runs/demo"),
+    *("--steps", "10ep", "--seeds", "3", "--out", "runs/demo"),
 ]
 CHECKS = [
     ["ruff", "check", "."],

@@ -78,7 +78,7 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
         (["show", "cosine()"], "Missing option '--steps'."),
         (
             ["show", 'custom("f")', "--steps", "9"],
-            "custom(\"f\"): custom: there is no function 'f'; write it in the file",
+            "custom(\"f\"): custom: there is no function 'f'; write it in the task's file",
         ),
         (
             ["show", 'custom("f")', "--steps", "9", "--functions", "no.py"],
@@ -104,9 +104,13 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
             "compare: a rate must be a finite number of at least 0, got -1.0",
         ),
         (["compare", f"{TASK}:task", "--rates", "0.1;1"], "compare: --rates must be numbers with commas, got '0.1;1'"),
-        (["compare", f"{TASK}:task", "--metric", "f1"], "compare: metric must be one that the task reports, got 'f1'"),
+        (
+            ["compare", f"{TASK}:task", "--metric", "f1", "--mode", "max"],
+            "compare: metric must be one that the task reports, got 'f1'",
+        ),
         (["compare", f"{TASK}:task", "--mode", "best"], "compare: mode must be 'min' or 'max', got 'best'"),
-        (["compare", f"{TASK}:task", "--steps", "soon"], "Horizon: a length must be whole steps, '5%' or '2ep', got"),
+        (["compare", f"{TASK}:task", "--steps", "soon"], "compare: steps must be a number of steps or epochs, got"),
+        (["compare", f"{TASK}:task", "--metric", "accuracy"], "compare: mode must be given for the metric 'accuracy'"),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: seeds must be a whole number of at least 1, got 0"),
         (
             ["compare", f"{TASK}:task", "--workers", "-2"],

@@ -118,6 +118,11 @@ def test_a_mistake_is_one_line_that_names_the_place(text, message):
         ("step(every=0.3)", "step(every=0.3): Horizon: a length must be whole steps, '5%' or '2ep', got 0.3"),
         ("exponential(gamma=-1)", "exponential(gamma=-1): Exponential: gamma must be above 0, got -1"),
         ("multistep([150, 50])", "multistep([150, 50]): Milestones: milestones must rise, got 150 before 50"),
+        ("constant() >> cosine()", "what stands before >> takes 200 of 200 steps, and nothing is left for what"),
+        ("warmup(2000) >> cosine()", "what stands before >> takes 2000 of 200 steps"),
+        ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
+        ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
+        ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
         ("step(5) >> cosine()", "step(5) >> cosine(): Sequence: only the last part may be endless"),
         ("plateau() >> cosine()", "plateau() >> cosine(): only a schedule can stand before >>"),
         ("plateau(factor=1)", "plateau(factor=1): Plateau: factor must be below 1"),
@@ -139,7 +144,7 @@ options = {
     "multistep": st.builds("{}".format, st.lists(st.integers(0, 500), unique=True, max_size=4).map(sorted)),
     "exponential": st.builds("{}, every='{}ep'".format, st.floats(0.01, 2), st.integers(1, 9)),
     "cosine": st.builds("final={}".format, st.floats(0, 1)),
-    "linear": st.builds("final = -{}".format, st.floats(0, 1)),
+    "linear": st.builds("final = -{}".format, st.floats(0, 1)),  # refused when built: here it is only read
     "warmup": st.builds("'{}%', shape='cosine'".format, st.integers(0, 100)),
     "plateau": st.builds("patience={}, metric='{}'".format, st.integers(0, 9), st.sampled_from(["loss", "f1 é"])),
 }

@@ -52,7 +52,10 @@ def run(arguments: list[str] | None = None) -> int:
 NAMES = "\n".join(f"  {signature}" for signature in signatures())
 STRATEGIES = f"""\b
 Strategies (lengths are steps as 500, shares of training as "5%", or epochs as "2ep"; join with >>, multiply with *):
-{NAMES}"""
+{NAMES}
+
+\b
+custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
 SHOW_EXAMPLES = """\b
 Examples:
   ratesmith show 'cosine(final=0.1)' --steps 1000
@@ -125,20 +128,20 @@ def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
 @click.argument("task", metavar="FILE.py:NAME")
 @click.option("--strategy", "strategies", multiple=True, help="A strategy in notation; repeat for more. Default: five.")
 @click.option("--steps", default="10ep", show_default=True, help="Length of a run: optimizer steps, or epochs as 10ep.")
-@click.option("--rates", help="Initial rates, as 0.01,0.1,1. Default: five around the optimizer's own.")
+@click.option(
+    "--rates", help="Initial rates, as 0.01,0.1,1; more are added where the best is on an edge. Default: five."
+)
 @click.option("--seeds", default=3, show_default=True, help="How many seeds each strategy and rate is trained with.")
 @click.option("--metric", default="loss", show_default=True, help="The validation metric that decides.")
-@click.option(
-    "--mode", default="min", show_default=True, help="Whether a smaller metric is better (min) or a larger (max)."
-)
+@click.option("--mode", help="Whether the metric is better small (min) or large (max); the loss is min.")
 @click.option("--evaluate-every", default="1ep", show_default=True, help="Steps or epochs between two measurements.")
-@click.option("--workers", type=int, help="Processes that train side by side. Default: one for each core.")
+@click.option("--workers", type=int, help="Processes that train side by side; 0: this one. Default: one a core.")
 @click.option("--out", type=Path, help="Folder for runs and report. Default: runs/FILE-NAME.")
 def compare(task: str, out: Path | None, workers: int | None, rates: str | None, **options: Any) -> int:
     """Train every strategy at several initial rates and seeds; say which is best on the validation set.
 
-    NAME is a function (or object) in FILE.py that gives the task. Finished runs are kept: the same command goes on
-    where it was stopped.
+    NAME is a function (or object) in FILE.py that gives the task. The constant rate is always among the strategies, as
+    the baseline. Finished runs are kept: the same command goes on where it was stopped.
     """
     from ratesmith.experiment import StudyError
     from ratesmith.experiment import compare as run_comparison
@@ -151,7 +154,7 @@ def compare(task: str, out: Path | None, workers: int | None, rates: str | None,
     for option in ("steps", "evaluate_every"):
         options[option] = int(options[option]) if options[option].isdecimal() else options[option]
     progress = ShownProgress(folder)
-    with user_mistakes(TaskError, StudyError):
+    with user_mistakes(TaskError, StudyError, OSError):
         options["rates"] = None if rates is None else [_rate(text) for text in rates.split(",")]
         options["workers"] = _cores() if workers is None else workers
         try:
@@ -160,9 +163,9 @@ def compare(task: str, out: Path | None, workers: int | None, rates: str | None,
         except KeyboardInterrupt:
             print(f"ratesmith: stopped; {progress.kept()}. The same command goes on from there.", file=sys.stderr)
             return 130
-    command = shlex.join(["ratesmith", *sys.argv[1:]])
-    (folder / "results.json").write_text(json.dumps(found.to_dict(), indent=1), encoding="utf-8")
-    write_report(found, folder / "report.html", title=task, command=command)
+        command = shlex.join(["ratesmith", *sys.argv[1:]])
+        (folder / "results.json").write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
+        write_report(found, folder / "report.html", title=task, command=command)
     print_comparison(found)
     click.echo(f"Report: {folder / 'report.html'}")
     return 0
@@ -188,7 +191,7 @@ class ShownProgress:
             expand=True,
         )
         self.row = self.bar.add_task("starting workers", total=None, best="")
-        self.done = 0
+        self.done = self.planned = 0
         self._said = -1
 
     def __enter__(self) -> ShownProgress:
@@ -208,6 +211,11 @@ class ShownProgress:
         best = "" if now.best is None else f"best so far: {now.best[0]} at {now.best[1]:g} ({now.best[2]:.4g})"
         if first and now.resumed:
             self.console.print(f"going on after {now.resumed} finished runs in {self.folder}", highlight=False)
+        if 0 < self.planned < now.planned:
+            self.console.print(
+                f"a best rate lies on the edge of the grid: {now.planned - self.planned} runs more", highlight=False
+            )
+        self.planned = now.planned
         if self.console.is_terminal:
             self.bar.update(self.row, description="comparing", completed=now.done, total=now.planned, best=best)
         elif (tenth := 10 * now.done // now.planned) != self._said:
@@ -240,6 +248,8 @@ def print_comparison(found: Any) -> None:
     if found.test:
         measured = ", ".join(f"{name} {estimate}" for name, estimate in found.test.items())
         click.echo(f"On the test set, looked at for the winner only: {measured}.")
+    if found.tested > 1:
+        click.echo(f"In this folder the test set has judged {found.tested} winners: its figure is no longer untouched.")
 
 
 @contextmanager

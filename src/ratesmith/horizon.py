@@ -74,7 +74,7 @@ class Horizon:
             if self.steps_per_epoch is None:
                 raise ValueError(
                     f"Horizon: {length!r} needs the number of steps in an epoch; "
-                    "give Horizon(steps, steps_per_epoch=...) or a length in steps"
+                    "give steps_per_epoch (--steps-per-epoch), or a length in steps"
                 )
             return math.floor(self.steps_per_epoch * float(epochs[1]) + 0.5)
         raise ValueError(f"Horizon: a length must be whole steps, '5%' or '2ep', got {length!r}; write one of these")

@@ -185,6 +185,11 @@ def _build(node: ast.expr, horizon: Horizon, functions: Mapping[str, Callable[[i
         if not hasattr(left, "steps"):
             raise TypeError("only a schedule can stand before >>; multiply with a controller instead")
         used = left.steps
+        if used is not None and used >= horizon.left:
+            raise ValueError(
+                f"what stands before >> takes {used} of {horizon.left} steps, and nothing is left for what follows; "
+                "make it shorter"
+            )
         return left >> _build(node.right, horizon if used is None else horizon.after(used), functions)
     if not isinstance(node, ast.Call):
         return ast.literal_eval(node)
@@ -204,7 +209,7 @@ def _function(name: Any, functions: Mapping[str, Callable[[int], float]]) -> Cal
     if callable(functions.get(name)):
         return functions[name]
     near = difflib.get_close_matches(str(name), [known for known in functions if callable(functions[known])], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "write it in the file that holds the task"
+    hint = f"did you mean {near[0]!r}?" if near else "write it in the task's file (for show: --functions FILE.py)"
     raise ValueError(f"custom: there is no function {name!r}; {hint}")
 
 

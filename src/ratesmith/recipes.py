@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ratesmith._checks import finite
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant
 from ratesmith.shapes import Custom, Exponential, Milestones, Ramp, Staircase
@@ -71,7 +72,7 @@ def cosine(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
     >>> decay(0), round(decay(50), 15), decay(100), decay(200)
     (1.0, 0.75, 0.5, 0.5)
     """
-    return Ramp(1.0, final, Horizon.of(horizon).left, "cosine")
+    return Ramp(1.0, finite("cosine", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, "cosine")
 
 
 def linear(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
@@ -83,7 +84,7 @@ def linear(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
     >>> decay(0), decay(50), decay(100)
     (1.0, 0.5, 0.0)
     """
-    return Ramp(1.0, final, Horizon.of(horizon).left)
+    return Ramp(1.0, finite("linear", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left)
 
 
 def warmup(horizon: Horizon | int, length: int | str, *, start: float = 0.0, shape: str = "linear") -> Ramp:
@@ -96,7 +97,7 @@ def warmup(horizon: Horizon | int, length: int | str, *, start: float = 0.0, sha
     >>> ramp(0), ramp(2), ramp(4)
     (0.0, 0.5, 1.0)
     """
-    return Ramp(start, 1.0, Horizon.of(horizon).resolve(length), shape)
+    return Ramp(finite("warmup", "start", start, least=0.0, most=1.0), 1.0, Horizon.of(horizon).resolve(length), shape)
 
 
 def custom(horizon: Horizon | int, function: Callable[[int], float], every: int | str = 1) -> Custom:

@@ -118,8 +118,12 @@ def split_reference(reference: str) -> tuple[Path, str]:
 
 def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoReturn:
     """Raise TaskError with the last line of the user's file that the error came through."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).name == path.name]
+    others = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(path.resolve().parent)]
     where = f", line {own[-1].lineno}" if own else ""
+    if others and others[-1] not in own and "site-packages" not in others[-1].filename:
+        where += f" (then {Path(others[-1].filename).name}, line {others[-1].lineno})"
     if isinstance(error, SyntaxError):
         where = f", line {error.lineno}"
     said = " ".join(str(error).split()) or "no message"

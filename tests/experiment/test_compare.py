@@ -15,6 +15,7 @@ from numpy_task import DivergingTask, ExplodingTask, LogisticTask
 
 from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
 from ratesmith.experiment.compare import Progress
+from ratesmith.experiment.store import Store
 from ratesmith.task import TaskError
 
 TASK = f"{Path(__file__).parents[1] / 'numpy_task.py'}:task"
@@ -92,7 +93,7 @@ def test_an_exploding_loss_is_divergence_too_and_all_of_them_leave_no_winner(tmp
     found = small(ExplodingTask(), tmp_path)
     assert found.best is None
     assert found.test is None
-    assert found.verdict() == "Every strategy diverged at every rate: give lower rates."
+    assert found.verdict() == "Every run diverged: give lower rates, or look for NaN in the data and the model."
     assert all(run.diverged and run.message.startswith("training loss 1e+0") for run in found.runs)
     assert all(row.base_lr is None and row.diverged == row.runs for row in found.rows)
 
@@ -210,14 +211,18 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
         ({"rates": [0.0]}, "compare: rates must be above 0, got [0.0]"),
         ({"rates": []}, "compare: rates must be above 0, got []"),
         ({"rates": [math.nan]}, "compare: a rate must be a finite number of at least 0, got nan"),
-        ({"metric": "f1"}, "compare: metric must be one that the task reports, got 'f1'; it reports loss, accuracy"),
+        ({"metric": "accuracy"}, "compare: mode must be given for the metric 'accuracy'; write --mode max"),
+        (
+            {"metric": "f1", "mode": "max"},
+            "compare: metric must be one that the task reports, got 'f1'; it reports loss, accuracy",
+        ),
         ({"mode": "best"}, "compare: mode must be 'min' or 'max', got 'best'"),
         ({"seeds": 0}, "compare: seeds must be a whole number of at least 1, got 0"),
         ({"workers": -1}, "compare: workers must be a whole number of at least 0, got -1"),
         ({"workers": 1}, "compare: other processes need a task given as 'path/to/file.py:name'"),
         ({"steps": "50%"}, "compare: steps must be a number of steps or epochs, got '50%'"),
         ({"steps": 0}, "Horizon: steps must be a whole number of at least 1, got 0"),
-        ({"steps": "soon"}, "Horizon: a length must be whole steps, '5%' or '2ep', got 'soon'"),
+        ({"steps": "soon"}, "compare: steps must be a number of steps or epochs, got 'soon'"),
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
         ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean cosine?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
@@ -246,6 +251,44 @@ def test_a_changed_task_file_is_noticed(tmp_path):
     file.write_text(file.read_text() + "\n# changed\n")
     with pytest.raises(StudyError, match="the task's files"):
         small(f"{file}:task", tmp_path / "study", rates=[0.1])
+
+
+def test_with_nothing_finished_a_mended_task_is_taken(tmp_path):
+    broken = Odd(step=lambda training, old: lambda lr: old(lr) if training.steps < 30 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        small(broken, tmp_path)
+    small(LogisticTask(), tmp_path, steps=90, rates=[0.1])
+
+
+def test_a_result_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    def full(task, state, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LogisticTask, "save", full)
+    with pytest.raises(StudyError, match=r"a result could not be kept .*No space left on device.*; make room"):
+        small(LogisticTask(), tmp_path)
+
+
+def test_a_database_that_cannot_grow_is_one_line_and_keeps_what_is_in_it(tmp_path):
+    def fill(progress):
+        if progress.done == 2:
+            study = progress_store["store"]
+            pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
+            study._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    progress_store = {}
+    original = Store.settle
+
+    def settle(self, settings):
+        progress_store["store"] = self
+        original(self, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "settle", settle)
+        with pytest.raises(StudyError, match=r"a result could not be kept .*full"):
+            small(LogisticTask(), tmp_path, STRATEGIES, on_progress=fill, steps=300, evaluate_every=1)
+    with sqlite3.connect(tmp_path / "study.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone()[0] >= 2
 
 
 def test_a_changed_neighbour_of_the_tasks_file_is_noticed(tmp_path):
@@ -335,7 +378,7 @@ def test_a_loss_of_minus_infinity_and_a_validation_loss_that_explodes_are_diverg
 
 def test_a_metric_that_is_nowhere_finite_is_not_called_divergence(tmp_path):
     undefined = Odd(evaluate=lambda training, old: lambda split="validation": {**old(split), "f1": math.nan})
-    found = small(undefined, tmp_path, metric="f1", rates=[0.1])
+    found = small(undefined, tmp_path, metric="f1", mode="max", rates=[0.1])
     assert found.verdict().startswith("No strategy has a rate at which every seed ended with a finite f1")
     json.dumps(small(undefined, tmp_path, rates=[0.1]).to_dict(), allow_nan=False)
 
@@ -373,7 +416,7 @@ def test_a_childs_process_of_the_caller_survives_a_mistake(tmp_path):
     child.start()
     try:
         with pytest.raises(ComparisonError):
-            small(TASK, tmp_path, metric="f1", workers=1)
+            small(TASK, tmp_path, metric="f1", mode="max", workers=1)
         assert child.is_alive()
     finally:
         child.terminate()

@@ -246,6 +246,15 @@ def test_data_that_cannot_be_drawn_in_a_repeatable_order_is_refused(options, mes
     assert str(caught.value).startswith(message)
 
 
+def test_a_model_that_is_not_made_anew_is_refused():
+    shared = Noisy()
+    task = make(model=lambda: shared)
+    first = task.start(0)
+    with pytest.raises(ValueError, match=r"TorchTask: model\(\) must make a new model at each call"):
+        task.start(1)
+    assert first.step(0.1) > 0
+
+
 def test_a_split_without_data_and_a_rate_of_zero_are_refused():
     with pytest.raises(ValueError, match="TorchTask: split must be one that the task has data for, got 'test'"):
         make().start(0).evaluate("test")

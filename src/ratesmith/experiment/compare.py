@@ -56,7 +56,7 @@ def compare(
     rates: Sequence[float] | None = None,
     seeds: int = 3,
     metric: str = "loss",
-    mode: str = "min",
+    mode: str | None = None,
     evaluate_every: int | str = "1ep",
     workers: int = 0,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -67,8 +67,8 @@ def compare(
     Every strategy gets the same `rates` (by default five around the optimizer's own, two a decade); where some
     strategy's best lies on an edge of that grid it is extended there, for all, by up to three rates an end. Runs of
     one seed begin with the same weights and see the same batches. Each strategy is judged at its own best rate by the
-    mean of `metric` (smaller is better for `mode="min"`) after the last step; a rate at which any seed diverged cannot
-    win. The winner alone is then measured on the test data.
+    mean of `metric` after the last step: the smallest for mode "min", which the loss has by itself, the largest for
+    "max". A rate at which any seed diverged cannot win. The winner alone is then measured on the test data.
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` spawned
     processes train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
@@ -77,6 +77,12 @@ def compare(
     names = tuple(dict.fromkeys(str(parse(str(text))) for text in (BASELINE, *strategies)))
     seeds, workers = whole("compare", "seeds", seeds, least=1), whole("compare", "workers", workers, least=0)
     given = None if rates is None else _rates(rates)
+    if mode is None:
+        if metric != "loss":
+            raise ComparisonError(
+                f"compare: mode must be given for the metric {metric!r}; write --mode max or --mode min"
+            )
+        mode = "min"
     if mode not in ("min", "max"):
         raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
     if isinstance(task, str):

@@ -79,7 +79,7 @@ class Comparison:
         best = self.best
         if best is None:
             if all(run.diverged for run in self.runs):
-                return "Every strategy diverged at every rate: give lower rates."
+                return "Every run diverged: give lower rates, or look for NaN in the data and the model."
             return f"No strategy has a rate at which every seed ended with a finite {self.metric}: give other rates."
         figure = f"{self.metric} {best.estimates[self.metric]}"
         said = f"Best on the validation set: {best.strategy} at {best.base_lr:g}, {figure}."

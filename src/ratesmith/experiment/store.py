@@ -66,7 +66,10 @@ class Store:
         with self._transaction() as do:
             known = {key: json.loads(value) for key, value in do("SELECT key, value FROM study")}
             changed = [key for key in wanted if known and not _same(known.get(key), wanted[key])]
-            if changed:
+            if changed and not do("SELECT count(*) FROM runs").fetchone()[0]:
+                do("DELETE FROM study")  # nothing was finished under the old settings: nothing to mix
+                known = {}
+            elif changed:
                 was = ", ".join(f"{key} {known.get(key)!r}, now {wanted[key]!r}" for key in changed)
                 raise StudyError(
                     f"{self.folder}: the runs here were made with other settings: {was}; "
@@ -108,13 +111,27 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield self._connection.execute
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                if (
+                    self._connection.in_transaction
+                ):  # SQLite itself has rolled back on some errors, a full disk's among them
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise cannot_keep(self.folder, error) from error
+
+
+def cannot_keep(folder: Path, error: Exception) -> StudyError:
+    """Give the error for a result that could not be written."""
+    return StudyError(
+        f"{folder}: a result could not be kept ({error}); make room, or make the folder writable: "
+        "finished runs are safe, and the same command goes on from there"
+    )
 
 
 def _same(before: Any, now: Any) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ratesmith._checks import whole
-from ratesmith.experiment.store import StudyError, written_whole
+from ratesmith.experiment.store import StudyError, cannot_keep, written_whole
 from ratesmith.experiment.train import measure, train
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.horizon import Horizon
@@ -135,7 +135,7 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
         training = task.start(0)
         metrics = measure(training)
     epoch = Horizon(training.steps_per_epoch, training.steps_per_epoch)
-    if isinstance(steps, str) and "%" in steps:
+    if isinstance(steps, str) and not steps.strip().endswith("ep"):
         raise ValueError(f"compare: steps must be a number of steps or epochs, got {steps!r}; write 500 or '10ep'")
     horizon = Horizon(epoch.resolve(steps), training.steps_per_epoch)
     every = whole("compare", "evaluate_every", horizon.resolve(evaluate_every), least=1)
@@ -154,9 +154,12 @@ def run_trial(source: Source, trial: Trial, plan: Plan, state_path: Path | None)
     with blaming(source):
         task, functions, _ = _load(source)
         run, training = train(task, trial, plan, functions)
-        if state_path is not None and not run.diverged:
+    if state_path is not None and not run.diverged:
+        try:
             with written_whole(state_path) as part:
                 task.save(training.state_dict(), part)
+        except Exception as error:
+            raise cannot_keep(state_path.parent.parent, error) from error
     return run
 
 

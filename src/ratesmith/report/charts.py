@@ -27,6 +27,8 @@ def looks(comparison: Comparison) -> dict[str, tuple[str, str]]:
 def charts(comparison: Comparison) -> dict[str, Any]:
     """Give the pictures by name, in the order of the page."""
     best = {row.strategy: comparison.runs_of(row.strategy, row.base_lr) for row in comparison.rows if row.base_lr}
+    if not best:
+        return {"basin": _basin(comparison)} if any(run.metrics for run in comparison.runs) else {}
     return {
         "rates": _lines(
             comparison,

@@ -20,7 +20,8 @@ def write_report(comparison: Comparison, path: str | Path, *, title: str = "comp
     environment = Environment(
         loader=PackageLoader("ratesmith.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
-    script, pictures = components(charts(comparison))
+    drawn = charts(comparison)
+    script, pictures = components(drawn) if drawn else ("", {})
     text = environment.get_template("comparison.html.jinja").render(
         comparison=comparison,
         title=title,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,9 @@ class TorchTask:
     are used). `metrics` are further functions of `(output, target)` that give a batch's mean.
 
     Training draws batches of `batch_size` in an order that the seed and the epoch alone decide; a last, smaller batch
-    is dropped. The model's own device is used. The rate of the first parameter group is set, and the other groups
-    keep their ratio to it.
+    is dropped. Measuring takes batches eight times as large. The model's own device is used. The rate of the first
+    parameter group is set, and the other groups keep their ratio to it. `model` and `optimizer` are called anew for
+    each run.
 
     >>> inputs, targets = torch.randn(64, 3), torch.zeros(64, 1)
     >>> task = TorchTask(
@@ -89,6 +91,10 @@ class TorchTask:
         return state
 
 
+_STARTED: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
+"""The parameters of all trainings that are still alive, by identity."""
+
+
 class TorchTraining:
     """One PyTorch training in progress."""
 
@@ -100,6 +106,13 @@ class TorchTraining:
             numpy.random.seed(seed % 2**32)
         self._task, self._seed, self._steps = task, seed, 0
         self._model = task.model()
+        for parameter in self._model.parameters():
+            if _STARTED.get(id(parameter)) is parameter:
+                raise ValueError(
+                    "TorchTask: model() must make a new model at each call, got parameters that another run has "
+                    "trained; build the model inside the function, or give copy.deepcopy of it"
+                )
+            _STARTED[id(parameter)] = parameter
         self._optimizer = task.optimizer(self._model)
         if isinstance(self._optimizer, torch.optim.LBFGS):
             raise TypeError(
