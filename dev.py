@@ -1,4 +1,4 @@
-"""Set up this checkout and run its jobs: python3 dev.py demo | test | check | setup.
+"""Set up this checkout and run its jobs: python3 dev.py demo | test | test-all | check | setup.
 
 Needs Python 3.11 or newer and nothing else: it makes `.venv` beside this file, installs the package there, and
 remembers what it did, so that the next call starts at once.
@@ -129,19 +129,22 @@ def cpu_index() -> list[str]:
     return []
 
 
-def setup() -> None:
-    """Make the environment and install the package, unless that has been done for these very files."""
+def setup(extras: set[str]) -> None:
+    """Make the environment and install the package with its extras, unless that has been done for these very files."""
     parts = [Path(__file__).read_bytes(), str(ROOT).encode()]
     parts += [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
     wanted = hashlib.sha256(b"\0".join(parts)).hexdigest()
     make_environment()
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
-        return
+    stamp, *have = STAMP.read_text(encoding="utf-8").split() if STAMP.exists() else [""]
+    if stamp == wanted:
+        if extras <= set(have):
+            return
+        extras = extras | set(have)
     mend_pip()
     say("installing the package and what it needs (a few minutes the first time, mostly PyTorch)")
     pip = ["-m", "pip", "install", "--disable-pip-version-check", *cpu_index()]
-    run(PYTHON, *pip, "--constraint", ROOT / "constraints.txt", "--editable", f"{ROOT}[dev]")
-    STAMP.write_text(wanted, encoding="utf-8")
+    run(PYTHON, *pip, "--constraint", ROOT / "constraints.txt", "--editable", f"{ROOT}[{','.join(sorted(extras))}]")
+    STAMP.write_text(" ".join([wanted, *sorted(extras)]), encoding="utf-8")
     say("set up")
 
 
@@ -152,15 +155,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.py", description="Set up this checkout and run its jobs.")
     parser.add_argument(
         "job",
-        choices=["demo", "test", "check", "setup"],
-        help="demo: the main job on real data; test: all tests; check: linter, types, layers; setup: only set up",
+        choices=["demo", "test", "test-all", "check", "setup"],
+        help="demo: the main job on real data; test: the tests with PyTorch; test-all: with JAX and optax too; "
+        "check: linter, types, layers; setup: only set up",
     )
     job, rest = parser.parse_known_args()
-    setup()
+    setup({"dev", "peers"} if job.job == "test-all" else {"dev"})
     if job.job == "demo":
         say("comparing six strategies and the constant rate on handwritten digits")
         run(PYTHON, "-m", "ratesmith", "compare", *DEMO, *rest)
-    elif job.job == "test":
+    elif job.job in ("test", "test-all"):
         run(PYTHON, "-m", "pytest", *rest)
     elif job.job == "check":
         for command in CHECKS:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import bisect
 import math
 import numbers
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
+
+from ratesmith._checks import LARGEST
 
 
 class Numbers:
@@ -20,53 +23,104 @@ class Numbers:
         return yes if condition else no
 
     @staticmethod
-    def clip(x: float, low: float, high: float | None) -> float:
-        """Give `x` kept within `low` and `high`."""
-        return low if x < low else x if high is None or x < high else high
+    def clip(x: float, low: float | None, high: float | None) -> float:
+        """Give `x` kept within `low` and `high`; None is no limit."""
+        if low is not None and x < low:
+            return low
+        return x if high is None or x < high else high
 
 
 NUMBERS: Final = Numbers()
 
 
+class Torch:
+    """The operations that schedules use, on torch tensors, under the array libraries' names."""
+
+    def __init__(self, torch: Any, like: Any) -> None:
+        """Make what is made on the device and in the type of `like`."""
+        self._torch, self._made = torch, {"dtype": like.dtype, "device": like.device}
+        self.cos, self.where = torch.cos, torch.where
+
+    def clip(self, x: Any, low: float | None, high: float | None) -> Any:
+        """Give `x` kept within `low` and `high`; None is no limit."""
+        return x if low is None and high is None else self._torch.clamp(x, low, high)
+
+    def full(self, shape: Any, value: float) -> Any:
+        """Give a tensor of one value."""
+        return self._torch.full(shape, value, **self._made)
+
+    def asarray(self, values: Any, dtype: Any = None) -> Any:
+        """Give a tensor of these values."""
+        return self._torch.tensor(values, **self._made)
+
+    def searchsorted(self, sorted_values: Any, values: Any, side: str) -> Any:
+        """Count the sorted values at or before each of `values`."""
+        return self._torch.searchsorted(sorted_values, values, right=side == "right").to(self._made["dtype"])
+
+    def take(self, values: Any, index: Any) -> Any:
+        """Give the entries at these places."""
+        return self._torch.take(values, index.to(self._torch.int64))
+
+
 def owner(step: Any) -> tuple[Any, Any]:
     """Give the namespace that computes with `step`, and `step` in the form to compute with.
 
-    A number stays a number. A NumPy array of integers becomes 64 bits wide and signed, so that subtracting an
-    offset never wraps around, and floats become float64.
+    A number stays a number. Integers in an array become as wide as the library's own (64 bits for NumPy; for JAX 32, or
+    64 where it is told to), so that subtracting an offset never wraps around. A torch tensor is computed in float64,
+    where its device has it, and is exact for steps up to 2**53.
     """
     if isinstance(step, numbers.Integral) and not isinstance(step, bool):
         return NUMBERS, int(step)
     if isinstance(step, numbers.Real) and not isinstance(step, bool):
         return NUMBERS, float(step)
+    if type(step).__module__.partition(".")[0] == "torch" and not step.dtype.is_complex:
+        torch = sys.modules["torch"]
+        t = step.to(torch.float32 if step.device.type == "mps" else torch.float64)
+        return Torch(torch, t), t
     if hasattr(step, "__array_namespace__"):
         xp = step.__array_namespace__()
         if xp.isdtype(step.dtype, "integral"):
-            return xp, xp.astype(step, xp.int64)
+            return xp, xp.astype(step, xp.asarray(0).dtype)
         if xp.isdtype(step.dtype, "real floating"):
-            return xp, xp.astype(step, xp.float64)
+            return xp, xp.astype(step, xp.asarray(0.0).dtype)
     raise TypeError(
         f"Schedule: a step must be a whole number or an array of them, got {step!r}; "
         "call it with an int, or with an array such as numpy.arange(steps)"
     )
 
 
+def bounded(value: Any, xp: Any) -> Any:
+    """Give `value` held within the largest numbers that schedules have, or that its type has."""
+    most = LARGEST if xp is NUMBERS or isinstance(xp, Torch) else min(LARGEST, float(xp.finfo(value.dtype).max))
+    return xp.clip(value, -most, most)
+
+
 def passed(boundaries: Sequence[int], t: Any, xp: Any) -> Any:
     """Count the sorted `boundaries` that are at or before `t`, for a number or for each entry of an array."""
     if xp is NUMBERS:
         return bisect.bisect_right(boundaries, t)
-    return xp.searchsorted(xp.asarray(boundaries, dtype=t.dtype), t, side="right")
+    return xp.searchsorted(_within(boundaries, t, xp), t, side="right")
 
 
-def pick(values: Sequence[int], index: Any, xp: Any) -> Any:
-    """Give the entry of `values` at a number, or the entries at an array of them."""
-    return (
-        values[int(index)] if xp is NUMBERS else xp.take(xp.asarray(values, dtype=xp.int64), xp.astype(index, xp.int64))
-    )
+def pick(values: Sequence[int], index: Any, t: Any, xp: Any) -> Any:
+    """Give the entry of `values` at a number, or the entries at an array of them, in the type of `t`."""
+    return values[int(index)] if xp is NUMBERS else xp.take(_within(values, t, xp), index)
+
+
+def _within(values: Sequence[int], t: Any, xp: Any) -> Any:
+    """Give an array of the type of `t`; what that type cannot hold, no step in it can reach either."""
+    if not isinstance(xp, Torch) and xp.isdtype(t.dtype, "integral"):
+        most = int(xp.iinfo(t.dtype).max)
+        values = [min(value, most) for value in values]
+    return xp.asarray(values, dtype=t.dtype)
 
 
 def one_by_one(function: Any, t: Any, xp: Any) -> Any:
-    """Call a plain function of one number at `t`, or at each entry of an array, and keep the shape."""
-    if xp is NUMBERS:
+    """Call a plain function of one number at `t`, or at each entry of a NumPy array, and keep the shape.
+
+    The arrays of other libraries may stand for values that are not known yet, so the function gets the array itself.
+    """
+    if xp is NUMBERS or getattr(xp, "__name__", "") != "numpy":
         return function(t)
     values = [function(entry) for entry in t.reshape(-1).tolist()]
     return xp.asarray(values, dtype=xp.float64).reshape(t.shape)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratesmith._arrays import NUMBERS, owner, passed, pick
+from ratesmith._arrays import NUMBERS, bounded, owner, passed, pick
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, most_power, whole
 
 
@@ -108,7 +108,7 @@ class Constant(Schedule):
             object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.factor if xp is NUMBERS else xp.full(t.shape, self.factor, dtype=xp.float64)
+        return self.factor if xp is NUMBERS else xp.full(t.shape, self.factor)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Product(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         value = self.scale
         for factor in self.factors:
-            value = xp.clip(value * factor._at(t, xp), -LARGEST, LARGEST)
+            value = bounded(value * factor._at(t, xp), xp)
         return value
 
 
@@ -259,14 +259,12 @@ class Repeat(Schedule):
         else:
             last = len(self._starts) - 2
             cycle = xp.clip(passed(self._starts, t, xp) - 1, 0, last)
-            start, end = pick(self._starts, cycle, xp), pick(self._starts, cycle + 1, xp)
+            start, end = pick(self._starts, cycle, t, xp), pick(self._starts, cycle + 1, t, xp)
             inner = (t - start) * one / (end - start)
         value = self.schedule._at(inner, xp)
-        return (
-            value
-            if self.height == 1.0
-            else xp.clip(value * self.height ** xp.clip(cycle, 0, most_power(self.height)), -LARGEST, LARGEST)
-        )
+        if self.height == 1.0:
+            return value
+        return bounded(value * self.height ** xp.clip(cycle, 0, most_power(self.height)), xp)
 
 
 @dataclass(frozen=True)
@@ -372,7 +370,8 @@ class Clip(Schedule):
         object.__setattr__(self, "steps", self.schedule.steps)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return xp.clip(self.schedule._at(t, xp), self.low, self.high)
+        low, high = (limit if abs(limit) < LARGEST else None for limit in (self.low, self.high))
+        return xp.clip(self.schedule._at(t, xp), low, high)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,8 @@ class Custom(Schedule):
     """Your own rule: `function(step // every)` gives the factor; it never ends.
 
     `function` gets one int of at least 0 at a time, as torch.optim.lr_scheduler.LambdaLR calls it, and must give a
-    finite number: anything else raises ValueError or TypeError with the step at which it happened.
+    finite number: anything else raises ValueError or TypeError with the step at which it happened. For JAX arrays and
+    torch tensors it gets the array, whose values may not be known yet, and has to be made of operations on arrays.
 
     >>> rule = Custom(lambda epoch: 0.95**epoch, every=100)
     >>> rule(0), rule(99), rule(100)
@@ -174,17 +175,18 @@ class Custom(Schedule):
         object.__setattr__(self, "every", whole("Custom", "every", self.every, least=1))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return one_by_one(self._one, t, xp)
+        return one_by_one(self._one, xp.clip(t, 0, None) // self.every, xp)
 
-    def _one(self, t: float) -> float:
-        count = int(max(t, 0) // self.every)
+    def _one(self, count: Any) -> Any:
+        known = isinstance(count, (int, float))
+        count = int(count) if known else count
         name = f"Custom: {getattr(self.function, '__name__', 'function')}({count})"
         try:
             value = self.function(count)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             raise ValueError(f"{name}: it must give a number, got {said}; mend the function") from error
-        return finite(name, "its value", value)
+        return finite(name, "its value", value) if known else value
 
 
 def _positive(who: str, name: str, value: Any) -> float:

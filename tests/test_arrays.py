@@ -1,0 +1,91 @@
+"""One line of maths serves every array: NumPy, JAX inside jit, vmap and grad, torch eager and compiled."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from strategies import schedules
+
+from ratesmith import Constant, Custom, Exponential, Milestones, Ramp, Staircase
+
+RAMP = Ramp(1.0, 0.0, 4)
+CASES = [
+    Constant(0.5),
+    Ramp(0.0, 1.0, 5) >> Ramp(1.0, 0.0, 20, "cosine"),
+    Staircase(4, 0.5),
+    Milestones((3, 9), 0.3),
+    Exponential(0.9),
+    Exponential(1.3),
+    Custom(lambda count: 1 / (1 + count), every=2),
+    RAMP.repeat(3, height=0.5, length=2),
+    RAMP.repeat(),
+    RAMP.repeat(length=2),
+    RAMP.shift(3),
+    RAMP.stretch(9),
+    Exponential(0.9).take(5).clip(low=0.7),
+    RAMP.hold(3),
+    0.1 * RAMP * Exponential(0.9),
+]
+STEPS = np.arange(-3, 40)
+
+
+def one_by_one(schedule, steps=STEPS):
+    return np.array([schedule(int(step)) for step in steps])
+
+
+@given(schedules)
+def test_a_torch_tensor_gives_what_the_steps_give_one_by_one(schedule):
+    steps = torch.tensor([[-3, 0, 1], [7, 40, 2**40]])
+    found = schedule(steps)
+    assert found.dtype == torch.float64
+    assert found.shape == steps.shape
+    expected = one_by_one(schedule, steps.flatten().tolist()).reshape(2, 3)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("schedule", CASES, ids=str)
+def test_inside_a_compiled_graph_a_torch_tensor_gives_the_same(schedule):
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda step: schedule(step), fullgraph=True, backend="eager")
+    np.testing.assert_allclose(compiled(torch.as_tensor(STEPS)).numpy(), one_by_one(schedule), rtol=1e-14, atol=0)
+    assert compiled(torch.tensor(7)).shape == ()
+
+
+@pytest.mark.parametrize("schedule", CASES, ids=str)
+def test_inside_jax_an_array_gives_the_same_to_single_precision(schedule):
+    jax = pytest.importorskip("jax")
+    steps = jax.numpy.asarray(STEPS)
+    for call in (schedule, jax.jit(lambda step: schedule(step)), jax.vmap(lambda step: schedule(step))):
+        np.testing.assert_allclose(call(steps), one_by_one(schedule), rtol=3e-6, atol=1e-7)
+    assert jax.jit(schedule)(7).shape == ()
+    assert np.isfinite(jax.grad(lambda step: 1.0 * schedule(step))(3.5))
+
+
+def test_in_single_precision_a_ramp_is_exact_to_seven_digits_far_beyond_the_largest_exact_float():
+    jax = pytest.importorskip("jax")
+    schedule = Ramp(0.0, 1.0, 2 * 10**9) >> Constant(1.0)
+    steps = [2**24 - 1, 2**24 + 1, 10**9 - 1, 10**9, 10**9 + 1, 2 * 10**9]
+    found = jax.jit(schedule)(jax.numpy.asarray(steps))
+    np.testing.assert_allclose(found, one_by_one(schedule, steps), rtol=2e-7)
+    switch = Milestones((2**24 + 1,), 0.5)
+    around = jax.numpy.asarray([2**24, 2**24 + 1])
+    np.testing.assert_array_equal(jax.jit(switch)(around), [1.0, 0.5])
+
+
+def test_a_schedule_is_an_optax_schedule_as_it_is():
+    optax, jax = pytest.importorskip("optax"), pytest.importorskip("jax")
+    schedule = 0.1 * Ramp(1.0, 0.0, 50, "cosine")
+    theirs = optax.cosine_decay_schedule(0.1, 50)
+    for step in range(0, 60, 7):
+        assert float(jax.jit(schedule)(step)) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-8)
+    optimizer = optax.sgd(schedule)
+    weights = jax.numpy.ones(3)
+    state = optimizer.init(weights)
+
+    @jax.jit
+    def update(state):
+        return optimizer.update(jax.numpy.ones(3), state)
+
+    for step in range(5):
+        change, state = update(state)
+        np.testing.assert_allclose(change, -np.full(3, schedule(step)), rtol=1e-6)
