@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from ratesmith import Constant, Custom, Exponential, Milestones, Ramp, Schedule, Staircase
+from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Schedule, Staircase
+from ratesmith.shapes import SHAPES
 
 values = st.floats(0.0, 10.0)
 lengths = st.integers(0, 40)
@@ -11,13 +12,16 @@ steps = st.integers(-50, 200) | st.sampled_from([2**24, 10**9, 2**53 + 1, 2**62]
 
 finite_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values, lengths),
-    st.builds(Ramp, values, values, lengths, st.sampled_from(["linear", "cosine"])),
+    st.builds(Ramp, values, values, lengths, st.sampled_from([*SHAPES, 0.5, 2, 3.0])),
+    st.builds(Ramp, gammas, gammas, lengths, st.just("exponential")),
 )
 endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values),
     st.builds(Staircase, st.integers(1, 40), gammas),
     st.builds(Milestones, st.lists(lengths, unique=True, max_size=5).map(lambda at: tuple(sorted(at))), gammas),
     st.builds(Exponential, gammas, st.integers(1, 40)),
+    st.builds(InverseSqrt, st.integers(1, 40)),
+    st.builds(InverseTime, gammas, st.integers(1, 40)),
     st.builds(Custom, st.just(lambda step: 1 / (1 + step)), st.integers(1, 40)),
 )
 

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from strategies import schedules
 
-from ratesmith import Constant, Custom, Exponential, Milestones, Ramp, Staircase
+from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
+from ratesmith.shapes import SHAPES
 
 RAMP = Ramp(1.0, 0.0, 4)
 CASES = [
@@ -16,6 +17,9 @@ CASES = [
     Milestones((3, 9), 0.3),
     Exponential(0.9),
     Exponential(1.3),
+    InverseSqrt(5),
+    InverseTime(0.5, every=3),
+    *(Ramp(1.0, 0.1, 9, shape) for shape in (*SHAPES, "exponential", 2)),
     Custom(lambda count: 1 / (1 + count), every=2),
     RAMP.repeat(3, height=0.5, length=2),
     RAMP.repeat(),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratesmith import Custom, Exponential, Milestones, Ramp, Staircase
+from ratesmith import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
+from ratesmith.shapes import SHAPES
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,17 @@ from ratesmith import Custom, Exponential, Milestones, Ramp, Staircase
         (Ramp(1.0, 0.0, 4, "cosine"), [1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4, 0, 0]),
         (Ramp(3.0, 0.5, 1), [3, 0.5, 0.5]),
         (Ramp(3.0, 0.5, 0), [0.5, 0.5]),
+        (Ramp(1.0, 0.0, 4, "sqrt"), [1, 0.75**0.5, 0.5**0.5, 0.5, 0, 0]),
+        (Ramp(1.0, 0.0, 4, "1-sqrt"), [1, 0.5, 1 - 0.5**0.5, 1 - 0.75**0.5, 0, 0]),
+        (Ramp(0.0, 1.0, 4, "1-sqrt"), [0, 1 - 0.75**0.5, 1 - 0.5**0.5, 0.5, 1, 1]),
+        (Ramp(1.0, 0.0, 4, "1-square"), [1, 15 / 16, 3 / 4, 7 / 16, 0, 0]),
+        (Ramp(1.0, 0.0, 4, "rex"), [1, 6 / 7, 2 / 3, 2 / 5, 0, 0]),
+        (Ramp(1.0, 0.0, 4, 2), [1, 9 / 16, 1 / 4, 1 / 16, 0, 0]),
+        (Ramp(0.0, 1.0, 4, 2), [0, 1 / 16, 1 / 4, 9 / 16, 1, 1]),
+        (Ramp(1.0, 0.01, 2, "exponential"), [1, 0.1, 0.01, 0.01]),
+        (Ramp(1.0, 0.0, 4, lambda q: q**3), [1, 27 / 64, 1 / 8, 1 / 64, 0, 0]),
+        (InverseSqrt(2), [1, 1.5**-0.5, 2**-0.5, 2.5**-0.5]),
+        (InverseTime(0.5, every=2), [1, 0.8, 2 / 3, 1 / 1.75]),
         (Staircase(2, 0.5), [1, 1, 0.5, 0.5, 0.25, 0.25]),
         (Staircase(1, 0.5), [1, 0.5, 0.25]),
         (Milestones((0, 2, 3), 0.5), [0.5, 0.5, 0.25, 0.125, 0.125]),
@@ -31,12 +43,12 @@ def test_values_at_the_boundaries(schedule, expected):
     assert [schedule(step) for step in range(len(expected))] == pytest.approx(expected, rel=1e-15, abs=1e-16)
 
 
-@pytest.mark.parametrize("shape", ["linear", "cosine"])
-@given(st.integers(1, 300), st.floats(0.0, 10.0), st.floats(0.0, 10.0))
+@pytest.mark.parametrize("shape", [*SHAPES, "exponential", 0.5, 2, 3.0, lambda q: q**4])
+@given(st.integers(1, 300), st.floats(0.01, 10.0), st.floats(0.01, 10.0))
 def test_a_decay_is_a_reversed_warm_up_and_meets_both_ends_exactly(shape, steps, low, high):
     up, down = Ramp(low, high, steps, shape), Ramp(high, low, steps, shape)
     assert (up(0), up(steps)) == (low, high)
-    assert [down(t) for t in range(steps + 1)] == pytest.approx([up(steps - t) for t in range(steps + 1)], rel=1e-12)
+    assert [down(t) for t in range(steps + 1)] == pytest.approx([up(steps - t) for t in range(steps + 1)], rel=1e-9)
 
 
 def test_growth_stays_finite_and_decay_falls_to_zero():
@@ -67,7 +79,19 @@ def test_a_custom_rule_gets_whole_counts_of_at_least_zero():
         (lambda: Ramp(0.0, 1.0, True), "Ramp: steps must be a whole number of at least 0, got True"),
         (lambda: Ramp(0.0, math.inf, 5), "Ramp: end must be a finite number, got inf"),
         (lambda: Ramp(1j, 1.0, 5), "Ramp: start must be a finite number, got 1j"),
-        (lambda: Ramp(0.0, 1.0, 5, "cubic"), "Ramp: shape must be one of 'linear', 'cosine', got 'cubic'"),
+        (
+            lambda: Ramp(0.0, 1.0, 5, "cubic"),
+            "Ramp: shape must be one of 'linear', 'cosine', 'sqrt', '1-sqrt', '1-square', 'rex', 'exponential', got",
+        ),
+        (
+            lambda: Ramp(1.0, 0.0, 5, "exponential"),
+            "Ramp: an exponential ramp needs start and end above 0, got 1.0 and 0.0",
+        ),
+        (lambda: Ramp(1.0, 0.0, 5, -2), "Ramp: a power as shape must be above 0, got -2"),
+        (lambda: Ramp(1.0, 0.0, 5, None), "Ramp: shape must be a finite number, got None"),
+        (lambda: InverseSqrt(0), "InverseSqrt: timescale must be a whole number of at least 1, got 0"),
+        (lambda: InverseTime(0.0), "InverseTime: rate must be above 0, got 0.0"),
+        (lambda: InverseTime(1.0, 0), "InverseTime: every must be a whole number of at least 1, got 0"),
         (lambda: Staircase(0), "Staircase: every must be a whole number of at least 1, got 0"),
         (lambda: Staircase(5, 0.0), "Staircase: gamma must be above 0, got 0.0"),
         (lambda: Staircase(5, -0.1), "Staircase: gamma must be above 0, got -0.1"),

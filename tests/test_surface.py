@@ -12,8 +12,8 @@ import ratesmith.torch
 import ratesmith.torch.lr_scheduler
 
 SURFACE = {
-    "ratesmith": "Constant Controller Custom Exponential Horizon Milestones Plateau Product Ramp Schedule Sequence "
-    "Staircase controllers recipes",
+    "ratesmith": "Constant Controller Custom Exponential Horizon InverseSqrt InverseTime Milestones Plateau Product "
+    "Ramp Schedule Sequence Staircase controllers recipes",
     "ratesmith.controllers": "Adaptive Controller Plateau PlateauState Together",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run "
     "StudyError Trial compare",

@@ -8,7 +8,7 @@ from ratesmith import controllers, recipes
 from ratesmith.controllers import Controller, Plateau
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant, Product, Schedule, Sequence
-from ratesmith.shapes import Custom, Exponential, Milestones, Ramp, Staircase
+from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
 
 __version__ = "0.1.0"
 
@@ -18,6 +18,8 @@ __all__ = [
     "Custom",
     "Exponential",
     "Horizon",
+    "InverseSqrt",
+    "InverseTime",
     "Milestones",
     "Plateau",
     "Product",

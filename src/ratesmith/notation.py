@@ -31,6 +31,13 @@ RECIPES: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
             recipes.exponential,
             recipes.cosine,
             recipes.linear,
+            recipes.polynomial,
+            recipes.rex,
+            recipes.inverse_time,
+            recipes.inverse_sqrt,
+            recipes.wsd,
+            recipes.sgdr,
+            recipes.one_cycle,
             recipes.warmup,
             recipes.custom,
         )

@@ -1,4 +1,4 @@
-"""The shapes: ramps of every curve, staircase, milestones, exponential decay, and a function of your own."""
+"""The shapes: ramps of every curve, staircase, milestones, exponential and inverse decays, a function of your own."""
 
 from __future__ import annotations
 
@@ -12,20 +12,50 @@ from ratesmith._arrays import NUMBERS, one_by_one, passed
 from ratesmith._checks import finite, most_power, whole
 from ratesmith.schedule import Schedule
 
-
-def _linear(t: Any, steps: int, xp: Any) -> tuple[Any, Any]:
-    return t / steps, (steps - t) / steps
+Shares = tuple[Any, Any]
 
 
-def _cosine(t: Any, steps: int, xp: Any) -> tuple[Any, Any]:
-    cos = xp.cos(math.pi * t / steps)
-    return (1 - cos) / 2, (1 + cos) / 2
+def _linear(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    return up / steps, down / steps
 
 
-SHAPES: Final[dict[str, Callable[[Any, int, Any], tuple[Any, Any]]]] = {"linear": _linear, "cosine": _cosine}
-"""The curves of a ramp: at `t` of `steps`, the share of its end and the share of its start.
+def _cosine(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    cos = xp.cos(math.pi * down / steps)
+    return (1 + cos) / 2, (1 - cos) / 2
 
-Both shares are given because one minus the other loses its last digits near zero.
+
+def _sqrt(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    high = (up / steps) ** 0.5
+    return high, 1 - high
+
+
+def _one_minus_sqrt(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    low = (down / steps) ** 0.5
+    return 1 - low, low
+
+
+def _one_minus_square(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    low = (down / steps) ** 2
+    return 1 - low, low
+
+
+def _rex(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    high = 2 * up / (steps + up)
+    return high, 1 - high
+
+
+SHAPES: Final[dict[str, Callable[[Any, Any, int, Any], Shares]]] = {
+    "linear": _linear,
+    "cosine": _cosine,
+    "sqrt": _sqrt,
+    "1-sqrt": _one_minus_sqrt,
+    "1-square": _one_minus_square,
+    "rex": _rex,
+}
+"""The curves of a ramp: `up` steps from its low end and `down` from its high end, the shares of the two values.
+
+The first share is that of the high value. Both are given because one minus the other loses its last digits near zero.
+A decay is a warm-up in reverse.
 """
 
 
@@ -33,28 +63,45 @@ Both shares are given because one minus the other loses its last digits near zer
 class Ramp(Schedule):
     """From `start` to `end` in `steps` steps along a curve; flat before and after.
 
-    Formula: `start * (1 - s) + end * s` with p = min(step, steps) / steps and s = p (linear) or
-    s = (1 - cos(pi p)) / 2 (cosine). A ramp of zero steps is `end` everywhere.
-    Source of the cosine: Loshchilov and Hutter, "SGDR", 2017, equation 5.
+    Formula: `low + (high - low) * h(q)`, low and high the smaller and the larger of the two values, and q the share of
+    the way up from low to high: min(step, steps) / steps where the ramp rises, one minus that where it falls. h(q) is
+    q (linear), (1 - cos(pi q)) / 2 (cosine), sqrt(q) (sqrt), 1 - sqrt(1 - q) (1-sqrt), 1 - (1 - q)^2 (1-square),
+    2 q / (1 + q) (rex), or `q ** shape` where the shape is a number: 2 is quadratic. "exponential" goes by equal
+    factors, `low * (high / low) ** q`. A function of q is a curve of your own. A ramp of zero steps is `end` at every
+    step. Sources: Loshchilov and Hutter, "SGDR", 2017 (cosine); Haegele et al. 2024, arXiv 2405.18392 (1-sqrt);
+    Chen et al., "REX", 2022 (rex).
 
     >>> decay = Ramp(1.0, 0.0, 100, "cosine")
     >>> decay(0), round(decay(50), 15), decay(100), decay(101)
     (1.0, 0.5, 0.0, 0.0)
+    >>> Ramp(0.01, 1.0, 2, "exponential")(1), Ramp(1.0, 0.0, 4, 2)(2), Ramp(1.0, 0.0, 4, "1-sqrt")(1)
+    (0.1, 0.25, 0.5)
     """
 
     start: float
     end: float
     steps: int
-    shape: str = "linear"
+    shape: str | float | Callable[[Any], Any] = "linear"
 
     def __post_init__(self) -> None:
         """Refuse values that are not finite, a length that is not whole, and an unknown shape."""
         object.__setattr__(self, "start", finite("Ramp", "start", self.start))
         object.__setattr__(self, "end", finite("Ramp", "end", self.end))
         object.__setattr__(self, "steps", whole("Ramp", "steps", self.steps, least=0))
-        if self.shape not in SHAPES:
-            known = ", ".join(map(repr, SHAPES))
-            raise ValueError(f"Ramp: shape must be one of {known}, got {self.shape!r}; choose one of them")
+        if isinstance(self.shape, str):
+            known = [*SHAPES, "exponential"]
+            if self.shape not in known:
+                names = ", ".join(map(repr, known))
+                raise ValueError(f"Ramp: shape must be one of {names}, got {self.shape!r}; choose one of them")
+            if self.shape == "exponential" and min(self.start, self.end) <= 0:
+                raise ValueError(
+                    f"Ramp: an exponential ramp needs start and end above 0, got {self.start!r} and {self.end!r}; "
+                    "give a small end such as 1e-3"
+                )
+        elif not callable(self.shape):
+            power = finite("Ramp", "shape", self.shape)
+            if power <= 0:
+                raise ValueError(f"Ramp: a power as shape must be above 0, got {self.shape!r}; give 2 for quadratic")
 
     def _at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
@@ -65,8 +112,69 @@ class Ramp(Schedule):
             t = 0
         elif t > self.steps:
             t = self.steps
-        to_end, to_start = SHAPES[self.shape](t, self.steps, xp)
-        return self.start * to_start + self.end * to_end
+        if self.end < self.start:
+            high, low = self._shares(self.steps - t, t, xp)
+            return self.start * high + self.end * low if self.shape != "exponential" else high * low
+        high, low = self._shares(t, self.steps - t, xp)
+        return self.start * low + self.end * high if self.shape != "exponential" else high * low
+
+    def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
+        """Give the shares of the high and the low value; of an exponential ramp, its two factors."""
+        if self.shape == "exponential":
+            top, bottom = max(self.start, self.end), min(self.start, self.end)
+            return top ** (up / self.steps), bottom ** (down / self.steps)
+        if isinstance(self.shape, str):
+            return SHAPES[self.shape](up, down, self.steps, xp)
+        share = up / self.steps
+        high = self.shape(share) if callable(self.shape) else share**self.shape
+        return high, 1 - high
+
+
+@dataclass(frozen=True)
+class InverseSqrt(Schedule):
+    """Falls as one over the square root of time; it never ends.
+
+    Formula: `1 / sqrt(1 + step / timescale)`. Behind a warm-up of `timescale` steps this is the Transformer's schedule,
+    sqrt(warmup / step). Source: Vaswani et al., "Attention is all you need", 2017.
+
+    >>> decay = InverseSqrt(timescale=100)
+    >>> decay(0), decay(300), decay(9900)
+    (1.0, 0.5, 0.1)
+    """
+
+    timescale: int
+    steps = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time scale that is not whole."""
+        object.__setattr__(self, "timescale", whole("InverseSqrt", "timescale", self.timescale, least=1))
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return (1 + xp.clip(t, 0, None) / self.timescale) ** -0.5
+
+
+@dataclass(frozen=True)
+class InverseTime(Schedule):
+    """Falls as one over time; it never ends.
+
+    Formula: `1 / (1 + rate * step / every)`. Source: keras.optimizers.schedules.InverseTimeDecay.
+
+    >>> decay = InverseTime(rate=0.5, every=10)
+    >>> decay(0), decay(20), decay(60)
+    (1.0, 0.5, 0.25)
+    """
+
+    rate: float
+    every: int = 1
+    steps = None
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that is not positive and an empty or broken period."""
+        object.__setattr__(self, "rate", _positive("InverseTime", "rate", self.rate))
+        object.__setattr__(self, "every", whole("InverseTime", "every", self.every, least=1))
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return 1 / (1 + self.rate * (xp.clip(t, 0, None) / self.every))
 
 
 @dataclass(frozen=True)

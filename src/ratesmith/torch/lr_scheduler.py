@@ -136,8 +136,8 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
 
     def _factor(self, step: int) -> Any:
         half = self.T_max
-        _, factor = SHAPES["cosine"](half - abs(step % (2 * half) - half), half, NUMBERS)
-        return factor
+        up = abs(step % (2 * half) - half)
+        return SHAPES["cosine"](up, half - up, half, NUMBERS)[0]
 
 
 class LambdaLR(lr_scheduler.LambdaLR):
