@@ -96,7 +96,8 @@ def show(notation: tuple[str, ...], steps: int, steps_per_epoch: int | None, fun
     figure.color_mode, figure.with_colors = "names", console.is_terminal and len(curves) > 1
     figure.x_label, figure.y_label = "step", "factor"
     figure.set_x_limits(0, steps)
-    figure.set_y_limits(0, 1.02 * max(1e-12, *(value for curve in curves for _, value in curve)))
+    values = [value for curve in curves for _, value in curve]
+    figure.set_y_limits(min(0.0, *values), 1.02 * max(1e-12, *values))
     for kind in (int, float):
         figure.register_label_formatter(kind, _tick)
     colours = ("green", "blue", "red", "magenta", "cyan", "yellow")
@@ -105,8 +106,8 @@ def show(notation: tuple[str, ...], steps: int, steps_per_epoch: int | None, fun
     click.echo(figure.show(legend=True))
     table = Table("step", *map(str, strategies))
     for step in sorted({round(steps * tenth / 10) for tenth in range(11)}):
-        values = (controller.value(controller.init(), step) for controller in controllers)
-        table.add_row(str(step), *(f"{value:.6g}" for value in values))
+        row = (controller.value(controller.init(), step) for controller in controllers)
+        table.add_row(str(step), *(f"{value:.6g}" for value in row))
     console.print(table)
     if any("plateau" in str(strategy) for strategy in strategies):
         click.echo("plateau listens to a metric: here, with nothing measured, it makes no cut.")
@@ -126,7 +127,12 @@ def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
 
 @commands.command(epilog=f"{COMPARE_EXAMPLES}\n{STRATEGIES}")
 @click.argument("task", metavar="FILE.py:NAME")
-@click.option("--strategy", "strategies", multiple=True, help="A strategy in notation; repeat for more. Default: five.")
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    help="A strategy in notation; repeat for more. Default: step, multistep, exponential, cosine and plateau.",
+)
 @click.option("--steps", default="10ep", show_default=True, help="Length of a run: optimizer steps, or epochs as 10ep.")
 @click.option(
     "--rates", help="Initial rates, as 0.01,0.1,1; more are added where the best is on an edge. Default: five."
