@@ -144,6 +144,14 @@ def test_an_error_while_a_tasks_file_is_read_names_its_line(tmp_path, capsys):
         assert err.count("\n") == 1
 
 
+def test_an_error_in_a_file_that_the_task_imports_names_both_lines(tmp_path, capsys):
+    (tmp_path / "neighbour_with_an_error.py").write_text("def broken():\n    return [][1]\n")
+    (tmp_path / "mine.py").write_text("from neighbour_with_an_error import broken\ndef task():\n    return broken()\n")
+    assert run(["compare", f"{tmp_path / 'mine.py'}:task", "--out", str(tmp_path / "out"), "--workers", "1"]) == 2
+    said = "line 3 (then neighbour_with_an_error.py, line 2): IndexError: list index out of range"
+    assert said in capsys.readouterr().err
+
+
 def test_without_its_extra_the_command_says_what_to_install(tmp_path):
     (tmp_path / "click.py").write_text("raise ModuleNotFoundError('no click', name='click')")
     found = subprocess.run(

@@ -120,14 +120,19 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
     """Raise TaskError with the last line of the user's file that the error came through."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).name == path.name]
-    others = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(path.resolve().parent)]
     where = f", line {own[-1].lineno}" if own else ""
-    if others and others[-1] not in own and "site-packages" not in others[-1].filename:
-        where += f" (then {Path(others[-1].filename).name}, line {others[-1].lineno})"
+    beside = [frame for frame in frames if _beside(Path(frame.filename), path)]
+    if beside and beside[-1] not in own:
+        where += f" (then {Path(beside[-1].filename).name}, line {beside[-1].lineno})"
     if isinstance(error, SyntaxError):
         where = f", line {error.lineno}"
     said = " ".join(str(error).split()) or "no message"
     raise TaskError(f"{reference}{where}: {type(error).__name__}: {said}") from error
+
+
+def _beside(file: Path, path: Path) -> bool:
+    """Tell whether a file is the user's own too: in the folder of the task's file, but not installed there."""
+    return file.is_file() and file.resolve().is_relative_to(path.resolve().parent) and "site-packages" not in file.parts
 
 
 def _module(path: Path) -> ModuleType:

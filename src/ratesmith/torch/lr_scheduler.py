@@ -1,8 +1,8 @@
-"""Drop-in for torch.optim.lr_scheduler: the same names and calls, with rates computed by Ratesmith's values.
+"""Drop-in for torch.optim.lr_scheduler: the same names and calls, with rates from the closed form of the step.
 
 Each class is a subclass of torch's class of the same name, so trainers that test for it accept it, and options,
-attributes and checkpoints are torch's own. Only where the rate comes from differs: from the closed form of the step,
-not from the rate of the step before. Where somebody else changed a group's rate in between (a second scheduler, or
+attributes and checkpoints are torch's own. Only where the rate comes from differs: from the step and the base rate, not
+from the rate of the step before. Where somebody else changed a group's rate in between (a second scheduler, or
 your own code), the change is kept and scaled on, as torch's chainable schedulers do.
 """
 
@@ -71,7 +71,7 @@ def _integral(value: Any) -> Any:
 
 
 def _gamma(who: str, value: Any) -> None:
-    finite(f"{who}", "gamma", float(value), least=0.0)
+    finite(who, "gamma", float(value), least=0.0)
 
 
 class StepLR(_ClosedForm, lr_scheduler.StepLR):
