@@ -5,6 +5,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from ratesmith import Constant, Exponential, Horizon, Milestones, Ramp, Staircase, recipes
+from ratesmith.notation import parse
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ def test_what_follows_a_warm_up_takes_the_rest_of_training():
     whole = first >> recipes.cosine(horizon.after(first.steps))
     assert whole.steps == 200
     assert [whole(step) for step in (0, 10, 20, 110, 200)] == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-15)
+
+
+def test_a_milestone_behind_a_warm_up_is_a_point_of_the_whole_training():
+    whole = parse('warmup("10%") >> multistep(["50%", 150], gamma=0.5)').build(200)
+    assert [whole(step) for step in (99, 100, 169, 170)] == [1.0, 0.5, 0.5, 0.25]
+    with pytest.raises(
+        ValueError, match="Horizon: '10%' is step 20, and 40 steps are over by then; give a later point"
+    ):
+        parse('warmup("20%") >> multistep(["10%"])').build(200)
 
 
 def test_the_custom_recipe_counts_in_its_own_unit():

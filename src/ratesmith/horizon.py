@@ -52,6 +52,24 @@ class Horizon:
         """Give the same training as seen by the part that starts `steps` later."""
         return replace(self, used=self.used + steps)
 
+    def locate(self, point: int | str) -> int:
+        """Turn a point of training into steps from where this part starts.
+
+        An int counts from there already; `"50%"` and `"2ep"` are points of the whole training. Raises ValueError for a
+        point before the part.
+
+        >>> Horizon(1000).after(50).locate("50%"), Horizon(1000).after(50).locate(500)
+        (450, 500)
+        """
+        steps = self.resolve(point)
+        if not isinstance(point, str):
+            return steps
+        if steps < self.used:
+            raise ValueError(
+                f"Horizon: {point!r} is step {steps}, and {self.used} steps are over by then; give a later point"
+            )
+        return steps - self.used
+
     def resolve(self, length: int | str) -> int:
         """Turn a length into steps, rounded to the nearest step.
 

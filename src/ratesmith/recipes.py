@@ -1,7 +1,8 @@
 """Schedules under the names people know, each built from shapes for one horizon.
 
 Every recipe takes the horizon first: how long training lasts, as a `Horizon` or as a number of steps. Other lengths
-are steps (`500`), shares of all training (`"5%"`) or epochs (`"2ep"`), and count from where the recipe starts.
+are steps (`500`), shares of all training (`"5%"`) or epochs (`"2ep"`), and count from where the recipe starts; a
+milestone as a share or in epochs is a point of the whole training.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Stairc
 
 
 def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: float = 0.1) -> Milestones:
-    """Multistep decay: times `gamma` at each milestone.
+    """Multistep decay: times `gamma` at each milestone, a point of the whole training or a step from the start.
 
     Formula: `gamma ** (number of milestones <= step)`. Source: torch.optim.lr_scheduler.MultiStepLR.
 
@@ -47,7 +48,7 @@ def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: fl
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
         raise TypeError(f"multistep: milestones must be a list of lengths, got {milestones!r}; write ['50%', '75%']")
     known = Horizon.of(horizon)
-    return Milestones(tuple(known.resolve(length) for length in milestones), gamma)
+    return Milestones(tuple(known.locate(point) for point in milestones), gamma)
 
 
 def exponential(horizon: Horizon | int, gamma: float, every: int | str = 1) -> Exponential:
