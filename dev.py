@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "ratesmith-setup.txt"
+ADVICE = "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 DEMO = [
@@ -83,10 +84,7 @@ def make_environment() -> None:
     # Debian's python3 has venv but not ensurepip: the environment can still be made, pip is mended below.
     if works(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV):
         return
-    stop(
-        f"cannot make a virtual environment with {sys.executable}; "
-        "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
-    )
+    stop(f"cannot make a virtual environment with {sys.executable}; {ADVICE}")
 
 
 def mend_pip() -> None:
@@ -100,10 +98,7 @@ def mend_pip() -> None:
         or works(uv, "pip", "install", "--python", PYTHON, "pip")
         or works(sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip")
     ):
-        stop(
-            f"{VENV.name} has no pip and none could be installed; "
-            "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
-        )
+        stop(f"{VENV.name} has no pip and none could be installed; {ADVICE}")
 
 
 def cpu_index() -> list[str]:

@@ -18,11 +18,6 @@ class Numbers:
     cos = staticmethod(math.cos)
 
     @staticmethod
-    def where(condition: bool, yes: float, no: float) -> float:
-        """Give `yes` where the condition holds, else `no`."""
-        return yes if condition else no
-
-    @staticmethod
     def clip(x: float, low: float | None, high: float | None) -> float:
         """Give `x` kept within `low` and `high`; None is no limit."""
         if low is not None and x < low:

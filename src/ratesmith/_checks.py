@@ -9,11 +9,10 @@ from typing import Any, Final
 
 LARGEST: Final = 1e150
 """Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
-
-
 FARTHEST: Final = 2**62
 """The step up to which everything is laid out; it and twice it fit in 64 bits."""
 MOST_CYCLES: Final = 10_000
+"""Cycles of growing length that are laid out one by one."""
 
 
 def whole(who: str, name: str, value: Any, least: int) -> int:

@@ -90,7 +90,7 @@ def show(notation: tuple[str, ...], steps: int, steps_per_epoch: int | None, fun
         strategies = [parse(text) for text in notation]
         controllers = [strategy.build(horizon, known) for strategy in strategies]
         curves = [sample(controller, steps) for controller in controllers]
-    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
+    console = _console()
     figure = plotille.Figure()
     figure.width, figure.height = max(20, min(console.width - 18, 90)), 14
     figure.color_mode, figure.with_colors = "names", console.is_terminal and len(curves) > 1
@@ -118,6 +118,10 @@ def sample(controller: Any, steps: int) -> list[tuple[int, float]]:
     state = controller.init()
     every = max(1, steps // 1000)
     return [(step, controller.value(state, step)) for step in (*range(0, steps, every), steps)]
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
 
 
 def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
@@ -235,7 +239,7 @@ class ShownProgress:
 
 def print_comparison(found: Any) -> None:
     """Print the ranking and the verdict; on a narrow terminal a strategy's facts stand under its name."""
-    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
+    console = _console()
     wide = console.width >= NARROW
     names = tuple(found.best.estimates) if found.best else (found.metric,)
     table = Table(title="Validation set, after the last step: mean over the seeds [95 % interval]", show_lines=not wide)

@@ -102,14 +102,18 @@ def _tree(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise NotationError(f"Notation: a strategy must be at most {LONGEST} characters, got {len(text)}; shorten it")
     try:
-        return ast.parse(" ".join(text.split("\n")).strip(), mode="eval").body
+        return ast.parse(_one_line(text), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         place = getattr(error, "offset", None) or 1
         _fail(text, place - 1, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split("\n")).strip()
+
+
 def _fail(text: str, place: int, message: str) -> NoReturn:
-    text = " ".join(text.split("\n")).strip()
+    text = _one_line(text)
     place = len(text.encode(errors="replace")[:place].decode(errors="ignore"))  # the parser counts bytes
     shown = text if len(text) <= 200 else f"{text[:200]}..."
     raise NotationError(f"Notation: {message} (character {place + 1} of {shown})")

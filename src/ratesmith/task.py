@@ -121,7 +121,7 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).name == path.name]
     where = f", line {own[-1].lineno}" if own else ""
-    beside = [frame for frame in frames if _beside(Path(frame.filename), path)]
+    beside = [frame for frame in frames if is_beside(Path(frame.filename), path)]
     if beside and beside[-1] not in own:
         where += f" (then {Path(beside[-1].filename).name}, line {beside[-1].lineno})"
     if isinstance(error, SyntaxError):
@@ -130,8 +130,8 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
     raise TaskError(f"{reference}{where}: {type(error).__name__}: {said}") from error
 
 
-def _beside(file: Path, path: Path) -> bool:
-    """Tell whether a file is the user's own too: in the folder of the task's file, but not installed there."""
+def is_beside(file: Path, path: Path) -> bool:
+    """Tell whether a file is the user's own, as the task's file `path` is: in its folder, and not installed there."""
     return file.is_file() and file.resolve().is_relative_to(path.resolve().parent) and "site-packages" not in file.parts
 
 

@@ -116,9 +116,8 @@ class Store:
             try:
                 yield self._connection.execute
             except BaseException:
-                if (
-                    self._connection.in_transaction
-                ):  # SQLite itself has rolled back on some errors, a full disk's among them
+                # On some errors, a full disk's among them, SQLite has rolled back by itself.
+                if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
@@ -150,6 +149,8 @@ def _locked(folder: Path) -> sqlite3.Connection:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         lock.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
         raise StudyError(
             f"{folder}: another comparison is running in this folder; wait for it, or give another folder with --out"
         ) from error

@@ -23,7 +23,7 @@ from ratesmith.experiment.train import measure, train
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
-from ratesmith.task import Task, TaskError, callables, fail_in_user_code, load_task, split_reference
+from ratesmith.task import Task, TaskError, callables, fail_in_user_code, is_beside, load_task, split_reference
 
 Result = TypeVar("Result")
 Source = str | Task
@@ -193,13 +193,11 @@ def _load(source: Source) -> _Loaded:
 def _load_file(reference: str, content: bytes) -> _Loaded:
     before = set(sys.modules)
     task, module = load_task(reference)
-    folder = split_reference(reference)[0].resolve().parent
+    path, _ = split_reference(reference)
     new = (getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before)
-    files = {Path(file).resolve() for file in new if file and Path(file).is_file()}
     digest = hashlib.sha256(content)
-    for file in sorted(files):
-        if file.is_relative_to(folder) and "site-packages" not in file.parts:
-            digest.update(file.read_bytes())
+    for file in sorted({Path(file).resolve() for file in new if file and is_beside(Path(file), path)}):
+        digest.update(file.read_bytes())
     return _Loaded(task, callables(module), digest.hexdigest()[:12])
 
 

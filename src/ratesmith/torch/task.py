@@ -128,6 +128,10 @@ class TorchTraining:
         self.base_lr = rates[0]
         self._ratios = [rate / rates[0] for rate in rates]
         self._train = _Data(task.train, "train", task.batch_size)
+        measured = {"validation": task.validation, "test": task.test}
+        self._measured = {
+            name: _Data(given, name, task.batch_size) for name, given in measured.items() if given is not None
+        }
         self.steps_per_epoch = len(self._train) // self._train.batch_size
         self._device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
         self._order = torch.empty(0, dtype=torch.int64)
@@ -155,10 +159,9 @@ class TorchTraining:
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
         """Measure the mean loss and metrics over a split; flags and random states are put back afterwards."""
-        given = {"validation": self._task.validation, "test": self._task.test}
-        if given.get(split) is None:
+        if split not in self._measured:
             raise ValueError(f"TorchTask: split must be one that the task has data for, got {split!r}; give {split}=")
-        data = _Data(given[split], split, self._task.batch_size)
+        data = self._measured[split]
         training = [module for module in self._model.modules() if module.training]
         before = _random_states()
         sums = dict.fromkeys(("loss", *self._task.metrics), 0.0)
@@ -182,12 +185,13 @@ class TorchTraining:
         `requires_grad`; of the optimizer: its state and its groups. Plain Python attributes that a model or an
         optimizer changes while it trains are not among them.
         """
-        buffers = {name: buffer.detach().clone() for name, buffer in self._model.named_buffers()}
+        model = copy.deepcopy(self._model.state_dict())
+        hidden = {name: buffer for name, buffer in self._model.named_buffers() if name not in model}
         return {
             "seed": self._seed,
             "steps": self._steps,
-            "model": copy.deepcopy(self._model.state_dict()),
-            "buffers": buffers,
+            "model": model,
+            "buffers": {name: buffer.detach().clone() for name, buffer in hidden.items()},
             "training": [module.training for module in self._model.modules()],
             "requires_grad": [parameter.requires_grad for parameter in self._model.parameters()],
             "optimizer": _plain(copy.deepcopy(self._optimizer.state_dict())),
