@@ -138,7 +138,10 @@ def setup(extras: set[str]) -> None:
     mend_pip()
     say("installing the package and what it needs (a few minutes the first time, mostly PyTorch)")
     pip = ["-m", "pip", "install", "--disable-pip-version-check", *cpu_index()]
-    run(PYTHON, *pip, "--constraint", ROOT / "constraints.txt", "--editable", f"{ROOT}[{','.join(sorted(extras))}]")
+    constraints = ("--constraint", ROOT / "constraints.txt")
+    run(PYTHON, *pip, *constraints, "--editable", f"{ROOT}[{','.join(sorted(extras))}]")
+    if "peers" in extras:  # timm as a whole needs torchvision; its schedulers do not
+        run(PYTHON, *pip, *constraints, "--no-deps", "timm")
     STAMP.write_text(" ".join([wanted, *sorted(extras)]), encoding="utf-8")
     say("set up")
 
@@ -151,7 +154,7 @@ def main() -> None:
     parser.add_argument(
         "job",
         choices=["demo", "test", "test-all", "check", "setup"],
-        help="demo: the main job on real data; test: the tests with PyTorch; test-all: with JAX and optax too; "
+        help="demo: the main job on real data; test: the tests with PyTorch; test-all: with JAX and all the peers too; "
         "check: linter, types, layers; setup: only set up",
     )
     job, rest = parser.parse_known_args()

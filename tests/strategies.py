@@ -2,8 +2,24 @@
 
 from hypothesis import strategies as st
 
-from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Schedule, Staircase
+from ratesmith import (
+    Constant,
+    Custom,
+    Exponential,
+    InverseSqrt,
+    InverseTime,
+    Milestones,
+    Ramp,
+    Schedule,
+    Staircase,
+    Tanh,
+)
 from ratesmith.shapes import SHAPES
+
+
+def custom_rule(step):
+    return 1 / (1 + step)
+
 
 values = st.floats(0.0, 10.0)
 lengths = st.integers(0, 40)
@@ -14,6 +30,7 @@ finite_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values, lengths),
     st.builds(Ramp, values, values, lengths, st.sampled_from([*SHAPES, 0.5, 2, 3.0])),
     st.builds(Ramp, gammas, gammas, lengths, st.just("exponential")),
+    st.builds(Tanh, st.floats(-7.0, -0.5), st.floats(-0.4, 3.0), lengths),
 )
 endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values),
@@ -22,7 +39,7 @@ endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Exponential, gammas, st.integers(1, 40)),
     st.builds(InverseSqrt, st.integers(1, 40)),
     st.builds(InverseTime, gammas, st.integers(1, 40)),
-    st.builds(Custom, st.just(lambda step: 1 / (1 + step)), st.integers(1, 40)),
+    st.builds(Custom, st.just(custom_rule), st.integers(1, 40)),
 )
 
 
@@ -39,6 +56,8 @@ def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
         st.builds(lambda a, b: a >> b, finite_parts, inner),
         st.builds(lambda a, b: a * b, inner, inner),
         st.builds(lambda k, a: k * a, values, inner),
+        st.builds(lambda a, b: a + b, inner, inner),
+        st.builds(lambda k, a: k + a, values, inner),
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import finite_parts, lengths, schedules, steps
 
-from ratesmith import Constant, Exponential, Ramp, Staircase
+from ratesmith import Constant, Exponential, Milestones, Ramp, Sequence, Staircase, Sum
+from ratesmith.schedule import Shift
 
 UP = Ramp(0.0, 1.0, 4)
 
@@ -34,6 +35,10 @@ UP = Ramp(0.0, 1.0, 4)
         (UP.hold(2), [0, 0, 0.5, 0.5, 1, 1], 4),
         (UP.hold(3), [0, 0, 0, 0.75, 0.75, 0.75, 1, 1], 6),
         (UP.take(2) >> Constant(2.0), [0, 0.25, 2, 2], None),
+        (0.5 + UP, [0.5, 0.75, 1, 1.25, 1.5, 1.5], 4),
+        (UP + UP + 0.5, [0.5, 1, 1.5, 2, 2.5, 2.5], 4),
+        (UP + Constant(1.0, 9), [1, 1.25, 1.5, 1.75, 2, 2], 9),
+        (UP + Exponential(1.0), [1, 1.25, 1.5, 1.75, 2, 2], None),
     ],
 )
 def test_values_and_length(schedule, expected, length):
@@ -49,6 +54,31 @@ def test_repeating_n_times_is_joining_n_copies(part, times, step):
         joined = joined >> part
     assert part.repeat(times)(step) == pytest.approx(joined(step), rel=1e-15)
     assert part.repeat(times).steps == joined.steps
+
+
+@given(schedules, schedules, st.floats(-5, 5), steps)
+def test_a_sum_is_the_sum_of_its_values(a, b, k, step):
+    assert (a + b)(step) == pytest.approx(min(a(step) + b(step), 1e150), rel=1e-15)
+    assert (k + a)(step) == (a + k)(step) == pytest.approx(min(k + a(step), 1e150), rel=1e-15)
+    assert ((a + b) + k)(step) == pytest.approx((a + (b + k))(step), rel=1e-12, abs=1e-12)
+
+
+def test_ten_thousand_nested_parts_are_refused_and_as_many_in_a_row_are_not():
+    deep = UP
+    for _ in range(63):
+        deep = deep.shift(1)
+    with pytest.raises(
+        ValueError, match="Shift: at most 64 schedules may lie inside each other, got more; join them wi"
+    ):
+        deep.shift(1)
+    assert deep(64) == 0.25
+    many = Sequence(tuple(Ramp(0.0, 1.0, 4) for _ in range(10_000)))
+    assert many(39_998) == 0.5
+
+
+def test_a_million_milestones_are_taken_and_read():
+    stairs = Milestones(tuple(range(0, 3_000_000, 3)), 0.9999)
+    assert stairs(2_999_999) == pytest.approx(0.9999**1_000_000)
 
 
 @given(schedules, lengths, lengths, steps)
@@ -105,6 +135,14 @@ def test_endless_cycles_reach_the_farthest_step():
         (lambda: Exponential(0.5).stretch(5), "Stretch: schedule must have an end, got Exponential"),
         (lambda: UP.stretch(0), "Stretch: steps must be a whole number of at least 1, got 0"),
         (lambda: UP.take(-1), "Take: steps must be a whole number of at least 0, got -1"),
+        (lambda: UP + "1", "unsupported operand type(s) for +"),
+        (lambda: Sum(()), "Sum: there must be at least one part, got none; give one or more schedules"),
+        (lambda: Sum((UP,), math.inf), "Sum: offset must be a finite number, got inf"),
+        (
+            lambda: UP.shift(1).shift("5%"),
+            "Shift: by must be a whole number of at least -4611686018427387904, got '5%'",
+        ),
+        (lambda: Shift(3, 1), "Shift: schedule must be a schedule, got 3; give a value such as Ramp(1.0, 0.0, 100)"),
         (lambda: UP.clip(2.0, 1.0), "Clip: low must be at most high, got 2.0 above 1.0"),
         (lambda: UP.clip(math.nan), "Clip: low must be a finite number, got nan"),
         (lambda: UP.hold(0), "Hold: every must be a whole number of at least 1, got 0"),
@@ -114,4 +152,4 @@ def test_a_mistake_is_refused_with_one_message(build, message):
     with pytest.raises((ValueError, TypeError)) as caught:
         build()
     assert str(caught.value).startswith(message)
-    assert "; " in str(caught.value)
+    assert "; " in str(caught.value) or message.startswith("unsupported")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from strategies import schedules
 
-from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
+from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 from ratesmith.shapes import SHAPES
 
 RAMP = Ramp(1.0, 0.0, 4)
@@ -29,6 +29,8 @@ CASES = [
     Exponential(0.9).take(5).clip(low=0.7),
     RAMP.hold(3),
     0.1 * RAMP * Exponential(0.9),
+    0.1 + 0.9 * RAMP + Exponential(0.9),
+    Tanh(-3.0, 2.0, 9),
 ]
 STEPS = np.arange(-3, 40)
 

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 
+from ratesmith import Ramp, from_data
 from ratesmith.cli import run
 
 TASK = f"{Path(__file__).parent / 'numpy_task.py'}"
@@ -41,7 +43,70 @@ def test_show_reads_epochs_a_function_and_says_what_a_plateau_does(capsys):
     assert run(["show", 'custom("halving", every="1ep")', "plateau()", *options]) == 0
     shown = capsys.readouterr().out
     assert "0.25" in shown
-    assert "plateau listens to a metric" in shown
+    assert "plateau, greedy and spike_guard listen to a metric" in shown
+
+
+def test_show_tells_what_each_schedule_does(capsys):
+    assert run(["show", 'warmup("10%") >> cosine(final=0.1)', "Staircase(250)", "--steps", "1000"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("│ warmup", "│ Staircase"))]
+    assert [cell.strip() for cell in rows[-2].split("│")[2:-1]] == [
+        *("1", "100", "0.1", "0.1", "0.545", "10 %", "90 %", "100"),
+    ]
+    assert [cell.strip() for cell in rows[-1].split("│")[2:-1]] == [
+        *("1", "0", "0.001", "0.0001", "0.2777", "0 %", "75.1 %", "250, 500, 750"),
+    ]
+
+
+def test_show_counts_in_epochs_where_it_knows_them(capsys):
+    assert run(["show", 'step(every="2ep")', "--epochs", "4", "--steps-per-epoch", "25"]) == 0
+    shown = capsys.readouterr().out
+    assert "(epoch)" in shown
+    assert "│ 2     │ 0.1 " in shown
+
+
+def test_show_prints_every_value_as_csv(capsys):
+    assert run(["show", "cosine()", "Ramp(1, 0, 4)", "--steps", "4", "--csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'step,cosine(),"Ramp(1, 0, 4)"'
+    assert lines[1::4] == ["0,1.0,1.0", "4,0.0,0.0"]
+    assert run(["show", "rex()", "--epochs", "1", "--steps-per-epoch", "2", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == ["step,epoch,rex()", "0,0.0,1.0", "1,0.5,0.6666666666666666"]
+
+
+def test_show_prints_data_that_reads_back_as_json(capsys):
+    assert run(["show", 'warmup("10%") >> cosine()', "--steps", "200", "--json"]) == 0
+    [found] = json.loads(capsys.readouterr().out)["schedules"]
+    schedule = from_data(found["value"]).build()
+    assert schedule == Ramp(0.0, 1.0, 20) >> Ramp(1.0, 0.0, 180, "cosine")
+    assert found["curve"] == [[step, schedule(step)] for step in range(201)]
+    assert (found["facts"]["peak_step"], found["facts"]["warmup"]) == (20, 0.1)
+
+
+def test_a_value_with_a_length_of_its_own_is_shown_without_one(capsys):
+    assert run(["show", "Ramp(0, 1, 5) >> Constant(0.5)", "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1002
+    assert run(["show", "Ramp(0, 1, 5)", "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+
+
+def test_show_draws_into_files(tmp_path, capsys):
+    png, svg = tmp_path / "a.png", tmp_path / "a.svg"
+    assert run(["show", "cosine()", "step(30)", "--steps", "100", "--png", str(png), "--svg", str(svg)]) == 0
+    assert f"Drawn into {png}\nDrawn into {svg}\n" in capsys.readouterr().out
+    assert png.read_bytes().startswith(b"\x89PNG")
+    drawn = xml.etree.ElementTree.parse(svg).getroot()
+    lines = [path.get("d") for path in drawn.iter("{http://www.w3.org/2000/svg}path") if "clip-path" in path.attrib]
+    curves = sorted(path.count("L") for path in lines)[-2:]
+    assert curves == [100, 100]
+
+
+def test_without_matplotlib_a_drawing_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "ratesmith.report.figure", raising=False)
+    assert run(["show", "cosine()", "--steps", "9", "--png", str(tmp_path / "a.png")]) == 2
+    assert capsys.readouterr().err == (
+        "ratesmith: show: --png needs matplotlib.figure; run: pip install 'ratesmith[plot]'\n"
+    )
 
 
 def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
@@ -67,18 +132,26 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     [
         (
             ["show", "cosin()", "--steps", "9"],
-            "Notation: there is no strategy 'cosin'; did you mean cosine? (character",
+            "Notation: there is no strategy 'cosin'; did you mean cosine?\n  cosin()\n  ^",
         ),
         (
             ["show", "step(every=0)", "--steps", "9"],
-            "step(every=0): Staircase: every must be a whole number of at least 1",
+            "Notation: Staircase: every must be a whole number of at least 1",
         ),
         (["show", "cosine()", "--steps", "0"], "Horizon: steps must be a whole number of at least 1, got 0"),
         (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
-        (["show", "cosine()"], "Missing option '--steps'."),
+        (["show", "cosine()"], "Notation: cosine: it needs the length of training; give a horizon (--steps)"),
+        (["show", "cosine()", "--epochs", "3"], "show: --epochs goes with --steps-per-epoch and without --steps; drop"),
+        (
+            ["show", "cosine()", "--steps", "9", "--epochs", "3", "--steps-per-epoch", "3"],
+            "show: --epochs goes with --steps-per-epoch and without --steps",
+        ),
+        (["show", "cosine()", "--steps-per-epoch", "3"], "show: the length of training must be given; add --steps N"),
+        (["show", 'warmup("3ktok")', "--steps", "9"], "Notation: Horizon: '3ktok' needs tokens_per_step, which is not"),
+        (["show", "rex()", "--steps", "9", "--png", "no/such/a.png"], "[Errno 2] No such file or directory: 'no/such"),
         (
             ["show", 'custom("f")', "--steps", "9"],
-            "custom(\"f\"): custom: there is no function 'f'; write it in the task's file",
+            "Notation: custom: there is no function 'f'; write it in the task's file",
         ),
         (
             ["show", 'custom("f")', "--steps", "9", "--functions", "no.py"],
@@ -98,7 +171,7 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
         ),
         (["compare", f"{TASK}:broken"], f"{TASK}:broken, line "),
         (["compare", f"{TASK}:task", "--strategy", "cosin()"], "Notation: there is no strategy 'cosin'; did you mean"),
-        (["compare", f"{TASK}:task", "--strategy", "step(every=0)"], "step(every=0): Staircase: every must be a whole"),
+        (["compare", f"{TASK}:task", "--strategy", "step(every=0)"], "Notation: Staircase: every must be a whole"),
         (
             ["compare", f"{TASK}:task", "--rates", "-1,1"],
             "compare: a rate must be a finite number of at least 0, got -1.0",
@@ -126,7 +199,7 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(arguments, message, c
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"ratesmith: {message}")
-    assert err.count("\n") == 1
+    assert err.count("\n") == (3 if message.startswith("Notation: ") else 1)  # the text, with a caret under the place
 
 
 def test_an_error_while_a_tasks_file_is_read_names_its_line(tmp_path, capsys):

@@ -31,14 +31,14 @@ def test_a_later_part_sees_what_is_left_and_shares_of_the_whole():
 @pytest.mark.parametrize(
     ("length", "message"),
     [
-        (0.05, "Horizon: a length must be whole steps, '5%' or '2ep', got 0.05; write '5%' for a share"),
+        (0.05, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 0.05; write '5%' for a share"),
         (True, "Horizon: a length must be a whole number of at least 0, got True"),
         (-1, "Horizon: a length must be a whole number of at least 0, got -1"),
-        ("fast", "Horizon: a length must be whole steps, '5%' or '2ep', got 'fast'"),
-        ("-5%", "Horizon: a length must be whole steps, '5%' or '2ep', got '-5%'"),
-        ("1e-3", "Horizon: a length must be whole steps, '5%' or '2ep', got '1e-3'"),
+        ("fast", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 'fast'"),
+        ("-5%", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got '-5%'"),
+        ("1e-3", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got '1e-3'"),
         ("120%", "Horizon: a share must be at most 100%, got '120%'"),
-        ("2ep", "Horizon: '2ep' needs the number of steps in an epoch"),
+        ("2ep", "Horizon: '2ep' needs steps_per_epoch, which is not known; give it (--steps-per-epoch), or a"),
         (None, "Horizon: a length must be a whole number of at least 0, got None"),
     ],
 )

@@ -81,7 +81,7 @@ def test_a_custom_rule_gets_whole_counts_of_at_least_zero():
         (lambda: Ramp(1j, 1.0, 5), "Ramp: start must be a finite number, got 1j"),
         (
             lambda: Ramp(0.0, 1.0, 5, "cubic"),
-            "Ramp: shape must be one of 'linear', 'cosine', 'sqrt', '1-sqrt', '1-square', 'rex', 'exponential', got",
+            "Ramp: shape must be one of 'linear', 'cosine', 'sqrt', '1-sqrt', '1-square', 'rex', 'log', 'exponential'",
         ),
         (
             lambda: Ramp(1.0, 0.0, 5, "exponential"),

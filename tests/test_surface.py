@@ -8,15 +8,25 @@ import ratesmith.controllers
 import ratesmith.experiment
 import ratesmith.recipes
 import ratesmith.report
+import ratesmith.schedule
+import ratesmith.testing
 import ratesmith.torch
 import ratesmith.torch.lr_scheduler
 
 SURFACE = {
-    "ratesmith": "Constant Controller Custom Exponential Horizon InverseSqrt InverseTime Milestones Plateau Product "
-    "Ramp Schedule Sequence Staircase controllers recipes",
-    "ratesmith.controllers": "Adaptive Controller Plateau PlateauState Together",
-    "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run "
-    "StudyError Trial compare",
+    "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
+    "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
+    "controllers from_data parse recipes to_data",
+    "ratesmith.controllers": "Adaptive Controller Greedy GreedyState Plateau PlateauState SpikeGuard SpikeGuardState "
+    "Together restore",
+    "ratesmith.recipes": "clip closed constant cooldown cosine cosine_restarts custom cyclic exponential hold "
+    "inverse_sqrt inverse_time knee linear multistep natural_exponential noam one_cycle "
+    "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
+    "tanh trapezoidal warmup wsd",
+    "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
+    "ratesmith.testing": "check_controller check_schedule",
+    "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
+    "compare",
     "ratesmith.report": "write_report",
     "ratesmith.torch": "TorchTask",
     "ratesmith.torch.lr_scheduler": "CosineAnnealingLR ExponentialLR LambdaLR MultiStepLR ReduceLROnPlateau StepLR",

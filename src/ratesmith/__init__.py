@@ -5,10 +5,12 @@ by its own name: `ratesmith.torch`, `ratesmith.experiment`, `ratesmith.report`.
 """
 
 from ratesmith import controllers, recipes
-from ratesmith.controllers import Controller, Plateau
+from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
+from ratesmith.data import from_data, to_data
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Constant, Product, Schedule, Sequence
-from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
+from ratesmith.notation import NotationError, Strategy, parse
+from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
+from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 
 __version__ = "0.1.0"
 
@@ -17,16 +19,25 @@ __all__ = [
     "Controller",
     "Custom",
     "Exponential",
+    "Greedy",
     "Horizon",
     "InverseSqrt",
     "InverseTime",
     "Milestones",
+    "NotationError",
     "Plateau",
     "Product",
     "Ramp",
     "Schedule",
     "Sequence",
+    "SpikeGuard",
     "Staircase",
+    "Strategy",
+    "Sum",
+    "Tanh",
     "controllers",
+    "from_data",
+    "parse",
     "recipes",
+    "to_data",
 ]

@@ -16,6 +16,8 @@ class Numbers:
     """The operations that schedules use, on plain numbers, under the array libraries' names."""
 
     cos = staticmethod(math.cos)
+    tanh = staticmethod(math.tanh)
+    log1p = staticmethod(math.log1p)
 
     @staticmethod
     def clip(x: float, low: float | None, high: float | None) -> float:
@@ -34,7 +36,7 @@ class Torch:
     def __init__(self, torch: Any, like: Any) -> None:
         """Make what is made on the device and in the type of `like`."""
         self._torch, self._made = torch, {"dtype": like.dtype, "device": like.device}
-        self.cos, self.where = torch.cos, torch.where
+        self.cos, self.tanh, self.log1p, self.where = torch.cos, torch.tanh, torch.log1p, torch.where
 
     def clip(self, x: Any, low: float | None, high: float | None) -> Any:
         """Give `x` kept within `low` and `high`; None is no limit."""

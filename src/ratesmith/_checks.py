@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import re
 from typing import Any, Final
 
 LARGEST: Final = 1e150
 """Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
 FARTHEST: Final = 2**62
 """The step up to which everything is laid out; it and twice it fit in 64 bits."""
+DEEPEST: Final = 64
+"""Schedules that may lie inside each other, and parts of a text that may."""
 MOST_CYCLES: Final = 10_000
 """Cycles of growing length that are laid out one by one."""
+_NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 def whole(who: str, name: str, value: Any, least: int) -> int:
@@ -51,6 +55,8 @@ def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float
     must = f"{who}: {name} must be a finite number"
     if least > -LARGEST:
         must += f" from {least:g} to {most:g}" if most < LARGEST else f" of at least {least:g}"
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise TypeError(f"{must}, got the text {value!r}, as YAML reads 1e-3; write 1.0e-3, or drop the quotes")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{must}, got {value!r}; give a plain number")
     number = float(value)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from ratesmith._checks import whole
 
-_SHARE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*%\s*")
-_EPOCHS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*ep\s*")
+_LENGTH = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(?:(%)|(ep)|([kMGBT]?)(tok|sp))\s*")
+_MANY = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_FORMS = "whole steps, '5%', '2ep' or '3Mtok'"
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,14 @@ class Horizon:
     """How long training lasts, in optimizer steps; it reads every other length as steps.
 
     `steps`: all steps of the training. `steps_per_epoch`: steps of one pass over the data, where that is known.
-    `used`: steps that earlier parts of a sequence have already taken. Shares are shares of `steps`.
+    `used`: steps that earlier parts of a sequence have already taken. Shares are shares of `steps`. `tokens_per_step`
+    and `samples_per_step`: what one step trains on, where lengths are given so.
 
     >>> horizon = Horizon(1000, steps_per_epoch=50)
     >>> horizon.resolve(7), horizon.resolve("5%"), horizon.resolve("2ep")
     (7, 50, 100)
+    >>> Horizon(10_000, tokens_per_step=500_000).resolve("1.5Gtok")
+    3000
     >>> horizon.after(50).left
     950
     """
@@ -29,14 +33,16 @@ class Horizon:
     steps: int
     steps_per_epoch: int | None = None
     used: int = 0
+    tokens_per_step: int | None = None
+    samples_per_step: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse lengths that are no whole numbers."""
         object.__setattr__(self, "steps", whole("Horizon", "steps", self.steps, least=1))
         object.__setattr__(self, "used", whole("Horizon", "used", self.used, least=0))
-        if self.steps_per_epoch is not None:
-            per_epoch = whole("Horizon", "steps_per_epoch", self.steps_per_epoch, least=1)
-            object.__setattr__(self, "steps_per_epoch", per_epoch)
+        for name in ("steps_per_epoch", "tokens_per_step", "samples_per_step"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, whole("Horizon", name, getattr(self, name), least=1))
 
     @classmethod
     def of(cls, value: Horizon | int) -> Horizon:
@@ -73,26 +79,36 @@ class Horizon:
     def resolve(self, length: int | str) -> int:
         """Turn a length into steps, rounded to the nearest step.
 
-        `500` is steps, `"5%"` a share of all steps, `"2ep"` epochs. Raises TypeError for a bare float (it could mean
-        a share or steps) and ValueError for a text that is neither, or for epochs where `steps_per_epoch` is unknown.
+        `500` is steps, `"5%"` a share of all steps, `"2ep"` epochs, `"3Mtok"` tokens, `"50ksp"` samples, with k, M, G
+        (or B) and T for thousands to trillions. Raises TypeError for a bare float (it could mean a share or steps) and
+        ValueError for another text, or for a unit whose size in steps is unknown.
         """
         if not isinstance(length, str):
             if isinstance(length, float):
                 raise TypeError(
-                    f"Horizon: a length must be whole steps, '5%' or '2ep', got {length!r}; "
+                    f"Horizon: a length must be {_FORMS}, got {length!r}; "
                     f"write '{100 * length:g}%' for a share of training or an int for steps"
                 )
             return whole("Horizon", "a length", length, least=0)
-        if share := _SHARE.fullmatch(length):
-            percent = float(share[1])
-            if percent > 100:
-                raise ValueError(f"Horizon: a share must be at most 100%, got {length!r}; give '100%' or less")
-            return math.floor(self.steps * percent / 100 + 0.5)
-        if epochs := _EPOCHS.fullmatch(length):
-            if self.steps_per_epoch is None:
-                raise ValueError(
-                    f"Horizon: {length!r} needs the number of steps in an epoch; "
-                    "give steps_per_epoch (--steps-per-epoch), or a length in steps"
-                )
-            return math.floor(self.steps_per_epoch * float(epochs[1]) + 0.5)
-        raise ValueError(f"Horizon: a length must be whole steps, '5%' or '2ep', got {length!r}; write one of these")
+        found = _LENGTH.fullmatch(length)
+        if not found:
+            raise ValueError(f"Horizon: a length must be {_FORMS}, got {length!r}; write one of these")
+        number, share, epochs, many, unit = found.groups()
+        amount = float(number) * _MANY[many or ""]
+        if share and amount > 100:
+            raise ValueError(f"Horizon: a share must be at most 100%, got {length!r}; give '100%' or less")
+        if share:
+            return math.floor(self.steps * amount / 100 + 0.5)
+        if epochs:
+            return math.floor(amount * self._known("steps_per_epoch", length) + 0.5)
+        per_step = self._known("tokens_per_step" if unit == "tok" else "samples_per_step", length)
+        return math.floor(amount / per_step + 0.5)
+
+    def _known(self, name: str, length: str) -> int:
+        size: int | None = getattr(self, name)
+        if size is None:
+            raise ValueError(
+                f"Horizon: {length!r} needs {name}, which is not known; give it (--{name.replace('_', '-')}), "
+                "or a length in steps"
+            )
+        return size

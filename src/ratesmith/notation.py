@@ -1,7 +1,7 @@
-"""Strategies as text: recipes and controllers by name with their options, read safely.
+"""Strategies and values as text: names with their options, `>>`, `*` and `+`, read safely.
 
-The reader knows the names published here, numbers, strings, lists, calls, `>>` and `*`, and nothing else: it walks the
-parsed text and never evaluates it.
+Lower-case names are recipes and controllers, which may wait for a horizon; names with a capital are the values
+themselves, as `str(value)` writes them. The reader walks the parsed text and never evaluates it.
 """
 
 from __future__ import annotations
@@ -9,47 +9,84 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import json
 import math
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from ratesmith import recipes
-from ratesmith._checks import FARTHEST
-from ratesmith.controllers import Controller, Plateau
+from ratesmith import controllers, recipes, schedule, shapes
+from ratesmith._checks import DEEPEST, FARTHEST
+from ratesmith._text import literal
+from ratesmith.controllers import Controller
 from ratesmith.horizon import Horizon
 
-RECIPES: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+Functions = Mapping[str, Callable[..., Any]]
+
+RECIPES: Final[Functions] = MappingProxyType(
     {
-        recipe.__name__: recipe
-        for recipe in (
-            recipes.constant,
-            recipes.step,
-            recipes.multistep,
-            recipes.exponential,
-            recipes.cosine,
-            recipes.linear,
-            recipes.polynomial,
-            recipes.rex,
-            recipes.inverse_time,
-            recipes.inverse_sqrt,
-            recipes.wsd,
-            recipes.sgdr,
-            recipes.one_cycle,
-            recipes.warmup,
-            recipes.custom,
-        )
+        name: getattr(recipes, name)
+        for name in [
+            "constant",
+            "step",
+            "multistep",
+            "piecewise_constant",
+            "piecewise_linear",
+            "exponential",
+            "natural_exponential",
+            "inverse_time",
+            "inverse_sqrt",
+            "noam",
+            "cosine",
+            "linear",
+            "polynomial",
+            "rex",
+            "tanh",
+            "warmup",
+            "ramp",
+            "wsd",
+            "trapezoidal",
+            "knee",
+            "one_cycle",
+            "cyclic",
+            "sgdr",
+            "cosine_restarts",
+            "custom",
+            "cooldown",
+            "hold",
+            "repeat",
+            "shift",
+            "stretch",
+            "take",
+            "clip",
+            "closed",
+        ]
     }
 )
-CONTROLLERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"plateau": Plateau})
+CONTROLLERS: Final[Functions] = MappingProxyType(
+    {"plateau": controllers.Plateau, "greedy": controllers.Greedy, "spike_guard": controllers.SpikeGuard}
+)
+VALUES: Final[Functions] = MappingProxyType(
+    {
+        name: getattr(module, name)
+        for module, names in (
+            (schedule, "Constant Sequence Repeat Shift Stretch Take Clip Hold"),
+            (shapes, "Ramp InverseSqrt InverseTime Tanh Staircase Milestones Exponential Custom"),
+            (controllers, "Plateau Greedy SpikeGuard"),
+        )
+        for name in names.split()
+    }
+)
+NAMES: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
+SYMBOLS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
+TIGHTNESS: Final = MappingProxyType({ast.RShift: 0, ast.Add: 1, ast.Mult: 2})
 LONGEST: Final = 4096
-DEEPEST: Final = 64
+LONGEST_DATA: Final = 2**20
 
 
 class NotationError(ValueError):
-    """A text that is not notation; its message names the place."""
+    """A text that is not notation: one line that says why, then the text with a caret under the place."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +97,17 @@ class Strategy:
     >>> print(strategy)
     warmup("5%") >> cosine(final=0.1)
     >>> schedule = strategy.build(Horizon(200))
-    >>> schedule(0), schedule(10), schedule(200)
-    (0.0, 1.0, 0.1)
+    >>> print(schedule)
+    Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 190, shape="cosine")
+    >>> parse(str(schedule)).build() == schedule
+    True
     """
 
     text: str
 
     def __post_init__(self) -> None:
         """Check the text, and keep it in its one canonical form."""
-        tree = _tree(self.text)
+        tree = _tree(self.text, LONGEST_DATA)
         _check(tree, self.text, 1)
         object.__setattr__(self, "text", _format(tree))
 
@@ -77,95 +116,130 @@ class Strategy:
         return self.text
 
     def build(
-        self, horizon: Horizon | int, functions: Mapping[str, Callable[[int], float]] = MappingProxyType({})
+        self, horizon: Horizon | int | None = None, functions: Functions = MappingProxyType({})
     ) -> Controller[Any]:
-        """Give the schedule or controller for one horizon; `functions` are those that `custom("name")` may name."""
-        tree = _tree(self.text)
-        try:
-            controller: Controller[Any] = _build(tree, Horizon.of(horizon), functions)
-            return controller
-        except (TypeError, ValueError) as error:
-            raise NotationError(f"{self.text}: {error}") from error
+        """Give the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
+
+        A text of values alone, as `str(schedule)` gives, needs no horizon. Raises NotationError where an option cannot
+        hold.
+        """
+        tree = _tree(self.text, LONGEST_DATA)
+        built: Controller[Any] = _Builder(self.text, functions).build(
+            tree, None if horizon is None else Horizon.of(horizon)
+        )
+        return built
 
 
 def parse(text: str) -> Strategy:
-    """Read notation, such as `step(every="30%", gamma=0.1)`; `parse(str(strategy)) == strategy`.
+    """Read notation of at most 4 KiB, such as `step(every="30%", gamma=0.1)`; `parse(str(strategy)) == strategy`.
 
-    Raises NotationError, which is a ValueError, with one line that names the mistake and its place.
+    Raises NotationError, which is a ValueError, with a line that names the mistake, and a caret under its place.
     """
+    _tree(text, LONGEST)
     return Strategy(text)
 
 
-def _tree(text: str) -> ast.expr:
+def signatures() -> tuple[str, ...]:
+    """Give every recipe and controller with its options, as notation writes them.
+
+    >>> signatures()[1]
+    'step(every, gamma=0.1)'
+    """
+    return tuple(f"{name}{_options(name)}" for name in (*RECIPES, *CONTROLLERS))
+
+
+def parameters(name: str) -> list[inspect.Parameter]:
+    """Give the options of a published name; the horizon of a recipe is no option."""
+    known = list(inspect.signature(NAMES[name]).parameters.values())
+    return known[1:] if name in RECIPES else known
+
+
+def operands(node: ast.BinOp) -> list[ast.expr]:
+    """Give what a chain such as `a >> b >> c` joins, from left to right."""
+    found: list[ast.expr] = []
+    left: ast.expr = node
+    while isinstance(left, ast.BinOp) and type(left.op) is type(node.op):
+        found.append(left.right)
+        left = left.left
+    return [left, *reversed(found)]
+
+
+def _tree(text: str, longest: int) -> ast.expr:
     if not isinstance(text, str):
         raise TypeError(f"Notation: a strategy must be text, got {text!r}; write 'cosine()'")
-    if len(text) > LONGEST:
-        raise NotationError(f"Notation: a strategy must be at most {LONGEST} characters, got {len(text)}; shorten it")
+    if len(text) > longest:
+        raise NotationError(f"Notation: a strategy must be at most {longest} characters, got {len(text)}; shorten it")
     try:
         return ast.parse(_one_line(text), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        place = getattr(error, "offset", None) or 1
-        _fail(text, place - 1, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
+        offset = (getattr(error, "offset", None) or 1) - 1  # in characters, while nodes count bytes
+        place = len(_one_line(text)[:offset].encode(errors="replace"))
+        _fail(text, place, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split("\n")).strip()
 
 
-def _fail(text: str, place: int, message: str) -> NoReturn:
+def _fail(text: str, place: int, message: str, cause: Exception | None = None) -> NoReturn:
+    """Raise with the message, and under it the text around the place and a caret."""
     text = _one_line(text)
     place = len(text.encode(errors="replace")[:place].decode(errors="ignore"))  # the parser counts bytes
-    shown = text if len(text) <= 200 else f"{text[:200]}..."
-    raise NotationError(f"Notation: {message} (character {place + 1} of {shown})")
+    begin, end = max(0, place - 60), place + 60
+    before = ("..." if begin else "") + text[begin:place]
+    after = text[place:end] + ("..." if end < len(text) else "")
+    wide = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in before)
+    raise NotationError(f"Notation: {message}\n  {before}{after}\n  {' ' * wide}^") from cause
 
 
 def _check(node: ast.expr, text: str, depth: int) -> None:
     """Refuse everything that is not a published name with options it has."""
     if depth > DEEPEST:
         _fail(text, node.col_offset, f"at most {DEEPEST} parts may be nested; simplify it")
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.RShift, ast.Mult)):
-        numbers = [isinstance(node.op, ast.Mult) and _number(side) for side in (node.left, node.right)]
-        for side, is_number in zip((node.left, node.right), numbers, strict=True):
+    if isinstance(node, ast.BinOp) and type(node.op) in SYMBOLS:
+        parts = operands(node)
+        numbers = [not isinstance(node.op, ast.RShift) and _number(part) for part in parts]
+        for part, is_number in zip(parts, numbers, strict=True):
             if not is_number or all(numbers):
-                _check(side, text, depth + 1)
+                _check(part, text, depth + 1)
         return
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         _fail(text, node.col_offset, 'a strategy is a name with options, such as cosine() or step(every="30%")')
     name = node.func.id
-    known = {**RECIPES, **CONTROLLERS}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
         _fail(text, node.col_offset, f"there is no strategy {name!r}; {hint}")
     for value in (*node.args, *(keyword.value for keyword in node.keywords)):
-        if not _plain(value):
-            _fail(text, value.col_offset, "an option is a number, a text in quotes or a list of these")
-    given = [keyword.arg for keyword in node.keywords]
+        _check_option(value, text, depth + 1)
+    known = [option.name for option in parameters(name)]
+    for keyword in node.keywords:
+        if keyword.arg not in known:
+            near = difflib.get_close_matches(str(keyword.arg), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it is {name}{_options(name)}"
+            _fail(text, keyword.col_offset, f"{name} has no option {keyword.arg!r}; {hint}")
+    given = [str(keyword.arg) for keyword in node.keywords]
     if len(given) > len(set(given)):
         _fail(text, node.col_offset, f"{name}: each option is given once; drop one")
-    horizon = [None] if name in RECIPES else []
     try:
-        inspect.signature(known[name]).bind(
-            *horizon, *node.args, **{str(keyword.arg): None for keyword in node.keywords}
-        )
+        inspect.Signature(parameters(name)).bind(*node.args, **dict.fromkeys(given))
     except TypeError as error:
-        _fail(text, node.col_offset, f"{name}: {error}; it is {name}{_options(known[name], skip=len(horizon))}")
+        _fail(text, node.col_offset, f"{name}: {error}; it is {name}{_options(name)}")
 
 
-def signatures() -> tuple[str, ...]:
-    """Give every published name with its options, as notation writes them.
+def _check_option(value: ast.expr, text: str, depth: int) -> None:
+    if isinstance(value, ast.Call) or (isinstance(value, ast.BinOp) and type(value.op) in SYMBOLS):
+        _check(value, text, depth)
+    elif isinstance(value, ast.List) and all(isinstance(item, (ast.Call, ast.BinOp)) for item in value.elts):
+        for item in value.elts:
+            _check(item, text, depth)
+    elif not _plain(value):
+        _fail(text, value.col_offset, "an option is a number, a text in quotes, a schedule or a list of these")
 
-    >>> signatures()[1]
-    'step(every, gamma=0.1)'
-    """
-    with_horizon = (f"{name}{_options(recipe, skip=1)}" for name, recipe in RECIPES.items())
-    return (*with_horizon, *(f"{name}{_options(controller, skip=0)}" for name, controller in CONTROLLERS.items()))
 
-
-def _options(function: Callable[..., Any], skip: int) -> str:
+def _options(name: str) -> str:
     """Give a signature as notation shows it: without the horizon and without types."""
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
-    shown = (p.name if p.default is p.empty else f"{p.name}={_literal(p.default)}" for p in parameters)
+    shown = (p.name if p.default is p.empty else f"{p.name}={literal(p.default)}" for p in parameters(name))
     return f"({', '.join(shown)})"
 
 
@@ -188,60 +262,106 @@ def _word(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable()
 
 
-def _build(node: ast.expr, horizon: Horizon, functions: Mapping[str, Callable[[int], float]]) -> Any:
-    if isinstance(node, ast.BinOp):
-        left = _build(node.left, horizon, functions)
-        if isinstance(node.op, ast.Mult):
-            return left * _build(node.right, horizon, functions)
-        if not hasattr(left, "steps"):
-            raise TypeError("only a schedule can stand before >>; multiply with a controller instead")
-        used = left.steps
-        if used is not None and used >= horizon.left:
-            raise ValueError(
-                f"what stands before >> takes {used} of {horizon.left} steps, and nothing is left for what follows; "
-                "make it shorter"
-            )
-        return left >> _build(node.right, horizon if used is None else horizon.after(used), functions)
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    name = node.func.id  # type: ignore[attr-defined]  # checked by parse
-    args = [ast.literal_eval(value) for value in node.args]
-    options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-    if name in CONTROLLERS:
-        return CONTROLLERS[name](*args, **options)
-    if name == "custom":
-        bound = inspect.signature(recipes.custom).bind(horizon, *args, **options)
-        bound.arguments["function"] = _function(bound.arguments["function"], functions)
-        return recipes.custom(*bound.args, **bound.kwargs)
-    return RECIPES[name](horizon, *args, **options)
+@dataclass(frozen=True)
+class _Builder:
+    """Makes the value that a checked text names; every mistake points at its own place in the text."""
+
+    text: str
+    functions: Functions
+
+    def build(self, node: ast.expr, horizon: Horizon | None) -> Any:
+        try:
+            if isinstance(node, ast.BinOp):
+                return self._joined(node, horizon)
+            return self._called(node, horizon) if isinstance(node, ast.Call) else ast.literal_eval(node)
+        except NotationError:
+            raise
+        except (TypeError, ValueError) as error:
+            _fail(self.text, node.col_offset, str(error), error)
+
+    def _joined(self, node: ast.BinOp, horizon: Horizon | None) -> Any:
+        parts = operands(node)
+        if isinstance(node.op, ast.RShift):
+            return schedule.Sequence(tuple(self._one_after_another(parts, horizon)))
+        joined, *others = (self.build(part, horizon) for part in parts)
+        for other in others:
+            if isinstance(node.op, ast.Mult):
+                joined = joined * other
+            elif any(hasattr(part, "observe") and not hasattr(part, "steps") for part in (joined, other)):
+                raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
+            else:
+                joined = joined + other
+        return joined
+
+    def _one_after_another(self, parts: list[ast.expr], horizon: Horizon | None) -> Iterator[Any]:
+        for place, part in enumerate(parts):
+            if place and horizon and not horizon.left and _waits(part):
+                taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
+                _fail(self.text, part.col_offset, f"{taken}, and nothing is left for this; make it shorter")
+            built = self.build(part, horizon)
+            if not hasattr(built, "steps"):
+                raise TypeError("only schedules can stand around >>; multiply with a controller instead")
+            if horizon and built.steps is not None:
+                horizon = horizon.after(built.steps)
+            yield built
+
+    def _called(self, node: ast.Call, horizon: Horizon | None) -> Any:
+        name = node.func.id  # type: ignore[attr-defined]  # checked by parse
+        args = [self._option(value, horizon) for value in node.args]
+        options = {str(keyword.arg): self._option(keyword.value, horizon) for keyword in node.keywords}
+        bound = inspect.Signature(parameters(name)).bind(*args, **options)
+        if "function" in bound.arguments:
+            bound.arguments["function"] = self._function(name, bound.arguments["function"])
+        if bound.arguments.get("shape") in self.functions:
+            bound.arguments["shape"] = self.functions[bound.arguments["shape"]]
+        if name in RECIPES:
+            return RECIPES[name](self._needed(horizon, name), *bound.args, **bound.kwargs)
+        for option in getattr(NAMES[name], "lengths", ()):
+            if isinstance(bound.arguments.get(option), str):
+                bound.arguments[option] = self._needed(horizon, name).resolve(bound.arguments[option])
+        return NAMES[name](*bound.args, **bound.kwargs)
+
+    def _needed(self, horizon: Horizon | None, name: str) -> Horizon:
+        if horizon is None:
+            raise ValueError(f"{name}: it needs the length of training; give a horizon (--steps)")
+        return horizon
+
+    def _option(self, value: ast.expr, horizon: Horizon | None) -> Any:
+        if isinstance(value, ast.List) and value.elts and not _plain(value):
+            return [self.build(item, horizon) for item in value.elts]
+        return self.build(value, horizon)
+
+    def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
+        if callable(self.functions.get(wanted)):
+            return self.functions[wanted]
+        known = [known for known in self.functions if callable(self.functions[known])]
+        near = difflib.get_close_matches(str(wanted), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "write it in the task's file (for show: --functions FILE.py)"
+        raise ValueError(f"{name}: there is no function {wanted!r}; {hint}")
 
 
-def _function(name: Any, functions: Mapping[str, Callable[[int], float]]) -> Callable[[int], float]:
-    if callable(functions.get(name)):
-        return functions[name]
-    near = difflib.get_close_matches(str(name), [known for known in functions if callable(functions[known])], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "write it in the task's file (for show: --functions FILE.py)"
-    raise ValueError(f"custom: there is no function {name!r}; {hint}")
+def _waits(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in RECIPES for part in ast.walk(node))
 
 
 def _format(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp):
-        tight = isinstance(node.op, ast.Mult)
-        sides = []
-        for side in (node.left, node.right):
-            inner = _format(side)
-            looser = isinstance(side, ast.BinOp) and (tight and isinstance(side.op, ast.RShift))
-            nested = side is node.right and isinstance(side, ast.BinOp)
-            sides.append(f"({inner})" if looser or (nested and type(side.op) is type(node.op)) else inner)  # type: ignore[attr-defined]
-        return f"{sides[0]} {'*' if tight else '>>'} {sides[1]}"
+        return f" {SYMBOLS[type(node.op)]} ".join(  # checked by parse
+            f"({_format(part)})" if _looser(part, node, first=not place) else _format(part)
+            for place, part in enumerate(operands(node))
+        )
     if isinstance(node, ast.Call):
         parts = [_format(value) for value in node.args]
         parts += [f"{keyword.arg}={_format(keyword.value)}" for keyword in node.keywords]
         return f"{node.func.id}({', '.join(parts)})"  # type: ignore[attr-defined]  # checked by parse
-    return _literal(ast.literal_eval(node))
+    if isinstance(node, ast.List):
+        return f"[{', '.join(map(_format, node.elts))}]"
+    return literal(ast.literal_eval(node))
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+def _looser(part: ast.expr, around: ast.BinOp, first: bool) -> bool:
+    """Tell whether a part of a chain needs brackets."""
+    if not isinstance(part, ast.BinOp):
+        return False
+    inner, outer = TIGHTNESS[type(part.op)], TIGHTNESS[type(around.op)]
+    return inner < outer or (inner == outer and not first)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ratesmith._arrays import NUMBERS, one_by_one, passed
 from ratesmith._checks import finite, most_power, whole
-from ratesmith.schedule import Schedule
+from ratesmith.schedule.base import MOST_TURNS, Schedule
 
 Shares = tuple[Any, Any]
 
@@ -44,6 +44,11 @@ def _rex(up: Any, down: Any, steps: int, xp: Any) -> Shares:
     return high, 1 - high
 
 
+def _log(up: Any, down: Any, steps: int, xp: Any) -> Shares:
+    high = xp.log1p(up) / math.log1p(steps)
+    return high, 1 - high
+
+
 SHAPES: Final[dict[str, Callable[[Any, Any, int, Any], Shares]]] = {
     "linear": _linear,
     "cosine": _cosine,
@@ -51,6 +56,7 @@ SHAPES: Final[dict[str, Callable[[Any, Any, int, Any], Shares]]] = {
     "1-sqrt": _one_minus_sqrt,
     "1-square": _one_minus_square,
     "rex": _rex,
+    "log": _log,
 }
 """The curves of a ramp: `up` steps from its low end and `down` from its high end, the shares of the two values.
 
@@ -66,10 +72,11 @@ class Ramp(Schedule):
     Formula: `low + (high - low) * h(q)`, low and high the smaller and the larger of the two values, and q the share of
     the way up from low to high: min(step, steps) / steps where the ramp rises, one minus that where it falls. h(q) is
     q (linear), (1 - cos(pi q)) / 2 (cosine), sqrt(q) (sqrt), 1 - sqrt(1 - q) (1-sqrt), 1 - (1 - q)^2 (1-square),
-    2 q / (1 + q) (rex), or `q ** shape` where the shape is a number: 2 is quadratic. "exponential" goes by equal
-    factors, `low * (high / low) ** q`. A function of q is a curve of your own. A ramp of zero steps is `end` at every
-    step. Sources: Loshchilov and Hutter, "SGDR", 2017 (cosine); Haegele et al. 2024, arXiv 2405.18392 (1-sqrt);
-    Chen et al., "REX", 2022 (rex).
+    2 q / (1 + q) (rex), log(1 + q steps) / log(1 + steps) (log), or `q ** shape` where the shape is a number: 2 is
+    quadratic. "exponential" goes by equal factors, `low * (high / low) ** q`. A function of q is a curve of your own.
+    A ramp of zero steps is `end` at every step.
+    Sources: Loshchilov and Hutter, "SGDR", 2017 (cosine); Haegele et al. 2024, arXiv 2405.18392 (1-sqrt); Chen et al.,
+    "REX", 2022 (rex); deepspeed.runtime.lr_schedules.WarmupLR (log).
 
     >>> decay = Ramp(1.0, 0.0, 100, "cosine")
     >>> decay(0), round(decay(50), 15), decay(100), decay(101)
@@ -117,6 +124,9 @@ class Ramp(Schedule):
             return self.start * high + self.end * low if self.shape != "exponential" else high * low
         high, low = self._shares(t, self.steps - t, xp)
         return self.start * low + self.end * high if self.shape != "exponential" else high * low
+
+    def _turns(self, until: int) -> list[int]:
+        return [self.steps] if 0 < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
         """Give the shares of the high and the low value; of an exponential ramp, its two factors."""
@@ -178,6 +188,38 @@ class InverseTime(Schedule):
 
 
 @dataclass(frozen=True)
+class Tanh(Schedule):
+    """Falls from about 1 to about 0 along a hyperbolic tangent in `steps` steps; flat before and after.
+
+    Formula: `(1 - tanh(lower + (upper - lower) * q)) / 2`, q = min(step, steps) / steps. A curve of zero steps is its
+    last value. Source: Hsueh et al. 2019, arXiv 1806.01593.
+
+    >>> decay = Tanh(-2.0, 2.0, 100)
+    >>> round(decay(0), 3), decay(50), round(decay(100), 3)
+    (0.982, 0.5, 0.018)
+    """
+
+    lower: float
+    upper: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that do not rise and a length that is not whole."""
+        object.__setattr__(self, "lower", finite("Tanh", "lower", self.lower))
+        object.__setattr__(self, "upper", finite("Tanh", "upper", self.upper))
+        object.__setattr__(self, "steps", whole("Tanh", "steps", self.steps, least=0))
+        if self.lower >= self.upper:
+            raise ValueError(f"Tanh: lower must be below upper, got {self.lower!r} and {self.upper!r}; swap them")
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        share = xp.clip(t, 0, self.steps) / self.steps if self.steps else t * 0 + 1.0
+        return (1 - xp.tanh(self.lower * (1 - share) + self.upper * share)) / 2
+
+    def _turns(self, until: int) -> list[int]:
+        return [self.steps] if 0 < self.steps <= until else []
+
+
+@dataclass(frozen=True)
 class Staircase(Schedule):
     """Multiplied by `gamma` once every `every` steps; it never ends.
 
@@ -199,6 +241,9 @@ class Staircase(Schedule):
 
     def _at(self, t: Any, xp: Any) -> Any:
         return self.gamma ** xp.clip(t // self.every, 0, most_power(self.gamma))
+
+    def _turns(self, until: int) -> list[int]:
+        return list(range(self.every, until + 1, self.every)[:MOST_TURNS])
 
 
 @dataclass(frozen=True)
@@ -232,6 +277,9 @@ class Milestones(Schedule):
 
     def _at(self, t: Any, xp: Any) -> Any:
         return self.gamma ** xp.clip(passed(self.at, xp.clip(t, 0, None), xp), 0, most_power(self.gamma))
+
+    def _turns(self, until: int) -> list[int]:
+        return [step for step in self.at if 0 < step <= until]
 
 
 @dataclass(frozen=True)

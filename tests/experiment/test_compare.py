@@ -226,7 +226,7 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
         ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean cosine?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
-        ({"strategies": ['custom("halving")']}, 'custom("halving"): custom: there is no function'),
+        ({"strategies": ['custom("halving")']}, 'Notation: custom: there is no function'),
     ],
 )
 def test_a_mistake_is_one_clear_line_before_anything_is_trained(tmp_path, options, message):

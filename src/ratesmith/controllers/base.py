@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
+import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from ratesmith import _text
 from ratesmith._checks import LARGEST
-from ratesmith.schedule import Constant, Schedule
+from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 
 State = TypeVar("State")
 
@@ -18,7 +21,8 @@ class Controller(Protocol[State]):
     """A rate that may listen: a schedule is the controller whose state is empty.
 
     `init` gives the first state; `observe` takes a state and a measurement and gives the next state; `value` gives
-    the factor for a step. Nothing is kept in the controller, so saving a run is saving the state.
+    the factor for a step; `why` says what a measurement changed. Nothing is kept in the controller, so saving a run is
+    saving the state.
     """
 
     def init(self) -> State:
@@ -30,9 +34,19 @@ class Controller(Protocol[State]):
     def value(self, state: State, step: int) -> float:
         """Give the factor of the base rate for the update number `step`, counted from 0."""
 
+    def why(self, before: State, after: State) -> str:
+        """Say what it did between two states, and why; nothing where it did nothing."""
+
 
 class Adaptive(abc.ABC, Generic[State]):
-    """Base of the controllers that listen: it lets them be multiplied with schedules and with each other."""
+    """Base of the controllers that listen: it lets them be multiplied with schedules and with each other.
+
+    A subclass is a frozen dataclass of its options. Its state is a NamedTuple of numbers, None and tuples of numbers,
+    so that `json.dumps(state)` saves it and `restore` reads it back.
+    """
+
+    lengths: ClassVar[tuple[str, ...]] = ()
+    """The options that are lengths: notation reads them against the horizon."""
 
     @abc.abstractmethod
     def init(self) -> State:
@@ -46,35 +60,61 @@ class Adaptive(abc.ABC, Generic[State]):
     def value(self, state: State, step: int) -> float:
         """Give the factor of the base rate for the update number `step`, counted from 0."""
 
+    def why(self, before: State, after: State) -> str:
+        """Say what it did between two states, and why; nothing where it did nothing."""
+        return ""
+
+    def __str__(self) -> str:
+        """Give the notation that reads back to this controller."""
+        return _text.call(self) if dataclasses.is_dataclass(self) else repr(self)
+
     def __mul__(self, other: Any) -> Together:
         """Multiply with a schedule, another controller or a number."""
         if isinstance(other, numbers.Real):
-            return Together((self, Constant(float(other))))
-        return Together((self, other)) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
+            other = Constant(float(other))
+        parts: tuple[Any, ...] = (self, other)
+        return Together(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
 
     def __rmul__(self, other: Any) -> Together:
         """Multiply with a schedule or a number on the left."""
         if isinstance(other, numbers.Real):
-            return Together((Constant(float(other)), self))
-        return Together((other, self)) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
+            other = Constant(float(other))
+        parts: tuple[Any, ...] = (other, self)
+        return Together(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
 
 
 @dataclass(frozen=True)
 class Together(Adaptive[tuple[Any, ...]]):
     """Controllers multiplied: each keeps its own state and hears every measurement, so none erases another.
 
-    Formula: the product of the parts' values. The state is one state per part.
+    Formula: the product of the parts' values. The state is one state per part. Those inside are opened, and schedules
+    side by side become one product.
 
     >>> from ratesmith import Plateau, Ramp
     >>> both = Ramp(1.0, 0.0, 10) * Plateau(patience=0, factor=0.5)
     >>> state = both.init()
     >>> for loss in (1.0, 1.0):
     ...     state = both.observe(state, 5, {"loss": loss})
-    >>> both.value(state, 5)
-    0.25
+    >>> both.value(state, 5), both.why(both.init(), state)
+    (0.25, 'plateau: loss had not improved for 1 measurement, best 1; rate cut to 0.5')
     """
 
     parts: tuple[Controller[Any], ...]
+
+    def __post_init__(self) -> None:
+        """Open those inside, and multiply schedules that stand side by side."""
+        flat: list[Any] = []
+        for part in self.parts:
+            for own in part.parts if isinstance(part, Together) else (part,):
+                if flat and isinstance(own, Schedule) and isinstance(flat[-1], Schedule):
+                    flat[-1] = Product((flat[-1], own))
+                else:
+                    flat.append(own)
+        object.__setattr__(self, "parts", tuple(flat))
+
+    def __str__(self) -> str:
+        """Give the parts with * between them."""
+        return " * ".join(f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.parts)
 
     def init(self) -> tuple[Any, ...]:
         """Give one first state per part."""
@@ -90,3 +130,86 @@ class Together(Adaptive[tuple[Any, ...]]):
         for part, own in zip(self.parts, state, strict=True):
             value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
         return value
+
+    def _turns(self, until: int) -> list[int]:
+        schedules = [part for part in self.parts if isinstance(part, Schedule)]
+        return sorted({turn for part in schedules for turn in part._turns(until)})
+
+    def why(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
+        """Say what every part did."""
+        said = (part.why(old, new) for part, old, new in zip(self.parts, before, after, strict=True))
+        return "; ".join(text for text in said if text)
+
+
+def restore(controller: Controller[State], data: Any) -> State:
+    """Give the state that was saved as JSON: `restore(controller, json.loads(json.dumps(state))) == state`.
+
+    Raises ValueError where the data is no state of this controller.
+
+    >>> import json
+    >>> from ratesmith import Plateau
+    >>> plateau = Plateau(patience=2)
+    >>> state = plateau.observe(plateau.init(), 0, {"loss": 1.0})
+    >>> restore(plateau, json.loads(json.dumps(state))) == state
+    True
+    """
+    state: State = _shaped(controller.init(), data, controller)
+    return state
+
+
+def _shaped(like: Any, data: Any, controller: Any) -> Any:
+    whole = isinstance(data, (list, tuple)) and (not hasattr(like, "_fields") or len(data) == len(like))
+    if not isinstance(like, tuple) and (data is None or isinstance(data, numbers.Real)):
+        return data
+    if not isinstance(like, tuple) or not whole:
+        raise ValueError(
+            f"restore: the state must be one of {controller}, got {data!r}; load the state of this controller"
+        )
+    if hasattr(like, "_fields"):
+        return type(like)(*(_shaped(own, value, controller) for own, value in zip(like, data, strict=True)))
+    if any(isinstance(own, tuple) for own in like):  # the states of controllers multiplied
+        if len(data) != len(like):
+            raise ValueError(f"restore: the state must have {len(like)} parts, got {len(data)}; load the right one")
+        return tuple(_shaped(own, value, controller) for own, value in zip(like, data, strict=True))
+    return tuple(data)
+
+
+def heard(who: str, metric: str, metrics: Mapping[str, float]) -> float:
+    """Give the measurement that a controller listens to, or raise an error that names those there are."""
+    if metric not in metrics:
+        known = ", ".join(map(repr, metrics)) or "none"
+        raise ValueError(f"{who}: metric must be one that is measured, got {metric!r}; measured: {known}")
+    return float(metrics[metric])
+
+
+def one_of(who: str, name: str, value: Any, known: tuple[str, ...]) -> None:
+    """Refuse a word that is none of the known ones."""
+    if value not in known:
+        raise ValueError(f"{who}: {name} must be {' or '.join(map(repr, known))}, got {value!r}; choose one")
+
+
+def improves(measured: float, best: float | None, threshold: float, threshold_mode: str, mode: str) -> bool:
+    """Tell whether a measurement is better than the best so far by more than the threshold, whatever its sign.
+
+    For mode "min": `measured < best - threshold` ("abs"), or `measured < best - threshold * |best|` ("rel"), computed
+    as `best * (1 - threshold)` for a positive best. "torch" is torch's relative threshold, `best * (1 - threshold)` for
+    any sign, which calls a negative loss that gets worse an improvement.
+    """
+    sign = 1.0 if mode == "min" else -1.0
+    if best is None:
+        return sign * measured < math.inf
+    if threshold_mode == "abs":
+        return sign * measured < sign * best - threshold
+    falls = sign if threshold_mode == "torch" or best >= 0 else -sign
+    return sign * measured < sign * best * (1.0 - falls * threshold)
+
+
+def average(recent: tuple[float, ...], measured: float, most: int) -> tuple[tuple[float, ...], float]:
+    """Give the last `most` measurements with this one, and their mean."""
+    recent = (*recent, measured)[-most:]
+    return recent, math.fsum(recent) / len(recent)
+
+
+def plural(count: int, thing: str) -> str:
+    """Give a count and its noun."""
+    return f"{count} {thing}" + ("" if count == 1 else "s")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive
+from ratesmith.controllers.base import Adaptive, average, heard, improves, one_of, plural
 
 
 class PlateauState(NamedTuple):
@@ -22,6 +22,10 @@ class PlateauState(NamedTuple):
     """Measurements since then that did not improve on it."""
     cooldown: int = 0
     """Measurements still to be passed over after the last cut."""
+    nonfinite: int = 0
+    """Measurements that were NaN or infinite."""
+    recent: tuple[float, ...] = ()
+    """The last measurements, where they are smoothed."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,14 @@ class Plateau(Adaptive[PlateauState]):
     """Multiplied by `factor` after more than `patience` measurements in a row without improvement.
 
     A measurement improves if it is better than the best so far by more than the threshold: for mode "min" and
-    threshold_mode "rel" below `best * (1 - threshold)`, for "abs" below `best - threshold`; for "max" above
-    `best * (1 + threshold)` or `best + threshold`. NaN never improves. After a cut, `cooldown` measurements are not
-    counted as bad. The value is `max(factor ** cuts, floor)`; `floor` is a share of the base rate.
-    Source: torch.optim.lr_scheduler.ReduceLROnPlateau, whose rule this is.
+    threshold_mode "rel" below `best - threshold * |best|`, for "abs" below `best - threshold`; "max" is the mirror
+    image. NaN and infinite measurements never improve, and are counted apart. After a cut, `cooldown` measurements are
+    not counted as bad. The value is `max(factor ** cuts, floor)`; `floor` is a share of the base rate.
+    `smooth`: the mean of so many last finite measurements is judged instead of each. `on_worsening`: a measurement
+    worse than the best by more than the threshold cuts at once.
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau. With finite, positive measurements and the options that torch
+    has too, this is its rule; threshold_mode "torch" is its rule for all: there a relative threshold is wrong for
+    negative metrics, and an infinitely good one stays the best for ever.
 
     >>> plateau = Plateau(factor=0.5, patience=1)
     >>> state = plateau.init()
@@ -50,6 +58,8 @@ class Plateau(Adaptive[PlateauState]):
     floor: float = 0.0
     metric: str = "loss"
     mode: str = "min"
+    smooth: int = 1
+    on_worsening: bool = False
 
     def __post_init__(self) -> None:
         """Refuse options outside their ranges."""
@@ -60,13 +70,15 @@ class Plateau(Adaptive[PlateauState]):
         object.__setattr__(self, "threshold", finite("Plateau", "threshold", self.threshold, least=0.0))
         object.__setattr__(self, "cooldown", whole("Plateau", "cooldown", self.cooldown, least=0))
         object.__setattr__(self, "floor", finite("Plateau", "floor", self.floor, least=0.0, most=1.0))
+        object.__setattr__(self, "smooth", whole("Plateau", "smooth", self.smooth, least=1))
         if not isinstance(self.metric, str):
             raise TypeError(f'Plateau: metric must be a name, got {self.metric!r}; write metric="loss"')
-        for name, known in (("threshold_mode", ("rel", "abs")), ("mode", ("min", "max"))):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"Plateau: {name} must be {known[0]!r} or {known[1]!r}, got {getattr(self, name)!r}; choose one"
-                )
+        if not isinstance(self.on_worsening, bool):
+            raise TypeError(
+                f"Plateau: on_worsening must be True or False, got {self.on_worsening!r}; write one of them"
+            )
+        one_of("Plateau", "threshold_mode", self.threshold_mode, ("rel", "abs", "torch"))
+        one_of("Plateau", "mode", self.mode, ("min", "max"))
 
     def init(self) -> PlateauState:
         """Give the state before any measurement."""
@@ -74,30 +86,39 @@ class Plateau(Adaptive[PlateauState]):
 
     def observe(self, state: PlateauState, step: int, metrics: Mapping[str, float]) -> PlateauState:
         """Count a measurement, and cut when too many in a row did not improve."""
-        if self.metric not in metrics:
-            known = ", ".join(map(repr, metrics)) or "none"
-            raise ValueError(f"Plateau: metric must be one that is measured, got {self.metric!r}; measured: {known}")
-        cuts, best, bad, cooldown = state
-        measured = float(metrics[self.metric])
-        if self.improves(measured, best):
+        cuts, best, bad, cooldown, nonfinite, recent = state
+        measured = heard("Plateau", self.metric, metrics)
+        judged = math.isfinite(measured) or self.threshold_mode == "torch"
+        nonfinite += not math.isfinite(measured)
+        if judged and self.smooth > 1:
+            recent, measured = average(recent, measured, self.smooth)
+        if judged and self._better(measured, best):
             best, bad = measured, 0
         else:
             bad += 1
+        worse = self.on_worsening and best is not None and judged and self._better(best, measured)
         if cooldown > 0:
-            cooldown, bad = cooldown - 1, 0
-        if bad > self.patience:
+            cooldown, bad, worse = cooldown - 1, 0, False
+        if bad > self.patience or worse:
             cuts, cooldown, bad = cuts + 1, self.cooldown, 0
-        return PlateauState(cuts, best, bad, cooldown)
+        return PlateauState(cuts, best, bad, cooldown, nonfinite, recent)
 
-    def improves(self, measured: float, best: float | None) -> bool:
-        """Tell whether a measurement is better than the best so far by more than the threshold."""
-        sign = 1.0 if self.mode == "min" else -1.0
-        if best is None:
-            return sign * measured < math.inf
-        if self.threshold_mode == "rel":
-            return sign * measured < sign * best * (1.0 - sign * self.threshold)
-        return sign * measured < sign * best - self.threshold
+    def _better(self, measured: float, best: float | None) -> bool:
+        return improves(measured, best, self.threshold, self.threshold_mode, self.mode)
 
     def value(self, state: PlateauState, step: int) -> float:
         """Give the product of the cuts made so far, no less than the floor."""
         return max(self.factor**state.cuts, self.floor)
+
+    def why(self, before: PlateauState, after: PlateauState) -> str:
+        """Say why it cut, and whether a measurement was not finite."""
+        said = []
+        if after.nonfinite > before.nonfinite:
+            said.append(f"{self.metric} was not finite, which counts as no improvement ({after.nonfinite} so far)")
+        if after.cuts > before.cuts:
+            best = "none so far" if after.best is None else f"{after.best:.6g}"
+            enough = before.bad + 1 > self.patience or not self.on_worsening
+            bad = plural(self.patience + 1, "measurement")
+            cause = f"had not improved for {bad}, best {best}" if enough else f"got worse than its best {best}"
+            said.append(f"{self.metric} {cause}; rate cut to {self.value(after, 0):.4g}")
+        return f"plateau: {'; '.join(said)}" if said else ""

@@ -1,14 +1,12 @@
-"""The command line: parses, calls, prints."""
+"""ratesmith compare: train every strategy, show how far it is, print the ranking and the verdict."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ratesmith import __version__
-from ratesmith.horizon import Horizon
-from ratesmith.notation import parse, signatures
-from ratesmith.task import TaskError, load_functions
+from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.task import TaskError
 
-WIDE = 170
-"""Columns to print to where the output is no terminal and so has no width."""
 NARROW = 140
 """Below so many columns an interval goes under its mean."""
-
-
-class Mistake(click.ClickException):
-    """A user's mistake: one line on stderr and exit status 2."""
-
-    exit_code = 2
-
-
-def run(arguments: list[str] | None = None) -> int:
-    """Run a command and give its exit status; a mistake is one line on stderr, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that cannot show a curve's dots still shows the numbers
-    try:
-        given = sys.argv[1:] if arguments is None else arguments
-        return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        print(f"ratesmith: {error.format_message()}", file=sys.stderr)
-        return error.exit_code
-    except click.Abort:
-        return 130
-
-
-NAMES = "\n".join(f"  {signature}" for signature in signatures())
-STRATEGIES = f"""\b
-Strategies (lengths are steps as 500, shares of training as "5%", or epochs as "2ep"; join with >>, multiply with *):
-{NAMES}
-
-\b
-custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
-SHOW_EXAMPLES = """\b
-Examples:
-  ratesmith show 'cosine(final=0.1)' --steps 1000
-  ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --steps 1000 --steps-per-epoch 100
-"""
-COMPARE_EXAMPLES = """\b
+EXAMPLES = """\b
 Examples:
   ratesmith compare digits.py:task
   ratesmith compare digits.py:task --strategy 'cosine()' --strategy 'plateau(patience=2)'
@@ -69,67 +28,7 @@ Examples:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=STRATEGIES)
-@click.version_option(__version__)
-def commands() -> None:
-    """Choose, shape and adapt the learning rate, and prove the choice on a validation set."""
-
-
-@commands.command(epilog=f"{SHOW_EXAMPLES}\n{STRATEGIES}")
-@click.argument("notation", nargs=-1, required=True)
-@click.option("--steps", required=True, type=int, help="How long training lasts, in optimizer steps.")
-@click.option("--steps-per-epoch", type=int, help="What '2ep' means.")
-@click.option("--functions", type=Path, metavar="FILE.py", help='The file with the function that custom("name") names.')
-def show(notation: tuple[str, ...], steps: int, steps_per_epoch: int | None, functions: Path | None) -> None:
-    """Draw schedules in the terminal and print their numbers, as shares of the initial rate."""
-    import plotille
-
-    with user_mistakes(TaskError):
-        horizon = Horizon(steps, steps_per_epoch)
-        known = load_functions(functions) if functions else {}
-        strategies = [parse(text) for text in notation]
-        controllers = [strategy.build(horizon, known) for strategy in strategies]
-        curves = [sample(controller, steps) for controller in controllers]
-    console = _console()
-    figure = plotille.Figure()
-    figure.width, figure.height = max(20, min(console.width - 18, 90)), 14
-    figure.color_mode, figure.with_colors = "names", console.is_terminal and len(curves) > 1
-    figure.x_label, figure.y_label = "step", "factor"
-    figure.set_x_limits(0, steps)
-    values = [value for curve in curves for _, value in curve]
-    figure.set_y_limits(min(0.0, *values), 1.02 * max(1e-12, *values))
-    for kind in (int, float):
-        figure.register_label_formatter(kind, _tick)
-    colours = ("green", "blue", "red", "magenta", "cyan", "yellow")
-    for index, (strategy, curve) in enumerate(zip(strategies, curves, strict=True)):
-        figure.plot(*zip(*curve, strict=True), label=str(strategy), lc=colours[index % len(colours)])
-    click.echo(figure.show(legend=True))
-    table = Table("step", *map(str, strategies))
-    for step in sorted({round(steps * tenth / 10) for tenth in range(11)}):
-        row = (controller.value(controller.init(), step) for controller in controllers)
-        table.add_row(str(step), *(f"{value:.6g}" for value in row))
-    console.print(table)
-    if any("plateau" in str(strategy) for strategy in strategies):
-        click.echo("plateau listens to a metric: here, with nothing measured, it makes no cut.")
-
-
-def sample(controller: Any, steps: int) -> list[tuple[int, float]]:
-    """Give up to a thousand (step, factor) pairs of a controller that has heard nothing."""
-    state = controller.init()
-    every = max(1, steps // 1000)
-    return [(step, controller.value(state, step)) for step in (*range(0, steps, every), steps)]
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
-
-
-def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
-    shown = f"{value:.4g}"
-    return shown.ljust(chars) if left else shown.rjust(chars)
-
-
-@commands.command(epilog=f"{COMPARE_EXAMPLES}\n{STRATEGIES}")
+@click.command(epilog=f"{EXAMPLES}\n{STRATEGIES}")
 @click.argument("task", metavar="FILE.py:NAME")
 @click.option(
     "--strategy",
@@ -239,7 +138,7 @@ class ShownProgress:
 
 def print_comparison(found: Any) -> None:
     """Print the ranking and the verdict; on a narrow terminal a strategy's facts stand under its name."""
-    console = _console()
+    console = wide_console()
     wide = console.width >= NARROW
     names = tuple(found.best.estimates) if found.best else (found.metric,)
     table = Table(title="Validation set, after the last step: mean over the seeds [95 % interval]", show_lines=not wide)
@@ -260,16 +159,6 @@ def print_comparison(found: Any) -> None:
         click.echo(f"On the test set, looked at for the winner only: {measured}.")
     if found.tested > 1:
         click.echo(f"In this folder the test set has judged {found.tested} winners: its figure is no longer untouched.")
-
-
-@contextmanager
-def user_mistakes(*more: type[Exception]) -> Iterator[None]:
-    """Turn what a user can cause into one line."""
-    mistakes: tuple[type[Exception], ...] = (ValueError, TypeError, *more)
-    try:
-        yield
-    except mistakes as error:
-        raise Mistake(" ".join(str(error).split())) from error
 
 
 def _rate(text: str) -> float:

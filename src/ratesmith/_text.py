@@ -1,0 +1,37 @@
+"""Values as text: the call that makes one, in the spelling that notation reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+
+def call(value: Any) -> str:
+    """Give a dataclass value as a call of its class; what has its default is left out.
+
+    >>> from ratesmith import Ramp
+    >>> call(Ramp(1.0, 0.0, 100, "cosine"))
+    'Ramp(1.0, 0.0, 100, shape="cosine")'
+    """
+    parts = []
+    for field in dataclasses.fields(value):
+        given = getattr(value, field.name)
+        if not field.init or (field.default is not dataclasses.MISSING and given == field.default):
+            continue
+        by_name = "" if field.default is dataclasses.MISSING else f"{field.name}="
+        parts.append(by_name + literal(given))
+    return f"{type(value).__name__}({', '.join(parts)})"
+
+
+def literal(value: Any) -> str:
+    """Give one option: a number, a text in double quotes, a list, a schedule, or a function by its name."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if dataclasses.is_dataclass(value) or not callable(value):
+        return str(value)
+    return json.dumps(getattr(value, "__name__", type(value).__name__), ensure_ascii=False)

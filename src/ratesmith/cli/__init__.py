@@ -1,0 +1,38 @@
+"""The command line: parses, calls, prints; one file a command."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+
+from ratesmith import __version__
+from ratesmith.cli.common import STRATEGIES
+from ratesmith.cli.compare import compare
+from ratesmith.cli.show import show
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=STRATEGIES)
+@click.version_option(__version__)
+def commands() -> None:
+    """Choose, shape and adapt the learning rate, and prove the choice on a validation set."""
+
+
+commands.add_command(show)
+commands.add_command(compare)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command and give its exit status; a mistake is one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that cannot show a curve's dots still shows the numbers
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        print(f"ratesmith: {error.format_message()}", file=sys.stderr)
+        return error.exit_code
+    except click.Abort:
+        return 130

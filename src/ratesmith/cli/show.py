@@ -1,0 +1,211 @@
+"""ratesmith show: draw schedules in the terminal or into a file, and tell what they do."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.controllers import Adaptive, Controller
+from ratesmith.data import to_data
+from ratesmith.facts import Facts, measure, sample
+from ratesmith.horizon import Horizon
+from ratesmith.notation import parse
+from ratesmith.task import TaskError, load_functions
+
+EXAMPLES = """\b
+Examples:
+  ratesmith show 'cosine(final=0.1)' --steps 1000
+  ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --epochs 10 --steps-per-epoch 100
+  ratesmith show 'wsd(warmup="2%", decay="20%")' 'one_cycle()' --steps 5000 --svg rates.svg
+"""
+COLOURS = ("green", "blue", "red", "magenta", "cyan", "yellow")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One schedule to show: its text, its value at every step, and the facts."""
+
+    text: str
+    controller: Controller[Any]
+    facts: Facts
+    turns: list[int]
+
+    def at(self, step: int) -> float:
+        """Give the factor at a step; a controller has heard nothing."""
+        return self.controller.value(self.controller.init(), step)
+
+
+@click.command(epilog=f"{EXAMPLES}\n{STRATEGIES}")
+@click.argument("notation", nargs=-1, required=True)
+@click.option("--steps", type=int, help="How long training lasts, in optimizer steps.")
+@click.option("--epochs", type=float, help="How long training lasts, in epochs; needs --steps-per-epoch.")
+@click.option("--steps-per-epoch", type=int, help="What '2ep' means.")
+@click.option("--tokens-per-step", type=int, help="What '3Mtok' means.")
+@click.option("--samples-per-step", type=int, help="What '50ksp' means: the batch size.")
+@click.option("--functions", type=Path, metavar="FILE.py", help='The file with the function that custom("name") names.')
+@click.option("--csv", "form", flag_value="csv", help="Print the factor at every step as CSV instead.")
+@click.option("--json", "form", flag_value="json", help="Print facts, data and curve as JSON instead.")
+@click.option("--png", type=Path, metavar="FILE", help="Draw into a PNG file too (needs matplotlib).")
+@click.option("--svg", type=Path, metavar="FILE", help="Draw into an SVG file too (needs matplotlib).")
+def show(
+    notation: tuple[str, ...],
+    functions: Path | None,
+    form: str | None,
+    png: Path | None,
+    svg: Path | None,
+    **length: Any,
+) -> None:
+    """Draw schedules in the terminal, overlaid, and tell what they do, as shares of the initial rate.
+
+    Values with a length of their own, such as 'Ramp(1, 0, 500)', need no --steps.
+    """
+    with user_mistakes(TaskError, OSError):
+        horizon = _horizon(**length)
+        known = load_functions(functions) if functions else {}
+        strategies = [parse(text) for text in notation]
+        controllers = [strategy.build(horizon, known) for strategy in strategies]
+        steps = horizon.steps if horizon else max(_own_length(controller) for controller in controllers)
+        shown = [_look(str(text), controller, steps) for text, controller in zip(strategies, controllers, strict=True)]
+        for file in (png, svg):
+            if file:
+                _draw(shown, steps, horizon, file, "png" if file is png else "svg")
+    if form == "csv":
+        _print_csv(shown, steps, horizon)
+    elif form == "json":
+        click.echo(json.dumps(_as_data(shown, steps), indent=1, allow_nan=False))
+    else:
+        _print_picture(shown, steps, horizon)
+        _print_facts(shown)
+        _print_values(shown, steps, horizon)
+        if any(isinstance(one.controller, Adaptive) for one in shown):
+            click.echo(
+                "plateau, greedy and spike_guard listen to a metric: here, with nothing measured, they do nothing."
+            )
+    for file in (png, svg):
+        if file:
+            click.echo(f"Drawn into {file}", err=bool(form))
+
+
+def _horizon(
+    steps: int | None, epochs: float | None, steps_per_epoch: int | None, **units: int | None
+) -> Horizon | None:
+    if epochs is not None:
+        if steps is not None or steps_per_epoch is None:
+            raise Mistake("show: --epochs goes with --steps-per-epoch and without --steps; drop one or add the other")
+        steps = round(epochs * steps_per_epoch)
+    if steps is None and (steps_per_epoch or any(units.values())):
+        raise Mistake("show: the length of training must be given; add --steps N or --epochs N")
+    return None if steps is None else Horizon(steps, steps_per_epoch, **units)  # type: ignore[arg-type]
+
+
+def _own_length(controller: Any) -> int:
+    return int(controller.facts().steps) if hasattr(controller, "facts") else 1000
+
+
+def _look(text: str, controller: Any, steps: int) -> Shown:
+    turns: Callable[[int], list[int]] = getattr(controller, "_turns", lambda until: [])
+    state = controller.init()
+    facts = measure(lambda step: controller.value(state, step), steps, turns, endless=False)
+    return Shown(text, controller, facts, turns(steps))
+
+
+def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
+    import plotille
+
+    console = wide_console()
+    unit = _unit(horizon)
+    figure = plotille.Figure()
+    figure.width = 100 if console.width >= 118 else max(20, min(50, (console.width - 18) // 10 * 10))
+    figure.color_mode, figure.with_colors = "names", console.is_terminal and len(shown) > 1
+    figure.x_label, figure.y_label = "epoch" if unit > 1 else "step", "factor"
+    figure.set_x_limits(0, steps / unit)
+    curves = [sample(one.at, steps, one.turns) for one in shown]
+    values = [value for curve in curves for _, value in curve]
+    low, high, figure.height = _round_limits(min(0.0, *values), max(1e-12, *values))
+    figure.set_y_limits(low, high)
+    for kind in (int, float):
+        figure.register_label_formatter(kind, _tick)
+    for index, (one, curve) in enumerate(zip(shown, curves, strict=True)):
+        x, y = zip(*curve, strict=True)
+        figure.plot([step / unit for step in x], y, label=one.text, lc=COLOURS[index % len(COLOURS)])
+    click.echo(figure.show(legend=True))
+
+
+def _round_limits(low: float, high: float) -> tuple[float, float, int]:
+    """Give limits around these and a number of lines, so that every line stands for a round number."""
+    ten = 10.0 ** math.floor(math.log10(high - low))
+    tick = next(ten * share for share in (0.1, 0.2, 0.25, 0.5, 1.0) if (high - low) / (ten * share) <= 13)
+    below, above = math.floor(low / tick), math.floor(high / tick + 1e-9) + 1
+    return below * tick, above * tick, above - below
+
+
+def _print_facts(shown: list[Shown]) -> None:
+    table = Table("", "peak", "at step", "last update", "end", "mean", "warm-up", "decay", "changes shape at step")
+    for one in shown:
+        facts = one.facts
+        turns = ", ".join(str(step) for step, _ in facts.turns[:5]) + (", ..." if len(facts.turns) > 5 else "")
+        numbers = (f"{value:.4g}" for value in (facts.last, facts.final, facts.mean))
+        shares = (f"{100 * share:.3g} %" for share in (facts.warmup, facts.decay))
+        table.add_row(one.text, f"{facts.peak:.4g}", str(facts.peak_step), *numbers, *shares, turns or "–")
+    wide_console().print(table, highlight=False)
+
+
+def _print_values(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
+    unit = _unit(horizon)
+    table = Table("epoch" if unit > 1 else "step", *(one.text for one in shown))
+    for step in sorted({round(steps * tenth / 10) for tenth in range(11)}):
+        table.add_row(f"{step / unit:g}", *(f"{one.at(step):.6g}" for one in shown))
+    wide_console().print(table, highlight=False)
+
+
+def _print_csv(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
+    unit = _unit(horizon)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["step", *(["epoch"] if unit > 1 else []), *(one.text for one in shown)])
+    for step in range(steps + 1):
+        writer.writerow([step, *([repr(step / unit)] if unit > 1 else []), *(repr(one.at(step)) for one in shown)])
+
+
+def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:
+    return {
+        "steps": steps,
+        "schedules": [
+            {
+                "notation": one.text,
+                "value": to_data(one.controller),
+                "facts": {**dataclasses.asdict(one.facts), "warmup": one.facts.warmup, "decay": one.facts.decay},
+                "curve": sample(one.at, steps, one.turns),
+            }
+            for one in shown
+        ],
+    }
+
+
+def _draw(shown: list[Shown], steps: int, horizon: Horizon | None, file: Path, form: str) -> None:
+    try:
+        from ratesmith.report.figure import draw
+    except ModuleNotFoundError as error:
+        raise Mistake(f"show: --{form} needs {error.name}; run: pip install 'ratesmith[plot]'") from None
+    curves = {one.text: sample(one.at, steps, one.turns) for one in shown}
+    draw(curves, file, form, steps_per_epoch=_unit(horizon))
+
+
+def _unit(horizon: Horizon | None) -> int:
+    """Give the steps in one unit of the axis: an epoch where it is known, else a step."""
+    return horizon.steps_per_epoch or 1 if horizon else 1
+
+
+def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
+    shown = f"{value:.4g}"
+    return shown.ljust(chars) if left else shown.rjust(chars)

@@ -1,0 +1,117 @@
+"""Spike guard: cut the rate after a spike of the loss, and recover along a ramp."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from ratesmith._checks import finite, whole
+from ratesmith.controllers.base import Adaptive, heard
+from ratesmith.shapes import Ramp
+
+
+class SpikeGuardState(NamedTuple):
+    """What a spike guard remembers: plain numbers, so any format can save it."""
+
+    spikes: int = 0
+    """Spikes so far."""
+    at: int = 0
+    """The step after which the last one was measured."""
+    low: float = 1.0
+    """The factor it was answered with."""
+    heard: int = 0
+    """Measurements that were no spike."""
+    mean: float = 0.0
+    """Their moving mean."""
+    variance: float = 0.0
+    """Their moving variance."""
+    nonfinite: int = 0
+    """Measurements that were NaN or infinite."""
+    last: float | None = None
+    """The measurement of the last spike; None where it was not finite."""
+
+
+@dataclass(frozen=True)
+class SpikeGuard(Adaptive[SpikeGuardState]):
+    """Multiplied by `factor` when the loss jumps, then back to 1 along a ramp of `recover` steps.
+
+    A spike is a measurement more than `threshold` standard deviations above the mean, both of the measurements before
+    it, exponentially weighted over about `window` of them (plain over fewer), and at least `least` of their mean's
+    size above it; or one that is not finite. None is called before `settle` measurements. A spike changes neither mean
+    nor deviation. In a recovery, the next spike starts from the factor reached. `floor` bounds the factor.
+    Formula: after a spike at step s, `low + (1 - low) * (step - s) / recover`, low the factor before it times `factor`.
+    Feed it the training loss often, as once an update: one measurement an epoch sees few spikes.
+    Sources: loss spikes in Chowdhery et al., "PaLM", 2022, arXiv 2204.02311; the moving z-score in Kumar et al.,
+    "ZClip", 2025, arXiv 2504.02507.
+
+    >>> guard = SpikeGuard(factor=0.5, recover=10, settle=3)
+    >>> state = guard.init()
+    >>> for step, loss in enumerate((1.0, 1.1, 0.9, 1.0, 5.0)):
+    ...     state = guard.observe(state, step, {"loss": loss})
+    >>> guard.value(state, 4), guard.value(state, 9), guard.value(state, 14)
+    (0.5, 0.75, 1.0)
+    """
+
+    factor: float = 0.1
+    recover: int = 100
+    threshold: float = 6.0
+    window: int = 100
+    settle: int = 20
+    least: float = 0.1
+    floor: float = 1e-3
+    metric: str = "loss"
+    lengths: ClassVar[tuple[str, ...]] = ("recover",)
+
+    def __post_init__(self) -> None:
+        """Refuse options outside their ranges."""
+        object.__setattr__(self, "factor", finite("SpikeGuard", "factor", self.factor, least=0.0, most=1.0))
+        if self.factor == 1.0:
+            raise ValueError("SpikeGuard: factor must be below 1, got 1.0; give a factor such as 0.1")
+        for name, minimum in (("recover", 1), ("window", 2), ("settle", 2)):
+            object.__setattr__(self, name, whole("SpikeGuard", name, getattr(self, name), least=minimum))
+        for name in ("threshold", "least"):
+            object.__setattr__(self, name, finite("SpikeGuard", name, getattr(self, name), least=0.0))
+        object.__setattr__(self, "floor", finite("SpikeGuard", "floor", self.floor, least=0.0, most=1.0))
+        if not isinstance(self.metric, str):
+            raise TypeError(f'SpikeGuard: metric must be a name, got {self.metric!r}; write metric="loss"')
+
+    def init(self) -> SpikeGuardState:
+        """Give the state before any measurement."""
+        return SpikeGuardState()
+
+    def observe(self, state: SpikeGuardState, step: int, metrics: Mapping[str, float]) -> SpikeGuardState:
+        """Answer a spike, or take the measurement into mean and variance."""
+        measured = heard("SpikeGuard", self.metric, metrics)
+        if not math.isfinite(measured):
+            state = state._replace(nonfinite=state.nonfinite + 1)
+            return self._answer(state, step, None)
+        above = measured - state.mean
+        limit = max(self.threshold * math.sqrt(state.variance), self.least * abs(state.mean))
+        if state.heard >= self.settle and above > limit:
+            return self._answer(state, step, measured)
+        count = state.heard + 1
+        weight = 1 / min(count, self.window)
+        return state._replace(
+            heard=count,
+            mean=state.mean + weight * above,
+            variance=(1 - weight) * (state.variance + weight * above * above) if state.heard else 0.0,
+        )
+
+    def _answer(self, state: SpikeGuardState, step: int, measured: float | None) -> SpikeGuardState:
+        low = max(self.value(state, step) * self.factor, self.floor)
+        return state._replace(spikes=state.spikes + 1, at=int(step), low=low, last=measured)
+
+    def value(self, state: SpikeGuardState, step: int) -> float:
+        """Give 1, or after a spike how far the recovery is."""
+        return float(Ramp(state.low, 1.0, self.recover)(step - state.at)) if state.spikes else 1.0
+
+    def why(self, before: SpikeGuardState, after: SpikeGuardState) -> str:
+        """Say which measurement was a spike."""
+        if after.spikes == before.spikes:
+            return ""
+        jump: Any = (
+            "was not finite" if after.last is None else f"jumped to {after.last:.6g} from about {after.mean:.6g}"
+        )
+        return f"spike guard: {self.metric} {jump}; rate cut to {after.low:.4g}, recovering over {self.recover} steps"

@@ -1,0 +1,109 @@
+"""Strategies and values as plain data, for JSON and TOML: the same names and options as in notation.
+
+    {"ratesmith": 1, "name": ">>", "parts": [{"name": "warmup", "length": "5%"}, {"name": "cosine", "final": 0.1}]}
+
+`ratesmith` is the version of the format. A node is a name with its options, or a symbol with its parts.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+from typing import Any, Final
+
+from ratesmith._checks import DEEPEST
+from ratesmith._text import literal
+from ratesmith.controllers import Controller
+from ratesmith.notation import LONGEST_DATA, NAMES, SYMBOLS, Strategy, operands, parameters
+
+VERSION: Final = 1
+"""The version of the format that is written, and the only one that is read."""
+
+
+def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
+    """Give a strategy, schedule or controller as dicts, lists, texts and numbers, ready for json.dumps.
+
+    >>> from ratesmith import Ramp
+    >>> to_data(0.5 * Ramp(1.0, 0.0, 100))
+    {'ratesmith': 1, 'name': '*', 'parts': [0.5, {'name': 'Ramp', 'start': 1.0, 'end': 0.0, 'steps': 100}]}
+    """
+    text = value.text if isinstance(value, Strategy) else Strategy(str(value)).text
+    return {"ratesmith": VERSION, **_node(ast.parse(text, mode="eval").body)}
+
+
+def from_data(data: Any) -> Strategy:
+    """Read what `to_data` gives; `from_data(to_data(schedule)).build() == schedule`.
+
+    Raises ValueError for another version, an unknown name or key, and what is no plain data, with the place.
+
+    >>> print(from_data({"ratesmith": 1, "name": "cosine", "final": 0.1}))
+    cosine(final=0.1)
+    """
+    if not isinstance(data, dict) or "ratesmith" not in data:
+        raise ValueError(f"Data: it must be a table with the key 'ratesmith', got {_short(data)}; see to_data")
+    if type(data["ratesmith"]) is not int or data["ratesmith"] != VERSION:
+        raise ValueError(
+            f"Data: ratesmith must be {VERSION}, the version of the format, got {_short(data['ratesmith'])}; "
+            "read it with the version of Ratesmith that wrote it, or a newer one"
+        )
+    text = _text({key: value for key, value in data.items() if key != "ratesmith"}, "data", 1)
+    if len(text) > LONGEST_DATA:
+        raise ValueError(f"Data: as notation it must be at most {LONGEST_DATA} characters, got {len(text)}; shorten it")
+    return Strategy(text)
+
+
+def _node(node: ast.expr) -> Any:
+    if isinstance(node, ast.BinOp):
+        return {"name": SYMBOLS[type(node.op)], "parts": [_node(part) for part in operands(node)]}
+    if isinstance(node, ast.Call):
+        name = node.func.id  # type: ignore[attr-defined]  # a strategy's text is checked
+        by_place = zip((option.name for option in parameters(name)), node.args, strict=False)
+        by_name = ((str(keyword.arg), keyword.value) for keyword in node.keywords)
+        return {"name": name, **{option: _node(value) for option, value in (*by_place, *by_name)}}
+    if isinstance(node, ast.List):
+        return [_node(item) for item in node.elts]
+    return ast.literal_eval(node)
+
+
+def _text(value: Any, place: str, depth: int) -> str:
+    if depth > DEEPEST:
+        raise ValueError(
+            f"Data: at most {DEEPEST} parts may lie inside each other, got more at {place[:80]}; simplify it"
+        )
+    if isinstance(value, dict):
+        return _table_text(value, place, depth)
+    if isinstance(value, list):
+        return f"[{', '.join(_text(item, f'{place}[{index}]', depth + 1) for index, item in enumerate(value))}]"
+    if isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return literal(value)
+    raise ValueError(
+        f"Data: {place} must be a finite number, a text, a list or a table with a name, got {_short(value)}; mend it"
+    )
+
+
+def _table_text(table: dict[Any, Any], place: str, depth: int) -> str:
+    name = table.get("name")
+    if not isinstance(name, str) or not (name in SYMBOLS.values() or name in NAMES):
+        near = difflib.get_close_matches(name, NAMES, n=1) if isinstance(name, str) else []
+        hint = f"did you mean {near[0]!r}?" if near else "write a name that notation knows, or one of >>, * and +"
+        raise ValueError(f"Data: {place}.name must be a published name, got {_short(name)}; {hint}")
+    known = ["parts"] if name in SYMBOLS.values() else [option.name for option in parameters(name)]
+    for key in table:
+        if key != "name" and key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"its keys are: {', '.join(known) or 'none'}"
+            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint}")
+    if name in NAMES:
+        given = (f"{key}={_text(value, f'{place}.{key}', depth + 1)}" for key, value in table.items() if key != "name")
+        return f"{name}({', '.join(given)})"
+    parts = table.get("parts")
+    if not isinstance(parts, list) or len(parts) < 2:
+        raise ValueError(f"Data: {place}.parts must be a list of at least two, got {_short(parts)}; mend it")
+    texts = (_text(part, f"{place}.parts[{index}]", depth + 1) for index, part in enumerate(parts))
+    return f"({f' {name} '.join(texts)})"
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."

@@ -1,0 +1,90 @@
+"""Schedules that go up and down again: cyclic rates and warm restarts."""
+
+from __future__ import annotations
+
+from ratesmith._checks import finite, whole
+from ratesmith.horizon import Horizon
+from ratesmith.schedule import Schedule
+from ratesmith.shapes import Exponential, Ramp
+
+
+def cyclic(
+    horizon: Horizon | int,
+    up: int | str,
+    down: int | str | None = None,
+    *,
+    low: float = 0.1,
+    mode: str = "triangular",
+    gamma: float = 0.999,
+) -> Schedule:
+    """Cyclical rates: from `low` up to the base rate in `up` steps, down in `down`, again and again.
+
+    Formula: `low + (1 - low) * tri(step) * k`, tri the triangle from 0 to 1 to 0 and k, in cycle i counted from 0, 1
+    (triangular), `0.5 ** i` (triangular2) or `gamma ** step` (exp_range). `down` is as long as `up` unless given.
+    Source: Smith, "Cyclical learning rates", 2017, arXiv 1506.01186; torch.optim.lr_scheduler.CyclicLR.
+
+    >>> schedule = cyclic(100, 10, low=0.5, mode="triangular2")
+    >>> schedule(0), schedule(10), schedule(20), schedule(30), schedule(50)
+    (0.5, 1.0, 0.5, 0.75, 0.625)
+    """
+    known = Horizon.of(horizon)
+    floor = finite("cyclic", "low", low, least=0.0, most=1.0)
+    if mode not in ("triangular", "triangular2", "exp_range"):
+        raise ValueError(f"cyclic: mode must be 'triangular', 'triangular2' or 'exp_range', got {mode!r}; choose one")
+    rise = known.resolve(up)
+    triangle = Ramp(0.0, 1.0, rise) >> Ramp(1.0, 0.0, rise if down is None else known.resolve(down))
+    waves: Schedule = triangle.repeat(height=0.5 if mode == "triangular2" else 1.0)
+    if mode == "exp_range":
+        waves = waves * Exponential(gamma)
+    return floor + (1 - floor) * waves
+
+
+def sgdr(
+    horizon: Horizon | int,
+    first: int | str,
+    *,
+    length: float = 1.0,
+    height: float = 1.0,
+    final: float = 0.0,
+    warmup: int | str = 0,
+) -> Schedule:
+    """Cosine with warm restarts: cycles from the base rate to `final`, each `length` times as long, `height` as high.
+
+    Formula: in cycle i, which lasts `round(first * length ** i)` steps,
+    `final + (height ** i - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed. A `warmup` inside
+    the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle.
+    Source: Loshchilov and Hutter, "SGDR", 2017 (length is T_mult).
+
+    >>> schedule = sgdr(70, first=10, length=2)
+    >>> [round(schedule(step), 3) for step in (0, 5, 10, 20, 29, 30)]
+    [1.0, 0.5, 1.0, 0.5, 0.006, 1.0]
+    """
+    known = Horizon.of(horizon)
+    one, up = known.resolve(first), known.resolve(warmup)
+    floor = finite("sgdr", "final", final, least=0.0, most=1.0)
+    if up > one:
+        raise ValueError(f"sgdr: warmup must be at most the first cycle of {one} steps, got {up}; make it shorter")
+
+    def cycles(low: float, high: float, height: float) -> Schedule:
+        return (Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")).repeat(height=height, length=length)
+
+    if height == 1.0 or floor == 0.0:
+        return cycles(floor, 1.0, height)
+    return cycles(0.0, 1.0, height) + floor * cycles(1.0, 0.0, 1.0)
+
+
+def cosine_restarts(horizon: Horizon | int, cycles: int, *, final: float = 0.0) -> Schedule:
+    """Cosine with hard restarts: `cycles` equal cycles over what is left of training, the last ending with it.
+
+    Formula: `final + (1 - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed; a cycle lasts
+    steps / cycles, which need not be whole.
+    Source: transformers.get_cosine_with_hard_restarts_schedule_with_warmup.
+
+    >>> schedule = cosine_restarts(100, cycles=4)
+    >>> schedule(0), round(schedule(24), 3), schedule(25), schedule(100)
+    (1.0, 0.004, 1.0, 0.0)
+    """
+    left = Horizon.of(horizon).left
+    times = whole("cosine_restarts", "cycles", cycles, least=1)
+    one = Ramp(1.0, finite("cosine_restarts", "final", final, least=0.0, most=1.0), left, "cosine")
+    return one.repeat(times).stretch(left)

@@ -1,0 +1,213 @@
+"""Schedules that fall from the base rate: by steps, smoothly, to a curve, or by your own rule."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+
+from ratesmith._checks import finite
+from ratesmith.horizon import Horizon
+from ratesmith.schedule import Constant, Schedule, Sequence
+from ratesmith.shapes import Custom, Exponential, InverseTime, Milestones, Ramp, Staircase, Tanh
+
+
+def constant(horizon: Horizon | int, length: int | str | None = None) -> Constant:
+    """The base rate at every step, the baseline of every comparison; for `length`, or for what is left of training.
+
+    >>> constant(100)(0), constant(100)(99), constant(100, "50%").steps
+    (1.0, 1.0, 50)
+    """
+    known = Horizon.of(horizon)
+    return Constant(1.0, known.left if length is None else known.resolve(length))
+
+
+def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Staircase:
+    """Step decay: times `gamma` once every `every`.
+
+    Formula: `gamma ** floor(step / every)`. Source: torch.optim.lr_scheduler.StepLR.
+
+    >>> decay = step(300, every="30%", gamma=0.5)
+    >>> decay(89), decay(90), decay(180)
+    (1.0, 0.5, 0.25)
+    """
+    return Staircase(Horizon.of(horizon).resolve(every), gamma)
+
+
+def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: float = 0.1) -> Milestones:
+    """Multistep decay: times `gamma` at each milestone, a point of the whole training or a step from the start.
+
+    Formula: `gamma ** (number of milestones <= step)`. Source: torch.optim.lr_scheduler.MultiStepLR.
+
+    >>> decay = multistep(100, milestones=["50%", 80], gamma=0.5)
+    >>> decay(49), decay(50), decay(80)
+    (1.0, 0.5, 0.25)
+    """
+    return Milestones(_located("multistep", horizon, milestones), gamma)
+
+
+def piecewise_constant(horizon: Horizon | int, milestones: Iterable[int | str], factors: Iterable[float]) -> Schedule:
+    """A factor of your own between milestones: `factors[i]` from milestone i - 1 on, one more factor than milestones.
+
+    Source: keras.optimizers.schedules.PiecewiseConstantDecay, which changes one step later.
+
+    >>> stairs = piecewise_constant(100, milestones=["50%", 80], factors=[1, 0.5, 0.2])
+    >>> stairs(49), stairs(50), stairs(80)
+    (1.0, 0.5, 0.2)
+    """
+    points, values = _located("piecewise_constant", horizon, milestones), _numbers("piecewise_constant", factors)
+    if len(values) != len(points) + 1:
+        raise ValueError(
+            f"piecewise_constant: there must be one factor more than milestones, got {len(values)} factors and "
+            f"{len(points)} milestones; the first factor is the one before the first milestone"
+        )
+    lengths = (later - sooner for sooner, later in itertools.pairwise((0, *points)))
+    return Sequence((*map(Constant, values, lengths), Constant(values[-1])))
+
+
+def piecewise_linear(horizon: Horizon | int, milestones: Iterable[int | str], factors: Iterable[float]) -> Schedule:
+    """Straight lines between milestones: the factor is `factors[i]` at `milestones[i]`; flat before and after them.
+
+    Source: ignite.handlers.PiecewiseLinear.
+
+    >>> lines = piecewise_linear(100, milestones=[0, "10%", "100%"], factors=[0, 1, 0.1])
+    >>> lines(0), lines(5), lines(10), lines(55), lines(100)
+    (0.0, 0.5, 1.0, 0.55, 0.1)
+    """
+    points, values = _located("piecewise_linear", horizon, milestones), _numbers("piecewise_linear", factors)
+    if len(values) != len(points) or not points:
+        raise ValueError(
+            f"piecewise_linear: there must be one factor for each milestone, got {len(values)} factors and "
+            f"{len(points)} milestones; write [0, '100%'] and [1, 0.1]"
+        )
+    pairs = zip(itertools.pairwise(points), itertools.pairwise(values), strict=True)
+    ramps = (Ramp(here, there, later - sooner) for (sooner, later), (here, there) in pairs)
+    return Sequence((Constant(values[0], points[0]), *ramps, Constant(values[-1])))
+
+
+def exponential(horizon: Horizon | int, gamma: float, every: int | str = 1) -> Exponential:
+    """Exponential decay: smoothly by `gamma` over every `every`.
+
+    Formula: `gamma ** (step / every)`; `every="1ep"` reads gamma as the factor of an epoch.
+    Source: torch.optim.lr_scheduler.ExponentialLR.
+
+    >>> decay = exponential(100, gamma=0.25, every="50%")
+    >>> decay(0), decay(25), decay(50), decay(100)
+    (1.0, 0.5, 0.25, 0.0625)
+    """
+    return Exponential(gamma, Horizon.of(horizon).resolve(every))
+
+
+def natural_exponential(horizon: Horizon | int, rate: float, every: int | str = 1) -> Exponential:
+    """Natural exponential decay: at the given rate over every `every`.
+
+    Formula: `exp(-rate * step / every)`, an exponential decay with gamma = exp(-rate).
+    Source: paddle.optimizer.lr.NaturalExpDecay.
+
+    >>> decay = natural_exponential(100, rate=1.0, every="50%")
+    >>> decay(0), round(decay(50), 6), round(decay(100), 6)
+    (1.0, 0.367879, 0.135335)
+    """
+    return exponential(horizon, math.exp(-finite("natural_exponential", "rate", rate, 0.0, 300.0)), every)
+
+
+def inverse_time(horizon: Horizon | int, rate: float, every: int | str = 1) -> InverseTime:
+    """Inverse-time decay: to `1 / (1 + rate)` after one `every`.
+
+    Formula: `1 / (1 + rate * step / every)`. Source: keras.optimizers.schedules.InverseTimeDecay.
+
+    >>> decay = inverse_time(100, rate=1.0, every="10%")
+    >>> decay(0), decay(10), decay(30)
+    (1.0, 0.5, 0.25)
+    """
+    return InverseTime(rate, Horizon.of(horizon).resolve(every))
+
+
+def cosine(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+    """Cosine decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
+
+    Formula: `final + (1 - final) * (1 + cos(pi step / steps)) / 2`. Source: Loshchilov and Hutter, "SGDR", 2017.
+
+    >>> decay = cosine(100, final=0.5)
+    >>> decay(0), round(decay(50), 15), decay(100), decay(200)
+    (1.0, 0.75, 0.5, 0.5)
+    """
+    return Ramp(1.0, finite("cosine", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, "cosine")
+
+
+def linear(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+    """Linear decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
+
+    Formula: `1 + (final - 1) * step / steps`. To zero, as here by default, it is what Bergsma et al. 2025 (arXiv
+    2502.15938) call D2Z. Source: torch.optim.lr_scheduler.LinearLR.
+
+    >>> decay = linear(100)
+    >>> decay(0), decay(50), decay(100)
+    (1.0, 0.5, 0.0)
+    """
+    return Ramp(1.0, finite("linear", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left)
+
+
+def polynomial(horizon: Horizon | int, power: float = 1.0, *, final: float = 0.0) -> Ramp:
+    """Polynomial decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
+
+    Formula: `final + (1 - final) * (1 - step / steps) ** power`. Source: torch.optim.lr_scheduler.PolynomialLR.
+
+    >>> decay = polynomial(100, power=2)
+    >>> decay(0), decay(50), decay(100)
+    (1.0, 0.25, 0.0)
+    """
+    return Ramp(1.0, finite("polynomial", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, power)
+
+
+def rex(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+    """REX decay: slow at first, fast at the end.
+
+    Formula: `final + (1 - final) * (1 - p) / (1 - p / 2)`, p = step / steps. Source: Chen et al., "REX", 2022.
+
+    >>> decay = rex(100)
+    >>> decay(0), round(decay(50), 4), decay(100)
+    (1.0, 0.6667, 0.0)
+    """
+    return Ramp(1.0, finite("rex", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, "rex")
+
+
+def tanh(horizon: Horizon | int, lower: float = -7.0, upper: float = 3.0, *, final: float = 0.0) -> Schedule:
+    """Hyperbolic-tangent decay from about the base rate to about `final`: late and sudden with the usual bounds.
+
+    Formula: `final + (1 - final) * (1 - tanh(lower + (upper - lower) * step / steps)) / 2`.
+    Source: Hsueh et al., "Stochastic gradient descent with hyperbolic-tangent decay", 2019, arXiv 1806.01593.
+
+    >>> decay = tanh(100)
+    >>> round(decay(0), 5), round(decay(70), 5), round(decay(100), 5)
+    (1.0, 0.5, 0.00247)
+    """
+    floor = finite("tanh", "final", final, least=0.0, most=1.0)
+    curve = Tanh(lower, upper, Horizon.of(horizon).left)
+    return floor + (1 - floor) * curve if floor else curve
+
+
+def custom(horizon: Horizon | int, function: Callable[[int], float], every: int | str = 1) -> Custom:
+    """Your own rule: `function(step // every)` gives the factor.
+
+    Source: torch.optim.lr_scheduler.LambdaLR.
+
+    >>> rule = custom(100, lambda count: 1 / (1 + count), every="10%")
+    >>> rule(0), rule(9), rule(10)
+    (1.0, 1.0, 0.5)
+    """
+    return Custom(function, Horizon.of(horizon).resolve(every))
+
+
+def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) -> tuple[int, ...]:
+    """Give milestones as rising steps from where this part starts."""
+    if isinstance(milestones, str) or not isinstance(milestones, Iterable):
+        raise TypeError(f"{who}: milestones must be a list of lengths, got {milestones!r}; write ['50%', '75%']")
+    known = Horizon.of(horizon)
+    return Milestones(tuple(known.locate(point) for point in milestones)).at
+
+
+def _numbers(who: str, factors: Iterable[float]) -> tuple[float, ...]:
+    if isinstance(factors, str) or not isinstance(factors, Iterable):
+        raise TypeError(f"{who}: factors must be a list of numbers, got {factors!r}; write [1, 0.1]")
+    return tuple(finite(who, "a factor", factor) for factor in factors)

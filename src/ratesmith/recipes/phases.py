@@ -1,0 +1,196 @@
+"""Schedules in phases: warm-up, stable, decay, one cycle, and a cooldown from any step."""
+
+from __future__ import annotations
+
+from ratesmith._checks import finite, whole
+from ratesmith.horizon import Horizon
+from ratesmith.schedule import Constant, Schedule
+from ratesmith.schedule.base import nesting
+from ratesmith.shapes import InverseSqrt, Ramp
+
+
+def warmup(horizon: Horizon | int, length: int | str, *, start: float = 0.0, shape: str | float = "linear") -> Ramp:
+    """Warm-up from `start`, a share of the base rate, to the base rate: put it in front, `warmup(...) >> cosine(...)`.
+
+    Formula: `start + (1 - start) * step / length`; the first step trains at `start`, step `length` at the base rate.
+    `shift(warmup(length), -1)` begins one step in, at 1 / length, as some systems do.
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017.
+
+    >>> ramp = warmup(100, "4%")
+    >>> ramp(0), ramp(2), ramp(4)
+    (0.0, 0.5, 1.0)
+    """
+    return Ramp(finite("warmup", "start", start, least=0.0, most=1.0), 1.0, Horizon.of(horizon).resolve(length), shape)
+
+
+def ramp(
+    horizon: Horizon | int, start: float, end: float, length: int | str | None = None, *, shape: str | float = "linear"
+) -> Ramp:
+    """From `start` to `end`, shares of the base rate, in `length` steps, or in what is left of training.
+
+    >>> up = ramp(100, 0.5, 1.5, "10%")
+    >>> up(0), up(5), up(10), up.steps
+    (0.5, 1.0, 1.5, 10)
+    """
+    known = Horizon.of(horizon)
+    return Ramp(start, end, known.left if length is None else known.resolve(length), shape)
+
+
+def inverse_sqrt(horizon: Horizon | int, length: int | str, *, start: float = 0.0) -> Schedule:
+    """The Transformer's schedule as a factor: a linear warm-up of `length`, then one over the root of time.
+
+    Formula: `step / length` up to `length`, then `sqrt(length / step)`. A warm-up of zero steps is refused.
+    Source: Vaswani et al., "Attention is all you need", 2017; transformers.get_inverse_sqrt_schedule.
+
+    >>> decay = inverse_sqrt(1000, length=100)
+    >>> decay(0), decay(50), decay(100), decay(400)
+    (0.0, 0.5, 1.0, 0.5)
+    """
+    ramp = warmup(horizon, length, start=start)
+    return ramp >> InverseSqrt(ramp.steps)
+
+
+def noam(horizon: Horizon | int, d_model: int, length: int | str, *, scale: float = 1.0) -> Schedule:
+    """The Transformer's schedule with its own peak, for a base rate of 1: `scale / sqrt(d_model * length)`.
+
+    Formula: `scale * d_model ** -0.5 * min(step ** -0.5, step * length ** -1.5)`, and 0 at step 0.
+    Source: Vaswani et al., "Attention is all you need", 2017; paddle.optimizer.lr.NoamDecay.
+
+    >>> decay = noam(100_000, d_model=512, length=4000)
+    >>> decay(0), round(decay(4000), 6), round(decay(16000), 6)
+    (0.0, 0.000699, 0.000349)
+    """
+    rise = inverse_sqrt(horizon, length)
+    wide = whole("noam", "d_model", d_model, least=1)
+    peak: float = (wide * Horizon.of(horizon).resolve(length)) ** -0.5
+    return finite("noam", "scale", scale) * peak * rise
+
+
+def wsd(
+    horizon: Horizon | int,
+    *,
+    warmup: int | str = 0,
+    decay: int | str = "20%",
+    final: float = 0.0,
+    shape: str | float = "linear",
+) -> Schedule:
+    """Warm-up, stable, decay: up in `warmup`, flat, and down to `final` in the last `decay`.
+
+    Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`. Raises
+    ValueError where warm-up and decay together are longer than training. Source: Hu et al., "MiniCPM", 2024, arXiv
+    2404.06395; Haegele et al. 2024, arXiv 2405.18392 (decay shape 1-sqrt).
+
+    >>> schedule = wsd(100, warmup="10%", decay="20%")
+    >>> [schedule(step) for step in (0, 5, 10, 80, 90, 100)]
+    [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    known = Horizon.of(horizon)
+    up, down = known.resolve(warmup), known.resolve(decay)
+    stable = known.left - up - down
+    if stable < 0:
+        raise ValueError(
+            f"wsd: warmup and decay must fit into {known.left} steps, got {up} and {down}; make one of them shorter"
+        )
+    last = Ramp(1.0, finite("wsd", "final", final, least=0.0, most=1.0), down, shape)
+    return Ramp(0.0, 1.0, up) >> Constant(1.0, stable) >> last
+
+
+def trapezoidal(horizon: Horizon | int, *, warmup: int | str = "10%", decay: int | str = "10%") -> Schedule:
+    """Straight up, flat, straight down to zero: `wsd` with linear flanks.
+
+    Source: Xing et al., "A walk with SGD", 2018, arXiv 1802.08770.
+
+    >>> schedule = trapezoidal(100)
+    >>> [schedule(step) for step in (0, 5, 10, 90, 95, 100)]
+    [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    return wsd(horizon, warmup=warmup, decay=decay)
+
+
+def knee(horizon: Horizon | int, *, warmup: int | str = 0, explore: int | str = "50%", final: float = 0.0) -> Schedule:
+    """Explore, then exploit: after a warm-up flat at the base rate for `explore`, then straight down to `final`.
+
+    Source: Iyer et al., "Wide-minima density hypothesis and the explore-exploit learning rate schedule", 2020, arXiv
+    2003.03977.
+
+    >>> schedule = knee(100, explore="40%")
+    >>> [schedule(step) for step in (0, 40, 70, 100)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    known = Horizon.of(horizon)
+    up, flat = known.resolve(warmup), known.resolve(explore)
+    if up + flat > known.left:
+        raise ValueError(
+            f"knee: warmup and explore must fit into {known.left} steps, got {up} and {flat}; make one of them shorter"
+        )
+    last = Ramp(1.0, finite("knee", "final", final, least=0.0, most=1.0), known.left - up - flat)
+    return Ramp(0.0, 1.0, up) >> Constant(1.0, flat) >> last
+
+
+def one_cycle(
+    horizon: Horizon | int,
+    *,
+    peak: int | str = "30%",
+    start: float = 0.04,
+    final: float = 4e-6,
+    shape: str = "cosine",
+    phases: int = 2,
+) -> Schedule:
+    """One cycle: from `start`, a share of the base rate, up to it at step `peak`, and down to `final` at the end.
+
+    Formula: a ramp of that shape from `start` to 1 in `peak` steps, then one from 1 to `final` in the rest. With three
+    phases the second goes back to `start` in `peak` steps, and the third on to `final`. The base rate is the highest.
+    torch's OneCycleLR(max_lr, total_steps=T) has its peak one step earlier, and its end at the last update, not after
+    it: `one_cycle(T - 1, peak=pct_start * T - 1)`.
+    Source: Smith and Topin, "Super-convergence", 2018, arXiv 1708.07120.
+
+    >>> schedule = one_cycle(100, start=0.1, final=0.0, shape="linear")
+    >>> [round(schedule(step), 3) for step in (0, 15, 30, 65, 100)]
+    [0.1, 0.55, 1.0, 0.5, 0.0]
+    """
+    known = Horizon.of(horizon)
+    up = known.resolve(peak)
+    low, end = (finite("one_cycle", name, value, 0.0, 1.0) for name, value in (("start", start), ("final", final)))
+    if phases not in (2, 3):
+        raise ValueError(f"one_cycle: phases must be 2 or 3, got {phases!r}; choose one")
+    if (phases - 1) * up > known.left:
+        raise ValueError(f"one_cycle: peak must leave room in {known.left} steps, got {up}; give an earlier peak")
+    rise = Ramp(low, 1.0, up, shape)
+    if phases == 2:
+        return rise >> Ramp(1.0, end, known.left - up, shape)
+    return rise >> Ramp(1.0, low, up, shape) >> Ramp(low, end, known.left - 2 * up, shape)
+
+
+def cooldown(
+    horizon: Horizon | int,
+    schedule: Schedule,
+    length: int | str = "20%",
+    *,
+    at: int | str | None = None,
+    final: float = 0.0,
+    shape: str | float = "linear",
+) -> Schedule:
+    """Any schedule up to step `at`, then from the value it has there down to `final` in `length` steps.
+
+    Without `at` the cooldown ends with training. A run that goes on decays from where it is: `at` its own step.
+    Formula: `schedule(step)` before `at`, then a ramp of that shape from `schedule(at)` to `final`.
+    Source: Haegele et al. 2024, arXiv 2405.18392.
+
+    >>> from ratesmith import InverseSqrt
+    >>> schedule = cooldown(100, InverseSqrt(10), "20%")
+    >>> schedule(80) == InverseSqrt(10)(80), schedule(90) == schedule(80) / 2, schedule(100)
+    (True, True, 0.0)
+    """
+    known = Horizon.of(horizon)
+    nesting("cooldown", "schedule", schedule)
+    down = known.resolve(length)
+    begin = known.left - down if at is None else known.locate(at)
+    if begin < 0:
+        raise ValueError(f"cooldown: length must fit into {known.left} steps, got {down}; make it shorter")
+    high, low = float(schedule(begin)), finite("cooldown", "final", final, least=0.0)
+    if low > high:
+        raise ValueError(
+            f"cooldown: final must be at most the {high:g} that the schedule has at step {begin}, got {low:g}; "
+            "give a smaller one"
+        )
+    return schedule.take(begin) >> Ramp(high, low, down, shape)

@@ -1,0 +1,19 @@
+"""Schedule and its algebra: values for every step, combined by operators and changed by methods."""
+
+from ratesmith.schedule.base import Schedule
+from ratesmith.schedule.combine import Constant, Product, Sequence, Sum
+from ratesmith.schedule.transform import Clip, Hold, Repeat, Shift, Stretch, Take
+
+__all__ = [
+    "Clip",
+    "Constant",
+    "Hold",
+    "Product",
+    "Repeat",
+    "Schedule",
+    "Sequence",
+    "Shift",
+    "Stretch",
+    "Sum",
+    "Take",
+]

@@ -1,0 +1,181 @@
+"""Schedule: a value for every step, joined by `>>`, multiplied by `*`, added by `+`."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import numbers
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ratesmith import _text
+from ratesmith._arrays import NUMBERS, owner
+from ratesmith._checks import DEEPEST, LARGEST, whole
+from ratesmith.facts import Facts, measure, picture
+
+if TYPE_CHECKING:  # these are schedules themselves, and import this file
+    from ratesmith.schedule.combine import Product, Sequence, Sum
+    from ratesmith.schedule.transform import Clip, Hold, Repeat, Shift, Stretch, Take
+
+MOST_TURNS: Final = 10_000
+"""Changes of shape that are listed for one schedule; a staircase may have very many."""
+
+
+class Schedule(abc.ABC):
+    """A value for every step: call it with one step or with an array of steps.
+
+    A schedule is a pure, total function: `schedule(step)` is finite for every step, flat before 0 and past its end,
+    and depends on nothing else. Its values are factors of a base value, usually the optimizer's own learning rate.
+    `step` is the number of optimizer updates already made, so `schedule(0)` serves the first update.
+
+    `str(schedule)` is notation, which `ratesmith.parse` reads back to an equal value.
+
+    It is also the simplest controller: one with no state, that hears nothing.
+    """
+
+    steps: int | None
+    """How many steps it lasts; None: it never ends."""
+    _depth: int = 1
+    """How many schedules lie inside each other here, this one included."""
+
+    @abc.abstractmethod
+    def _at(self, t: Any, xp: Any) -> Any:
+        """Give the value at `t`, a number or an array, with the operations of the namespace `xp`."""
+
+    def _turns(self, until: int) -> list[int]:
+        """Give the steps after 0 and up to `until` at which the formula changes, rising; far too many need not all."""
+        return []
+
+    def __call__(self, step: Any) -> Any:
+        """Give the value at a step: a float, or for an array of steps an array of the same shape."""
+        if type(step) is int:
+            return self._at(step, NUMBERS)
+        xp, t = owner(step)
+        return self._at(t, xp)
+
+    def __str__(self) -> str:
+        """Give the notation that reads back to this value."""
+        return _text.call(self) if dataclasses.is_dataclass(self) else repr(self)
+
+    def __rshift__(self, other: Schedule) -> Sequence:
+        """Join: `other` starts counting at zero where this schedule ends."""
+        from ratesmith.schedule.combine import Sequence
+
+        return Sequence((self, other)) if isinstance(other, Schedule) else NotImplemented
+
+    def __mul__(self, other: Schedule | float) -> Product:
+        """Multiply, step by step, with another schedule or with a number."""
+        from ratesmith.schedule.combine import Product
+
+        if isinstance(other, Schedule):
+            return Product((self, other))
+        if isinstance(other, numbers.Real):
+            return Product((self,), scale=float(other))
+        return NotImplemented
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Schedule | float) -> Sum:
+        """Add, step by step, another schedule or a number."""
+        from ratesmith.schedule.combine import Sum
+
+        if isinstance(other, Schedule):
+            return Sum((self, other))
+        if isinstance(other, numbers.Real):
+            return Sum((self,), offset=float(other))
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def repeat(self, times: int | None = None, *, height: float = 1.0, length: float = 1.0) -> Repeat:
+        """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `length` times as long."""
+        from ratesmith.schedule.transform import Repeat
+
+        return Repeat(self, times, height, length)
+
+    def shift(self, by: int) -> Shift:
+        """Begin `by` steps later, waiting at the first value; a negative `by` begins that far in."""
+        from ratesmith.schedule.transform import Shift
+
+        return Shift(self, by)
+
+    def stretch(self, steps: int) -> Stretch:
+        """Run through the same values in `steps` steps."""
+        from ratesmith.schedule.transform import Stretch
+
+        return Stretch(self, steps)
+
+    def take(self, steps: int) -> Take:
+        """Stop after `steps` steps and stay at the value reached there."""
+        from ratesmith.schedule.transform import Take
+
+        return Take(self, steps)
+
+    def clip(self, low: float = -LARGEST, high: float = LARGEST) -> Clip:
+        """Keep every value within `low` and `high`."""
+        from ratesmith.schedule.transform import Clip
+
+        return Clip(self, low, high)
+
+    def hold(self, every: int) -> Hold:
+        """Change only every `every` steps: a staircase of the same curve, as one that steps once an epoch."""
+        from ratesmith.schedule.transform import Hold
+
+        return Hold(self, every)
+
+    def init(self) -> tuple[()]:
+        """Give the controller's first state, which is empty."""
+        return ()
+
+    def observe(self, state: tuple[()], step: int, metrics: Mapping[str, float]) -> tuple[()]:
+        """Hear a measurement, and stay as it is."""
+        return state
+
+    def value(self, state: tuple[()], step: int) -> float:
+        """Give the value at a step, as a controller."""
+        return float(self(step))
+
+    def why(self, before: tuple[()], after: tuple[()]) -> str:
+        """Say nothing, as a controller: no measurement changes it."""
+        return ""
+
+    def facts(self, steps: int | None = None) -> Facts:
+        """Give its peak, end, mean, shares and turns: over its own length, or over its first `steps` steps.
+
+        >>> from ratesmith import Ramp
+        >>> found = (Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).facts()
+        >>> found.peak, found.peak_step, found.warmup, found.decay, round(found.mean, 3)
+        (1.0, 10, 0.25, 0.75, 0.5)
+        """
+        length = self.steps if steps is None else whole("facts", "steps", steps, least=1)
+        return measure(self, length, self._turns, endless=self.steps is None)
+
+    def explain(self, steps: int | None = None) -> str:
+        """Say the facts in plain sentences.
+
+        >>> from ratesmith import Ramp
+        >>> print((Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).explain())
+        It lasts 40 steps, begins at 0 and ends at 0 (its last update uses 0.03333).
+        It rises for 10 steps (25 %) to its peak 1 at step 10.
+        It falls for 30 steps (75 %).
+        Its mean is 0.5.
+        It changes shape at step 10.
+        """
+        return str(self.facts(steps))
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: a small picture over its notation."""
+        found = self.facts()
+        return picture(self, found.steps, self._turns(found.steps), str(self))
+
+
+def nesting(who: str, name: str, *inner: Any) -> int:
+    """Give how deep a schedule around these is nested; refuse what is no schedule, and more than can be followed."""
+    depth = 1
+    for part in inner:
+        if not isinstance(part, Schedule):
+            raise TypeError(f"{who}: {name} must be a schedule, got {part!r}; give a value such as Ramp(1.0, 0.0, 100)")
+        depth = max(depth, part._depth + 1)
+    if depth > DEEPEST:
+        raise ValueError(f"{who}: at most {DEEPEST} schedules may lie inside each other, got more; join them with >>")
+    return depth

@@ -1,0 +1,197 @@
+"""Schedules combined: a constant, one after another, multiplied, added."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+from typing import Any
+
+from ratesmith._arrays import NUMBERS, bounded
+from ratesmith._checks import finite, whole
+from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same value at every step; it lasts `steps` steps, or never ends.
+
+    Formula: `factor`.
+
+    >>> Constant(0.5)(0), Constant(0.5)(10**9)
+    (0.5, 0.5)
+    """
+
+    factor: float = 1.0
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is not finite and a length that is not whole."""
+        object.__setattr__(self, "factor", finite("Constant", "factor", self.factor))
+        if self.steps is not None:
+            object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.factor if xp is NUMBERS else xp.full(t.shape, self.factor)
+
+
+@dataclass(frozen=True)
+class Sequence(Schedule):
+    """Schedules one after the other, each counting from zero where the one before it ends.
+
+    Formula: `parts[i](step - start[i])` for the last i with `start[i] <= step`. A part of zero steps vanishes, and
+    sequences inside are opened, so `(a >> b) >> c == a >> (b >> c)`. Past its end the last part stays flat.
+    Raises ValueError where a part follows one that never ends.
+
+    >>> from ratesmith import Ramp
+    >>> warm = Ramp(0.0, 1.0, 4) >> Constant(1.0, 2)
+    >>> [warm(step) for step in (0, 2, 4, 5, 9)], warm.steps
+    ([0.0, 0.5, 1.0, 1.0, 1.0], 6)
+    """
+
+    parts: tuple[Schedule, ...]
+    steps: int | None = field(init=False, compare=False, repr=False)
+    _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open inner sequences, drop empty parts and note where each part starts."""
+        flat = _opened(Sequence, "parts", self.parts)
+        parts = [part for part in flat if part.steps != 0] or flat[-1:]
+        starts = [0]
+        for part in parts[:-1]:
+            if part.steps is None:
+                raise ValueError(
+                    f"Sequence: only the last part may be endless, got {part} before another part; "
+                    "give it a length, as in Constant(1.0, steps=100), or put it last"
+                )
+            starts.append(starts[-1] + part.steps)
+        last = parts[-1].steps
+        object.__setattr__(self, "parts", tuple(parts))
+        object.__setattr__(self, "steps", None if last is None else starts[-1] + last)
+        object.__setattr__(self, "_starts", tuple(starts))
+        object.__setattr__(self, "_depth", nesting("Sequence", "each part", *parts))
+
+    def __str__(self) -> str:
+        """Give the parts with >> between them."""
+        return " >> ".join(map(str, self.parts)) if len(self.parts) > 1 else f"Sequence([{self.parts[0]}])"
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        if xp is NUMBERS:
+            index = bisect.bisect_right(self._starts, t, 1) - 1
+            return self.parts[index]._at(t - self._starts[index], xp)
+        value = self.parts[0]._at(t, xp)
+        for start, part in zip(self._starts[1:], self.parts[1:], strict=True):
+            value = xp.where(t >= start, part._at(t - start, xp), value)
+        return value
+
+    def _turns(self, until: int) -> list[int]:
+        found: set[int] = set()
+        for start, part in zip(self._starts, self.parts, strict=True):
+            if start <= until and len(found) < MOST_TURNS:
+                last = until - start if part.steps is None else min(part.steps, until - start)
+                found |= {start, *(start + turn for turn in part._turns(last))}
+        return sorted(found - {0})
+
+
+@dataclass(frozen=True)
+class Product(Schedule):
+    """Schedules multiplied step by step, and by a number: `3e-4 * schedule` makes a factor an absolute rate.
+
+    Formula: `scale * factors[0](step) * factors[1](step) ...`. It lasts as long as its longest factor, and never
+    ends where one never ends. Products inside are opened.
+
+    >>> from ratesmith import Ramp
+    >>> rate = 0.1 * Ramp(1.0, 0.0, 10)
+    >>> rate(0), rate(5), rate(10), rate.steps
+    (0.1, 0.05, 0.0, 10)
+    """
+
+    factors: tuple[Schedule, ...]
+    scale: float = 1.0
+    steps: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open inner products and multiply their numbers."""
+        scale = finite("Product", "scale", self.scale)
+        for factor in self.factors:
+            scale *= factor.scale if isinstance(factor, Product) else 1.0
+        flat = _opened(Product, "factors", self.factors)
+        object.__setattr__(self, "factors", tuple(flat))
+        object.__setattr__(self, "scale", finite("Product", "scale", scale))
+        object.__setattr__(self, "steps", _longest(flat))
+        object.__setattr__(self, "_depth", nesting("Product", "each factor", *flat))
+
+    def __str__(self) -> str:
+        """Give the number and the factors with * between them."""
+        factors = [f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.factors]
+        number = [] if self.scale == 1.0 and len(factors) > 1 else [repr(self.scale)]
+        return " * ".join(number + factors)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        value = self.scale
+        for factor in self.factors:
+            value = bounded(value * factor._at(t, xp), xp)
+        return value
+
+    def _turns(self, until: int) -> list[int]:
+        return sorted({turn for factor in self.factors for turn in factor._turns(until)})
+
+
+@dataclass(frozen=True)
+class Sum(Schedule):
+    """Schedules added step by step, and a number: `0.1 + 0.9 * schedule` lifts a curve off zero.
+
+    Formula: `offset + parts[0](step) + parts[1](step) ...`. It lasts as long as its longest part, and never ends where
+    one never ends. Sums inside are opened.
+
+    >>> from ratesmith import Ramp
+    >>> lifted = 0.5 + 0.5 * Ramp(1.0, 0.0, 10)
+    >>> lifted(0), lifted(5), lifted(10), lifted.steps
+    (1.0, 0.75, 0.5, 10)
+    """
+
+    parts: tuple[Schedule, ...]
+    offset: float = 0.0
+    steps: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open inner sums and add their numbers."""
+        offset = finite("Sum", "offset", self.offset)
+        for part in self.parts:
+            offset += part.offset if isinstance(part, Sum) else 0.0
+        flat = _opened(Sum, "parts", self.parts)
+        object.__setattr__(self, "parts", tuple(flat))
+        object.__setattr__(self, "offset", finite("Sum", "offset", offset))
+        object.__setattr__(self, "steps", _longest(flat))
+        object.__setattr__(self, "_depth", nesting("Sum", "each part", *flat))
+
+    def __str__(self) -> str:
+        """Give the number and the parts with + between them."""
+        parts = [f"({part})" if isinstance(part, Sequence) else str(part) for part in self.parts]
+        number = [] if self.offset == 0.0 and len(parts) > 1 else [repr(self.offset)]
+        return " + ".join(number + parts)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        value = self.offset
+        for part in self.parts:
+            value = bounded(value + part._at(t, xp), xp)
+        return value
+
+    def _turns(self, until: int) -> list[int]:
+        return sorted({turn for part in self.parts for turn in part._turns(until)})
+
+
+def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
+    """Give the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
+    flat: list[Schedule] = []
+    for part in parts:
+        if not isinstance(part, Schedule):
+            raise TypeError(f"{kind.__name__}: each part must be a schedule, got {part!r}; give Schedule values")
+        flat.extend(getattr(part, field_name) if isinstance(part, kind) else (part,))
+    if not flat:
+        raise ValueError(f"{kind.__name__}: there must be at least one part, got none; give one or more schedules")
+    return flat
+
+
+def _longest(parts: list[Schedule]) -> int | None:
+    lengths = [part.steps for part in parts]
+    return None if None in lengths else max(length for length in lengths if length is not None)

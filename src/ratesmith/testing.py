@@ -1,0 +1,128 @@
+"""The laws that every schedule and controller keeps, to test your own with.
+
+from ratesmith.testing import check_schedule
+
+def test_mine_keeps_the_laws():
+    check_schedule(MySchedule(steps=100))
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ratesmith._checks import FARTHEST
+from ratesmith.controllers import Controller, restore
+from ratesmith.schedule import Schedule
+
+__all__ = ["check_controller", "check_schedule"]
+
+FAR: Final = (2**24 + 1, 10**9, 2**53 + 1, FARTHEST)
+"""Steps that no training reaches, and `where` on an array evaluates all the same."""
+
+
+def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
+    """Raise AssertionError, with a sentence, where a schedule breaks a law.
+
+    Every value is a finite float, the same when asked again; it is flat before step 0 and past its end; the schedule
+    equals and hashes like itself; its length is None or a whole number of at least 0; an array of steps gives an array
+    of the same shape and the values one by one, for NumPy where it is installed, and for torch and JAX where they are
+    imported. `steps` are more steps to look at than those around the ends, the turns and some between.
+
+    >>> from ratesmith import Ramp
+    >>> check_schedule(Ramp(0.0, 1.0, 100, "cosine") >> Ramp(1.0, 0.0, 900))
+    """
+    length = schedule.steps
+    _hold(
+        length is None or (type(length) is int and length >= 0), f"steps must be None or a whole number, got {length!r}"
+    )
+    _hold(schedule == schedule and hash(schedule) == hash(schedule), "it must equal and hash like itself")
+    end = 200 if length is None else length
+    between = {end * tenth // 10 for tenth in range(11)} | set(schedule._turns(end)[:100])
+    looked_at = {-(2**40), -1, 0, 1, *FAR, *steps} | {step + by for step in between for by in (-1, 0, 1)}
+    values = {step: schedule(step) for step in sorted(looked_at)}
+    for step, value in values.items():
+        _hold(
+            isinstance(value, float) and math.isfinite(value),
+            f"at step {step} it must be a finite float, got {value!r}",
+        )
+        _hold(schedule(step) == value, f"at step {step} it must give the same when asked again")
+        _hold(step >= 0 or value == values[0], f"before step 0 it must be flat, got {value!r} at {step}")
+        if length is not None and step > length:
+            same = math.isclose(value, float(schedule(length)), rel_tol=1e-12, abs_tol=1e-300)
+            _hold(same, f"past its end it must be flat, got {value!r} at step {step}")
+    _check_arrays(schedule, {step: value for step, value in values.items() if abs(step) <= 2**53})
+
+
+def _check_arrays(schedule: Schedule, values: Mapping[int, float]) -> None:
+    """Compare arrays of steps with the values one by one, in every array library at hand."""
+    try:
+        import numpy
+    except ImportError:
+        return
+    steps, expected = numpy.array(list(values)), numpy.array(list(values.values()))
+    _compare("a NumPy array", schedule(steps.reshape(1, -1)), expected, (1, len(values)), 1e-12)
+    if "torch" in sys.modules:
+        found = schedule(sys.modules["torch"].as_tensor(steps))
+        _compare("a torch tensor", found.numpy(), expected, steps.shape, 1e-12)
+    if "jax" in sys.modules:
+        near = abs(steps) < 2**24  # JAX counts in 32 bits unless told otherwise
+        jax = sys.modules["jax"]
+        found = jax.jit(lambda array: schedule(array))(jax.numpy.asarray(steps[near]))
+        _compare("a JAX array inside jit", found, expected[near], steps[near].shape, 1e-5)
+
+
+def _compare(what: str, found: Any, expected: Any, shape: tuple[int, ...], tolerance: float) -> None:
+    _hold(tuple(found.shape) == tuple(shape), f"{what} of shape {shape} must give that shape, got {found.shape}")
+    largest = max(1e-30, float(abs(expected).max()))
+    for ours, theirs in zip(found.reshape(-1).tolist(), expected.tolist(), strict=True):
+        near = math.isclose(ours, theirs, rel_tol=tolerance, abs_tol=tolerance * largest)
+        _hold(near, f"{what} must give the values one by one, got {ours!r} for {theirs!r}")
+
+
+def check_controller(controller: Controller[Any], measurements: Iterable[Mapping[str, float]] | None = None) -> None:
+    """Raise AssertionError, with a sentence, where a controller breaks a law.
+
+    Every value is a finite float of at least 0, the same when asked again; `observe` leaves the state that it is given
+    as it was; the state saved as JSON after any measurement, and read by `ratesmith.controllers.restore`, goes on to
+    the same states; `why` gives a text. Without `measurements` it hears 60 random losses, some NaN or infinite; one
+    that listens to another metric is given its own.
+
+    >>> from ratesmith import Plateau
+    >>> check_controller(Plateau(patience=1))
+    """
+    heard = list(measurements) if measurements is not None else _random_losses()
+    state = controller.init()
+    states = [state]
+    for step, metrics in enumerate(heard, 1):
+        before = repr(state)
+        after = controller.observe(state, step, metrics)
+        _hold(repr(state) == before, f"observe must leave the state as it was, at measurement {step}")
+        why = controller.why(state, after)
+        _hold(isinstance(why, str), f"why must give a text, got {why!r} at measurement {step}")
+        value = controller.value(after, step)
+        finite = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+        _hold(finite, f"value must be a finite number of at least 0, got {value!r} after measurement {step}")
+        _hold(controller.value(after, step) == value, f"value must be the same when asked again, at step {step}")
+        states.append(state := after)
+    for begin, saved in enumerate(states):
+        state = restore(controller, json.loads(json.dumps(saved)))
+        _hold(state == saved, f"the state after measurement {begin} must survive JSON, got {state!r} for {saved!r}")
+        for step, metrics in enumerate(heard[begin:], begin + 1):
+            state = controller.observe(state, step, metrics)
+        _hold(state == states[-1], f"resumed after measurement {begin} it must go on to the same state, got {state!r}")
+
+
+def _random_losses() -> list[dict[str, float]]:
+    noise = random.Random(0)  # noqa: S311  # nothing secret
+    odd = {7: math.nan, 23: math.inf, 24: -math.inf}
+    return [{"loss": odd.get(step, 2 / (1 + step) + noise.gauss(0, 0.1))} for step in range(60)]
+
+
+def _hold(law: bool, sentence: str) -> None:
+    if not law:
+        raise AssertionError(sentence)

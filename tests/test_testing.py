@@ -1,0 +1,126 @@
+"""The laws for users' own classes: ours keep them, and each kind of mistake is caught with its sentence."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import schedules
+
+from ratesmith import Constant, Greedy, Plateau, Ramp, Schedule, SpikeGuard
+from ratesmith.controllers import Adaptive
+from ratesmith.testing import check_controller, check_schedule
+
+
+@settings(max_examples=60, deadline=None)
+@given(schedules)
+def test_every_schedule_of_ours_keeps_the_laws(schedule):
+    check_schedule(schedule)
+
+
+@given(
+    st.builds(Plateau, st.floats(0.1, 0.9), st.integers(0, 5), smooth=st.integers(1, 4), on_worsening=st.booleans())
+    | st.builds(Plateau, patience=st.integers(0, 3), cooldown=st.integers(0, 3), threshold_mode=st.just("torch"))
+    | st.builds(Greedy, st.floats(0.5, 0.9), st.integers(0, 3), reset=st.integers(1, 5), smooth=st.integers(1, 4))
+    | st.builds(SpikeGuard, recover=st.integers(1, 30), settle=st.integers(2, 20), threshold=st.floats(1, 6)),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_controller_of_ours_keeps_the_laws_and_goes_on_from_any_measurement(controller):
+    check_controller(controller)
+    check_controller(Ramp(1.0, 0.0, 40) * controller * Plateau(0.5, patience=1))
+
+
+def test_a_schedule_is_a_controller_that_keeps_the_laws():
+    check_controller(Ramp(1.0, 0.0, 40))
+
+
+@dataclass(frozen=True)
+class Broken(Schedule):
+    what: str
+    steps: Any = 10
+
+    def _at(self, t, xp):
+        ramp = Ramp(1.0, 0.0, 10)._at(t, xp)
+        if self.what == "nan at the end":
+            return math.nan if xp.__class__.__name__ == "Numbers" and t >= 10 else ramp
+        if self.what == "an integer":
+            return 1
+        if self.what == "before the start":
+            return 1.0 - 0.1 * t if xp.__class__.__name__ == "Numbers" else ramp
+        if self.what == "past the end":
+            return 1.0 / (1 + xp.clip(t, 0, None))
+        if self.what == "flat arrays":
+            return ramp if xp.__class__.__name__ == "Numbers" else ramp.reshape(-1)
+        return ramp if xp.__class__.__name__ == "Numbers" else ramp + 0.5
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (Broken("nan at the end"), "at step 10 it must be a finite float, got nan"),
+        (Broken("an integer"), "at step -1099511627776 it must be a finite float, got 1"),
+        (Broken("before the start"), "before step 0 it must be flat, got 109951162778.6 at -1099511627776"),
+        (Broken("past the end"), "past its end it must be flat, got 0.08333333333333333 at step 11"),
+        (Broken("flat arrays"), "a NumPy array of shape (1, "),
+        (Broken("arrays"), "a NumPy array must give the values one by one, got 1.5 for 1.0"),
+        (Broken("", steps=2.5), "steps must be None or a whole number, got 2.5"),
+    ],
+)
+def test_a_schedule_that_breaks_a_law_is_told_which(broken, sentence):
+    with pytest.raises(AssertionError) as caught:
+        check_schedule(broken)
+    assert str(caught.value).startswith(sentence)
+
+
+class Counts(NamedTuple):
+    heard: Any = 0
+
+
+@dataclass(frozen=True)
+class Mine(Adaptive[Counts]):
+    what: str
+
+    def init(self):
+        return Counts([] if self.what == "changes its state" else 0)
+
+    def observe(self, state, step, metrics):
+        if self.what == "changes its state":
+            state.heard.append(step)
+            return state
+        return Counts({step} if self.what == "keeps a set" else state.heard + 1)
+
+    def value(self, state, step):
+        return math.nan if self.what == "gives NaN" and state.heard > 3 else 1.0
+
+    def why(self, before, after):
+        return None if self.what == "says nothing" else ""
+
+
+def test_a_controller_that_keeps_the_laws_passes():
+    check_controller(Mine("well"))
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("changes its state", "observe must leave the state as it was, at measurement 1"),
+        ("gives NaN", "value must be a finite number of at least 0, got nan after measurement 4"),
+        ("says nothing", "why must give a text, got None at measurement 1"),
+    ],
+)
+def test_a_controller_that_breaks_a_law_is_told_which(what, sentence):
+    with pytest.raises(AssertionError) as caught:
+        check_controller(Mine(what))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_state_that_json_cannot_hold_is_refused_by_json_itself():
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
+        check_controller(Mine("keeps a set"))
+
+
+def test_a_controller_of_another_metric_is_given_its_measurements():
+    check_controller(Plateau(metric="f1", mode="max", patience=0), [{"f1": 0.5}, {"f1": 0.4}, {"f1": math.nan}])
+    assert Constant(1.0).why((), ()) == ""
