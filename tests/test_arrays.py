@@ -78,6 +78,43 @@ def test_in_single_precision_a_ramp_is_exact_to_seven_digits_far_beyond_the_larg
     np.testing.assert_array_equal(jax.jit(switch)(around), [1.0, 0.5])
 
 
+def test_in_single_precision_every_shape_is_exact_to_five_digits_up_to_ten_to_the_ninth():
+    """Whole steps stay whole up to 2**31, so what is lost is lost in the division by a length, not in the count."""
+    jax = pytest.importorskip("jax")
+    long = 2 * 10**9
+    steps = [0, 1, 2**24 - 1, 2**24, 2**24 + 1, 10**9 - 1, 10**9, 10**9 + 1, long]
+    for schedule in (
+        *(Ramp(0.1, 1.0, long, shape) for shape in (*SHAPES, "exponential", 2, 0.5)),
+        Ramp(0.0, 1.0, 10**9) >> Ramp(1.0, 0.1, 10**9, "cosine"),
+        Tanh(-3.0, 2.0, long),
+        Staircase(2**24 + 1, 0.9),
+        Exponential(0.9, 10**8),
+        InverseSqrt(10**6),
+        InverseTime(0.5, 10**7),
+        Ramp(1.0, 0.1, 50_000).stretch(10**9),
+        Ramp(1.0, 0.1, 1000).repeat(length=2, height=0.99),
+        Ramp(1.0, 0.1, 10**8).repeat().hold(2**24 + 1),
+        0.1 + 0.5 * Ramp(1.0, 0.1, long).shift(-(2**24)),
+    ):
+        found = jax.jit(schedule)(jax.numpy.asarray(steps))
+        np.testing.assert_allclose(found, one_by_one(schedule, steps), rtol=1e-5, err_msg=str(schedule))
+
+
+def test_a_length_that_32_bits_cannot_hold_is_refused_where_steps_have_no_more():
+    jax = pytest.importorskip("jax")
+    said = "Schedule: an array of int32 steps must be able to hold the schedule's lengths, got 1099511627776; use wider"
+    for schedule in (Ramp(0.0, 1.0, 2**40), 0.1 * Constant(1.0, 5) + Staircase(2**40)):
+        with pytest.raises(ValueError, match=said):
+            jax.jit(schedule)(jax.numpy.arange(3))
+        assert schedule(np.arange(3, dtype=np.int32)).shape == (3,)
+
+
+def test_a_product_of_steps_and_lengths_does_not_wrap_around():
+    for schedule in (Ramp(1.0, 0.0, 2**40).stretch(2**41), Ramp(1.0, 0.0, 2**40).repeat(length=1.5)):
+        steps = np.array([0, 2**30, 2**40, 2**41])
+        np.testing.assert_allclose(schedule(steps), one_by_one(schedule, steps), rtol=1e-14)
+
+
 def test_a_schedule_is_an_optax_schedule_as_it_is():
     optax, jax = pytest.importorskip("optax"), pytest.importorskip("jax")
     schedule = 0.1 * Ramp(1.0, 0.0, 50, "cosine")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ratesmith import Horizon, parse
 from ratesmith.cli import run
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,21 @@ def test_the_schedules_in_the_readme_can_be_shown(capsys):
     [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith show")]
     assert run(shlex.split(command)[1:]) == 0
     assert "cosine(final=0.01)" in capsys.readouterr().out
+
+
+TABLE = re.compile(r"^\|(.+)\|$", re.MULTILINE)
+
+
+def test_every_notation_in_the_table_of_names_is_notation():
+    page = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+    names = page.partition("## Under the name you know")[2].partition("## At which step")[0]
+    rows = [row.split("|")[-1] for row in TABLE.findall(names)]
+    texts = [found[1] for row in rows if (found := re.search(r"`([^`]+)`", row))]
+    horizon = Horizon(10_000, steps_per_epoch=100)
+    for text in texts:
+        controller = parse(text).build(horizon, {"rule": lambda step: 1.0})
+        assert controller.value(controller.init(), 50) >= 0, text
+    assert len(texts) > 50
 
 
 def test_both_first_pages_show_the_same_code():

@@ -6,10 +6,10 @@ import bisect
 import math
 import numbers
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ratesmith._checks import LARGEST
+from ratesmith._checks import FARTHEST, LARGEST
 
 
 class Numbers:
@@ -102,6 +102,26 @@ def passed(boundaries: Sequence[int], t: Any, xp: Any) -> Any:
 def pick(values: Sequence[int], index: Any, t: Any, xp: Any) -> Any:
     """Give the entry of `values` at a number, or the entries at an array of them, in the type of `t`."""
     return values[int(index)] if xp is NUMBERS else xp.take(_within(values, t, xp), index)
+
+
+def scaled(t: Any, times: int, over: Any, most: int, xp: Any) -> Any:
+    """Give `t * times / over`, for whole t of at most `most`, without a product that its type cannot hold."""
+    narrow = xp is not NUMBERS and not isinstance(xp, Torch) and xp.isdtype(t.dtype, "integral")
+    if narrow and most * times > int(xp.iinfo(t.dtype).max):
+        t = xp.astype(t, xp.asarray(0.0).dtype)
+    return t * times / over
+
+
+def refuse_narrow(t: Any, reach: Callable[[], int], xp: Any) -> None:
+    """Refuse an array of whole steps whose type cannot hold the `reach` of a schedule, its largest length."""
+    if xp is NUMBERS or isinstance(xp, Torch) or not xp.isdtype(t.dtype, "integral"):
+        return
+    holds = int(xp.iinfo(t.dtype).max)
+    if holds < FARTHEST and holds < (most := reach()):
+        raise ValueError(
+            f"Schedule: an array of {t.dtype} steps must be able to hold the schedule's lengths, got {most}; "
+            "use wider integers (for JAX: jax.config.update('jax_enable_x64', True))"
+        )
 
 
 def _within(values: Sequence[int], t: Any, xp: Any) -> Any:

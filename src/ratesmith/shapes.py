@@ -40,7 +40,8 @@ def _one_minus_square(up: Any, down: Any, steps: int, xp: Any) -> Shares:
 
 
 def _rex(up: Any, down: Any, steps: int, xp: Any) -> Shares:
-    high = 2 * up / (steps + up)
+    share = up / steps  # no sum of whole steps, which 32 bits may not hold
+    high = 2 * share / (1 + share)
     return high, 1 - high
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy_task import DivergingTask, ExplodingTask, LogisticTask
 
-from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
+from ratesmith.experiment import ComparisonError, Run, StudyError, Trial, compare
 from ratesmith.experiment.compare import Progress
 from ratesmith.experiment.store import Store
 from ratesmith.task import TaskError
@@ -184,6 +184,10 @@ def test_a_plateau_hears_the_validation_metric_and_cuts(tmp_path):
     for loss in heard[:-1]:
         cuts, best = (cuts, loss) if loss < best * (1 - 1e-4) else (cuts + 1, best)
     assert run.rates[-1][1] == pytest.approx(30.0 * 0.1**cuts)
+    assert all(why.startswith("plateau: loss had not improved for 1 measurement, best ") for _, why in run.acts)
+    assert sum(step < run.steps for step, _ in run.acts) == cuts > 0
+    assert run.to_dict()["acts"] == [list(act) for act in run.acts]
+    assert Run.from_dict(run.to_dict()) == run
 
 
 def test_progress_counts_every_run_and_knows_the_best(tmp_path):
@@ -226,7 +230,7 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
         ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean cosine?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
-        ({"strategies": ['custom("halving")']}, 'Notation: custom: there is no function'),
+        ({"strategies": ['custom("halving")']}, "Notation: custom: there is no function"),
     ],
 )
 def test_a_mistake_is_one_clear_line_before_anything_is_trained(tmp_path, options, message):

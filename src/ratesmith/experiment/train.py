@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ratesmith.controllers import Controller
@@ -38,11 +39,10 @@ def train(
     began = time.perf_counter()
     training = task.start(trial.seed)
     controller = parse(trial.strategy).build(Horizon(plan.steps, training.steps_per_epoch), functions)
-    curve = [Point(0, None, measure(training))]
-    rates: list[tuple[int, float]] = []
+    record = _Record([Point(0, None, measure(training))])
     status, message, steps = "done", "", plan.steps
     try:
-        _updates(training, controller, trial, plan, curve, rates)
+        _updates(training, controller, trial, plan, record)
     except Diverged as outcome:
         status, message, steps = "diverged", str(outcome), outcome.step + 1
     run = Run(
@@ -50,27 +50,30 @@ def train(
         status=status,
         steps=steps,
         seconds=time.perf_counter() - began,
-        metrics=curve[-1].metrics if status == "done" else {},
-        curve=tuple(curve),
-        rates=tuple(rates),
+        metrics=record.curve[-1].metrics if status == "done" else {},
+        curve=tuple(record.curve),
+        rates=tuple(record.rates),
+        acts=tuple(record.acts),
         message=message,
     )
     return run, training
 
 
-def _updates(
-    training: Training,
-    controller: Controller[Any],
-    trial: Trial,
-    plan: Plan,
-    curve: list[Point],
-    rates: list[tuple[int, float]],
-) -> None:
-    """Make all updates; `curve` and `rates` grow as they are made."""
+@dataclass
+class _Record:
+    """What a run leaves behind, growing while it is made."""
+
+    curve: list[Point]
+    rates: list[tuple[int, float]] = field(default_factory=list)
+    acts: list[tuple[int, str]] = field(default_factory=list)
+
+
+def _updates(training: Training, controller: Controller[Any], trial: Trial, plan: Plan, record: _Record) -> None:
+    """Make all updates, and record them."""
     state = controller.init()
     show_every = max(1, plan.steps // SHOWN_RATES)
     losses: list[float] = []
-    limit, validation_limit = math.inf, _limit(curve[0].metrics["loss"])
+    limit, validation_limit = math.inf, _limit(record.curve[0].metrics["loss"])
     for step in range(plan.steps):
         factor = controller.value(state, step)
         if not 0.0 <= factor < math.inf:
@@ -80,7 +83,7 @@ def _updates(
             )
         lr = trial.base_lr * factor
         if step % show_every == 0:
-            rates.append((step, lr))
+            record.rates.append((step, lr))
         loss = training.step(lr)
         if not -math.inf < loss < limit:
             raise Diverged(step, "training", loss)
@@ -91,9 +94,11 @@ def _updates(
             metrics = measure(training)
             if not -math.inf < metrics["loss"] < validation_limit:
                 raise Diverged(step, "validation", metrics["loss"])
-            curve.append(Point(step + 1, math.fsum(losses) / len(losses), metrics))
+            record.curve.append(Point(step + 1, math.fsum(losses) / len(losses), metrics))
             losses.clear()
-            state = controller.observe(state, step + 1, metrics)
+            before, state = state, controller.observe(state, step + 1, metrics)
+            if why := controller.why(before, state):
+                record.acts.append((step + 1, why))
 
 
 def measure(training: Training, split: str = "validation") -> dict[str, float]:

@@ -32,7 +32,8 @@ class Run:
     """What happened in a trial.
 
     `status` is "done" or "diverged". `metrics` are those of the validation set after the last step; a diverged run
-    has none. `rates` are (step, rate) pairs as they were used, at most a few hundred.
+    has none. `rates` are (step, rate) pairs as they were used, at most a few hundred. `acts` are (step, sentence)
+    pairs: what an adaptive strategy did, and why.
     """
 
     trial: Trial
@@ -43,6 +44,7 @@ class Run:
     curve: tuple[Point, ...]
     rates: tuple[tuple[int, float], ...]
     message: str = ""
+    acts: tuple[tuple[int, str], ...] = ()
 
     @property
     def diverged(self) -> bool:
@@ -60,6 +62,7 @@ class Run:
             "curve": [list(point) for point in self.curve],
             "rates": [list(pair) for pair in self.rates],
             "message": self.message,
+            "acts": [list(act) for act in self.acts],
         }
 
     @classmethod
@@ -74,6 +77,7 @@ class Run:
             curve=tuple(Point(*point) for point in data["curve"]),
             rates=tuple((step, rate) for step, rate in data["rates"]),
             message=data["message"],
+            acts=tuple((step, why) for step, why in data.get("acts", ())),  # earlier stored runs have none
         )
 
 

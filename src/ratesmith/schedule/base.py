@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith import _text
-from ratesmith._arrays import NUMBERS, owner
+from ratesmith._arrays import NUMBERS, owner, refuse_narrow
 from ratesmith._checks import DEEPEST, LARGEST, whole
 from ratesmith.facts import Facts, measure, picture
 
@@ -51,6 +51,7 @@ class Schedule(abc.ABC):
         if type(step) is int:
             return self._at(step, NUMBERS)
         xp, t = owner(step)
+        refuse_narrow(t, lambda: _reach(self), xp)
         return self._at(t, xp)
 
     def __str__(self) -> str:
@@ -167,6 +168,15 @@ class Schedule(abc.ABC):
         """Show it in a notebook: a small picture over its notation."""
         found = self.facts()
         return picture(self, found.steps, self._turns(found.steps), str(self))
+
+
+def _reach(value: Any) -> int:
+    """Give the largest whole number among the options of a schedule and those in it."""
+    if isinstance(value, Schedule):
+        value = tuple(option for name, option in vars(value).items() if not name.startswith("_"))
+    if isinstance(value, tuple):
+        return max(map(_reach, value), default=0)
+    return abs(value) if type(value) is int else 0
 
 
 def nesting(who: str, name: str, *inner: Any) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratesmith._arrays import bounded, passed, pick
+from ratesmith._arrays import bounded, passed, pick, scaled
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, most_power, whole
 from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
 
@@ -33,6 +33,7 @@ class Repeat(Schedule):
     length: float = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
     _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    _longest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Lay out the cycles: as far as they go, or as far as any step reaches."""
@@ -59,6 +60,7 @@ class Repeat(Schedule):
         ends = starts[-1] if self.length > 1.0 else self.schedule.steps * (self.times or 0)
         object.__setattr__(self, "steps", None if self.times is None else ends)
         object.__setattr__(self, "_starts", tuple(starts))
+        object.__setattr__(self, "_longest", starts[-1] - starts[-2] if len(starts) > 1 else ends)
 
     def _at(self, t: Any, xp: Any) -> Any:
         one = self.schedule.steps or 1
@@ -70,7 +72,7 @@ class Repeat(Schedule):
             last = len(self._starts) - 2
             cycle = xp.clip(passed(self._starts, t, xp) - 1, 0, last)
             start, end = pick(self._starts, cycle, t, xp), pick(self._starts, cycle + 1, t, xp)
-            inner = (t - start) * one / (end - start)
+            inner = scaled(t - start, one, end - start, self._longest, xp)
         value = self.schedule._at(inner, xp)
         if self.height == 1.0:
             return value
@@ -150,7 +152,9 @@ class Stretch(Schedule):
             )
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(xp.clip(t, 0, self.steps) * self.schedule.steps / self.steps, xp)
+        return self.schedule._at(
+            scaled(xp.clip(t, 0, self.steps), self.schedule.steps or 1, self.steps, self.steps, xp), xp
+        )
 
     def _turns(self, until: int) -> list[int]:
         length = self.schedule.steps or 1
