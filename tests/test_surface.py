@@ -28,7 +28,7 @@ SURFACE = {
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
     "compare",
     "ratesmith.report": "write_report",
-    "ratesmith.torch": "TorchTask",
+    "ratesmith.torch": "Absolute ScheduleLR Target TorchTask apply tensor_rates",
     "ratesmith.torch.lr_scheduler": "CosineAnnealingLR ExponentialLR LambdaLR MultiStepLR ReduceLROnPlateau StepLR",
 }
 

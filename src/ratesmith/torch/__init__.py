@@ -1,5 +1,6 @@
-"""Ratesmith for PyTorch: the drop-in schedulers and the task that comparisons train."""
+"""PyTorch: schedules for your own loop and trainer, and training for `find` and `compare`."""
 
+from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
 
-__all__ = ["TorchTask"]
+__all__ = ["Absolute", "ScheduleLR", "Target", "TorchTask", "apply", "tensor_rates"]
