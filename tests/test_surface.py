@@ -29,7 +29,9 @@ SURFACE = {
     "compare",
     "ratesmith.report": "write_report",
     "ratesmith.torch": "Absolute ScheduleLR Target TorchTask apply tensor_rates",
-    "ratesmith.torch.lr_scheduler": "CosineAnnealingLR ExponentialLR LambdaLR MultiStepLR ReduceLROnPlateau StepLR",
+    "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "
+    "CyclicLR ExponentialLR LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
+    "ReduceLROnPlateau SWALR SequentialLR StepLR",
 }
 
 

@@ -1,0 +1,285 @@
+"""Drop-ins whose rate is the base rate times a factor of the step, or a function's value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import lr_scheduler
+
+from ratesmith._arrays import NUMBERS
+from ratesmith._checks import FARTHEST, finite, whole
+from ratesmith.shapes import SHAPES
+
+
+class WritesAtOnce(lr_scheduler.LRScheduler):
+    """A scheduler that writes plain rates without copying each again."""
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates."""
+        groups = self.optimizer.param_groups
+        if epoch is not None or not hasattr(self, "_last_lr") or {type(group["lr"]) for group in groups} != {float}:
+            super()._update_lr(epoch)
+            return
+        self.last_epoch += 1
+        self._get_lr_called_within_step = True
+        try:
+            rates = self.get_lr()
+        finally:
+            self._get_lr_called_within_step = False
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        self._last_lr = list(rates)
+
+
+class _ClosedForm(lr_scheduler.LRScheduler):
+    """A scheduler whose rate in each group is `floor + (base - floor) * factor(step)`."""
+
+    _floor = 0.0
+
+    def _check(self) -> None:
+        """Refuse options that cannot hold."""
+        raise NotImplementedError
+
+    def _factor(self, step: int) -> Any:
+        raise NotImplementedError
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates; where nobody else wrote one, and all are plain numbers, in one go for all groups."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        step = self.last_epoch + 1
+        whole_path = (
+            epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr
+        )
+        if whole_path and set(map(type, rates)) == {float} and rates == self._rates(self._factor(step - 1)):
+            self.last_epoch = step
+            rates = self._rates(self._factor(step))
+            for group, rate in zip(groups, rates):  # noqa: B905  # strict costs, and the lists were equal
+                group["lr"] = rate
+            self._last_lr = rates
+        else:
+            super()._update_lr(epoch)
+
+    def _rates(self, factor: Any) -> list[Any]:
+        floor = self._floor
+        if floor == 0.0 or factor == 1.0:
+            return [base * factor for base in self.base_lrs]
+        return [floor + (base - floor) * factor for base in self.base_lrs]
+
+    def get_lr(self) -> list[Any]:
+        """Give each group's rate for the step `last_epoch`."""
+        step = self.last_epoch
+        born = not hasattr(self, "_last_lr")
+        if born:
+            self._check()
+        factor = self._factor(step)
+        groups = self.optimizer.param_groups
+        if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
+            return [self._blend(group["lr"], factor) for group in groups]
+        if born:  # in the middle of a run, with last_epoch: only the bases are known
+            return [self._blend(base, factor) for base in self.base_lrs]
+        before = self._factor(step - 1)
+        bases = zip(groups, self.base_lrs, strict=False)
+        rates = [self._next(group["lr"], base, before, factor) for group, base in bases]
+        return rates + [self._late(group, before, factor) for group in groups[len(rates) :]]
+
+    def _next(self, now: Any, base: Any, before: Any, factor: Any) -> Any:
+        if bool(now == self._blend(base, before)):
+            return self._blend(base, factor)
+        if before != 0.0:  # somebody else wrote this rate: scale it on
+            return self._blend(now, factor / before)
+        return now + (base - self._floor) * factor
+
+    def _late(self, group: dict[str, Any], before: Any, factor: Any) -> Any:
+        """Scale on the rate of a group that joined in the middle, never above the rate that it joined with."""
+        now = group["lr"]
+        highest = group.setdefault("initial_lr", now.clone() if hasattr(now, "clone") else now)
+        return min(self._blend(now, factor / before), highest) if before != 0.0 else now
+
+    def _blend(self, high: Any, factor: Any) -> Any:
+        return high if bool(factor == 1.0) else self._floor + (high - self._floor) * factor
+
+
+def _integral(value: Any) -> Any:
+    """Give a float that is whole as an int, as milestones such as 0.5 * 60 are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _gamma(who: str, value: Any) -> None:
+    finite(who, "gamma", float(value), least=0.0)
+
+
+class StepLR(_ClosedForm, lr_scheduler.StepLR):
+    """Each group's rate times `gamma` every `step_size` steps; `ratesmith.recipes.step` as a scheduler.
+
+    Formula: `base * gamma ** floor(epoch / step_size)`. Source: torch.optim.lr_scheduler.StepLR.
+    """
+
+    def _check(self) -> None:
+        _gamma("StepLR", self.gamma)
+        whole("StepLR", "step_size", _integral(self.step_size), least=1)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma ** (step // self.step_size)
+
+
+class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
+    """Each group's rate times `gamma` at each of the `milestones`; `ratesmith.recipes.multistep` as a scheduler.
+
+    Formula: `base * gamma ** (number of milestones <= epoch)`; a milestone named twice counts twice.
+    Source: torch.optim.lr_scheduler.MultiStepLR.
+    """
+
+    def _check(self) -> None:
+        _gamma("MultiStepLR", self.gamma)
+        for milestone in self.milestones:
+            whole("MultiStepLR", "a milestone", _integral(milestone), least=-FARTHEST)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma ** sum(times for at, times in self.milestones.items() if 0 <= at <= step)
+
+
+class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
+    """Each group's rate times `gamma` at every step; `ratesmith.recipes.exponential` as a scheduler.
+
+    Formula: `base * gamma ** epoch`. Source: torch.optim.lr_scheduler.ExponentialLR.
+    """
+
+    def _check(self) -> None:
+        _gamma("ExponentialLR", self.gamma)
+
+    def _factor(self, step: int) -> Any:
+        return self.gamma**step
+
+
+class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
+    """Each group's rate along a cosine, lowest at `T_max` and rising again after it, as torch's does.
+
+    Formula: `eta_min + (base - eta_min) * (1 + cos(pi epoch / T_max)) / 2`. `ratesmith.recipes.cosine` is the value
+    that stays at its end instead. Source: Loshchilov and Hutter, "SGDR", 2017; torch.optim.lr_scheduler.
+    """
+
+    @property
+    def _floor(self) -> float:  # type: ignore[override]  # torch's attribute is the one to follow
+        return self.eta_min
+
+    def _check(self) -> None:
+        if finite("CosineAnnealingLR", "T_max", self.T_max) <= 0:
+            raise ValueError(
+                f"CosineAnnealingLR: T_max must be above 0, got {self.T_max!r}; give the length of the decay"
+            )
+
+    def _factor(self, step: int) -> Any:
+        half = self.T_max
+        up = abs(step % (2 * half) - half)
+        return SHAPES["cosine"](up, half - up, half, NUMBERS)[0]
+
+
+class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
+    """Each group's rate times `factor` for `total_iters` steps, then the rate itself.
+
+    Formula: `base * factor` before step `total_iters`, `base` from it on. Source: torch.optim.lr_scheduler.ConstantLR.
+    """
+
+    def _check(self) -> None:
+        whole("ConstantLR", "total_iters", _integral(self.total_iters), least=0)
+
+    def _factor(self, step: int) -> Any:
+        return self.factor if step < self.total_iters else 1.0
+
+
+class LinearLR(_ClosedForm, lr_scheduler.LinearLR):
+    """Each group's rate times a factor that goes straight from `start_factor` to `end_factor` in `total_iters` steps.
+
+    Formula: `base * (start + (end - start) * min(epoch, total_iters) / total_iters)`; `end` where that is 0.
+    `ratesmith.recipes.warmup` and `linear` are the values. Source: torch.optim.lr_scheduler.LinearLR.
+    """
+
+    def _check(self) -> None:
+        whole("LinearLR", "total_iters", _integral(self.total_iters), least=0)
+
+    def _factor(self, step: int) -> Any:
+        if step >= self.total_iters:
+            return self.end_factor
+        up = step / self.total_iters
+        return self.start_factor * (1 - up) + self.end_factor * up
+
+
+class PolynomialLR(_ClosedForm, lr_scheduler.PolynomialLR):
+    """Each group's rate times a power of the share of `total_iters` that is left; `ratesmith.recipes.polynomial`.
+
+    Formula: `base * (1 - min(epoch, total_iters) / total_iters) ** power`; `base` where total_iters is 0.
+    Source: torch.optim.lr_scheduler.PolynomialLR.
+    """
+
+    def _check(self) -> None:
+        whole("PolynomialLR", "total_iters", _integral(self.total_iters), least=0)
+        finite("PolynomialLR", "power", self.power, least=0.0)
+
+    def _factor(self, step: int) -> Any:
+        left = max(0, self.total_iters - step)
+        return (left / self.total_iters) ** self.power if self.total_iters else 1.0
+
+
+class LambdaLR(WritesAtOnce, lr_scheduler.LambdaLR):
+    """Each group's rate is its base times `lr_lambda(epoch)`: one function, or one for each parameter group.
+
+    `ratesmith.recipes.custom` as a scheduler; a function that several groups share is called once a step. Raises
+    ValueError where a function gives NaN or infinity. Source: torch.optim.lr_scheduler.LambdaLR.
+    """
+
+    def get_lr(self) -> list[Any]:
+        """Give each group's rate for the step `last_epoch`."""
+        take_in_late_groups(self, "lr_lambdas")
+        factors = _each_once("LambdaLR", self.lr_lambdas, self.last_epoch)
+        return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+class MultiplicativeLR(WritesAtOnce, lr_scheduler.MultiplicativeLR):
+    """Each group's rate is multiplied by `lr_lambda(epoch)` at every step but the first.
+
+    A function that several groups share is called once a step. Raises ValueError where a function gives NaN or
+    infinity. Source: torch.optim.lr_scheduler.MultiplicativeLR.
+    """
+
+    def get_lr(self) -> list[Any]:
+        """Give each group's rate for the step `last_epoch`."""
+        take_in_late_groups(self, "lr_lambdas")
+        groups = self.optimizer.param_groups
+        if self._is_initial:
+            return [group["lr"] for group in groups]
+        factors = _each_once("MultiplicativeLR", self.lr_lambdas, self.last_epoch)
+        return [group["lr"] * factors[id(rule)] for group, rule in zip(groups, self.lr_lambdas, strict=True)]
+
+
+def _each_once(who: str, functions: list[Any], step: int) -> dict[int, Any]:
+    """Call each different function once."""
+    factors: dict[int, Any] = {}
+    for function in functions:
+        if id(function) not in factors:
+            factors[id(function)] = factor = function(step)
+            if isinstance(factor, float):
+                finite(f"{who}: lr_lambda({step})", "its value", factor)
+    return factors
+
+
+def take_in_late_groups(scheduler: Any, *lists: str) -> None:
+    """Let groups added after the scheduler was made join at their own rate, with the options that all others share."""
+    groups = scheduler.optimizer.param_groups
+    if len(groups) == len(scheduler.base_lrs):
+        return
+    for place in range(len(scheduler.base_lrs), len(groups)):
+        group = groups[place]
+        now = group["lr"]
+        group.setdefault("initial_lr", now.clone() if hasattr(now, "clone") else now)
+        scheduler.base_lrs.append(group["initial_lr"])
+        for name in lists:
+            options = getattr(scheduler, name)
+            if any(option is not options[0] and option != options[0] for option in options):
+                who = type(scheduler).__name__
+                raise ValueError(
+                    f"{who}: {name} must be the same for all groups when one is added, got several; "
+                    f"append the new group's own to scheduler.{name} first"
+                )
+            if len(options) < len(groups):
+                options.append(options[0])

@@ -1,0 +1,42 @@
+"""The metric-driven drop-in: torch's ReduceLROnPlateau."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Optimizer, lr_scheduler
+
+
+class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
+    """Each group's rate times `factor` when a metric stops improving; `ratesmith.Plateau` as a scheduler.
+
+    The rule and its bookkeeping are torch's own. `verbose` is still accepted, by keyword: each reduction is then
+    printed once. `min_lr` (a number or one for each group) and `eps` are absolute rates, as in torch.
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: Any = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: Any = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
+        *,
+        verbose: bool = False,
+    ) -> None:
+        """Take torch's options in torch's order."""
+        super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
+        self.verbose = verbose
+
+    def _reduce_lr(self, epoch: int) -> None:
+        before = [float(group["lr"]) for group in self.optimizer.param_groups]
+        super()._reduce_lr(epoch)
+        after = [float(group["lr"]) for group in self.optimizer.param_groups]
+        if self.verbose and after != before:
+            shown = ", ".join(f"{old:.4g} -> {new:.4g}" for old, new in zip(before, after, strict=True))
+            print(f"ReduceLROnPlateau: epoch {epoch}: reducing the learning rate, {shown}")
