@@ -21,6 +21,10 @@ def custom_rule(step):
     return 1 / (1 + step)
 
 
+def custom_curve(share):
+    return share**3
+
+
 values = st.floats(0.0, 10.0)
 lengths = st.integers(0, 40)
 gammas = st.floats(0.05, 2.0)
@@ -46,8 +50,8 @@ endless_parts: st.SearchStrategy[Schedule] = st.one_of(
 def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
     ending = inner.map(lambda a: a if a.steps else a.take(7))
     return st.one_of(
-        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=values, length=st.just(1.0)),
-        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=gammas, length=st.floats(1.5, 4.0)),
+        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=values, growth=st.just(1.0)),
+        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=gammas, growth=st.floats(1.5, 4.0)),
         st.builds(Schedule.shift, inner, st.integers(-30, 30)),
         st.builds(Schedule.stretch, ending, st.integers(1, 60)),
         st.builds(Schedule.take, inner, lengths),

@@ -20,8 +20,8 @@ UP = Ramp(0.0, 1.0, 4)
         (UP.repeat(2), [0, 0.25, 0.5, 0.75, 0, 0.25, 0.5, 0.75, 1, 1], 8),
         (UP.repeat(), [0, 0.25, 0.5, 0.75] * 4, None),
         (UP.repeat(3, height=0.5), [0, 0.25, 0.5, 0.75, 0, 0.125, 0.25, 0.375, 0, 0.0625, 0.125, 0.1875, 0.25], 12),
-        (Ramp(1.0, 0.0, 2).repeat(2, length=2), [1, 0.5, 1, 0.75, 0.5, 0.25, 0, 0], 6),
-        (Ramp(1.0, 0.0, 2).repeat(2, length=1.5), [1, 0.5, 1, 2 / 3, 1 / 3, 0, 0], 5),
+        (Ramp(1.0, 0.0, 2).repeat(2, growth=2), [1, 0.5, 1, 0.75, 0.5, 0.25, 0, 0], 6),
+        (Ramp(1.0, 0.0, 2).repeat(2, growth=1.5), [1, 0.5, 1, 2 / 3, 1 / 3, 0, 0], 5),
         (UP.shift(2), [0, 0, 0, 0.25, 0.5, 0.75, 1, 1], 6),
         (UP.shift(-2), [0.5, 0.75, 1, 1], 2),
         (UP.shift(-9), [1, 1], 0),
@@ -76,9 +76,19 @@ def test_ten_thousand_nested_parts_are_refused_and_as_many_in_a_row_are_not():
     assert many(39_998) == 0.5
 
 
-def test_a_million_milestones_are_taken_and_read():
-    stairs = Milestones(tuple(range(0, 3_000_000, 3)), 0.9999)
-    assert stairs(2_999_999) == pytest.approx(0.9999**1_000_000)
+def test_very_many_milestones_are_taken_and_a_million_refused():
+    stairs = Milestones(tuple(range(0, 600_000, 3)), 0.9999)
+    assert stairs(599_999) == pytest.approx(0.9999**200_000)
+    with pytest.raises(
+        ValueError, match="Milestones: there must be at most 250000 milestones, got 1000000; use Stairca"
+    ):
+        Milestones(range(1_000_000))
+
+
+def test_lengths_that_add_up_to_too_much_are_refused():
+    with pytest.raises(ValueError, match=r"Sequence: the parts must last at most 2\*\*62 steps in all, got more"):
+        Ramp(0, 1, 2**62) >> Ramp(0, 1, 2**62)
+    assert UP(np.array([2**64 - 1], dtype=np.uint64)).tolist() == [1.0]
 
 
 @given(schedules, lengths, lengths, steps)
@@ -104,7 +114,7 @@ def test_stretching_by_a_whole_number_keeps_every_value(part, times):
 
 def test_restarts_fall_on_whole_steps_where_logarithms_miss_them():
     for first, factor in ((3, 3), (1, 3), (1, 10), (7, 2)):
-        saw = Ramp(1.0, 0.0, first, "cosine").repeat(length=factor)
+        saw = Ramp(1.0, 0.0, first, "cosine").repeat(growth=factor)
         start = 0
         for cycle in range(12):
             assert saw(start) == 1.0, (first, factor, cycle)
@@ -113,7 +123,7 @@ def test_restarts_fall_on_whole_steps_where_logarithms_miss_them():
 
 
 def test_endless_cycles_reach_the_farthest_step():
-    for schedule in (UP.repeat(), UP.repeat(length=2), UP.repeat(length=1.5, height=1.2), UP.repeat(height=1.2)):
+    for schedule in (UP.repeat(), UP.repeat(growth=2), UP.repeat(growth=1.5, height=1.2), UP.repeat(height=1.2)):
         assert math.isfinite(schedule(2**62))
         assert np.isfinite(schedule(np.array([2**62]))).all()
 
@@ -129,8 +139,8 @@ def test_endless_cycles_reach_the_farthest_step():
         (lambda: UP.repeat(0), "Repeat: times must be a whole number of at least 1, got 0"),
         (lambda: UP.repeat(2.5), "Repeat: times must be a whole number of at least 1, got 2.5"),
         (lambda: UP.repeat(2, height=-1), "Repeat: height must be a finite number of at least 0, got -1"),
-        (lambda: UP.repeat(2, length=0.5), "Repeat: length must be a finite number of at least 1, got 0.5"),
-        (lambda: UP.repeat(length=1.0001), "Repeat: at most 10000 cycles of growing length can be laid out"),
+        (lambda: UP.repeat(2, growth=0.5), "Repeat: growth must be a finite number of at least 1, got 0.5"),
+        (lambda: UP.repeat(growth=1.0001), "Repeat: at most 10000 cycles that grow can be laid out"),
         (lambda: UP.shift(1.5), "Shift: by must be a whole number of at least -4611686018427387904, got 1.5"),
         (lambda: Exponential(0.5).stretch(5), "Stretch: schedule must have an end, got Exponential"),
         (lambda: UP.stretch(0), "Stretch: steps must be a whole number of at least 1, got 0"),

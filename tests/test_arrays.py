@@ -21,9 +21,11 @@ CASES = [
     InverseTime(0.5, every=3),
     *(Ramp(1.0, 0.1, 9, shape) for shape in (*SHAPES, "exponential", 2)),
     Custom(lambda count: 1 / (1 + count), every=2),
-    RAMP.repeat(3, height=0.5, length=2),
+    Ramp(1.0, 0.0, 5).take(5) >> Ramp(1.0, 0.0, 20, "1-sqrt"),
+    Ramp(1.0, 0.0, 9, 0.5),
+    RAMP.repeat(3, height=0.5, growth=2),
     RAMP.repeat(),
-    RAMP.repeat(length=2),
+    RAMP.repeat(growth=2),
     RAMP.shift(3),
     RAMP.stretch(9),
     Exponential(0.9).take(5).clip(low=0.7),
@@ -64,7 +66,23 @@ def test_inside_jax_an_array_gives_the_same_to_single_precision(schedule):
     for call in (schedule, jax.jit(lambda step: schedule(step)), jax.vmap(lambda step: schedule(step))):
         np.testing.assert_allclose(call(steps), one_by_one(schedule), rtol=3e-6, atol=1e-7)
     assert jax.jit(schedule)(7).shape == ()
-    assert np.isfinite(jax.grad(lambda step: 1.0 * schedule(step))(3.5))
+    for step in (-1.0, 0.0, 0.5, 3.5, 5.0, 9.0, 39.0):
+        assert np.isfinite(jax.grad(lambda step: 1.0 * schedule(step))(step)), step
+
+
+def test_inside_jax_growth_beside_zero_stays_finite():
+    jax = pytest.importorskip("jax")
+    steps = jax.numpy.asarray([0, 10, 50, 1000, 10**9])
+    for schedule in (
+        Ramp(1.0, 0.0, 50) * Exponential(1.1),
+        0.0 * Exponential(2.0),
+        Ramp(1.0, 0.0, 50) * Milestones((10, 20), 1e30),
+        Exponential(1.1),
+        Constant(1e150) * Ramp(1.0, 0.0, 50),
+        1e150 * Ramp(1.0, 0.0, 50) + Exponential(3.0),
+        Ramp(0.0, 1.0, 5).repeat(height=3.0),
+    ):
+        assert np.isfinite(jax.jit(schedule)(steps)).all(), str(schedule)
 
 
 def test_in_single_precision_a_ramp_is_exact_to_seven_digits_far_beyond_the_largest_exact_float():
@@ -92,7 +110,7 @@ def test_in_single_precision_every_shape_is_exact_to_five_digits_up_to_ten_to_th
         InverseSqrt(10**6),
         InverseTime(0.5, 10**7),
         Ramp(1.0, 0.1, 50_000).stretch(10**9),
-        Ramp(1.0, 0.1, 1000).repeat(length=2, height=0.99),
+        Ramp(1.0, 0.1, 1000).repeat(growth=2, height=0.99),
         Ramp(1.0, 0.1, 10**8).repeat().hold(2**24 + 1),
         0.1 + 0.5 * Ramp(1.0, 0.1, long).shift(-(2**24)),
     ):
@@ -110,7 +128,7 @@ def test_a_length_that_32_bits_cannot_hold_is_refused_where_steps_have_no_more()
 
 
 def test_a_product_of_steps_and_lengths_does_not_wrap_around():
-    for schedule in (Ramp(1.0, 0.0, 2**40).stretch(2**41), Ramp(1.0, 0.0, 2**40).repeat(length=1.5)):
+    for schedule in (Ramp(1.0, 0.0, 2**40).stretch(2**41), Ramp(1.0, 0.0, 2**40).repeat(growth=1.5)):
         steps = np.array([0, 2**30, 2**40, 2**41])
         np.testing.assert_allclose(schedule(steps), one_by_one(schedule, steps), rtol=1e-14)
 

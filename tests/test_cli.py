@@ -53,7 +53,7 @@ def test_show_tells_what_each_schedule_does(capsys):
         *("1", "100", "0.1", "0.1", "0.545", "10 %", "90 %", "100"),
     ]
     assert [cell.strip() for cell in rows[-1].split("│")[2:-1]] == [
-        *("1", "0", "0.001", "0.0001", "0.2777", "0 %", "75.1 %", "250, 500, 750"),
+        *("1", "0", "0.001", "0.0001", "0.2777", "0 %", "75 %", "250, 500, 750"),
     ]
 
 
@@ -89,8 +89,22 @@ def test_a_value_with_a_length_of_its_own_is_shown_without_one(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 7
 
 
+def test_a_function_that_fails_late_is_one_line_wherever_it_is_called(tmp_path, capsys):
+    rules = tmp_path / "rules.py"
+    rules.write_text("def late(step):\n    return 1 / (step - 8)\n")
+    for form in ([], ["--csv"], ["--json"]):
+        arguments = ["show", 'custom("late")', "--steps", "300001", "--functions", str(rules), *form]
+        assert run(arguments) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(
+            "ratesmith: Custom: late(8): it must give a number, got ZeroDivisionError: division by zero"
+        )
+
+
 def test_show_draws_into_files(tmp_path, capsys):
     png, svg = tmp_path / "a.png", tmp_path / "a.svg"
+    assert run(["show", 'plateau(metric="$x_{$")', "--steps", "9", "--png", str(png)]) == 0
+    capsys.readouterr()
     assert run(["show", "cosine()", "step(30)", "--steps", "100", "--png", str(png), "--svg", str(svg)]) == 0
     assert f"Drawn into {png}\nDrawn into {svg}\n" in capsys.readouterr().out
     assert png.read_bytes().startswith(b"\x89PNG")
@@ -132,7 +146,7 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     [
         (
             ["show", "cosin()", "--steps", "9"],
-            "Notation: there is no strategy 'cosin'; did you mean cosine?\n  cosin()\n  ^",
+            "Notation: there is no strategy 'cosin'; did you mean 'cosine'?\n  cosin()\n  ^",
         ),
         (
             ["show", "step(every=0)", "--steps", "9"],
@@ -145,6 +159,18 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
         (
             ["show", "cosine()", "--steps", "9", "--epochs", "3", "--steps-per-epoch", "3"],
             "show: --epochs goes with --steps-per-epoch and without --steps",
+        ),
+        (
+            ["show", "rex()", "--epochs", "inf", "--steps-per-epoch", "3"],
+            "show: --epochs must be a finite number above 0, got",
+        ),
+        (
+            ["show", "rex()", "--epochs", "nan", "--steps-per-epoch", "3"],
+            "show: --epochs must be a finite number above 0, got",
+        ),
+        (
+            ["show", "rex()", "--steps", "9", "--csv", "--json"],
+            "show: --csv and --json print different things; give one",
         ),
         (["show", "cosine()", "--steps-per-epoch", "3"], "show: the length of training must be given; add --steps N"),
         (["show", 'warmup("3ktok")', "--steps", "9"], "Notation: Horizon: '3ktok' needs tokens_per_step, which is not"),

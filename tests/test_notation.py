@@ -2,17 +2,32 @@
 
 import ast
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import custom_rule, schedules
+from strategies import custom_curve, custom_rule, schedules
 
-from ratesmith import Constant, Exponential, Horizon, Milestones, Plateau, Ramp, Sequence, Staircase, from_data, to_data
+from ratesmith import (
+    Constant,
+    Custom,
+    Exponential,
+    Greedy,
+    Horizon,
+    Milestones,
+    Plateau,
+    Ramp,
+    Sequence,
+    SpikeGuard,
+    Staircase,
+    from_data,
+    to_data,
+)
 from ratesmith.notation import NotationError, Strategy, parse
 
 HORIZON = Horizon(200, steps_per_epoch=20, tokens_per_step=1000, samples_per_step=8)
-COSIN = "Notation: there is no strategy 'cosin'; did you mean cosine?"
+COSIN = "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"
 SAMPLES = [
     "constant()",
     'step("30%")',
@@ -26,7 +41,7 @@ SAMPLES = [
     'inverse_time(rate=1.0, every="10%")',
     'inverse_sqrt("5%")',
     'wsd(warmup=10, decay="20%", shape="1-sqrt")',
-    'sgdr("10%", length=2, height=0.5)',
+    'sgdr("10%", growth=2, height=0.5)',
     'one_cycle(peak="30%")',
     'warmup("5%", shape="cosine") >> cosine()',
     "plateau(factor=0.3, patience=1)",
@@ -45,7 +60,7 @@ SAMPLES = [
     'one_cycle(peak="30%", phases=3)',
     'cooldown(inverse_sqrt("5%"), "20%", shape="1-sqrt")',
     'cyclic("5%", low=0.2, mode="triangular2")',
-    "sgdr(20, length=2, height=0.5, final=0.1, warmup=5)",
+    "sgdr(20, growth=2, height=0.5, final=0.1, warmup=5)",
     "cosine_restarts(cycles=3)",
     'hold(warmup("10%") >> cosine())',
     'repeat(stretch(cosine(), "10%"), height=0.5)',
@@ -103,10 +118,10 @@ def test_a_schedule_and_a_plateau_multiply():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cosin()", "Notation: there is no strategy 'cosin'; did you mean cosine?\n  cosin()\n  ^"),
+        ("cosin()", "Notation: there is no strategy 'cosin'; did you mean 'cosine'?\n  cosin()\n  ^"),
         (
             "warmup(5) >> cosin()",
-            "Notation: there is no strategy 'cosin'; did you mean cosine?\n  warmup(5) >> cosin()\n               ^",
+            "Notation: there is no strategy 'cosin'; did you mean 'cosine'?\n  warmup(5) >> cosin()\n               ^",
         ),
         ("qqq()", "Notation: there is no strategy 'qqq'; known: constant, step, multistep,"),
         ("cosine", "Notation: a strategy is a name with options, such as cosine() or"),
@@ -114,7 +129,7 @@ def test_a_schedule_and_a_plateau_multiply():
         ("", "Notation: this is not notation"),
         (
             "cosine(finale=1)",
-            "Notation: cosine has no option 'finale'; did you mean final?\n  cosine(finale=1)\n         ^",
+            "Notation: cosine has no option 'finale'; did you mean 'final'?\n  cosine(finale=1)\n         ^",
         ),
         ("cosine(q=1)", "Notation: cosine has no option 'q'; it is cosine(final=0.0)"),
         ("step()", "Notation: step: missing a required argument: 'every'; it is step(every, gamma=0.1)"),
@@ -165,6 +180,16 @@ def test_a_mistake_is_one_line_with_a_caret_under_the_place(text, message):
     ("text", "message"),
     [
         ("plateau() + cosine()", "only schedules and numbers can be added; multiply with a controller instead"),
+        ("Ramp(0, 1, 5, shape=[1, 2])", "Ramp: shape must be a finite number, got [1, 2]"),
+        ("custom([1, 2])", "custom: there is no function [1, 2]; write it in the task's file"),
+        ("Sequence(5)", "Sequence: parts must be a list of schedules, got 5; give [a, b]"),
+        ("Ramp(0, 1, 100000000000000000000)", "Ramp: steps must be at most 2**62, got more; give a smaller number"),
+        ("ramp(-1, 1)", "ramp: start must be a finite number of at least 0, got -1"),
+        ("noam(64, 5, scale=-1)", "noam: scale must be a finite number of at least 0, got -1"),
+        (
+            "piecewise_linear([0, 5], [-1, 1])",
+            "piecewise_linear: a factor must be a finite number of at least 0, got -1",
+        ),
         ("Shift(5, 1)", "Shift: schedule must be a schedule, got 5; give a value such as Ramp"),
         ("shift(warmup(3), 1.5)", "Shift: by must be a whole number"),
         ("warmup(3) >> hold(5, 1)", "hold: schedule must be a schedule, got 5"),
@@ -219,12 +244,50 @@ def test_what_is_built_says_itself_as_values_that_need_no_horizon():
         ("-0.5 * Ramp(1, 0, 9)", -0.5 * Ramp(1.0, 0.0, 9)),
         ("0.1 + 0.9 * Ramp(1, 0, 9)", 0.1 + 0.9 * Ramp(1.0, 0.0, 9)),
         ("Sequence([Ramp(1, 0, 9)])", Sequence((Ramp(1.0, 0.0, 9),))),
-        ("Repeat(Ramp(1, 0, 9), times=2, length=2)", Ramp(1.0, 0.0, 9).repeat(2, length=2)),
-        ('Ramp(1, 0, 9, shape="custom_rule")', Ramp(1.0, 0.0, 9, custom_rule)),
+        ("Repeat(Ramp(1, 0, 9), times=2, growth=2)", Ramp(1.0, 0.0, 9).repeat(2, growth=2)),
+        ('Ramp(1, 0, 9, shape="custom_curve")', Ramp(1.0, 0.0, 9, custom_curve)),
     ],
 )
 def test_values_read_without_a_horizon(text, value):
-    assert parse(text).build(functions={"custom_rule": custom_rule}) == value
+    assert parse(text).build(functions={"custom_curve": custom_curve}) == value
+
+
+def test_a_file_in_windows_lines_is_read():
+    assert parse("warmup(10)\r\n>> cosine()\r\n") == parse("warmup(10) >> cosine()")
+    assert parse('custom("#1")').text == 'custom("#1")'
+
+
+def test_a_function_of_the_file_does_not_replace_a_shape_of_ours():
+    assert parse('Ramp(1, 0, 4, shape="sqrt")').build(functions={"sqrt": math.exp}) == Ramp(1.0, 0.0, 4, "sqrt")
+    assert parse("Ramp(1e20, 0, 5)").build()(0) == 1e20
+
+
+def test_controllers_multiplied_read_back_equal():
+    ramp = Ramp(1.0, 0.0, 9)
+    for both in (
+        Plateau() * (0.5 * ramp),
+        0.5 * ramp * Plateau() * ramp * ramp,
+        Plateau() * 0.5 * ramp,
+        (ramp + 0.1) * (Plateau() * SpikeGuard()),
+        (ramp >> ramp) * Greedy() * 2.0 * Plateau(metric="f 1 é"),
+    ):
+        assert parse(str(both)).build() == both
+        assert from_data(to_data(both)).build() == both
+
+
+def test_every_depth_that_a_schedule_may_have_survives_as_data():
+    deep, listed = Ramp(1.0, 0.0, 9), Ramp(1.0, 0.0, 9)
+    for _ in range(63):
+        deep = deep.shift(1)
+    for _ in range(31):
+        listed = Sequence((listed,)).take(5)
+    for schedule in (deep, listed):
+        assert from_data(to_data(schedule)).build() == parse(str(schedule)).build() == schedule
+
+
+def test_a_lambda_has_no_name_to_be_written_by():
+    with pytest.raises(ValueError, match="Data: a function must have a name to be written, got a lambda in"):
+        to_data(Custom(lambda step: 1.0))
 
 
 def test_a_recipe_without_a_horizon_is_refused():
@@ -241,15 +304,30 @@ def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
 
 
 def test_a_schedule_with_ten_thousand_parts_reads_back_from_data():
-    long = Sequence(tuple(Constant(float(step % 7), 2) for step in range(2000)))
+    long = Sequence(tuple(Constant(float(step % 7), 2) for step in range(10_000)))
     assert from_data(to_data(long)).build() == long
     stairs = Milestones(tuple(range(10_000)))
     assert from_data(to_data(stairs)).build() == stairs
 
 
+def _nested(depth):
+    data = []
+    for _ in range(depth):
+        data = [data]
+    return data
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (_nested(100_000), "Data: it must be a table with the key 'ratesmith', got [[[[[["),
+        ({"ratesmith": _nested(900)}, "Data: ratesmith must be 1, the version of the format, got [[[[[["),
+        ({"ratesmith": 1, "name": _nested(900)}, "Data: data.name must be a published name, got [[[[[["),
+        ({"ratesmith": 1, "name": "rex", "final": _nested(900)}, "Data: at most 64 parts may lie inside each other"),
+        (
+            {"ratesmith": 1, "name": "rex", "final": 10**5000},
+            "Data: data.final must be a finite number, a text, a list",
+        ),
         ([], "Data: it must be a table with the key 'ratesmith', got []; see to_data"),
         ({"name": "cosine"}, "Data: it must be a table with the key 'ratesmith', got {'name': 'cosine'}"),
         ({"ratesmith": 2, "name": "cosine"}, "Data: ratesmith must be 1, the version of the format, got 2; read it"),

@@ -119,3 +119,27 @@ def test_a_mistake_is_refused_with_one_message(build, message):
         build()
     assert str(caught.value).startswith(message)
     assert "; " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        (lambda q: math.nan, r"Ramp: <lambda>\(0.0\): its value must be a finite number, got nan"),
+        (lambda q: 1j, r"Ramp: <lambda>\(0.0\): its value must be a finite number, got 1j"),
+        (lambda q: "1", r"Ramp: <lambda>\(0.0\): its value must be a finite number, got the text '1'"),
+        (lambda q: 1 / q, r"Ramp: <lambda>\(0.0\): it must give a number, got ZeroDivisionError"),
+        (lambda q: 0.5 * q, r"Ramp: <lambda>\(1.0\) must be 1.0, got 0.5; give a curve from 0 to 1"),
+        (math.sqrt, "Ramp: a curve of your own must have another name than ours, got 'sqrt'; rename it"),
+    ],
+)
+def test_a_curve_of_your_own_is_checked_when_given(curve, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
+        Ramp(1.0, 0.0, 10, curve)
+
+
+def test_a_curve_of_your_own_gives_arrays_what_it_gives_steps():
+    ramp = Ramp(1.0, 0.0, 10, lambda share: math.sin(share * math.pi / 2))
+    assert ramp(np.arange(12)).tolist() == [ramp(step) for step in range(12)]
+    late = Ramp(1.0, 0.0, 10, lambda share: math.nan if share == 0.5 else share)
+    with pytest.raises(ValueError, match=r"Ramp: <lambda>\(0.5\): its value must be a finite number, got nan"):
+        late(5)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ratesmith._checks import FARTHEST, LARGEST
+from ratesmith._checks import FARTHEST, LARGEST, most_power
 
 
 class Numbers:
@@ -77,6 +77,8 @@ def owner(step: Any) -> tuple[Any, Any]:
     if hasattr(step, "__array_namespace__"):
         xp = step.__array_namespace__()
         if xp.isdtype(step.dtype, "integral"):
+            if xp.isdtype(step.dtype, "unsigned integer") and int(xp.iinfo(step.dtype).max) > FARTHEST:
+                step = xp.clip(step, None, FARTHEST)
             return xp, xp.astype(step, xp.asarray(0).dtype)
         if xp.isdtype(step.dtype, "real floating"):
             return xp, xp.astype(step, xp.asarray(0.0).dtype)
@@ -88,8 +90,29 @@ def owner(step: Any) -> tuple[Any, Any]:
 
 def bounded(value: Any, xp: Any) -> Any:
     """Give `value` held within the largest numbers that schedules have, or that its type has."""
-    most = LARGEST if xp is NUMBERS or isinstance(xp, Torch) else min(LARGEST, float(xp.finfo(value.dtype).max))
+    most = largest(value, xp)
     return xp.clip(value, -most, most)
+
+
+def largest(like: Any, xp: Any) -> float:
+    """Give the largest number to compute with beside an array: what its floating type holds, and no more than ours."""
+    if xp is NUMBERS or isinstance(xp, Torch):
+        return LARGEST
+    floating = like.dtype if xp.isdtype(like.dtype, "real floating") else xp.asarray(0.0).dtype
+    return min(LARGEST, float(xp.finfo(floating).max) / 2)
+
+
+def power(base: float, exponent: Any, xp: Any) -> Any:
+    """Give `base ** exponent` for exponents of at least 0, flat where it would pass the largest number."""
+    return base ** xp.clip(exponent, 0, most_power(base, largest(exponent, xp)))
+
+
+def root(share: Any, exponent: float, xp: Any) -> Any:
+    """Give `share ** exponent`, with a derivative of 0, not infinity, where the share is 0."""
+    if xp is NUMBERS:
+        return share**exponent
+    positive = share > 0
+    return xp.where(positive, xp.where(positive, share, 1.0) ** exponent, 0.0)
 
 
 def passed(boundaries: Sequence[int], t: Any, xp: Any) -> Any:
@@ -128,7 +151,7 @@ def _within(values: Sequence[int], t: Any, xp: Any) -> Any:
     """Give an array of the type of `t`; what that type cannot hold, no step in it can reach either."""
     if not isinstance(xp, Torch) and xp.isdtype(t.dtype, "integral"):
         most = int(xp.iinfo(t.dtype).max)
-        values = [min(value, most) for value in values]
+        values = values if most > FARTHEST else [min(value, most) for value in values]
     return xp.asarray(values, dtype=t.dtype)
 
 

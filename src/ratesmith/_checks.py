@@ -14,6 +14,8 @@ FARTHEST: Final = 2**62
 """The step up to which everything is laid out; it and twice it fit in 64 bits."""
 DEEPEST: Final = 64
 """Schedules that may lie inside each other, and parts of a text that may."""
+MOST_MILESTONES: Final = 250_000
+"""Milestones that one schedule may have."""
 MOST_CYCLES: Final = 10_000
 """Cycles of growing length that are laid out one by one."""
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -41,9 +43,9 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     return number
 
 
-def most_power(base: float) -> float:
-    """Give the power of `base` at which it stays flat, so that growth never overflows."""
-    return math.inf if base <= 1 else math.floor(math.log(LARGEST) / math.log(base))
+def most_power(base: float, largest: float = LARGEST) -> float:
+    """Give the power of `base` at which it stays flat, so that growth never passes `largest`."""
+    return math.inf if base <= 1 else math.floor(math.log(largest) / math.log(base))
 
 
 def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:

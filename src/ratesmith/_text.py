@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -35,3 +37,13 @@ def literal(value: Any) -> str:
     if dataclasses.is_dataclass(value) or not callable(value):
         return str(value)
     return json.dumps(getattr(value, "__name__", type(value).__name__), ensure_ascii=False)
+
+
+def hint(word: Any, known: Iterable[str], otherwise: str) -> str:
+    """Give "did you mean ...?" with the nearest known word, or the other text where none is near.
+
+    >>> hint("cosin", ["cosine", "step"], "see the list")
+    "did you mean 'cosine'?"
+    """
+    near = difflib.get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    return f"did you mean {near[0]!r}?" if near else otherwise

@@ -8,17 +8,20 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import math
+import reprlib
 from typing import Any, Final
 
-from ratesmith._checks import DEEPEST
-from ratesmith._text import literal
+from ratesmith._checks import DEEPEST, FARTHEST
+from ratesmith._text import hint, literal
 from ratesmith.controllers import Controller
 from ratesmith.notation import LONGEST_DATA, NAMES, SYMBOLS, Strategy, operands, parameters
 
 VERSION: Final = 1
 """The version of the format that is written, and the only one that is read."""
+
+SHORT: Final = reprlib.Repr()
+SHORT.maxdict, SHORT.maxlist, SHORT.maxstring, SHORT.maxother, SHORT.maxlong = 6, 6, 80, 80, 40
 
 
 def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
@@ -29,6 +32,10 @@ def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
     {'ratesmith': 1, 'name': '*', 'parts': [0.5, {'name': 'Ramp', 'start': 1.0, 'end': 0.0, 'steps': 100}]}
     """
     text = value.text if isinstance(value, Strategy) else Strategy(str(value)).text
+    if '"<lambda>"' in text:
+        raise ValueError(
+            f"Data: a function must have a name to be written, got a lambda in {_short(text)}; write a def"
+        )
     return {"ratesmith": VERSION, **_node(ast.parse(text, mode="eval").body)}
 
 
@@ -67,7 +74,7 @@ def _node(node: ast.expr) -> Any:
 
 
 def _text(value: Any, place: str, depth: int) -> str:
-    if depth > DEEPEST:
+    if depth > 3 * DEEPEST:  # lists lie between the parts
         raise ValueError(
             f"Data: at most {DEEPEST} parts may lie inside each other, got more at {place[:80]}; simplify it"
         )
@@ -75,7 +82,8 @@ def _text(value: Any, place: str, depth: int) -> str:
         return _table_text(value, place, depth)
     if isinstance(value, list):
         return f"[{', '.join(_text(item, f'{place}[{index}]', depth + 1) for index, item in enumerate(value))}]"
-    if isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+    known = isinstance(value, (bool, str)) or (isinstance(value, int) and abs(value) <= FARTHEST)
+    if known or (isinstance(value, float) and math.isfinite(value)):
         return literal(value)
     raise ValueError(
         f"Data: {place} must be a finite number, a text, a list or a table with a name, got {_short(value)}; mend it"
@@ -85,15 +93,15 @@ def _text(value: Any, place: str, depth: int) -> str:
 def _table_text(table: dict[Any, Any], place: str, depth: int) -> str:
     name = table.get("name")
     if not isinstance(name, str) or not (name in SYMBOLS.values() or name in NAMES):
-        near = difflib.get_close_matches(name, NAMES, n=1) if isinstance(name, str) else []
-        hint = f"did you mean {near[0]!r}?" if near else "write a name that notation knows, or one of >>, * and +"
-        raise ValueError(f"Data: {place}.name must be a published name, got {_short(name)}; {hint}")
+        otherwise = "write a name that notation knows, or one of >>, * and +"
+        raise ValueError(
+            f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, NAMES, otherwise)}"
+        )
     known = ["parts"] if name in SYMBOLS.values() else [option.name for option in parameters(name)]
     for key in table:
         if key != "name" and key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"its keys are: {', '.join(known) or 'none'}"
-            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint}")
+            otherwise = f"its keys are: {', '.join(known) or 'none'}"
+            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, known, otherwise)}")
     if name in NAMES:
         given = (f"{key}={_text(value, f'{place}.{key}', depth + 1)}" for key, value in table.items() if key != "name")
         return f"{name}({', '.join(given)})"
@@ -105,5 +113,8 @@ def _table_text(table: dict[Any, Any], place: str, depth: int) -> str:
 
 
 def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:80]}..."
+    try:
+        shown = SHORT.repr(value)
+    except ValueError:  # a number of very many digits
+        shown = f"such a long {type(value).__name__}"
+    return shown if len(shown) <= 200 else f"{shown[:200]}..."

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import html
+import itertools
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 Curve = Callable[[int], float]
 
+Turns = Callable[[int, int], list[int]]
+"""Gives the steps after one step and up to another at which a curve changes its shape."""
+
 EXACT: Final = 100_000
-"""Steps up to which every one is looked at; of a longer curve, so many spread over it, and its turns."""
+"""Steps up to which every one is looked at."""
+LOOKED_AT: Final = 20_000
+"""Steps that are looked at in a longer curve, spread over it, beside those around its turns."""
 UNENDING: Final = 1000
 """Steps to look at of a curve that never ends and says nothing of its turns."""
 SAID: Final = 8
@@ -24,8 +31,10 @@ class Facts:
 
     steps: int
     """How many steps were looked at."""
-    endless: bool
-    """Whether the curve goes on after them."""
+    own_length: int | None
+    """How long the curve itself lasts; None: it never ends."""
+    exact: bool
+    """Whether every step was looked at; if not, peak and mean are those of a sample."""
     first: float
     """The value of the first update."""
     last: float
@@ -37,7 +46,9 @@ class Facts:
     peak_step: int
     """The first step at the peak."""
     peak_end: int
-    """The last step at the peak."""
+    """The step from which on the curve is below its peak for good; `steps` where it ends at it."""
+    back: bool
+    """Whether it leaves its peak and comes back to it in between."""
     mean: float
     """The mean of the values used: the area under the curve over `steps`."""
     turns: tuple[tuple[int, float], ...]
@@ -50,29 +61,29 @@ class Facts:
 
     @property
     def decay(self) -> float:
-        """The share of the steps from the end of the peak on; 0 for a curve that stays at it."""
-        return 0.0 if self.final >= self.peak else (self.steps - self.peak_end) / self.steps
+        """The share of the steps from where the curve leaves its peak for good."""
+        return (self.steps - self.peak_end) / self.steps
 
     def __str__(self) -> str:
         """Give the facts as plain sentences, one a line."""
-        over = (
-            f"It never ends. Over its first {self.steps} steps it" if self.endless else f"It lasts {self.steps} steps,"
+        lines = ["It never ends." if self.own_length is None else f"It lasts {self.own_length} steps."]
+        over = "" if self.own_length == self.steps else f" over its first {self.steps} steps"
+        lines[0] += (
+            f" It begins at {self.first:.4g} and ends at {self.final:.4g}{over}; the last update uses {self.last:.4g}."
         )
-        lines = [
-            f"{over} begins at {self.first:.4g} and ends at {self.final:.4g} (its last update uses {self.last:.4g})."
-        ]
-        if self.peak_step == 0 and self.final >= self.peak:
+        if self.own_length == 0:
+            return f"It lasts 0 steps and stays at {self.final:.4g}."
+        if self.peak_step == 0 and self.peak_end == self.steps and not self.back:
             lines.append(f"It stays at {self.peak:.4g}.")
-        elif self.peak_step == 0:
-            lines.append(f"Its peak {self.peak:.4g} is its first step.")
         else:
-            rise = f"for {self.peak_step} steps ({100 * self.warmup:.3g} %)"
-            lines.append(f"It rises {rise} to its peak {self.peak:.4g} at step {self.peak_step}.")
-        if self.peak_end > self.peak_step and self.decay:
-            lines.append(f"It stays at its peak until step {self.peak_end}.")
-        if self.decay:
-            lines.append(f"It falls for {self.steps - self.peak_end} steps ({100 * self.decay:.3g} %).")
-        lines.append(f"Its mean is {self.mean:.4g}.")
+            way = f"step {self.peak_step} ({100 * self.warmup:.3g} % of the way)"
+            reached = f"reached at {way}" if self.peak_step else "its first value"
+            lines.append(f"Its peak is {self.peak:.4g}, {reached}{', and again later' if self.back else ''}.")
+            if self.decay:
+                lines.append(f"From step {self.peak_end} on it is below its peak ({100 * self.decay:.3g} %).")
+        lines.append(f"Its mean is {'' if self.exact else 'about '}{self.mean:.4g}.")
+        if not self.exact:
+            lines.append(f"These are from {LOOKED_AT} of its steps, and those where it changes shape.")
         return "\n".join(lines + self._turns_said())
 
     def _turns_said(self) -> list[str]:
@@ -83,29 +94,53 @@ class Facts:
         return [f"It changes shape at step{'s' if len(self.turns) > 1 else ''} {said}{more}."]
 
 
-def measure(curve: Curve, steps: int | None, turns: Callable[[int], list[int]], *, endless: bool = False) -> Facts:
-    """Look at a curve; without a length, over its first turns and a quarter further."""
-    if not steps:
-        steps = max([UNENDING, *(turn * 5 // 4 for turn in turns(EXACT)[:SAID])])
-    inside = [turn for turn in turns(steps - 1) if 0 < turn < steps]
-    every = range(steps) if steps <= EXACT else [(2 * i + 1) * steps // (2 * EXACT) for i in range(EXACT)]
-    values = [float(curve(step)) for step in every]
-    known_steps = dict(zip(every, values, strict=True))
-    known_steps |= {step: float(curve(step)) for turn in (0, *inside, steps - 1) for step in (max(0, turn - 1), turn)}
-    peak = max(known_steps.values())
-    at_peak = [step for step, value in known_steps.items() if value >= peak - 1e-12 * abs(peak)]
+def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | None) -> Facts:
+    """Look at a curve over `steps` steps; without a length, over its first turns and a quarter further."""
+    if steps is None:
+        steps = max([UNENDING, *(turn * 5 // 4 for turn in turns(0, EXACT)[:SAID])])
+    steps = max(steps, 1)
+    inside = [turn for turn in turns(0, steps - 1) if 0 < turn < steps]
+    exact = steps <= EXACT
+    spread = list(range(steps)) if exact else _spread(steps)
+    values = [float(curve(step)) for step in spread]
+    known = dict(zip(spread, values, strict=True))
+    for turn in (0, *inside[:LOOKED_AT], steps - 1):
+        for step in (max(0, turn - 1), turn):
+            if step not in known:
+                known[step] = float(curve(step))
+    peak = max(known.values())
+    high = peak - 1e-12 * abs(peak)
+    order = sorted(known)
+    at_peak = [step for step in order if known[step] >= high]
     return Facts(
         steps=steps,
-        endless=endless,
-        first=known_steps[0],
-        last=known_steps[steps - 1],
+        own_length=own_length,
+        exact=exact,
+        first=known[0],
+        last=known[steps - 1],
         final=float(curve(steps)),
         peak=peak,
-        peak_step=min(at_peak),
-        peak_end=max(at_peak),
-        mean=math.fsum(values) / len(values),
-        turns=tuple((turn, known_steps[turn]) for turn in inside),
+        peak_step=at_peak[0],
+        peak_end=_leaves(at_peak[-1], order, set(inside), steps),
+        back=order.index(at_peak[-1]) - order.index(at_peak[0]) >= len(at_peak),
+        mean=math.fsum(value / len(values) for value in values),
+        turns=tuple((turn, known[turn]) for turn in inside if turn in known),
     )
+
+
+def _spread(steps: int) -> list[int]:
+    """Give one step of each of many equal spans, at a place that no period of the curve can follow."""
+    chance = random.Random(0)  # noqa: S311  # nothing secret
+    edges = [part * steps // LOOKED_AT for part in range(LOOKED_AT + 1)]
+    return [chance.randrange(begin, end) for begin, end in itertools.pairwise(edges)]
+
+
+def _leaves(last: int, order: list[int], turns: set[int], steps: int) -> int:
+    """Give the step at which a curve leaves its peak: a drop's own step, or the last step of what then bends down."""
+    if last >= steps - 1:
+        return steps
+    below = order[order.index(last) + 1]
+    return below if below in turns else last
 
 
 def sample(curve: Curve, steps: int, turns: list[int], most: int = 1000) -> list[tuple[int, float]]:

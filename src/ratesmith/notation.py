@@ -7,9 +7,10 @@ themselves, as `str(value)` writes them. The reader walks the parsed text and ne
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
+import io
 import math
+import tokenize
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from ratesmith import controllers, recipes, schedule, shapes
-from ratesmith._checks import DEEPEST, FARTHEST
-from ratesmith._text import literal
+from ratesmith._checks import DEEPEST, LARGEST
+from ratesmith._text import hint, literal
 from ratesmith.controllers import Controller
 from ratesmith.horizon import Horizon
 
@@ -71,7 +72,7 @@ VALUES: Final[Functions] = MappingProxyType(
     {
         name: getattr(module, name)
         for module, names in (
-            (schedule, "Constant Sequence Repeat Shift Stretch Take Clip Hold"),
+            (schedule, "Constant Sequence Product Sum Repeat Shift Stretch Take Clip Hold"),
             (shapes, "Ramp InverseSqrt InverseTime Tanh Staircase Milestones Exponential Custom"),
             (controllers, "Plateau Greedy SpikeGuard"),
         )
@@ -169,6 +170,9 @@ def _tree(text: str, longest: int) -> ast.expr:
         raise TypeError(f"Notation: a strategy must be text, got {text!r}; write 'cosine()'")
     if len(text) > longest:
         raise NotationError(f"Notation: a strategy must be at most {longest} characters, got {len(text)}; shorten it")
+    place = _comment(_one_line(text))
+    if place is not None:
+        _fail(text, place, "notation has no comments; drop it")
     try:
         return ast.parse(_one_line(text), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -177,8 +181,21 @@ def _tree(text: str, longest: int) -> ast.expr:
         _fail(text, place, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
 
 
+def _comment(line: str) -> int | None:
+    """Give the place of a comment, which would swallow what stands in the lines after it."""
+    if "#" not in line:
+        return None
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(line).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None  # the parser says what is wrong
+    starts = (token.start[1] for token in tokens if token.type == tokenize.COMMENT)
+    place = next(starts, None)
+    return None if place is None else len(line[:place].encode(errors="replace"))
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split("\n")).strip()
+    return " ".join(text.splitlines()).strip()
 
 
 def _fail(text: str, place: int, message: str, cause: Exception | None = None) -> NoReturn:
@@ -207,17 +224,16 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
         _fail(text, node.col_offset, 'a strategy is a name with options, such as cosine() or step(every="30%")')
     name = node.func.id
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
-        _fail(text, node.col_offset, f"there is no strategy {name!r}; {hint}")
+        known_names = f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
+        _fail(text, node.col_offset, f"there is no strategy {name!r}; {hint(name, NAMES, known_names)}")
     for value in (*node.args, *(keyword.value for keyword in node.keywords)):
         _check_option(value, text, depth + 1)
     known = [option.name for option in parameters(name)]
     for keyword in node.keywords:
         if keyword.arg not in known:
-            near = difflib.get_close_matches(str(keyword.arg), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it is {name}{_options(name)}"
-            _fail(text, keyword.col_offset, f"{name} has no option {keyword.arg!r}; {hint}")
+            otherwise = f"it is {name}{_options(name)}"
+            said = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, known, otherwise)}"
+            _fail(text, keyword.col_offset, said)
     given = [str(keyword.arg) for keyword in node.keywords]
     if len(given) > len(set(given)):
         _fail(text, node.col_offset, f"{name}: each option is given once; drop one")
@@ -248,7 +264,7 @@ def _number(node: ast.expr) -> bool:
         node = node.operand
     value = node.value if isinstance(node, ast.Constant) else None
     if type(value) is int:
-        return abs(value) <= FARTHEST
+        return abs(value) <= LARGEST  # what is too long for a length says so itself
     return type(value) is float and math.isfinite(value)  # a bool is no number here
 
 
@@ -312,8 +328,9 @@ class _Builder:
         bound = inspect.Signature(parameters(name)).bind(*args, **options)
         if "function" in bound.arguments:
             bound.arguments["function"] = self._function(name, bound.arguments["function"])
-        if bound.arguments.get("shape") in self.functions:
-            bound.arguments["shape"] = self.functions[bound.arguments["shape"]]
+        shape = bound.arguments.get("shape")
+        if isinstance(shape, str) and shape not in (*shapes.SHAPES, "exponential") and shape in self.functions:
+            bound.arguments["shape"] = self.functions[shape]
         if name in RECIPES:
             return RECIPES[name](self._needed(horizon, name), *bound.args, **bound.kwargs)
         for option in getattr(NAMES[name], "lengths", ()):
@@ -332,12 +349,11 @@ class _Builder:
         return self.build(value, horizon)
 
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
-        if callable(self.functions.get(wanted)):
+        if isinstance(wanted, str) and callable(self.functions.get(wanted)):
             return self.functions[wanted]
         known = [known for known in self.functions if callable(self.functions[known])]
-        near = difflib.get_close_matches(str(wanted), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "write it in the task's file (for show: --functions FILE.py)"
-        raise ValueError(f"{name}: there is no function {wanted!r}; {hint}")
+        otherwise = "write it in the task's file (for show: --functions FILE.py)"
+        raise ValueError(f"{name}: there is no function {wanted!r}; {hint(wanted, known, otherwise)}")
 
 
 def _waits(node: ast.expr) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ratesmith._arrays import NUMBERS, one_by_one, passed
-from ratesmith._checks import finite, most_power, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule
+from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root
+from ratesmith._checks import MOST_MILESTONES, finite, whole
+from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples
 
 Shares = tuple[Any, Any]
 
@@ -25,12 +26,12 @@ def _cosine(up: Any, down: Any, steps: int, xp: Any) -> Shares:
 
 
 def _sqrt(up: Any, down: Any, steps: int, xp: Any) -> Shares:
-    high = (up / steps) ** 0.5
+    high = root(up / steps, 0.5, xp)
     return high, 1 - high
 
 
 def _one_minus_sqrt(up: Any, down: Any, steps: int, xp: Any) -> Shares:
-    low = (down / steps) ** 0.5
+    low = root(down / steps, 0.5, xp)
     return 1 - low, low
 
 
@@ -106,10 +107,22 @@ class Ramp(Schedule):
                     f"Ramp: an exponential ramp needs start and end above 0, got {self.start!r} and {self.end!r}; "
                     "give a small end such as 1e-3"
                 )
-        elif not callable(self.shape):
-            power = finite("Ramp", "shape", self.shape)
-            if power <= 0:
+        elif callable(self.shape):
+            self._check_curve(self.shape)
+        else:
+            object.__setattr__(self, "shape", finite("Ramp", "shape", self.shape))
+            if self.shape <= 0:
                 raise ValueError(f"Ramp: a power as shape must be above 0, got {self.shape!r}; give 2 for quadratic")
+
+    def _check_curve(self, curve: Callable[[Any], Any]) -> None:
+        """Refuse a curve that does not go from 0 to 1, and one that its name would confuse with ours."""
+        name = getattr(curve, "__name__", "function")
+        if name in SHAPES or name == "exponential":
+            raise ValueError(f"Ramp: a curve of your own must have another name than ours, got {name!r}; rename it")
+        for share in (0.0, 1.0):
+            value = called("Ramp", curve, share)
+            if abs(value - share) > 1e-9:
+                raise ValueError(f"Ramp: {name}({share}) must be {share}, got {value!r}; give a curve from 0 to 1")
 
     def _at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
@@ -126,8 +139,8 @@ class Ramp(Schedule):
         high, low = self._shares(t, self.steps - t, xp)
         return self.start * low + self.end * high if self.shape != "exponential" else high * low
 
-    def _turns(self, until: int) -> list[int]:
-        return [self.steps] if 0 < self.steps <= until else []
+    def _turns(self, since: int, until: int) -> list[int]:
+        return [self.steps] if since < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
         """Give the shares of the high and the low value; of an exponential ramp, its two factors."""
@@ -137,7 +150,11 @@ class Ramp(Schedule):
         if isinstance(self.shape, str):
             return SHAPES[self.shape](up, down, self.steps, xp)
         share = up / self.steps
-        high = self.shape(share) if callable(self.shape) else share**self.shape
+        if callable(self.shape):
+            curve = self.shape
+            high = one_by_one(lambda value: called("Ramp", curve, value), share, xp)
+        else:
+            high = root(share, self.shape, xp)
         return high, 1 - high
 
 
@@ -216,8 +233,8 @@ class Tanh(Schedule):
         share = xp.clip(t, 0, self.steps) / self.steps if self.steps else t * 0 + 1.0
         return (1 - xp.tanh(self.lower * (1 - share) + self.upper * share)) / 2
 
-    def _turns(self, until: int) -> list[int]:
-        return [self.steps] if 0 < self.steps <= until else []
+    def _turns(self, since: int, until: int) -> list[int]:
+        return [self.steps] if since < self.steps <= until else []
 
 
 @dataclass(frozen=True)
@@ -241,10 +258,10 @@ class Staircase(Schedule):
         object.__setattr__(self, "gamma", _positive("Staircase", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(t // self.every, 0, most_power(self.gamma))
+        return power(self.gamma, t // self.every, xp)
 
-    def _turns(self, until: int) -> list[int]:
-        return list(range(self.every, until + 1, self.every)[:MOST_TURNS])
+    def _turns(self, since: int, until: int) -> list[int]:
+        return multiples(self.every, since, until)
 
 
 @dataclass(frozen=True)
@@ -267,7 +284,12 @@ class Milestones(Schedule):
         """Refuse milestones that are not whole, not rising or before step 0, and a gamma that is not positive."""
         if isinstance(self.at, (str, bytes)) or not isinstance(self.at, Iterable):
             raise TypeError(f"Milestones: at must be a list of steps, got {self.at!r}; write [30, 80]")
-        at = tuple(whole("Milestones", "a milestone", step, least=0) for step in self.at)
+        given = tuple(self.at)
+        if len(given) > MOST_MILESTONES:
+            raise ValueError(
+                f"Milestones: there must be at most {MOST_MILESTONES} milestones, got {len(given)}; use Staircase"
+            )
+        at = tuple(whole("Milestones", "a milestone", step, least=0) for step in given)
         for before, after in itertools.pairwise(at):
             if after <= before:
                 raise ValueError(
@@ -277,10 +299,10 @@ class Milestones(Schedule):
         object.__setattr__(self, "gamma", _positive("Milestones", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(passed(self.at, xp.clip(t, 0, None), xp), 0, most_power(self.gamma))
+        return power(self.gamma, passed(self.at, xp.clip(t, 0, None), xp), xp)
 
-    def _turns(self, until: int) -> list[int]:
-        return [step for step in self.at if 0 < step <= until]
+    def _turns(self, since: int, until: int) -> list[int]:
+        return list(self.at[bisect.bisect_right(self.at, since) : bisect.bisect_right(self.at, until)][:MOST_TURNS])
 
 
 @dataclass(frozen=True)
@@ -305,7 +327,7 @@ class Exponential(Schedule):
         object.__setattr__(self, "every", whole("Exponential", "every", self.every, least=1))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** xp.clip(t / self.every, 0.0, most_power(self.gamma))
+        return power(self.gamma, t / self.every, xp)
 
 
 @dataclass(frozen=True)
@@ -335,15 +357,18 @@ class Custom(Schedule):
         return one_by_one(self._one, xp.clip(t, 0, None) // self.every, xp)
 
     def _one(self, count: Any) -> Any:
-        known = isinstance(count, (int, float))
-        count = int(count) if known else count
-        name = f"Custom: {getattr(self.function, '__name__', 'function')}({count})"
-        try:
-            value = self.function(count)
-        except Exception as error:
-            said = f"{type(error).__name__}: {error}"
-            raise ValueError(f"{name}: it must give a number, got {said}; mend the function") from error
-        return finite(name, "its value", value) if known else value
+        return called("Custom", self.function, int(count) if isinstance(count, (int, float)) else count)
+
+
+def called(who: str, function: Callable[[Any], Any], value: Any) -> Any:
+    """Call a function of the user's; where its argument is a number, refuse all but a finite number from it."""
+    name = f"{who}: {getattr(function, '__name__', 'function')}({value})"
+    try:
+        found = function(value)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name}: it must give a number, got {said}; mend the function") from error
+    return finite(name, "its value", found) if isinstance(value, (int, float)) else found
 
 
 def _positive(who: str, name: str, value: Any) -> float:

@@ -42,7 +42,7 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     )
     _hold(schedule == schedule and hash(schedule) == hash(schedule), "it must equal and hash like itself")
     end = 200 if length is None else length
-    between = {end * tenth // 10 for tenth in range(11)} | set(schedule._turns(end)[:100])
+    between = {end * tenth // 10 for tenth in range(11)} | set(schedule._turns(0, end)[:100])
     looked_at = {-(2**40), -1, 0, 1, *FAR, *steps} | {step + by for step in between for by in (-1, 0, 1)}
     values = {step: schedule(step) for step in sorted(looked_at)}
     for step, value in values.items():
@@ -90,7 +90,7 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
     Every value is a finite float of at least 0, the same when asked again; `observe` leaves the state that it is given
     as it was; the state saved as JSON after any measurement, and read by `ratesmith.controllers.restore`, goes on to
     the same states; `why` gives a text. Without `measurements` it hears 60 random losses, some NaN or infinite; one
-    that listens to another metric is given its own.
+    that listens to another metric needs `measurements` of it.
 
     >>> from ratesmith import Plateau
     >>> check_controller(Plateau(patience=1))

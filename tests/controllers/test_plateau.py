@@ -10,7 +10,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ratesmith import Plateau, Ramp
-from ratesmith.controllers import restore
+from ratesmith.controllers import Together, restore
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,36 @@ def test_a_measurement_worse_than_the_best_cuts_at_once_where_that_is_wanted():
 
 @pytest.mark.parametrize(
     "data",
-    [None, [], [1, 2], {"cuts": 1}, "state", [0, "best", 0, 0, 0, []], [0, 1.0, 0, 0, 0, 5]],
+    [
+        None,
+        [],
+        [1, 2],
+        {"cuts": 1},
+        "state",
+        [0, "best", 0, 0, 0, []],
+        [0, 1.0, 0, 0, 0, 5],
+        [math.nan, 1.0, 0, 0, 0, []],
+    ],
 )
 def test_a_state_that_is_none_is_refused(data):
     with pytest.raises(ValueError, match=r"^restore: the state must be one of Plateau\(\), got "):
         restore(Plateau(), data)
+
+
+def test_a_window_of_something_else_is_refused():
+    with pytest.raises(ValueError, match=r"^restore: the state must hold numbers, got \['x'\]"):
+        restore(Plateau(), [0, 1.0, 0, 0, 0, ["x"]])
+
+
+def test_smoothing_huge_and_infinite_losses_goes_on():
+    assert heard(Plateau(smooth=2), [1e308, 1e308, 1e308]).best == 1e308
+    assert heard(Plateau(smooth=2, threshold_mode="torch"), [math.inf, -math.inf, 1.0]).nonfinite == 2
+
+
+def test_what_is_multiplied_are_schedules_and_controllers_at_least_two():
+    with pytest.raises(TypeError, match="Together: each part must be a schedule or a controller, got 5; give these"):
+        Together((5, Plateau()))
+    with pytest.raises(ValueError, match="Together: there must be at least two parts, got 1; use the one itself"):
+        Together((Plateau(),))
+    with pytest.raises(TypeError, match="Plateau: metric must be a name, got"):
+        Plateau(metric="a\nb")

@@ -50,7 +50,29 @@ def test_a_second_spike_starts_from_where_the_recovery_was_and_stays_above_the_f
     losses[200] = losses[225] = losses[226] = 6.0
     _, values = follow(SpikeGuard(factor=0.1, recover=50, floor=0.02), losses)
     assert values[226] == pytest.approx(0.1 * (0.1 + 0.9 * 25 / 50), rel=1e-9)
-    assert values[227] == pytest.approx(0.02, rel=1e-9)
+    assert values[227] == values[226]  # the same spike still
+    losses[229] = 6.0
+    _, values = follow(SpikeGuard(factor=0.1, recover=50, floor=0.02), losses)
+    assert values[230] == pytest.approx(0.02, rel=1e-9)
+
+
+def test_a_loss_that_stays_higher_is_a_new_level_after_a_while():
+    guard = SpikeGuard(factor=0.1, recover=50, settle=20)
+    losses = [*noisy(300), *(loss + 3 for loss in noisy(600, seed=1))]
+    state, values = follow(guard, losses)
+    assert state.spikes == 1
+    assert values[301] == pytest.approx(0.1)
+    assert values[-1] == 1.0
+    before = follow(guard, losses[:319])[0]
+    after = guard.observe(before, 320, {"loss": losses[319]})
+    assert guard.why(before, after).startswith("spike guard: loss has a new level, about ")
+
+
+def test_one_huge_loss_while_settling_does_not_blind_it():
+    losses = [1.0, 1.1, 1e200, 0.9, *[1.0] * 50, 1e6]
+    state, _ = follow(SpikeGuard(settle=20), losses)
+    assert (state.nonfinite, state.spikes) == (1, 2)
+    assert math.isfinite(state.variance)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])

@@ -228,7 +228,7 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
         ({"steps": 0}, "Horizon: steps must be a whole number of at least 1, got 0"),
         ({"steps": "soon"}, "compare: steps must be a number of steps or epochs, got 'soon'"),
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
-        ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean cosine?"),
+        ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
         ({"strategies": ['custom("halving")']}, "Notation: custom: there is no function"),
     ],

@@ -44,7 +44,7 @@ def test_longer_cycles_with_falling_peaks_have_the_same_values():
         cycle_mult=2.0,
         start_value_mult=0.5,
     )
-    assert ours("sgdr(20, length=2, height=0.5, final=0.1)", 300) == pytest.approx(found, rel=1e-12)
+    assert ours("sgdr(20, growth=2, height=0.5, final=0.1)", 300) == pytest.approx(found, rel=1e-12)
 
 
 def test_piecewise_lines_have_the_same_values():

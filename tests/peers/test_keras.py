@@ -40,7 +40,7 @@ def test_a_warm_up_comes_before_the_decay_steps(steps, warm):
 def test_restarts_have_the_same_values_with_a_floor_and_falling_heights(first, length, height):
     """Keras multiplies the height above the floor: 0.1 + 0.9 x, x the restarts without a floor."""
     other = schedules.CosineDecayRestarts(1.0, first, t_mul=length, m_mul=height, alpha=0.1)
-    ours = parse(f"0.1 + 0.9 * sgdr({first}, length={length}, height={height})").build(1000)
+    ours = parse(f"0.1 + 0.9 * sgdr({first}, growth={length}, height={height})").build(1000)
     starts = _starts(first, length, 500)
     for step in range(500):
         if (

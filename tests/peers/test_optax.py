@@ -57,16 +57,19 @@ def test_scales_at_boundaries_multiply_from_that_step_on():
     agree(Milestones((10, 20), 0.5), jax.jit(other), 40)
 
 
+@pytest.mark.parametrize("steps", [7, 99, 101])
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
-def test_one_cycle_has_the_same_values(shape):
+def test_one_cycle_has_the_same_values(shape, steps):
     """Theirs takes int(pct * steps), ours rounds a share; given in steps they are the same."""
-    steps = 101
+    peak = int(0.3 * steps)
     if shape == "cosine":
         other = optax.cosine_onecycle_schedule(steps, 1.0, pct_start=0.3, div_factor=25, final_div_factor=1e4)
-        notation = f"one_cycle(peak=30, start={1 / 25!r}, final={1 / 25 / 1e4!r})"
+        notation = f"one_cycle(peak={peak}, start={1 / 25!r}, final={1 / 25 / 1e4!r})"
     else:
-        other = optax.linear_onecycle_schedule(steps, 1.0, pct_start=0.3, pct_final=0.6, final_div_factor=1e4)
-        notation = f'one_cycle(peak=30, start={1 / 25!r}, final={1 / 25 / 1e4!r}, shape="linear", phases=3)'
+        other = optax.linear_onecycle_schedule(
+            steps, 1.0, pct_start=0.3, pct_final=(2 * peak + 0.5) / steps, final_div_factor=1e4
+        )
+        notation = f'one_cycle(peak={peak}, start={1 / 25!r}, final={1 / 25 / 1e4!r}, shape="linear", phases=3)'
     agree(parse(notation).build(steps), jax.jit(other), steps, rel=1e-11)
 
 

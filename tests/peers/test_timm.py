@@ -94,7 +94,7 @@ def test_restarts_have_the_same_values_with_a_floor_and_falling_peaks(scheduler,
         cycle_decay=height,
         cycle_limit=10**6,
     )
-    ours = recipes.sgdr(1000, first, length=length, height=height, final=0.05)
+    ours = recipes.sgdr(1000, first, growth=length, height=height, final=0.05)
     agree(ours, other, 500, rel=1e-11, near_zero=1e-13)
 
 
@@ -102,7 +102,7 @@ def test_their_restart_can_be_missed(scheduler):
     """Their cycle number is the floor of a logarithm, which falls just below a whole number in places."""
     other = theirs(scheduler.CosineLRScheduler, t_initial=3, cycle_mul=3.0, cycle_limit=100)
     assert other(363) == pytest.approx(0.0, abs=1e-12)
-    assert recipes.sgdr(1000, 3, length=3)(363) == 1.0
+    assert recipes.sgdr(1000, 3, growth=3)(363) == 1.0
 
 
 def test_their_milestones_come_one_step_early(scheduler):
@@ -113,6 +113,6 @@ def test_their_milestones_come_one_step_early(scheduler):
 def test_their_warm_up_without_prefix_jumps_into_the_decay(scheduler):
     """By default cosine, tanh and poly start counting at step 0, behind the warm-up: it never reaches the base rate."""
     other = theirs(scheduler.CosineLRScheduler, t_initial=100, warmup_t=10, warmup_lr_init=0.01)
-    ours = Ramp(0.01, 1.0, 10).take(10) >> Ramp(1.0, 0.0, 100, "cosine").shift(-10)
+    ours = parse('take(ramp(0.01, 1, 10), 10) >> shift(ramp(1, 0, 100, shape="cosine"), -10)').build(100)
     agree(ours, lambda step: other(min(step, 99)), 93)
     assert max(map(other, range(100))) < 1

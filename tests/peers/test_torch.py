@@ -35,14 +35,14 @@ def test_recipes_give_torchs_rates_at_odd_lengths(steps):
         (recipes.linear(steps, final=0.1), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.1, steps)),
         (recipes.cosine(steps, final=0.1), lambda o: lr_scheduler.CosineAnnealingLR(o, steps, 0.1)),
         (recipes.sgdr(steps * 9, steps), lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, steps)),
-        (recipes.sgdr(steps * 9, steps, length=3), lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, steps, 3)),
+        (recipes.sgdr(steps * 9, steps, growth=3), lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, steps, 3)),
     ):
         ours = [recipe(step) for step in range(steps + 1)]
         assert ours == pytest.approx(torch_rates(make, steps + 1), rel=1e-9, abs=1e-13)
 
 
 def test_restarts_equal_torchs_over_many_cycles():
-    recipe = recipes.sgdr(2000, 7, length=2)
+    recipe = recipes.sgdr(2000, 7, growth=2)
     theirs = torch_rates(lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 7, 2), 2000)
     assert [recipe(step) for step in range(2000)] == pytest.approx(theirs, rel=1e-10, abs=1e-13)
 
@@ -102,4 +102,4 @@ def test_torchs_restarts_by_step_number_miss_one_that_ours_makes():
     optimizer.step()
     scheduler.step(363)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-12)
-    assert parse("sgdr(3, length=3)").build(1000)(363) == 1.0
+    assert parse("sgdr(3, growth=3)").build(1000)(363) == 1.0

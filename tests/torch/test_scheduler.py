@@ -172,7 +172,7 @@ def test_controllers_hear_a_number_or_named_metrics():
 
 SCHEDULES = [
     *("constant()", "step(3)", 'multistep(["25%", "50%"])', "exponential(0.8)", "cosine()", "linear(final=0.1)"),
-    *("polynomial(2)", "rex()", "inverse_time(0.5)", "inverse_sqrt(3)", "wsd(warmup=2, decay=4)", "sgdr(3, length=2)"),
+    *("polynomial(2)", "rex()", "inverse_time(0.5)", "inverse_sqrt(3)", "wsd(warmup=2, decay=4)", "sgdr(3, growth=2)"),
     *("one_cycle()", 'warmup("25%") >> cosine()', "cyclic(2)", "tanh()", "trapezoidal()", "hold(cosine(), 3)"),
     "0.1 + 0.9 * cosine_restarts(2)",
     "warmup(2) * plateau(factor=0.5, patience=1) * spike_guard(recover=3, settle=2)",

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import click
 from rich.table import Table
 
+from ratesmith._checks import FARTHEST
 from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.data import to_data
-from ratesmith.facts import Facts, measure, sample
+from ratesmith.facts import Facts, Turns, measure, sample
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
 from ratesmith.task import TaskError, load_functions
@@ -54,47 +54,45 @@ class Shown:
 @click.option("--tokens-per-step", type=int, help="What '3Mtok' means.")
 @click.option("--samples-per-step", type=int, help="What '50ksp' means: the batch size.")
 @click.option("--functions", type=Path, metavar="FILE.py", help='The file with the function that custom("name") names.')
-@click.option("--csv", "form", flag_value="csv", help="Print the factor at every step as CSV instead.")
-@click.option("--json", "form", flag_value="json", help="Print facts, data and curve as JSON instead.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the factor at every step as CSV instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print facts, data and curve as JSON instead.")
 @click.option("--png", type=Path, metavar="FILE", help="Draw into a PNG file too (needs matplotlib).")
 @click.option("--svg", type=Path, metavar="FILE", help="Draw into an SVG file too (needs matplotlib).")
-def show(
-    notation: tuple[str, ...],
-    functions: Path | None,
-    form: str | None,
-    png: Path | None,
-    svg: Path | None,
-    **length: Any,
-) -> None:
+def show(notation: tuple[str, ...], functions: Path | None, as_csv: bool, as_json: bool, **options: Any) -> None:
     """Draw schedules in the terminal, overlaid, and tell what they do, as shares of the initial rate.
 
     Values with a length of their own, such as 'Ramp(1, 0, 500)', need no --steps.
     """
-    with user_mistakes(TaskError, OSError):
-        horizon = _horizon(**length)
+    files = {form: options.pop(form) for form in ("png", "svg")}
+    if as_csv and as_json:
+        raise Mistake("show: --csv and --json print different things; give one of them")
+    with user_mistakes(TaskError, OSError, OverflowError):
+        horizon = _horizon(**options)
         known = load_functions(functions) if functions else {}
         strategies = [parse(text) for text in notation]
         controllers = [strategy.build(horizon, known) for strategy in strategies]
         steps = horizon.steps if horizon else max(_own_length(controller) for controller in controllers)
         shown = [_look(str(text), controller, steps) for text, controller in zip(strategies, controllers, strict=True)]
-        for file in (png, svg):
+        for form, file in files.items():
             if file:
-                _draw(shown, steps, horizon, file, "png" if file is png else "svg")
-    if form == "csv":
-        _print_csv(shown, steps, horizon)
-    elif form == "json":
-        click.echo(json.dumps(_as_data(shown, steps), indent=1, allow_nan=False))
-    else:
-        _print_picture(shown, steps, horizon)
-        _print_facts(shown)
-        _print_values(shown, steps, horizon)
-        if any(isinstance(one.controller, Adaptive) for one in shown):
-            click.echo(
-                "plateau, greedy and spike_guard listen to a metric: here, with nothing measured, they do nothing."
-            )
-    for file in (png, svg):
+                _draw(shown, steps, horizon, file, form)
+        if as_csv:
+            _print_csv(shown, steps, horizon)
+        elif as_json:
+            click.echo(json.dumps(_as_data(shown, steps), indent=1, allow_nan=False))
+        else:
+            _print_all(shown, steps, horizon)
+    for file in files.values():
         if file:
-            click.echo(f"Drawn into {file}", err=bool(form))
+            click.echo(f"Drawn into {file}", err=as_csv or as_json)
+
+
+def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
+    _print_picture(shown, steps, horizon)
+    _print_facts(shown)
+    _print_values(shown, steps, horizon)
+    if any(isinstance(one.controller, Adaptive) for one in shown):
+        click.echo("plateau, greedy and spike_guard listen to a metric: here, with nothing measured, they do nothing.")
 
 
 def _horizon(
@@ -103,6 +101,8 @@ def _horizon(
     if epochs is not None:
         if steps is not None or steps_per_epoch is None:
             raise Mistake("show: --epochs goes with --steps-per-epoch and without --steps; drop one or add the other")
+        if not 0 < epochs <= FARTHEST / max(steps_per_epoch, 1):
+            raise Mistake(f"show: --epochs must be a finite number above 0, got {epochs:g}; give such a number")
         steps = round(epochs * steps_per_epoch)
     if steps is None and (steps_per_epoch or any(units.values())):
         raise Mistake("show: the length of training must be given; add --steps N or --epochs N")
@@ -114,10 +114,10 @@ def _own_length(controller: Any) -> int:
 
 
 def _look(text: str, controller: Any, steps: int) -> Shown:
-    turns: Callable[[int], list[int]] = getattr(controller, "_turns", lambda until: [])
+    turns: Turns = getattr(controller, "_turns", lambda since, until: [])
     state = controller.init()
-    facts = measure(lambda step: controller.value(state, step), steps, turns, endless=False)
-    return Shown(text, controller, facts, turns(steps))
+    facts = measure(lambda step: controller.value(state, step), steps, turns, own_length=steps)
+    return Shown(text, controller, facts, turns(0, steps))
 
 
 def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
@@ -174,7 +174,8 @@ def _print_csv(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["step", *(["epoch"] if unit > 1 else []), *(one.text for one in shown)])
     for step in range(steps + 1):
-        writer.writerow([step, *([repr(step / unit)] if unit > 1 else []), *(repr(one.at(step)) for one in shown)])
+        epoch = [repr(step / unit)] if unit > 1 else []
+        writer.writerow([step, *epoch, *(repr(one.at(step)) for one in shown)])
 
 
 def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:

@@ -105,16 +105,21 @@ class Together(Adaptive[tuple[Any, ...]]):
         """Open those inside, and multiply schedules that stand side by side."""
         flat: list[Any] = []
         for part in self.parts:
+            if not hasattr(part, "observe"):
+                raise TypeError(f"Together: each part must be a schedule or a controller, got {part!r}; give these")
             for own in part.parts if isinstance(part, Together) else (part,):
                 if flat and isinstance(own, Schedule) and isinstance(flat[-1], Schedule):
                     flat[-1] = Product((flat[-1], own))
                 else:
                     flat.append(own)
+        if len(flat) < 2:
+            raise ValueError(f"Together: there must be at least two parts, got {len(flat)}; use the one itself")
         object.__setattr__(self, "parts", tuple(flat))
 
     def __str__(self) -> str:
         """Give the parts with * between them."""
-        return " * ".join(f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.parts)
+        loose = (Sequence, Sum, Product)
+        return " * ".join(f"({part})" if isinstance(part, loose) else str(part) for part in self.parts)
 
     def init(self) -> tuple[Any, ...]:
         """Give one first state per part."""
@@ -131,9 +136,9 @@ class Together(Adaptive[tuple[Any, ...]]):
             value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
         return value
 
-    def _turns(self, until: int) -> list[int]:
+    def _turns(self, since: int, until: int) -> list[int]:
         schedules = [part for part in self.parts if isinstance(part, Schedule)]
-        return sorted({turn for part in schedules for turn in part._turns(until)})
+        return sorted({turn for part in schedules for turn in part._turns(since, until)})
 
     def why(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
         """Say what every part did."""
@@ -159,7 +164,7 @@ def restore(controller: Controller[State], data: Any) -> State:
 
 def _shaped(like: Any, data: Any, controller: Any) -> Any:
     whole = isinstance(data, (list, tuple)) and (not hasattr(like, "_fields") or len(data) == len(like))
-    if not isinstance(like, tuple) and (data is None or isinstance(data, numbers.Real)):
+    if not isinstance(like, tuple) and (data is None or _is_number(data)):
         return data
     if not isinstance(like, tuple) or not whole:
         raise ValueError(
@@ -171,7 +176,19 @@ def _shaped(like: Any, data: Any, controller: Any) -> Any:
         if len(data) != len(like):
             raise ValueError(f"restore: the state must have {len(like)} parts, got {len(data)}; load the right one")
         return tuple(_shaped(own, value, controller) for own, value in zip(like, data, strict=True))
+    if not all(map(_is_number, data)):
+        raise ValueError(f"restore: the state must hold numbers, got {data!r}; load the state of this controller")
     return tuple(data)
+
+
+def _is_number(data: Any) -> bool:
+    return isinstance(data, (int, float)) and not isinstance(data, bool) and data == data  # not NaN
+
+
+def named(who: str, metric: Any) -> None:
+    """Refuse a metric's name that is no text that can be written."""
+    if not isinstance(metric, str) or not metric.isprintable():
+        raise TypeError(f'{who}: metric must be a name, got {metric!r}; write metric="loss"')
 
 
 def heard(who: str, metric: str, metrics: Mapping[str, float]) -> float:
@@ -207,7 +224,7 @@ def improves(measured: float, best: float | None, threshold: float, threshold_mo
 def average(recent: tuple[float, ...], measured: float, most: int) -> tuple[tuple[float, ...], float]:
     """Give the last `most` measurements with this one, and their mean."""
     recent = (*recent, measured)[-most:]
-    return recent, math.fsum(recent) / len(recent)
+    return recent, math.fsum(value / len(recent) for value in recent)
 
 
 def plural(count: int, thing: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, average, heard, improves, one_of, plural
+from ratesmith.controllers.base import Adaptive, average, heard, improves, named, one_of, plural
 
 
 class GreedyState(NamedTuple):
@@ -75,8 +75,7 @@ class Greedy(Adaptive[GreedyState]):
         object.__setattr__(self, "threshold", finite("Greedy", "threshold", self.threshold, least=0.0))
         object.__setattr__(self, "floor", finite("Greedy", "floor", self.floor, least=0.0, most=1.0))
         object.__setattr__(self, "ceiling", finite("Greedy", "ceiling", self.ceiling, least=1.0))
-        if not isinstance(self.metric, str):
-            raise TypeError(f'Greedy: metric must be a name, got {self.metric!r}; write metric="loss"')
+        named("Greedy", self.metric)
         one_of("Greedy", "threshold_mode", self.threshold_mode, ("rel", "abs"))
         one_of("Greedy", "mode", self.mode, ("min", "max"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, average, heard, improves, one_of, plural
+from ratesmith.controllers.base import Adaptive, average, heard, improves, named, one_of, plural
 
 
 class PlateauState(NamedTuple):
@@ -71,8 +71,7 @@ class Plateau(Adaptive[PlateauState]):
         object.__setattr__(self, "cooldown", whole("Plateau", "cooldown", self.cooldown, least=0))
         object.__setattr__(self, "floor", finite("Plateau", "floor", self.floor, least=0.0, most=1.0))
         object.__setattr__(self, "smooth", whole("Plateau", "smooth", self.smooth, least=1))
-        if not isinstance(self.metric, str):
-            raise TypeError(f'Plateau: metric must be a name, got {self.metric!r}; write metric="loss"')
+        named("Plateau", self.metric)
         if not isinstance(self.on_worsening, bool):
             raise TypeError(
                 f"Plateau: on_worsening must be True or False, got {self.on_worsening!r}; write one of them"
@@ -88,9 +87,10 @@ class Plateau(Adaptive[PlateauState]):
         """Count a measurement, and cut when too many in a row did not improve."""
         cuts, best, bad, cooldown, nonfinite, recent = state
         measured = heard("Plateau", self.metric, metrics)
-        judged = math.isfinite(measured) or self.threshold_mode == "torch"
-        nonfinite += not math.isfinite(measured)
-        if judged and self.smooth > 1:
+        usable = math.isfinite(measured)
+        judged = usable or self.threshold_mode == "torch"
+        nonfinite += not usable
+        if usable and self.smooth > 1:
             recent, measured = average(recent, measured, self.smooth)
         if judged and self._better(measured, best):
             best, bad = measured, 0

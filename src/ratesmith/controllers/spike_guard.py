@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, heard
+from ratesmith.controllers.base import Adaptive, heard, named
 from ratesmith.shapes import Ramp
+
+FAR: Final = 1e75
+"""A loss beyond this is as good as infinite; its square can still be added."""
 
 
 class SpikeGuardState(NamedTuple):
@@ -31,6 +34,8 @@ class SpikeGuardState(NamedTuple):
     """Measurements that were NaN or infinite."""
     last: float | None = None
     """The measurement of the last spike; None where it was not finite."""
+    streak: int = 0
+    """Spikes in a row."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,10 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
 
     A spike is a measurement more than `threshold` standard deviations above the mean, both of the measurements before
     it, exponentially weighted over about `window` of them (plain over fewer), and at least `least` of their mean's
-    size above it; or one that is not finite. None is called before `settle` measurements. A spike changes neither mean
-    nor deviation. In a recovery, the next spike starts from the factor reached. `floor` bounds the factor.
+    size above it; or one that is not finite, or beyond 1e75. None is called before `settle` measurements. A spike
+    changes neither mean nor deviation; one right after another belongs to the same spike, and only puts the recovery
+    off, while a new one in a recovery cuts the factor reached. After `settle` in a row the loss has a new level, and
+    mean and deviation begin anew. `floor` bounds the factor.
     Formula: after a spike at step s, `low + (1 - low) * (step - s) / recover`, low the factor before it times `factor`.
     Feed it the training loss often, as once an update: one measurement an epoch sees few spikes.
     Sources: loss spikes in Chowdhery et al., "PaLM", 2022, arXiv 2204.02311; the moving z-score in Kumar et al.,
@@ -74,8 +81,7 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
         for name in ("threshold", "least"):
             object.__setattr__(self, name, finite("SpikeGuard", name, getattr(self, name), least=0.0))
         object.__setattr__(self, "floor", finite("SpikeGuard", "floor", self.floor, least=0.0, most=1.0))
-        if not isinstance(self.metric, str):
-            raise TypeError(f'SpikeGuard: metric must be a name, got {self.metric!r}; write metric="loss"')
+        named("SpikeGuard", self.metric)
 
     def init(self) -> SpikeGuardState:
         """Give the state before any measurement."""
@@ -84,24 +90,27 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
     def observe(self, state: SpikeGuardState, step: int, metrics: Mapping[str, float]) -> SpikeGuardState:
         """Answer a spike, or take the measurement into mean and variance."""
         measured = heard("SpikeGuard", self.metric, metrics)
-        if not math.isfinite(measured):
-            state = state._replace(nonfinite=state.nonfinite + 1)
-            return self._answer(state, step, None)
+        if not abs(measured) <= FAR:
+            return self._answer(state._replace(nonfinite=state.nonfinite + 1), step, None)
         above = measured - state.mean
         limit = max(self.threshold * math.sqrt(state.variance), self.least * abs(state.mean))
         if state.heard >= self.settle and above > limit:
-            return self._answer(state, step, measured)
+            if state.streak + 1 < self.settle:
+                return self._answer(state, step, measured)
+            state, above = state._replace(heard=0, mean=0.0, variance=0.0), measured
         count = state.heard + 1
         weight = 1 / min(count, self.window)
         return state._replace(
             heard=count,
             mean=state.mean + weight * above,
             variance=(1 - weight) * (state.variance + weight * above * above) if state.heard else 0.0,
+            streak=0,
         )
 
     def _answer(self, state: SpikeGuardState, step: int, measured: float | None) -> SpikeGuardState:
-        low = max(self.value(state, step) * self.factor, self.floor)
-        return state._replace(spikes=state.spikes + 1, at=int(step), low=low, last=measured)
+        low = state.low if state.streak else max(self.value(state, step) * self.factor, self.floor)
+        spikes, streak = state.spikes + (not state.streak), state.streak + 1
+        return state._replace(spikes=spikes, at=int(step), low=low, last=measured, streak=streak)
 
     def value(self, state: SpikeGuardState, step: int) -> float:
         """Give 1, or after a spike how far the recovery is."""
@@ -109,6 +118,8 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
 
     def why(self, before: SpikeGuardState, after: SpikeGuardState) -> str:
         """Say which measurement was a spike."""
+        if before.streak and not after.streak and after.heard < before.heard:
+            return f"spike guard: {self.metric} has a new level, about {after.mean:.6g}"
         if after.spikes == before.spikes:
             return ""
         jump: Any = (

@@ -20,16 +20,16 @@ def hold(horizon: Horizon | int, schedule: Schedule, every: int | str = "1ep") -
 
 
 def repeat(
-    horizon: Horizon | int, schedule: Schedule, times: int | None = None, *, height: float = 1.0, length: float = 1.0
+    horizon: Horizon | int, schedule: Schedule, times: int | None = None, *, height: float = 1.0, growth: float = 1.0
 ) -> Schedule:
-    """Any schedule again and again: `times` cycles, or for ever, each `height` times as high, `length` times as long.
+    """Any schedule again and again: `times` cycles, or for ever, each `height` times as high, `growth` times as long.
 
     >>> from ratesmith import Ramp
     >>> saw = repeat(100, Ramp(1.0, 0.0, 10), height=0.5)
     >>> saw(0), saw(5), saw(10), saw(15)
     (1.0, 0.5, 0.5, 0.25)
     """
-    return _known("repeat", schedule).repeat(times, height=height, length=length)
+    return _known("repeat", schedule).repeat(times, height=height, growth=growth)
 
 
 def shift(horizon: Horizon | int, schedule: Schedule, by: int | str) -> Schedule:

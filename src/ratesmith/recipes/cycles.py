@@ -43,19 +43,19 @@ def sgdr(
     horizon: Horizon | int,
     first: int | str,
     *,
-    length: float = 1.0,
+    growth: float = 1.0,
     height: float = 1.0,
     final: float = 0.0,
     warmup: int | str = 0,
 ) -> Schedule:
-    """Cosine with warm restarts: cycles from the base rate to `final`, each `length` times as long, `height` as high.
+    """Cosine with warm restarts: cycles from the base rate to `final`, each `growth` times as long, `height` as high.
 
-    Formula: in cycle i, which lasts `round(first * length ** i)` steps,
+    Formula: in cycle i, which lasts `round(first * growth ** i)` steps,
     `final + (height ** i - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed. A `warmup` inside
     the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle.
-    Source: Loshchilov and Hutter, "SGDR", 2017 (length is T_mult).
+    Source: Loshchilov and Hutter, "SGDR", 2017 (growth is T_mult).
 
-    >>> schedule = sgdr(70, first=10, length=2)
+    >>> schedule = sgdr(70, first=10, growth=2)
     >>> [round(schedule(step), 3) for step in (0, 5, 10, 20, 29, 30)]
     [1.0, 0.5, 1.0, 0.5, 0.006, 1.0]
     """
@@ -66,7 +66,7 @@ def sgdr(
         raise ValueError(f"sgdr: warmup must be at most the first cycle of {one} steps, got {up}; make it shorter")
 
     def cycles(low: float, high: float, height: float) -> Schedule:
-        return (Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")).repeat(height=height, length=length)
+        return (Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")).repeat(height=height, growth=growth)
 
     if height == 1.0 or floor == 0.0:
         return cycles(floor, 1.0, height)

@@ -210,4 +210,4 @@ def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) 
 def _numbers(who: str, factors: Iterable[float]) -> tuple[float, ...]:
     if isinstance(factors, str) or not isinstance(factors, Iterable):
         raise TypeError(f"{who}: factors must be a list of numbers, got {factors!r}; write [1, 0.1]")
-    return tuple(finite(who, "a factor", factor) for factor in factors)
+    return tuple(finite(who, "a factor", factor, least=0.0) for factor in factors)

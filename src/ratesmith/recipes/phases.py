@@ -33,7 +33,8 @@ def ramp(
     (0.5, 1.0, 1.5, 10)
     """
     known = Horizon.of(horizon)
-    return Ramp(start, end, known.left if length is None else known.resolve(length), shape)
+    low, high = finite("ramp", "start", start, least=0.0), finite("ramp", "end", end, least=0.0)
+    return Ramp(low, high, known.left if length is None else known.resolve(length), shape)
 
 
 def inverse_sqrt(horizon: Horizon | int, length: int | str, *, start: float = 0.0) -> Schedule:
@@ -63,7 +64,7 @@ def noam(horizon: Horizon | int, d_model: int, length: int | str, *, scale: floa
     rise = inverse_sqrt(horizon, length)
     wide = whole("noam", "d_model", d_model, least=1)
     peak: float = (wide * Horizon.of(horizon).resolve(length)) ** -0.5
-    return finite("noam", "scale", scale) * peak * rise
+    return finite("noam", "scale", scale, least=0.0) * peak * rise
 
 
 def wsd(
@@ -141,7 +142,7 @@ def one_cycle(
     Formula: a ramp of that shape from `start` to 1 in `peak` steps, then one from 1 to `final` in the rest. With three
     phases the second goes back to `start` in `peak` steps, and the third on to `final`. The base rate is the highest.
     torch's OneCycleLR(max_lr, total_steps=T) has its peak one step earlier, and its end at the last update, not after
-    it: `one_cycle(T - 1, peak=pct_start * T - 1)`.
+    it: where pct_start * T is whole, `one_cycle(T - 1, peak=pct_start * T - 1)`.
     Source: Smith and Topin, "Super-convergence", 2018, arXiv 1708.07120.
 
     >>> schedule = one_cycle(100, start=0.1, final=0.0, shape="linear")

@@ -13,7 +13,12 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]], file: Path, form: st
     figure = Figure(figsize=(7.2, 3.6), dpi=150, layout="constrained")
     axes = figure.subplots()
     for label, points in curves.items():
-        axes.plot([step / steps_per_epoch for step, _ in points], [value for _, value in points], label=label, lw=1.6)
+        axes.plot(
+            [step / steps_per_epoch for step, _ in points],
+            [value for _, value in points],
+            label=label.replace("$", r"\$"),
+            lw=1.6,
+        )
     axes.set(xlabel="epoch" if steps_per_epoch > 1 else "step", ylabel="factor of the initial rate")
     axes.set_xlim(0, max(step for points in curves.values() for step, _ in points) / steps_per_epoch)
     axes.set_ylim(min(0.0, *axes.get_ylim()), None)

@@ -28,7 +28,8 @@ class Schedule(abc.ABC):
     and depends on nothing else. Its values are factors of a base value, usually the optimizer's own learning rate.
     `step` is the number of optimizer updates already made, so `schedule(0)` serves the first update.
 
-    `str(schedule)` is notation, which `ratesmith.parse` reads back to an equal value.
+    `str(schedule)` is notation, which `ratesmith.parse` reads back to an equal value (up to 4 KiB; `to_data` and
+    `from_data` keep longer ones too).
 
     It is also the simplest controller: one with no state, that hears nothing.
     """
@@ -42,8 +43,8 @@ class Schedule(abc.ABC):
     def _at(self, t: Any, xp: Any) -> Any:
         """Give the value at `t`, a number or an array, with the operations of the namespace `xp`."""
 
-    def _turns(self, until: int) -> list[int]:
-        """Give the steps after 0 and up to `until` at which the formula changes, rising; far too many need not all."""
+    def _turns(self, since: int, until: int) -> list[int]:
+        """Give the steps after `since` and up to `until` at which the formula changes, the first of very many."""
         return []
 
     def __call__(self, step: Any) -> Any:
@@ -88,11 +89,11 @@ class Schedule(abc.ABC):
 
     __radd__ = __add__
 
-    def repeat(self, times: int | None = None, *, height: float = 1.0, length: float = 1.0) -> Repeat:
-        """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `length` times as long."""
+    def repeat(self, times: int | None = None, *, height: float = 1.0, growth: float = 1.0) -> Repeat:
+        """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `growth` times as long."""
         from ratesmith.schedule.transform import Repeat
 
-        return Repeat(self, times, height, length)
+        return Repeat(self, times, height, growth)
 
     def shift(self, by: int) -> Shift:
         """Begin `by` steps later, waiting at the first value; a negative `by` begins that far in."""
@@ -149,16 +150,16 @@ class Schedule(abc.ABC):
         (1.0, 10, 0.25, 0.75, 0.5)
         """
         length = self.steps if steps is None else whole("facts", "steps", steps, least=1)
-        return measure(self, length, self._turns, endless=self.steps is None)
+        return measure(self, length, self._turns, own_length=self.steps)
 
     def explain(self, steps: int | None = None) -> str:
         """Say the facts in plain sentences.
 
         >>> from ratesmith import Ramp
         >>> print((Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).explain())
-        It lasts 40 steps, begins at 0 and ends at 0 (its last update uses 0.03333).
-        It rises for 10 steps (25 %) to its peak 1 at step 10.
-        It falls for 30 steps (75 %).
+        It lasts 40 steps. It begins at 0 and ends at 0; the last update uses 0.03333.
+        Its peak is 1, reached at step 10 (25 % of the way).
+        From step 10 on it is below its peak (75 %).
         Its mean is 0.5.
         It changes shape at step 10.
         """
@@ -167,7 +168,12 @@ class Schedule(abc.ABC):
     def _repr_html_(self) -> str:
         """Show it in a notebook: a small picture over its notation."""
         found = self.facts()
-        return picture(self, found.steps, self._turns(found.steps), str(self))
+        return picture(self, found.steps, self._turns(0, found.steps), str(self))
+
+
+def multiples(every: int, since: int, until: int) -> list[int]:
+    """Give the first multiples of a number after `since` and up to `until`."""
+    return list(range((max(since, 0) // every + 1) * every, until + 1, every)[:MOST_TURNS])
 
 
 def _reach(value: Any) -> int:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from ratesmith._arrays import NUMBERS, bounded
-from ratesmith._checks import finite, whole
+from ratesmith import _text
+from ratesmith._arrays import NUMBERS, bounded, largest
+from ratesmith._checks import FARTHEST, finite, whole
 from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
+
+MOST_JOINED: Final = 100
+"""Parts that are written with operators between them; more become a list."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,10 @@ class Constant(Schedule):
             object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.factor if xp is NUMBERS else xp.full(t.shape, self.factor)
+        if xp is NUMBERS:
+            return self.factor
+        most = largest(t, xp)
+        return xp.full(t.shape, min(max(self.factor, -most), most))
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Sequence(Schedule):
                 )
             starts.append(starts[-1] + part.steps)
         last = parts[-1].steps
+        if starts[-1] + (last or 0) > FARTHEST:
+            raise ValueError("Sequence: the parts must last at most 2**62 steps in all, got more; make them shorter")
         object.__setattr__(self, "parts", tuple(parts))
         object.__setattr__(self, "steps", None if last is None else starts[-1] + last)
         object.__setattr__(self, "_starts", tuple(starts))
@@ -72,7 +82,7 @@ class Sequence(Schedule):
 
     def __str__(self) -> str:
         """Give the parts with >> between them."""
-        return " >> ".join(map(str, self.parts)) if len(self.parts) > 1 else f"Sequence([{self.parts[0]}])"
+        return " >> ".join(map(str, self.parts)) if 1 < len(self.parts) <= MOST_JOINED else _text.call(self)
 
     def _at(self, t: Any, xp: Any) -> Any:
         if xp is NUMBERS:
@@ -83,13 +93,15 @@ class Sequence(Schedule):
             value = xp.where(t >= start, part._at(t - start, xp), value)
         return value
 
-    def _turns(self, until: int) -> list[int]:
+    def _turns(self, since: int, until: int) -> list[int]:
         found: set[int] = set()
         for start, part in zip(self._starts, self.parts, strict=True):
-            if start <= until and len(found) < MOST_TURNS:
-                last = until - start if part.steps is None else min(part.steps, until - start)
-                found |= {start, *(start + turn for turn in part._turns(last))}
-        return sorted(found - {0})
+            end = until if part.steps is None else min(start + part.steps, until)
+            if start > until or len(found) > MOST_TURNS:
+                break
+            if end > since:
+                found |= {start, *(start + turn for turn in part._turns(since - start, end - start))}
+        return sorted(turn for turn in found if max(since, 0) < turn)[:MOST_TURNS]
 
 
 @dataclass(frozen=True)
@@ -111,10 +123,9 @@ class Product(Schedule):
 
     def __post_init__(self) -> None:
         """Open inner products and multiply their numbers."""
-        scale = finite("Product", "scale", self.scale)
+        flat, scale = _opened(Product, "factors", self.factors), finite("Product", "scale", self.scale)
         for factor in self.factors:
             scale *= factor.scale if isinstance(factor, Product) else 1.0
-        flat = _opened(Product, "factors", self.factors)
         object.__setattr__(self, "factors", tuple(flat))
         object.__setattr__(self, "scale", finite("Product", "scale", scale))
         object.__setattr__(self, "steps", _longest(flat))
@@ -122,18 +133,20 @@ class Product(Schedule):
 
     def __str__(self) -> str:
         """Give the number and the factors with * between them."""
+        if len(self.factors) > MOST_JOINED:
+            return _text.call(self)
         factors = [f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.factors]
         number = [] if self.scale == 1.0 and len(factors) > 1 else [repr(self.scale)]
         return " * ".join(number + factors)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        value = self.scale
+        value = self.scale if xp is NUMBERS else min(max(self.scale, -largest(t, xp)), largest(t, xp))
         for factor in self.factors:
             value = bounded(value * factor._at(t, xp), xp)
         return value
 
-    def _turns(self, until: int) -> list[int]:
-        return sorted({turn for factor in self.factors for turn in factor._turns(until)})
+    def _turns(self, since: int, until: int) -> list[int]:
+        return sorted({turn for factor in self.factors for turn in factor._turns(since, until)})[:MOST_TURNS]
 
 
 @dataclass(frozen=True)
@@ -155,10 +168,9 @@ class Sum(Schedule):
 
     def __post_init__(self) -> None:
         """Open inner sums and add their numbers."""
-        offset = finite("Sum", "offset", self.offset)
+        flat, offset = _opened(Sum, "parts", self.parts), finite("Sum", "offset", self.offset)
         for part in self.parts:
             offset += part.offset if isinstance(part, Sum) else 0.0
-        flat = _opened(Sum, "parts", self.parts)
         object.__setattr__(self, "parts", tuple(flat))
         object.__setattr__(self, "offset", finite("Sum", "offset", offset))
         object.__setattr__(self, "steps", _longest(flat))
@@ -166,6 +178,8 @@ class Sum(Schedule):
 
     def __str__(self) -> str:
         """Give the number and the parts with + between them."""
+        if len(self.parts) > MOST_JOINED:
+            return _text.call(self)
         parts = [f"({part})" if isinstance(part, Sequence) else str(part) for part in self.parts]
         number = [] if self.offset == 0.0 and len(parts) > 1 else [repr(self.offset)]
         return " + ".join(number + parts)
@@ -176,13 +190,15 @@ class Sum(Schedule):
             value = bounded(value + part._at(t, xp), xp)
         return value
 
-    def _turns(self, until: int) -> list[int]:
-        return sorted({turn for part in self.parts for turn in part._turns(until)})
+    def _turns(self, since: int, until: int) -> list[int]:
+        return sorted({turn for part in self.parts for turn in part._turns(since, until)})[:MOST_TURNS]
 
 
 def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
     """Give the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
     flat: list[Schedule] = []
+    if not isinstance(parts, Iterable) or isinstance(parts, str):
+        raise TypeError(f"{kind.__name__}: parts must be a list of schedules, got {parts!r}; give [a, b]")
     for part in parts:
         if not isinstance(part, Schedule):
             raise TypeError(f"{kind.__name__}: each part must be a schedule, got {part!r}; give Schedule values")

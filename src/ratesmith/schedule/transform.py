@@ -7,22 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratesmith._arrays import bounded, passed, pick, scaled
-from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, most_power, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
+from ratesmith._arrays import bounded, passed, pick, power, scaled
+from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, whole
+from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, nesting
 
 
 @dataclass(frozen=True)
 class Repeat(Schedule):
     """A schedule that begins again at its end, `times` times in all or for ever (None).
 
-    Formula: cycle i starts where cycle i - 1 ends, lasts `round(schedule.steps * length ** i)` steps, and its values
+    Formula: cycle i starts where cycle i - 1 ends, lasts `round(schedule.steps * growth ** i)` steps, and its values
     are `height ** i * schedule(u)`, u the share of the cycle that has passed times `schedule.steps`. After the last
     cycle its end value stays. Raises ValueError for a schedule that never ends, or lasts 0 steps.
-    Source: Loshchilov and Hutter, "SGDR", 2017 (length is its T_mult); Smith, "Cyclical learning rates", 2017.
+    Source: Loshchilov and Hutter, "SGDR", 2017 (growth is its T_mult); Smith, "Cyclical learning rates", 2017.
 
     >>> from ratesmith import Ramp
-    >>> saw = Ramp(1.0, 0.0, 2).repeat(3, height=0.5, length=2)
+    >>> saw = Ramp(1.0, 0.0, 2).repeat(3, height=0.5, growth=2)
     >>> [saw(step) for step in (0, 1, 2, 4, 5, 6, 10, 14, 99)], saw.steps
     ([1.0, 0.5, 0.5, 0.25, 0.125, 0.25, 0.125, 0.0, 0.0], 14)
     """
@@ -30,7 +30,7 @@ class Repeat(Schedule):
     schedule: Schedule
     times: int | None = None
     height: float = 1.0
-    length: float = 1.0
+    growth: float = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
     _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
     _longest: int = field(init=False, compare=False, repr=False)
@@ -46,18 +46,18 @@ class Repeat(Schedule):
         if self.times is not None:
             object.__setattr__(self, "times", whole("Repeat", "times", self.times, least=1))
         object.__setattr__(self, "height", finite("Repeat", "height", self.height, least=0.0))
-        object.__setattr__(self, "length", finite("Repeat", "length", self.length, least=1.0))
+        object.__setattr__(self, "growth", finite("Repeat", "growth", self.growth, least=1.0))
         starts = [0]
-        if self.length > 1.0:
+        if self.growth > 1.0:
             while starts[-1] < FARTHEST and (self.times is None or len(starts) <= self.times):
-                cycle = round(min(self.schedule.steps * self.length ** (len(starts) - 1), FARTHEST))
+                cycle = round(min(self.schedule.steps * self.growth ** (len(starts) - 1), FARTHEST))
                 starts.append(starts[-1] + cycle)
                 if len(starts) > MOST_CYCLES:
                     raise ValueError(
-                        f"Repeat: at most {MOST_CYCLES} cycles of growing length can be laid out, got more with length "
-                        f"{self.length!r}; give times, or a length further from 1"
+                        f"Repeat: at most {MOST_CYCLES} cycles that grow can be laid out, got more with growth "
+                        f"{self.growth!r}; give times, or a growth further from 1"
                     )
-        ends = starts[-1] if self.length > 1.0 else self.schedule.steps * (self.times or 0)
+        ends = starts[-1] if self.growth > 1.0 else self.schedule.steps * (self.times or 0)
         object.__setattr__(self, "steps", None if self.times is None else ends)
         object.__setattr__(self, "_starts", tuple(starts))
         object.__setattr__(self, "_longest", starts[-1] - starts[-2] if len(starts) > 1 else ends)
@@ -65,7 +65,7 @@ class Repeat(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         one = self.schedule.steps or 1
         t = xp.clip(t, 0, self.steps)
-        if self.length == 1.0:
+        if self.growth == 1.0:
             cycle = t // one if self.times is None else xp.clip(t // one, 0, self.times - 1)
             inner = t - cycle * one
         else:
@@ -76,23 +76,25 @@ class Repeat(Schedule):
         value = self.schedule._at(inner, xp)
         if self.height == 1.0:
             return value
-        return bounded(value * self.height ** xp.clip(cycle, 0, most_power(self.height)), xp)
+        return bounded(value * power(self.height, cycle, xp), xp)
 
-    def _turns(self, until: int) -> list[int]:
+    def _turns(self, since: int, until: int) -> list[int]:
         one = self.schedule.steps or 1
-        if self.length == 1.0:
-            most = until // one + 1 if self.times is None else self.times + 1
-            starts: Iterable[int] = range(0, one * min(most, MOST_TURNS), one)
+        until = min(until, self.steps or until)
+        if self.growth == 1.0:
+            first = max(since, 0) // one
+            last = min(until // one, first + MOST_TURNS)
+            edges: Iterable[int] = range(first * one, (last + 2) * one, one)
         else:
-            starts = self._starts
-        inner = [0, *(turn for turn in self.schedule._turns(one) if turn < one)]
+            edges = [start for start in self._starts if start <= until] + [until + 1]
+        inner = [0, *(turn for turn in self.schedule._turns(0, one) if turn < one)]
         found: set[int] = set()
-        for start, end in itertools.pairwise([*starts, FARTHEST]):
-            if start > until or len(found) > MOST_TURNS:
+        for start, end in itertools.pairwise(edges):
+            if len(found) > MOST_TURNS:
                 break
-            cycle = one if self.length == 1.0 else end - start
-            found |= {start + round(turn * cycle / one) for turn in inner}
-        return sorted(turn for turn in found if 0 < turn <= min(until, self.steps or until))
+            longer = 1.0 if self.growth == 1.0 else (end - start) / one
+            found |= {start + round(turn * longer) for turn in inner}
+        return sorted(turn for turn in found if max(since, 0) < turn <= until)[:MOST_TURNS]
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,10 @@ class Shift(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         return self.schedule._at(xp.clip(t, 0, None) - self.by, xp)
 
-    def _turns(self, until: int) -> list[int]:
-        begin = [self.by] if 0 < self.by <= until else []
-        return begin + [turn + self.by for turn in self.schedule._turns(until - self.by) if turn + self.by > 0]
+    def _turns(self, since: int, until: int) -> list[int]:
+        begin = [self.by] if max(since, 0) < self.by <= until else []
+        inner = self.schedule._turns(max(since, 0) - self.by, until - self.by)
+        return begin + [turn + self.by for turn in inner if turn + self.by > max(since, 0)]
 
 
 @dataclass(frozen=True)
@@ -156,10 +159,10 @@ class Stretch(Schedule):
             scaled(xp.clip(t, 0, self.steps), self.schedule.steps or 1, self.steps, self.steps, xp), xp
         )
 
-    def _turns(self, until: int) -> list[int]:
+    def _turns(self, since: int, until: int) -> list[int]:
         length = self.schedule.steps or 1
-        found = {round(turn * self.steps / length) for turn in self.schedule._turns(length)}
-        return sorted(turn for turn in found if 0 < turn <= until)
+        found = {round(turn * self.steps / length) for turn in self.schedule._turns(0, length)}
+        return sorted(turn for turn in found if max(since, 0) < turn <= until)
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,9 @@ class Take(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         return self.schedule._at(xp.clip(t, 0, self.steps), xp)
 
-    def _turns(self, until: int) -> list[int]:
-        return self.schedule._turns(min(until, self.steps))
+    def _turns(self, since: int, until: int) -> list[int]:
+        end = {self.steps} if max(since, 0) < self.steps <= until else set()
+        return sorted({*self.schedule._turns(since, min(until, self.steps)), *end})
 
 
 @dataclass(frozen=True)
@@ -219,8 +223,8 @@ class Clip(Schedule):
         low, high = (limit if abs(limit) < LARGEST else None for limit in (self.low, self.high))
         return xp.clip(self.schedule._at(t, xp), low, high)
 
-    def _turns(self, until: int) -> list[int]:
-        return self.schedule._turns(until)
+    def _turns(self, since: int, until: int) -> list[int]:
+        return self.schedule._turns(since, until)  # where it meets a limit is for its values to show
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,5 @@ class Hold(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         return self.schedule._at(t // self.every * self.every, xp)
 
-    def _turns(self, until: int) -> list[int]:
-        found = {-(-turn // self.every) * self.every for turn in self.schedule._turns(until)}
-        return sorted(turn for turn in found if turn <= until)
+    def _turns(self, since: int, until: int) -> list[int]:
+        return multiples(self.every, since, until if self.steps is None else min(until, self.steps))
