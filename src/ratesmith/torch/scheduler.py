@@ -61,6 +61,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     `step()` after each update; `step(metrics=...)` lets controllers hear a measurement; `step_to(k)` sets the step,
     however often it is called. With `count_updates` the optimizer's own updates are counted, through its hook, and
     `step()` does nothing but hear: an update that a gradient scaler skips does not count then.
+    `last_epoch` is the last step that was made before, as in torch; -1 begins at step 0.
     Under torch.distributed every rank hears the mean of all ranks' measurements.
 
     Rates that are tensors stay the same tensors and are written in place; one tensor that several groups share becomes
@@ -84,6 +85,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         functions: Functions = MappingProxyType({}),
         count_updates: bool = False,
         on_mismatch: str = "error",
+        last_epoch: int = -1,
     ) -> None:
         """Take the groups' present values as their base, and set those of step 0."""
         if not isinstance(optimizer, Optimizer):
@@ -91,7 +93,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         _known_choice(on_mismatch)
         # LRScheduler's own __init__ would add keys to the groups and replace optimizer.step: it is not called.
         self.optimizer = optimizer
-        self.last_epoch = 0
+        self.last_epoch = whole("ScheduleLR", "last_epoch", last_epoch, least=-1) + 1
         self._step_count = 1
         self._on_mismatch, self._functions = on_mismatch, functions
         self._horizon = None if horizon is None else Horizon.of(horizon)

@@ -1,0 +1,171 @@
+"""ScheduleLR inside the trainers that people use: the rates they train with, also after a stop."""
+
+import pytest
+import torch
+from torch import nn
+
+from ratesmith import Horizon, parse
+from ratesmith.torch import ScheduleLR
+
+# These packages warn of each other's and torch's changes, which is theirs to mend.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+STEPS = 16
+TEXT = 'warmup("25%") >> cosine()'
+EXPECTED = [0.1 * parse(TEXT).build(Horizon(STEPS))(step) for step in range(STEPS)]
+
+
+class Regression(nn.Module):
+    """A model as Hugging Face's Trainer calls one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+    def forward(self, x, labels=None):
+        output = self.layer(x)
+        return {"loss": (output - labels).square().mean(), "logits": output}
+
+
+def trained(folder, steps, *, resume=None, horizon=STEPS):
+    """Train with Hugging Face's Trainer and give the rates it logged: those of the updates made."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    model = Regression()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = ScheduleLR(optimizer, TEXT, horizon=horizon, on_mismatch="keep_new")
+    arguments = transformers.TrainingArguments(
+        str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=4,
+        save_steps=8,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    data = [{"x": torch.ones(4) * i / 64, "labels": torch.ones(1)} for i in range(64)]
+    trainer = transformers.Trainer(model, arguments, train_dataset=data, optimizers=(optimizer, scheduler))
+    trainer.train(resume_from_checkpoint=resume and str(folder / resume))
+    return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
+
+
+def test_hugging_faces_trainer_trains_with_the_schedule_and_resumes_it_exactly(tmp_path):
+    pytest.importorskip("accelerate")
+    whole = trained(tmp_path, STEPS)
+    assert whole == EXPECTED
+    assert trained(tmp_path, STEPS, resume="checkpoint-8") == EXPECTED
+
+
+def test_hugging_faces_trainer_resumed_for_longer_goes_on_with_the_longer_schedule_at_once(tmp_path):
+    pytest.importorskip("accelerate")
+    trained(tmp_path, STEPS)
+    longer = parse(TEXT).build(Horizon(2 * STEPS))
+    found = trained(tmp_path, 2 * STEPS, resume="checkpoint-16", horizon=2 * STEPS)
+    assert found[STEPS:] == [0.1 * longer(step) for step in range(STEPS, 2 * STEPS)]
+
+
+def test_accelerate_steps_saves_and_loads_it(tmp_path):
+    accelerate = pytest.importorskip("accelerate")
+
+    def prepared():
+        accelerator = accelerate.Accelerator(cpu=True)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        return (accelerator, *accelerator.prepare(model, optimizer, ScheduleLR(optimizer, TEXT, horizon=STEPS)))
+
+    def run(accelerator, model, optimizer, scheduler, steps):
+        rates = []
+        for _ in range(steps):
+            with accelerator.accumulate(model):
+                rates.append(optimizer.param_groups[0]["lr"])
+                accelerator.backward(model(torch.ones(1, 2)).sum())
+                optimizer.step()
+                scheduler.step()
+                optimizer.zero_grad()
+        return rates
+
+    first = prepared()
+    assert type(first[3]).__name__ == "AcceleratedScheduler"
+    assert run(*first, 7) == EXPECTED[:7]
+    first[0].save_state(str(tmp_path))
+    second = prepared()
+    second[0].load_state(str(tmp_path))
+    assert run(*second, STEPS - 7) == EXPECTED[7:]
+
+
+def test_lightning_steps_it_and_resumes_it_exactly(tmp_path):
+    lightning = pytest.importorskip("lightning")
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.seen = nn.Linear(4, 1), []
+
+        def training_step(self, batch, index):
+            self.seen.append(self.optimizers().param_groups[0]["lr"])
+            return self.layer(batch[0]).square().mean()
+
+        def configure_optimizers(self):
+            optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+            scheduler = ScheduleLR(optimizer, TEXT, horizon=STEPS)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def run(epochs, resume=None):
+        module = Module()
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            accelerator="cpu",
+            default_root_dir=tmp_path,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
+        batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(32, 4)), batch_size=4)
+        trainer.fit(module, batches, ckpt_path=resume)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return module.seen
+
+    assert run(2) == EXPECTED
+    assert run(1) + run(2, resume=str(tmp_path / "last.ckpt")) == EXPECTED
+
+
+def test_ignite_steps_it():
+    handlers = pytest.importorskip("ignite.handlers.param_scheduler")
+    optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+    handler = handlers.LRScheduler(ScheduleLR(optimizer, TEXT, horizon=STEPS))
+    found = []
+    for _ in range(STEPS):
+        handler(None)
+        found.append(optimizer.param_groups[0]["lr"])
+    assert found == EXPECTED
+
+
+def test_skorch_steps_it():
+    skorch = pytest.importorskip("skorch")
+    callbacks = pytest.importorskip("skorch.callbacks")
+    import numpy as np
+
+    seen = []
+
+    class Seen(callbacks.Callback):
+        def on_batch_begin(self, net, training=False, **_):
+            if training:
+                seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    net = skorch.NeuralNetRegressor(
+        nn.Linear(4, 1),
+        optimizer=torch.optim.SGD,
+        lr=0.1,
+        max_epochs=2,
+        batch_size=4,
+        train_split=None,
+        verbose=0,
+        callbacks=[
+            ("seen", Seen()),
+            ("rate", callbacks.LRScheduler(ScheduleLR, schedule=TEXT, horizon=STEPS, step_every="batch")),
+        ],
+    )
+    net.fit(np.ones((32, 4), dtype=np.float32), np.ones((32, 1), dtype=np.float32))
+    assert seen == EXPECTED
