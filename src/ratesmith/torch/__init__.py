@@ -1,6 +1,7 @@
 """PyTorch: schedules for your own loop and trainer, and training for `find` and `compare`."""
 
+from ratesmith.torch.importers import from_torch, from_transformers
 from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
 
-__all__ = ["Absolute", "ScheduleLR", "Target", "TorchTask", "apply", "tensor_rates"]
+__all__ = ["Absolute", "ScheduleLR", "Target", "TorchTask", "apply", "from_torch", "from_transformers", "tensor_rates"]
