@@ -17,7 +17,7 @@ LAYERS = [
     {"notation"},
     {"data"},
     {"task"},
-    {"finder", "experiment", "forecast", "torch", "testing"},
+    {"finder", "experiment", "forecast", "torch", "keras", "testing"},
     {"report"},
     {"cli"},
     {"__main__"},

@@ -326,6 +326,18 @@ def test_a_state_that_is_none_of_ours_is_refused_and_changes_nothing(state, mess
     assert (scheduler.last_epoch, rates(optimizer)) == (2, [0.1 * COSINE(2)])
 
 
+def test_a_state_with_one_damaged_part_changes_nothing():
+    optimizer = sgd(0.1, kind=torch.optim.AdamW, weight_decay=0.5)
+    scheduler = ScheduleLR(optimizer, COSINE, Target(Plateau(), key="weight_decay"))
+    scheduler.step_to(4)
+    state = scheduler.state_dict()
+    scheduler.step_to(2)
+    state["tracks"][1]["state"] = ["no"]
+    with pytest.raises(ValueError, match=r"^restore: the state must be one of Plateau\(\), got \['no'\]"):
+        scheduler.load_state_dict(state)
+    assert (scheduler.last_epoch, rates(optimizer)) == (2, [0.1 * COSINE(2)])
+
+
 # Tensors
 
 

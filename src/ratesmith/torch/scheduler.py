@@ -136,9 +136,15 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 "ScheduleLR: extend needs a schedule given as notation with its horizon, got a value; "
                 "make a new ScheduleLR with on_mismatch='keep_new' instead"
             )
-        self._horizon = replace(self._horizon, steps=whole("ScheduleLR", "steps", steps, least=1))
-        for track, target in zip(self._tracks, self._targets, strict=True):
-            track.follow(self._built(_inner(target)), track.state)
+        before = self._horizon
+        self._horizon = replace(before, steps=whole("ScheduleLR", "steps", steps, least=1))
+        try:
+            longer = [self._built(_inner(target)) for target in self._targets]
+        except ValueError:
+            self._horizon = before
+            raise
+        for track, controller in zip(self._tracks, longer, strict=True):
+            track.follow(controller, track.state)
         self._write()
 
     def get_lr(self) -> list[Any]:
@@ -184,12 +190,15 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         choice = _known_choice(self._on_mismatch if on_mismatch is None else on_mismatch)
         saved = _read(state_dict)
         self._refuse(saved, choice)
+        taken: list[tuple[Controller[Any], Any]] = []  # all is read before anything is changed
         for track, data in zip(self._tracks, saved, strict=True):
-            if track.text == data["schedule"]:
-                track.follow(track.controller, restore(track.controller, data["state"]))
-            elif choice == "use_saved":
-                controller = self._built(data["schedule"])
-                track.follow(controller, restore(controller, data["state"]))
+            if track.text != data["schedule"] and choice == "keep_new":
+                taken.append((track.controller, track.state))
+                continue
+            controller = track.controller if track.text == data["schedule"] else self._built(data["schedule"])
+            taken.append((controller, restore(controller, data["state"])))
+        for track, data, (controller, state) in zip(self._tracks, saved, taken, strict=True):
+            track.follow(controller, state)
             track.rebase(data["base"])
         self.last_epoch = state_dict["step"]
         self._step_count = self.last_epoch + 1
