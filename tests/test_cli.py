@@ -115,11 +115,29 @@ def test_show_draws_into_files(tmp_path, capsys):
 
 def test_without_matplotlib_a_drawing_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "ratesmith.report.figure", raising=False)
+    monkeypatch.delitem(sys.modules, "ratesmith.cli.figure", raising=False)
     assert run(["show", "cosine()", "--steps", "9", "--png", str(tmp_path / "a.png")]) == 2
     assert capsys.readouterr().err == (
-        "ratesmith: show: --png needs matplotlib.figure; run: pip install 'ratesmith[plot]'\n"
+        "ratesmith: show: --png needs matplotlib.figure; install Ratesmith with its extra [plot]\n"
     )
+
+
+def test_drawing_needs_none_of_what_comparing_needs():
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['bokeh', 'jinja2', 'scipy', 'torch']));"
+        "from ratesmith.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    arguments = ["show", "cosine()", "--steps", "9", "--png", "/dev/null"]
+    assert subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True).returncode == 0
+    ran = subprocess.run([sys.executable, "-c", code, "compare", "a.py:task"], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr == "ratesmith: compare: it needs scipy; install Ratesmith with its extra [compare]\n"
+
+
+def test_on_a_narrow_terminal_the_facts_are_sentences(capsys, monkeypatch):
+    monkeypatch.setattr("ratesmith.cli.common.WIDE", 80)
+    assert run(["show", 'warmup("10%") >> cosine()', "--steps", "1000"]) == 0
+    assert "\n  Its peak is 1, reached at step 100 (10 % of the way).\n" in capsys.readouterr().out
 
 
 def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
@@ -153,7 +171,10 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
         ),
         (["show", "cosine()", "--steps", "0"], "Horizon: steps must be a whole number of at least 1, got 0"),
         (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
-        (["show", "cosine()"], "Notation: cosine: it needs the length of training; give a horizon (--steps)"),
+        (
+            ["show", "cosine()"],
+            "Notation: cosine: it needs the length of training; give a horizon, as in .build(1000) or --steps",
+        ),
         (["show", "cosine()", "--epochs", "3"], "show: --epochs goes with --steps-per-epoch and without --steps; drop"),
         (
             ["show", "cosine()", "--steps", "9", "--epochs", "3", "--steps-per-epoch", "3"],
@@ -259,4 +280,4 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path):
         text=True,
     )
     assert found.returncode == 1
-    assert found.stderr == "ratesmith: the command line needs click; run: pip install 'ratesmith[compare]'\n"
+    assert found.stderr == "ratesmith: the command line needs click; install Ratesmith with its extra [cli]\n"

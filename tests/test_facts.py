@@ -105,7 +105,7 @@ def test_the_length_to_look_at_is_whole():
         WARM.explain(0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedules)
 def test_every_schedule_can_be_told_and_drawn(schedule):
     found = schedule.facts()

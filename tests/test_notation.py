@@ -157,8 +157,9 @@ def test_a_schedule_and_a_plateau_multiply():
             "constant() * " * 9 + "cosin() * rex()",
             f"{COSIN}\n  ...ant() * " + "constant() * " * 4 + "cosin() * rex()\n  ",
         ),
-        ("cosine() - cosine()", "Notation: a strategy is a name with options"),
-        ("-cosine()", "Notation: a strategy is a name with options"),
+        ("cosine() - cosine()", "Notation: only >>, * and + join schedules; write a difference as a + -1 * b"),
+        ("-cosine()", "Notation: only >>, * and + join schedules; write a difference as a + -1 * b"),
+        ("warmup(5%)", 'Notation: this is not notation (invalid syntax); write a share in quotes, as "5%"'),
         ("cosine(lambda: 1)", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
         ("hold(cosin(), 5)", f"{COSIN}\n  hold(cosin(), 5)\n       ^"),
         ("Sequence([cosin()])", f"{COSIN}\n  Sequence([cosin()])\n            ^"),
@@ -193,7 +194,10 @@ def test_a_mistake_is_one_line_with_a_caret_under_the_place(text, message):
         ("Shift(5, 1)", "Shift: schedule must be a schedule, got 5; give a value such as Ramp"),
         ("shift(warmup(3), 1.5)", "Shift: by must be a whole number"),
         ("warmup(3) >> hold(5, 1)", "hold: schedule must be a schedule, got 5"),
-        ('cosine(final="1e-3")', "got the text '1e-3', as YAML reads 1e-3; write 1.0e-3, or drop the quotes"),
+        (
+            'cosine(final="1e-3")',
+            "got the text '1e-3'; write it without quotes (in YAML as 1.0e-3, since 1e-3 is text)",
+        ),
         ('warmup("3Gtok") >> cosine()', "takes 3000000 of 200 steps, and nothing is left for this; make it shorter"),
         (
             "warmup(5) >> cosine(final=-1)",
@@ -291,7 +295,7 @@ def test_a_lambda_has_no_name_to_be_written_by():
 
 
 def test_a_recipe_without_a_horizon_is_refused():
-    with pytest.raises(NotationError, match="cosine: it needs the length of training; give a horizon \\(--steps\\)"):
+    with pytest.raises(NotationError, match="cosine: it needs the length of training; give a horizon, as in"):
         parse("Constant(steps=5) >> cosine()").build()
 
 

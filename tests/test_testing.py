@@ -14,7 +14,7 @@ from ratesmith.controllers import Adaptive
 from ratesmith.testing import check_controller, check_schedule
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedules)
 def test_every_schedule_of_ours_keeps_the_laws(schedule):
     check_schedule(schedule)
@@ -26,7 +26,7 @@ def test_every_schedule_of_ours_keeps_the_laws(schedule):
     | st.builds(Greedy, st.floats(0.5, 0.9), st.integers(0, 3), reset=st.integers(1, 5), smooth=st.integers(1, 4))
     | st.builds(SpikeGuard, recover=st.integers(1, 30), settle=st.integers(2, 20), threshold=st.floats(1, 6)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_controller_of_ours_keeps_the_laws_and_goes_on_from_any_measurement(controller):
     check_controller(controller)
     check_controller(Ramp(1.0, 0.0, 40) * controller * Plateau(0.5, patience=1))
@@ -96,6 +96,44 @@ class Mine(Adaptive[Counts]):
 
     def why(self, before, after):
         return None if self.what == "says nothing" else ""
+
+
+@dataclass(frozen=True)
+class Branching(Schedule):
+    steps: int = 10
+
+    def _at(self, t, xp):
+        return 1.0 if t < 5 else 0.5
+
+
+class Remembering(Mine):
+    heard = 0
+
+    def value(self, state, step):
+        return 1.0 / (1 + Remembering.heard)
+
+    def observe(self, state, step, metrics):
+        Remembering.heard += 1
+        return state
+
+
+@pytest.mark.parametrize(
+    ("check", "what", "sentence"),
+    [
+        (check_schedule, Branching(), "it must take an array, got ValueError: The truth value of an array"),
+        (check_schedule, Ramp, "it must be an instance of a subclass of Schedule, got <class"),
+        (check_controller, Plateau, "it must be an instance with the method init, got <class"),
+        (
+            check_controller,
+            Remembering("in its class"),
+            "resumed after measurement 0 it must give the same value after",
+        ),
+    ],
+)
+def test_the_commonest_mistakes_are_told(check, what, sentence):
+    with pytest.raises(AssertionError) as caught:
+        check(what)
+    assert str(caught.value).startswith(sentence)
 
 
 def test_a_controller_that_keeps_the_laws_passes():

@@ -10,7 +10,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("ratesmith"):
             raise
-        sys.exit(f"ratesmith: the command line needs {error.name}; run: pip install 'ratesmith[compare]'")
+        sys.exit(f"ratesmith: the command line needs {error.name}; install Ratesmith with its extra [cli]")
     sys.exit(run())
 
 

@@ -16,8 +16,14 @@ class Numbers:
     """The operations that schedules use, on plain numbers, under the array libraries' names."""
 
     cos = staticmethod(math.cos)
-    tanh = staticmethod(math.tanh)
+    sin = staticmethod(math.sin)
+    exp = staticmethod(math.exp)
     log1p = staticmethod(math.log1p)
+
+    @staticmethod
+    def where(condition: bool, yes: float, no: float) -> float:
+        """Give one or the other."""
+        return yes if condition else no
 
     @staticmethod
     def clip(x: float, low: float | None, high: float | None) -> float:
@@ -36,7 +42,8 @@ class Torch:
     def __init__(self, torch: Any, like: Any) -> None:
         """Make what is made on the device and in the type of `like`."""
         self._torch, self._made = torch, {"dtype": like.dtype, "device": like.device}
-        self.cos, self.tanh, self.log1p, self.where = torch.cos, torch.tanh, torch.log1p, torch.where
+        self.cos, self.sin, self.exp, self.log1p = torch.cos, torch.sin, torch.exp, torch.log1p
+        self.where = torch.where
 
     def clip(self, x: Any, low: float | None, high: float | None) -> Any:
         """Give `x` kept within `low` and `high`; None is no limit."""

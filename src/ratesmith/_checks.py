@@ -29,7 +29,7 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     """
     must = f"{who}: {name} must be a whole number of at least {least}, got {value!r}"
     if isinstance(value, str):
-        raise TypeError(f"{must}; a recipe or Horizon.resolve turns '5%' and '2ep' into steps")
+        raise TypeError(f"{must}; write a whole number (a name in small letters takes '5%' and '2ep' for its lengths)")
     try:
         number = operator.index(value)
     except TypeError:
@@ -58,10 +58,14 @@ def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float
     if least > -LARGEST:
         must += f" from {least:g} to {most:g}" if most < LARGEST else f" of at least {least:g}"
     if isinstance(value, str) and _NUMBER.fullmatch(value):
-        raise TypeError(f"{must}, got the text {value!r}, as YAML reads 1e-3; write 1.0e-3, or drop the quotes")
+        raise TypeError(
+            f"{must}, got the text {value!r}; write it without quotes (in YAML as 1.0e-3, since 1e-3 is text)"
+        )
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{must}, got {value!r}; give a plain number")
     number = float(value)
+    if LARGEST < abs(number) < math.inf:
+        raise ValueError(f"{who}: {name} must be a number of at most {LARGEST:g}, got {value!r}; give a smaller one")
     if not least <= number <= most:
         raise ValueError(f"{must}, got {value!r}; give such a number")
     return number

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ratesmith._checks import DEEPEST, FARTHEST
 from ratesmith._text import hint, literal
 from ratesmith.controllers import Controller
-from ratesmith.notation import LONGEST_DATA, NAMES, SYMBOLS, Strategy, operands, parameters
+from ratesmith.notation import LONGEST_DATA, NAMES, SYMBOLS, NotationError, Strategy, operands, parameters
 
 VERSION: Final = 1
 """The version of the format that is written, and the only one that is read."""
@@ -31,7 +31,12 @@ def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
     >>> to_data(0.5 * Ramp(1.0, 0.0, 100))
     {'ratesmith': 1, 'name': '*', 'parts': [0.5, {'name': 'Ramp', 'start': 1.0, 'end': 0.0, 'steps': 100}]}
     """
-    text = value.text if isinstance(value, Strategy) else Strategy(str(value)).text
+    try:
+        text = value.text if isinstance(value, Strategy) else Strategy(str(value)).text
+    except NotationError as error:
+        raise ValueError(
+            f"Data: only Ratesmith's own classes can be written, got {_short(value)}; save what makes yours instead"
+        ) from error
     if '"<lambda>"' in text:
         raise ValueError(
             f"Data: a function must have a name to be written, got a lambda in {_short(text)}; write a def"

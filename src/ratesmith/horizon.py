@@ -87,7 +87,8 @@ class Horizon:
             if isinstance(length, float):
                 raise TypeError(
                     f"Horizon: a length must be {_FORMS}, got {length!r}; "
-                    f"write '{100 * length:g}%' for a share of training or an int for steps"
+                    + (f"write '{100 * length:g}%' for a share of training or " if 0 <= length <= 1 else "write ")
+                    + "an int for steps"
                 )
             return whole("Horizon", "a length", length, least=0)
         found = _LENGTH.fullmatch(length)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
+try:
+    import keras
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"ratesmith.keras: it needs {error.name}; install Ratesmith with its extra [keras], and a backend",
+        name=error.name,
+    ) from None
 
 from ratesmith._checks import finite, whole
 from ratesmith.notation import Strategy

@@ -10,6 +10,7 @@ import ast
 import inspect
 import io
 import math
+import re
 import tokenize
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -178,7 +179,12 @@ def _tree(text: str, longest: int) -> ast.expr:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         offset = (getattr(error, "offset", None) or 1) - 1  # in characters, while nodes count bytes
         place = len(_one_line(text)[:offset].encode(errors="replace"))
-        _fail(text, place, f"this is not notation ({getattr(error, 'msg', error)}); write name(option=value)")
+        do = 'write a share in quotes, as "5%"' if re.search(r"\d\s*%", _unquoted(text)) else "write name(option=value)"
+        _fail(text, place, f"this is not notation ({getattr(error, 'msg', error)}); {do}")
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
 
 
 def _comment(line: str) -> int | None:
@@ -220,6 +226,8 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
             if not is_number or all(numbers):
                 _check(part, text, depth + 1)
         return
+    if isinstance(node, (ast.BinOp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Tuple)) and not _number(node):
+        _fail(text, node.col_offset, "only >>, * and + join schedules; write a difference as a + -1 * b")
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         _fail(text, node.col_offset, 'a strategy is a name with options, such as cosine() or step(every="30%")')
     name = node.func.id
@@ -340,7 +348,9 @@ class _Builder:
 
     def _needed(self, horizon: Horizon | None, name: str) -> Horizon:
         if horizon is None:
-            raise ValueError(f"{name}: it needs the length of training; give a horizon (--steps)")
+            raise ValueError(
+                f"{name}: it needs the length of training; give a horizon, as in .build(1000) or --steps 1000"
+            )
         return horizon
 
     def _option(self, value: ast.expr, horizon: Horizon | None) -> Any:

@@ -36,7 +36,8 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     >>> from ratesmith import Ramp
     >>> check_schedule(Ramp(0.0, 1.0, 100, "cosine") >> Ramp(1.0, 0.0, 900))
     """
-    length = schedule.steps
+    _hold(isinstance(schedule, Schedule), f"it must be an instance of a subclass of Schedule, got {schedule!r}")
+    length: Any = getattr(schedule, "steps", "none at all")
     _hold(
         length is None or (type(length) is int and length >= 0), f"steps must be None or a whole number, got {length!r}"
     )
@@ -65,7 +66,14 @@ def _check_arrays(schedule: Schedule, values: Mapping[int, float]) -> None:
     except ImportError:
         return
     steps, expected = numpy.array(list(values)), numpy.array(list(values.values()))
-    _compare("a NumPy array", schedule(steps.reshape(1, -1)), expected, (1, len(values)), 1e-12)
+    try:
+        found = schedule(steps.reshape(1, -1))
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise AssertionError(
+            f"it must take an array, got {said}; use xp.clip and xp.where, not min, max and if"
+        ) from error
+    _compare("a NumPy array", found, expected, (1, len(values)), 1e-12)
     if "torch" in sys.modules:
         found = schedule(sys.modules["torch"].as_tensor(steps))
         _compare("a torch tensor", found.numpy(), expected, steps.shape, 1e-12)
@@ -96,9 +104,14 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
     >>> from ratesmith import Plateau
     >>> check_controller(Plateau(patience=1))
     """
+    for name in ("init", "observe", "value", "why"):
+        fits = callable(getattr(controller, name, None)) and not isinstance(controller, type)
+        _hold(fits, f"it must be an instance with the method {name}, got {controller!r}")
     heard = list(measurements) if measurements is not None else _random_losses()
+    _hold(bool(heard), "it must be given at least one measurement")
     state = controller.init()
-    states = [state]
+    _hold(isinstance(state, tuple), f"a state must be a NamedTuple of numbers, got {state!r}")
+    states, values = [state], [controller.value(state, 0)]
     for step, metrics in enumerate(heard, 1):
         before = repr(state)
         after = controller.observe(state, step, metrics)
@@ -110,11 +123,14 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
         _hold(finite, f"value must be a finite number of at least 0, got {value!r} after measurement {step}")
         _hold(controller.value(after, step) == value, f"value must be the same when asked again, at step {step}")
         states.append(state := after)
+        values.append(value)
     for begin, saved in enumerate(states):
         state = restore(controller, json.loads(json.dumps(saved)))
         _hold(state == saved, f"the state after measurement {begin} must survive JSON, got {state!r} for {saved!r}")
         for step, metrics in enumerate(heard[begin:], begin + 1):
             state = controller.observe(state, step, metrics)
+            same = controller.value(state, step) == values[step]
+            _hold(same, f"resumed after measurement {begin} it must give the same value after measurement {step}")
         _hold(state == states[-1], f"resumed after measurement {begin} it must go on to the same state, got {state!r}")
 
 

@@ -105,7 +105,7 @@ def test_its_recovery_is_a_length():
         ({"factor": 1.0}, "SpikeGuard: factor must be below 1, got 1.0"),
         ({"factor": -1}, "SpikeGuard: factor must be a finite number from 0 to 1, got -1"),
         ({"recover": 0}, "SpikeGuard: recover must be a whole number of at least 1, got 0"),
-        ({"recover": "5%"}, "SpikeGuard: recover must be a whole number of at least 1, got '5%'; a recipe or"),
+        ({"recover": "5%"}, "SpikeGuard: recover must be a whole number of at least 1, got '5%'; write a whole"),
         ({"threshold": math.nan}, "SpikeGuard: threshold must be a finite number of at least 0, got nan"),
         ({"window": 1}, "SpikeGuard: window must be a whole number of at least 2, got 1"),
         ({"metric": None}, "SpikeGuard: metric must be a name, got None"),

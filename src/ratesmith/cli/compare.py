@@ -52,10 +52,14 @@ def compare(task: str, out: Path | None, workers: int | None, rates: str | None,
     NAME is a function (or object) in FILE.py that gives the task. The constant rate is always among the strategies, as
     the baseline. Finished runs are kept: the same command goes on where it was stopped.
     """
-    from ratesmith.experiment import StudyError
-    from ratesmith.experiment import compare as run_comparison
-    from ratesmith.experiment.compare import DEFAULT_STRATEGIES
-    from ratesmith.report import write_report
+    try:
+        from ratesmith.experiment import StudyError
+        from ratesmith.experiment import compare as run_comparison
+        from ratesmith.experiment.compare import DEFAULT_STRATEGIES
+        from ratesmith.report import write_report
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        raise Mistake(f"compare: it needs {name}; install Ratesmith with its extra [compare]") from None
 
     file, _, name = task.rpartition(":")
     folder = out or Path("runs") / f"{Path(file).stem}-{name}"

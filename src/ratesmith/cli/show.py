@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ Examples:
   ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --epochs 10 --steps-per-epoch 100
   ratesmith show 'wsd(warmup="2%", decay="20%")' 'one_cycle()' --steps 5000 --svg rates.svg
 """
+NARROW = 118
+"""Below so many columns the facts are sentences."""
 COLOURS = ("green", "blue", "red", "magenta", "cyan", "yellow")
 
 
@@ -151,6 +154,10 @@ def _round_limits(low: float, high: float) -> tuple[float, float, int]:
 
 
 def _print_facts(shown: list[Shown]) -> None:
+    if wide_console().width < NARROW:  # a table would cut its numbers
+        for one in shown:
+            click.echo(f"{one.text}\n{textwrap.indent(str(one.facts), '  ')}")
+        return
     table = Table("", "peak", "at step", "last update", "end", "mean", "warm-up", "decay", "changes shape at step")
     for one in shown:
         facts = one.facts
@@ -195,9 +202,9 @@ def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:
 
 def _draw(shown: list[Shown], steps: int, horizon: Horizon | None, file: Path, form: str) -> None:
     try:
-        from ratesmith.report.figure import draw
+        from ratesmith.cli.figure import draw
     except ModuleNotFoundError as error:
-        raise Mistake(f"show: --{form} needs {error.name}; run: pip install 'ratesmith[plot]'") from None
+        raise Mistake(f"show: --{form} needs {error.name}; install Ratesmith with its extra [plot]") from None
     curves = {one.text: sample(one.at, steps, one.turns) for one in shown}
     draw(curves, file, form, steps_per_epoch=_unit(horizon))
 

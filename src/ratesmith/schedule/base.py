@@ -28,6 +28,8 @@ class Schedule(abc.ABC):
     and depends on nothing else. Its values are factors of a base value, usually the optimizer's own learning rate.
     `step` is the number of optimizer updates already made, so `schedule(0)` serves the first update.
 
+    One of your own is a frozen dataclass with a `steps` and the method `_at(t, xp)`: see docs/schedules.md.
+
     `str(schedule)` is notation, which `ratesmith.parse` reads back to an equal value (up to 4 KiB; `to_data` and
     `from_data` keep longer ones too).
 
@@ -88,6 +90,24 @@ class Schedule(abc.ABC):
         return NotImplemented
 
     __radd__ = __add__
+
+    def __neg__(self) -> Product:
+        """Change the sign."""
+        return self * -1.0
+
+    def __sub__(self, other: Schedule | float) -> Sum:
+        """Subtract, step by step, another schedule or a number."""
+        return self + -other
+
+    def __rsub__(self, other: float) -> Sum:
+        """Subtract from a number."""
+        return -self + other
+
+    def __truediv__(self, other: float) -> Product:
+        """Divide by a number."""
+        if isinstance(other, numbers.Real):
+            return self * (1.0 / float(other))
+        return NotImplemented
 
     def repeat(self, times: int | None = None, *, height: float = 1.0, growth: float = 1.0) -> Repeat:
         """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `growth` times as long."""

@@ -1,5 +1,12 @@
 """PyTorch: schedules for your own loop and trainer, and training for `find` and `compare`."""
 
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "ratesmith.torch: it needs torch; install torch, or Ratesmith with its extra [torch]", name=error.name
+    ) from None
+
 from ratesmith.torch.importers import from_torch, from_transformers
 from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
