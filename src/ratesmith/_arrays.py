@@ -109,6 +109,12 @@ def largest(like: Any, xp: Any) -> float:
     return min(LARGEST, float(xp.finfo(floating).max) / 2)
 
 
+def held(number: float, like: Any, xp: Any) -> float:
+    """Give a number within the largest that an array can hold."""
+    most = largest(like, xp)
+    return min(max(number, -most), most)
+
+
 def power(base: float, exponent: Any, xp: Any) -> Any:
     """Give `base ** exponent` for exponents of at least 0, flat where it would pass the largest number."""
     return base ** xp.clip(exponent, 0, most_power(base, largest(exponent, xp)))

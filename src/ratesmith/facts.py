@@ -94,11 +94,16 @@ class Facts:
         return [f"It changes shape at step{'s' if len(self.turns) > 1 else ''} {said}{more}."]
 
 
-def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | None) -> Facts:
-    """Look at a curve over `steps` steps; without a length, over its first turns and a quarter further."""
+def extent(steps: int | None, turns: Turns) -> int:
+    """Give how far to look at a curve: its length, or where it has none, its first turns and a quarter further."""
     if steps is None:
-        steps = max([UNENDING, *(turn * 5 // 4 for turn in turns(0, EXACT)[:SAID])])
-    steps = max(steps, 1)
+        return max([UNENDING, *(turn * 5 // 4 for turn in turns(0, EXACT)[:SAID])])
+    return max(steps, 1)
+
+
+def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | None) -> Facts:
+    """Look at a curve over `steps` steps, or as far as its `extent`."""
+    steps = extent(steps, turns)
     inside = [turn for turn in turns(0, steps - 1) if 0 < turn < steps]
     exact = steps <= EXACT
     spread = list(range(steps)) if exact else _spread(steps)

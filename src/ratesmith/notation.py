@@ -7,6 +7,7 @@ themselves, as `str(value)` writes them. The reader walks the parsed text and ne
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import io
 import math
@@ -109,7 +110,8 @@ class Strategy:
 
     def __post_init__(self) -> None:
         """Check the text, and keep it in its one canonical form."""
-        tree = _tree(self.text, LONGEST_DATA)
+        _refuse_long(self.text, LONGEST_DATA)
+        tree = _tree(self.text)
         _check(tree, self.text, 1)
         object.__setattr__(self, "text", _format(tree))
 
@@ -125,10 +127,8 @@ class Strategy:
         A text of values alone, as `str(schedule)` gives, needs no horizon. Raises NotationError where an option cannot
         hold.
         """
-        tree = _tree(self.text, LONGEST_DATA)
-        built: Controller[Any] = _Builder(self.text, functions).build(
-            tree, None if horizon is None else Horizon.of(horizon)
-        )
+        known = None if horizon is None else Horizon.of(horizon)
+        built: Controller[Any] = _Builder(self.text, functions).build(_tree(self.text), known)
         return built
 
 
@@ -137,7 +137,7 @@ def parse(text: str) -> Strategy:
 
     Raises NotationError, which is a ValueError, with a line that names the mistake, and a caret under its place.
     """
-    _tree(text, LONGEST)
+    _refuse_long(text, LONGEST)
     return Strategy(text)
 
 
@@ -150,9 +150,10 @@ def signatures() -> tuple[str, ...]:
     return tuple(f"{name}{_options(name)}" for name in (*RECIPES, *CONTROLLERS))
 
 
-def parameters(name: str) -> list[inspect.Parameter]:
+@functools.cache
+def parameters(name: str) -> tuple[inspect.Parameter, ...]:
     """Give the options of a published name; the horizon of a recipe is no option."""
-    known = list(inspect.signature(NAMES[name]).parameters.values())
+    known = tuple(inspect.signature(NAMES[name]).parameters.values())
     return known[1:] if name in RECIPES else known
 
 
@@ -166,19 +167,23 @@ def operands(node: ast.BinOp) -> list[ast.expr]:
     return [left, *reversed(found)]
 
 
-def _tree(text: str, longest: int) -> ast.expr:
+def _refuse_long(text: str, longest: int) -> None:
     if not isinstance(text, str):
         raise TypeError(f"Notation: a strategy must be text, got {text!r}; write 'cosine()'")
     if len(text) > longest:
         raise NotationError(f"Notation: a strategy must be at most {longest} characters, got {len(text)}; shorten it")
-    place = _comment(_one_line(text))
+
+
+def _tree(text: str) -> ast.expr:
+    line = _one_line(text)
+    place = _comment(line)
     if place is not None:
         _fail(text, place, "notation has no comments; drop it")
     try:
-        return ast.parse(_one_line(text), mode="eval").body
+        return ast.parse(line, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         offset = (getattr(error, "offset", None) or 1) - 1  # in characters, while nodes count bytes
-        place = len(_one_line(text)[:offset].encode(errors="replace"))
+        place = len(line[:offset].encode(errors="replace"))
         do = 'write a share in quotes, as "5%"' if re.search(r"\d\s*%", _unquoted(text)) else "write name(option=value)"
         _fail(text, place, f"this is not notation ({getattr(error, 'msg', error)}); {do}")
 

@@ -124,10 +124,6 @@ def test_setting_the_step_twice_does_no_harm():
     assert scheduler.get_lr() == [0.1 * COSINE(3)]
 
 
-class Skipping(torch.amp.GradScaler):
-    pass
-
-
 def test_it_can_count_the_updates_that_were_made():
     optimizer = sgd(0.1)
     scheduler = ScheduleLR(optimizer, COSINE, count_updates=True)

@@ -19,9 +19,10 @@ from ratesmith._checks import FARTHEST
 from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.data import to_data
-from ratesmith.facts import Facts, Turns, measure, sample
+from ratesmith.facts import UNENDING, Facts, Turns, extent, measure, sample
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
+from ratesmith.schedule import Schedule
 from ratesmith.task import TaskError, load_functions
 
 EXAMPLES = """\b
@@ -31,18 +32,18 @@ Examples:
   ratesmith show 'wsd(warmup="2%", decay="20%")' 'one_cycle()' --steps 5000 --svg rates.svg
 """
 NARROW = 118
-"""Below so many columns the facts are sentences."""
+"""Below so many columns the picture is smaller, and the facts are sentences."""
 COLOURS = ("green", "blue", "red", "magenta", "cyan", "yellow")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One schedule to show: its text, its value at every step, and the facts."""
+    """One schedule to show: its text, its value at every step, the facts, and the points to draw."""
 
     text: str
     controller: Controller[Any]
     facts: Facts
-    turns: list[int]
+    curve: list[tuple[int, float]]
 
     def at(self, step: int) -> float:
         """Give the factor at a step; a controller has heard nothing."""
@@ -78,7 +79,7 @@ def show(notation: tuple[str, ...], functions: Path | None, as_csv: bool, as_jso
         shown = [_look(str(text), controller, steps) for text, controller in zip(strategies, controllers, strict=True)]
         for form, file in files.items():
             if file:
-                _draw(shown, steps, horizon, file, form)
+                _draw(shown, horizon, file, form)
         if as_csv:
             _print_csv(shown, steps, horizon)
         elif as_json:
@@ -113,14 +114,18 @@ def _horizon(
 
 
 def _own_length(controller: Any) -> int:
-    return int(controller.facts().steps) if hasattr(controller, "facts") else 1000
+    return extent(controller.steps, controller._turns) if isinstance(controller, Schedule) else UNENDING
 
 
 def _look(text: str, controller: Any, steps: int) -> Shown:
     turns: Turns = getattr(controller, "_turns", lambda since, until: [])
     state = controller.init()
-    facts = measure(lambda step: controller.value(state, step), steps, turns, own_length=steps)
-    return Shown(text, controller, facts, turns(0, steps))
+
+    def at(step: int) -> float:
+        return float(controller.value(state, step))
+
+    facts = measure(at, steps, turns, own_length=steps)
+    return Shown(text, controller, facts, sample(at, steps, turns(0, steps)))
 
 
 def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
@@ -129,18 +134,17 @@ def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> N
     console = wide_console()
     unit = _unit(horizon)
     figure = plotille.Figure()
-    figure.width = 100 if console.width >= 118 else max(20, min(50, (console.width - 18) // 10 * 10))
+    figure.width = 100 if console.width >= NARROW else max(20, min(50, (console.width - 18) // 10 * 10))
     figure.color_mode, figure.with_colors = "names", console.is_terminal and len(shown) > 1
     figure.x_label, figure.y_label = "epoch" if unit > 1 else "step", "factor"
     figure.set_x_limits(0, steps / unit)
-    curves = [sample(one.at, steps, one.turns) for one in shown]
-    values = [value for curve in curves for _, value in curve]
+    values = [value for one in shown for _, value in one.curve]
     low, high, figure.height = _round_limits(min(0.0, *values), max(1e-12, *values))
     figure.set_y_limits(low, high)
     for kind in (int, float):
         figure.register_label_formatter(kind, _tick)
-    for index, (one, curve) in enumerate(zip(shown, curves, strict=True)):
-        x, y = zip(*curve, strict=True)
+    for index, one in enumerate(shown):
+        x, y = zip(*one.curve, strict=True)
         figure.plot([step / unit for step in x], y, label=one.text, lc=COLOURS[index % len(COLOURS)])
     click.echo(figure.show(legend=True))
 
@@ -193,20 +197,19 @@ def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:
                 "notation": one.text,
                 "value": to_data(one.controller),
                 "facts": {**dataclasses.asdict(one.facts), "warmup": one.facts.warmup, "decay": one.facts.decay},
-                "curve": sample(one.at, steps, one.turns),
+                "curve": one.curve,
             }
             for one in shown
         ],
     }
 
 
-def _draw(shown: list[Shown], steps: int, horizon: Horizon | None, file: Path, form: str) -> None:
+def _draw(shown: list[Shown], horizon: Horizon | None, file: Path, form: str) -> None:
     try:
         from ratesmith.cli.figure import draw
     except ModuleNotFoundError as error:
         raise Mistake(f"show: --{form} needs {error.name}; install Ratesmith with its extra [plot]") from None
-    curves = {one.text: sample(one.at, steps, one.turns) for one in shown}
-    draw(curves, file, form, steps_per_epoch=_unit(horizon))
+    draw({one.text: one.curve for one in shown}, file, form, steps_per_epoch=_unit(horizon))
 
 
 def _unit(horizon: Horizon | None) -> int:

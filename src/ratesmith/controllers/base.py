@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ratesmith import _text
-from ratesmith._checks import LARGEST
+from ratesmith._checks import LARGEST, finite
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 
 State = TypeVar("State")
@@ -189,6 +189,19 @@ def named(who: str, metric: Any) -> None:
     """Refuse a metric's name that is no text that can be written."""
     if not isinstance(metric, str) or not metric.isprintable():
         raise TypeError(f'{who}: metric must be a name, got {metric!r}; write metric="loss"')
+
+
+def cutting(who: str, factor: Any) -> float:
+    """Give a factor that cuts, from 0 to below 1."""
+    number = finite(who, "factor", factor, least=0.0, most=1.0)
+    if number == 1.0:
+        raise ValueError(f"{who}: factor must be below 1, got 1.0; give a factor such as 0.1")
+    return number
+
+
+def not_finite(metric: str, before: int, after: int) -> list[str]:
+    """Say that a measurement was not finite, where the count of those has grown."""
+    return [f"{metric} was not finite, which counts as no improvement ({after} so far)"] if after > before else []
 
 
 def heard(who: str, metric: str, metrics: Mapping[str, float]) -> float:

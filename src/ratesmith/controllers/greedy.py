@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, average, heard, improves, named, one_of, plural
+from ratesmith.controllers.base import Adaptive, average, heard, improves, named, not_finite, one_of, plural
 
 
 class GreedyState(NamedTuple):
@@ -115,9 +115,7 @@ class Greedy(Adaptive[GreedyState]):
 
     def why(self, before: GreedyState, after: GreedyState) -> str:
         """Say why it raised or lowered the rate, or began anew."""
-        said = []
-        if after.nonfinite > before.nonfinite:
-            said.append(f"{self.metric} was not finite, which counts as no improvement ({after.nonfinite} so far)")
+        said = not_finite(self.metric, before.nonfinite, after.nonfinite)
         many = plural(self.patience + 1, "measurement")
         if after.resets > before.resets:
             said.append(f"the rate was at its floor for {plural(self.reset, 'cut')}; begun anew at 1")

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, average, heard, improves, named, one_of, plural
+from ratesmith.controllers.base import (
+    Adaptive,
+    average,
+    cutting,
+    heard,
+    improves,
+    named,
+    not_finite,
+    one_of,
+    plural,
+)
 
 
 class PlateauState(NamedTuple):
@@ -63,9 +73,7 @@ class Plateau(Adaptive[PlateauState]):
 
     def __post_init__(self) -> None:
         """Refuse options outside their ranges."""
-        object.__setattr__(self, "factor", finite("Plateau", "factor", self.factor, least=0.0, most=1.0))
-        if self.factor == 1.0:
-            raise ValueError("Plateau: factor must be below 1, got 1.0; give a factor such as 0.1")
+        object.__setattr__(self, "factor", cutting("Plateau", self.factor))
         object.__setattr__(self, "patience", whole("Plateau", "patience", self.patience, least=0))
         object.__setattr__(self, "threshold", finite("Plateau", "threshold", self.threshold, least=0.0))
         object.__setattr__(self, "cooldown", whole("Plateau", "cooldown", self.cooldown, least=0))
@@ -112,9 +120,7 @@ class Plateau(Adaptive[PlateauState]):
 
     def why(self, before: PlateauState, after: PlateauState) -> str:
         """Say why it cut, and whether a measurement was not finite."""
-        said = []
-        if after.nonfinite > before.nonfinite:
-            said.append(f"{self.metric} was not finite, which counts as no improvement ({after.nonfinite} so far)")
+        said = not_finite(self.metric, before.nonfinite, after.nonfinite)
         if after.cuts > before.cuts:
             best = "none so far" if after.best is None else f"{after.best:.6g}"
             enough = before.bad + 1 > self.patience or not self.on_worsening

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, heard, named
+from ratesmith.controllers.base import Adaptive, cutting, heard, named
 from ratesmith.shapes import Ramp
 
 FAR: Final = 1e75
@@ -73,9 +73,7 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
 
     def __post_init__(self) -> None:
         """Refuse options outside their ranges."""
-        object.__setattr__(self, "factor", finite("SpikeGuard", "factor", self.factor, least=0.0, most=1.0))
-        if self.factor == 1.0:
-            raise ValueError("SpikeGuard: factor must be below 1, got 1.0; give a factor such as 0.1")
+        object.__setattr__(self, "factor", cutting("SpikeGuard", self.factor))
         for name, minimum in (("recover", 1), ("window", 2), ("settle", 2)):
             object.__setattr__(self, name, whole("SpikeGuard", name, getattr(self, name), least=minimum))
         for name in ("threshold", "least"):

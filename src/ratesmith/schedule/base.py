@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, owner, refuse_narrow
 from ratesmith._checks import DEEPEST, LARGEST, whole
-from ratesmith.facts import Facts, measure, picture
+from ratesmith.facts import Facts, extent, measure, picture
 
 if TYPE_CHECKING:  # these are schedules themselves, and import this file
     from ratesmith.schedule.combine import Product, Sequence, Sum
@@ -187,8 +187,8 @@ class Schedule(abc.ABC):
 
     def _repr_html_(self) -> str:
         """Show it in a notebook: a small picture over its notation."""
-        found = self.facts()
-        return picture(self, found.steps, self._turns(0, found.steps), str(self))
+        steps = extent(self.steps, self._turns)
+        return picture(self, steps, self._turns(0, steps), str(self))
 
 
 def multiples(every: int, since: int, until: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ratesmith import _text
-from ratesmith._arrays import NUMBERS, bounded, largest
+from ratesmith._arrays import NUMBERS, bounded, held
 from ratesmith._checks import FARTHEST, finite, whole
 from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
 
@@ -36,10 +36,7 @@ class Constant(Schedule):
             object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        if xp is NUMBERS:
-            return self.factor
-        most = largest(t, xp)
-        return xp.full(t.shape, min(max(self.factor, -most), most))
+        return self.factor if xp is NUMBERS else xp.full(t.shape, held(self.factor, t, xp))
 
 
 @dataclass(frozen=True)
@@ -140,13 +137,13 @@ class Product(Schedule):
         return " * ".join(number + factors)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        value = self.scale if xp is NUMBERS else min(max(self.scale, -largest(t, xp)), largest(t, xp))
+        value = self.scale if xp is NUMBERS else held(self.scale, t, xp)
         for factor in self.factors:
             value = bounded(value * factor._at(t, xp), xp)
         return value
 
     def _turns(self, since: int, until: int) -> list[int]:
-        return sorted({turn for factor in self.factors for turn in factor._turns(since, until)})[:MOST_TURNS]
+        return _turns_of_all(self.factors, since, until)
 
 
 @dataclass(frozen=True)
@@ -191,7 +188,7 @@ class Sum(Schedule):
         return value
 
     def _turns(self, since: int, until: int) -> list[int]:
-        return sorted({turn for part in self.parts for turn in part._turns(since, until)})[:MOST_TURNS]
+        return _turns_of_all(self.parts, since, until)
 
 
 def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
@@ -206,6 +203,10 @@ def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]
     if not flat:
         raise ValueError(f"{kind.__name__}: there must be at least one part, got none; give one or more schedules")
     return flat
+
+
+def _turns_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
+    return sorted({turn for part in parts for turn in part._turns(since, until)})[:MOST_TURNS]
 
 
 def _longest(parts: list[Schedule]) -> int | None:

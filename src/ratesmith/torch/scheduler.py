@@ -324,15 +324,15 @@ def tensor_rates(optimizer: Optimizer, *, betas: bool = False) -> None:
     `fused=True` or `capturable=True`, an update with a tensor rate reads it once for each parameter, and takes the
     slower loop instead of `foreach`. So do this only where the update is compiled, fused or captured.
     """
+    if any(group.get("foreach") for group in optimizer.param_groups):
+        raise ValueError(
+            "tensor_rates: foreach must not be asked for, got foreach=True; use fused=True or capturable=True"
+        )
     for group in optimizer.param_groups:
         device = group["params"][0].device if group["params"] else torch.device("cpu")
         group["lr"] = torch.tensor(float(group["lr"]), dtype=torch.float32, device=device)
         if betas and "betas" in group:
             group["betas"] = tuple(torch.tensor(float(beta), device=device) for beta in group["betas"])
-        if group.get("foreach"):
-            raise ValueError(
-                "tensor_rates: foreach must not be asked for, got foreach=True; use fused=True or capturable=True"
-            )
 
 
 def _inner(target: Target) -> Any:

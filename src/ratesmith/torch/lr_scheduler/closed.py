@@ -11,24 +11,33 @@ from ratesmith._checks import FARTHEST, finite, whole
 from ratesmith.shapes import SHAPES
 
 
+def are_plain(groups: list[dict[str, Any]]) -> bool:
+    """Tell whether every group's rate is a plain number."""
+    return {type(group["lr"]) for group in groups} == {float}
+
+
+def write_plain(scheduler: lr_scheduler.LRScheduler, rates: list[Any]) -> None:
+    """Set plain rates, and keep their list as the last."""
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    scheduler._last_lr = rates
+
+
 class WritesAtOnce(lr_scheduler.LRScheduler):
     """A scheduler that writes plain rates without copying each again."""
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates."""
-        groups = self.optimizer.param_groups
-        if epoch is not None or not hasattr(self, "_last_lr") or {type(group["lr"]) for group in groups} != {float}:
+        if epoch is not None or not hasattr(self, "_last_lr") or not are_plain(self.optimizer.param_groups):
             super()._update_lr(epoch)
             return
         self.last_epoch += 1
         self._get_lr_called_within_step = True
         try:
-            rates = self.get_lr()
+            rates = list(self.get_lr())
         finally:
             self._get_lr_called_within_step = False
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate
-        self._last_lr = list(rates)
+        write_plain(self, rates)
 
 
 class _ClosedForm(lr_scheduler.LRScheduler):
@@ -53,10 +62,7 @@ class _ClosedForm(lr_scheduler.LRScheduler):
         )
         if whole_path and set(map(type, rates)) == {float} and rates == self._rates(self._factor(step - 1)):
             self.last_epoch = step
-            rates = self._rates(self._factor(step))
-            for group, rate in zip(groups, rates):  # noqa: B905  # strict costs, and the lists were equal
-                group["lr"] = rate
-            self._last_lr = rates
+            write_plain(self, self._rates(self._factor(step)))
         else:
             super()._update_lr(epoch)
 

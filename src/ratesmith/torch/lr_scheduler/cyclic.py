@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.optim import lr_scheduler, swa_utils
 
-from ratesmith.torch.lr_scheduler.closed import WritesAtOnce, take_in_late_groups
+from ratesmith.torch.lr_scheduler.closed import WritesAtOnce, are_plain, take_in_late_groups, write_plain
 
 
 class CosineAnnealingWarmRestarts(lr_scheduler.CosineAnnealingWarmRestarts):
@@ -25,10 +25,8 @@ class CosineAnnealingWarmRestarts(lr_scheduler.CosineAnnealingWarmRestarts):
 
     def step(self, epoch: Any = None) -> None:
         """Go on by one step, or to a step that may be a fraction."""
-        groups = self.optimizer.param_groups
-        plain = type(self).get_lr is CosineAnnealingWarmRestarts.get_lr and {type(group["lr"]) for group in groups} == {
-            float
-        }
+        ours = type(self).get_lr is CosineAnnealingWarmRestarts.get_lr
+        plain = ours and are_plain(self.optimizer.param_groups)
         if plain and epoch is None and self.last_epoch >= 0:
             self._next()
             return
@@ -51,10 +49,7 @@ class CosineAnnealingWarmRestarts(lr_scheduler.CosineAnnealingWarmRestarts):
             self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
         take_in_late_groups(self)
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
-        rates = [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-        self._last_lr = rates
+        write_plain(self, [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs])
 
 
 class CyclicLR(WritesAtOnce, lr_scheduler.CyclicLR):
