@@ -7,8 +7,20 @@ except ModuleNotFoundError as error:
         "ratesmith.torch: it needs torch; install torch, or Ratesmith with its extra [torch]", name=error.name
     ) from None
 
+from ratesmith.torch.configs import from_deepspeed, from_megatron
 from ratesmith.torch.importers import from_torch, from_transformers
 from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
 
-__all__ = ["Absolute", "ScheduleLR", "Target", "TorchTask", "apply", "from_torch", "from_transformers", "tensor_rates"]
+__all__ = [
+    "Absolute",
+    "ScheduleLR",
+    "Target",
+    "TorchTask",
+    "apply",
+    "from_deepspeed",
+    "from_megatron",
+    "from_torch",
+    "from_transformers",
+    "tensor_rates",
+]
