@@ -31,8 +31,9 @@ DEMO = [
     *("--strategy", 'custom("inverse_time", every="1ep")'),
     *("--steps", "10ep", "--seeds", "3", "--out", "runs/demo"),
 ]
-BARE_PEERS = ["timm", "deepspeed", "megatron-core"]
-"""Peers of which the schedulers alone are wanted, without the gigabytes that the whole of each needs."""
+BARE_PEERS = ["deepspeed", "megatron-core"]
+"""Peers of which one file is wanted, without the gigabytes that the whole needs; where trainers do not find them."""
+BARE = VENV / "bare"
 CHECKS = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
@@ -143,8 +144,10 @@ def setup(extras: set[str]) -> None:
     constraints = ("--constraint", ROOT / "constraints.txt")
     run(PYTHON, *pip, *constraints, "--editable", f"{ROOT}[{','.join(sorted(extras))}]")
     if "peers" in extras:
+        run(PYTHON, *pip, *constraints, "--no-deps", "timm")  # as a whole it needs torchvision; its schedulers do not
         for name in BARE_PEERS:
-            if not works(PYTHON, *pip, *constraints, "--no-deps", "--no-build-isolation", name):
+            bare = [*pip, "--target", str(BARE), "--upgrade", "--no-deps", "--no-build-isolation"]
+            if not works(PYTHON, *bare, *constraints, name):
                 say(f"{name} could not be installed; the tests that compare with it are skipped")
     STAMP.write_text(" ".join([wanted, *sorted(extras)]), encoding="utf-8")
     say("set up")

@@ -213,7 +213,10 @@ def test_a_mistake_is_one_line_with_a_caret_under_the_place(text, message):
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
         ("step(5) >> cosine()", "Sequence: only the last part may be endless"),
-        ("plateau() >> cosine()", "only schedules can stand around >>; multiply with a controller instead"),
+        (
+            "plateau() >> cosine()",
+            "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()",
+        ),
         ("plateau(factor=1)", "Plateau: factor must be below 1"),
         ('plateau(metric=["loss"])', "Plateau: metric must be a name, got ['loss']"),
         ('step("' + "9" * 500 + 'ep")', "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got"),

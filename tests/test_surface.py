@@ -28,7 +28,7 @@ SURFACE = {
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
     "compare",
     "ratesmith.report": "write_report",
-    "ratesmith.torch": "Absolute ScheduleLR Target TorchTask apply from_deepspeed from_megatron "
+    "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "
     "CyclicLR ExponentialLR LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "

@@ -329,7 +329,9 @@ class _Builder:
                 _fail(self.text, part.col_offset, f"{taken}, and nothing is left for this; make it shorter")
             built = self.build(part, horizon)
             if not hasattr(built, "steps"):
-                raise TypeError("only schedules can stand around >>; multiply with a controller instead")
+                raise TypeError(
+                    "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
+                )
             if horizon and built.steps is not None:
                 horizon = horizon.after(built.steps)
             yield built

@@ -1,5 +1,10 @@
 """ScheduleLR inside the trainers that people use: the rates they train with, also after a stop."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -94,6 +99,62 @@ def test_accelerate_steps_saves_and_loads_it(tmp_path):
     assert run(*second, STEPS - 7) == EXPECTED[7:]
 
 
+TWO = """
+import os, sys
+import accelerate, torch
+from ratesmith.torch import ScheduleLR
+text, steps, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+def prepared():
+    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=2)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return (accelerator, *accelerator.prepare(model, optimizer, ScheduleLR(
+        optimizer, text, horizon=steps, count_updates=True)))
+
+def run(accelerator, model, optimizer, scheduler, updates):
+    seen = []
+    for batch in range(2 * updates):
+        with accelerator.accumulate(model):
+            seen += [optimizer.param_groups[0]["lr"]] * (batch % 2)
+            accelerator.backward(model(torch.ones(1, 2)).sum())
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+    return seen
+
+first = prepared()
+assert first[0].num_processes == 2
+seen = run(*first, 7)
+first[0].save_state(folder)
+second = prepared()
+second[0].load_state(folder)
+print(*seen, *run(*second, steps - 7))
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_accelerate_on_two_processes_makes_one_step_for_one_update(tmp_path):
+    pytest.importorskip("accelerate")
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet["MASTER_PORT"] = str(free.getsockname()[1])
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO, TEXT, str(STEPS), str(tmp_path / "state")],
+            env={**os.environ, **meet, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for process in ranks:
+        out, said = process.communicate(timeout=180)
+        assert [float(rate) for rate in out.split()] == EXPECTED, said
+
+
 def test_lightning_steps_it_and_resumes_it_exactly(tmp_path):
     lightning = pytest.importorskip("lightning")
 
@@ -142,7 +203,8 @@ def test_ignite_steps_it():
     assert found == EXPECTED
 
 
-def test_skorch_steps_it():
+@pytest.mark.parametrize("options", [{"step_every": "batch", "count_updates": True}, {"step_every": "epoch"}])
+def test_skorch_steps_it_and_goes_on_where_partial_fit_does(options):
     skorch = pytest.importorskip("skorch")
     callbacks = pytest.importorskip("skorch.callbacks")
     import numpy as np
@@ -164,8 +226,11 @@ def test_skorch_steps_it():
         verbose=0,
         callbacks=[
             ("seen", Seen()),
-            ("rate", callbacks.LRScheduler(ScheduleLR, schedule=TEXT, horizon=STEPS, step_every="batch")),
+            ("rate", callbacks.LRScheduler(ScheduleLR, schedule=TEXT, horizon=STEPS, **options)),
         ],
     )
-    net.fit(np.ones((32, 4), dtype=np.float32), np.ones((32, 1), dtype=np.float32))
-    assert seen == EXPECTED
+    data = np.ones((16, 4), dtype=np.float32), np.ones((16, 1), dtype=np.float32)
+    net.fit(*data)
+    net.partial_fit(*data)
+    by_epoch = [EXPECTED[epoch] for epoch in range(4) for _ in range(4)]
+    assert seen == (EXPECTED if options["step_every"] == "batch" else by_epoch)

@@ -19,8 +19,7 @@ def theirs():
         "megatron_dot_core": {},
         "megatron_dot_core_dot_utils": {"log_single_rank": lambda *_: None},
     }
-    with one_file("megatron", "core/optimizer_param_scheduler.py", **names) as module:
-        yield module
+    return one_file("megatron/core/optimizer_param_scheduler.py", **names)
 
 
 def groups(theirs, style, updates, batch, **options):

@@ -8,12 +8,14 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ratesmith.torch.configs import from_deepspeed, from_megatron
+from ratesmith.torch.controller import ControllerLR
 from ratesmith.torch.importers import from_torch, from_transformers
 from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
 
 __all__ = [
     "Absolute",
+    "ControllerLR",
     "ScheduleLR",
     "Target",
     "TorchTask",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,15 +16,11 @@ from ratesmith.controllers import Adaptive, Controller, Together, restore
 from ratesmith.horizon import Horizon
 from ratesmith.notation import Functions, Strategy
 from ratesmith.schedule import Schedule
+from ratesmith.torch import state
 from ratesmith.torch.track import Track, agree_on_every_rank, unshare
 
-FORMAT: Final = 1
-"""The version of the saved state."""
 CHOICES: Final = ("error", "keep_new", "use_saved")
-FIELDS: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
-"""What a saved track has, beside the controller's state."""
-KEEP: Final = "give on_mismatch='keep_new' to go on with the new schedule"
-USE: Final = "'use_saved' to go on with the saved one"
+"""What to do with the saved state of another schedule."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     `step()` after each update; `step(metrics=...)` lets controllers hear a measurement; `step_to(k)` sets the step,
     however often it is called. With `count_updates` the optimizer's own updates are counted, through its hook, and
     `step()` does nothing but hear: an update that a gradient scaler skips does not count then.
-    `last_epoch` is the last step that was made before, as in torch; -1 begins at step 0.
+    `last_epoch` is the last step that was made before, as in torch; -1 begins at step 0. From 0 on it goes on with the
+    base values of the ScheduleLR that this optimizer had before, if any, and with `count_updates` at its count.
     Under torch.distributed every rank hears the mean of all ranks' measurements.
 
     Rates that are tensors stay the same tensors and are written in place; one tensor that several groups share becomes
@@ -104,6 +100,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._join()
         self._counting = count_updates
         self._hook = _count(optimizer, self) if count_updates else None
+        if last_epoch >= 0 and optimizer in _PASTS:
+            self._go_on(_PASTS[optimizer])
+        _PASTS[optimizer] = _Past(self._tracks, self.last_epoch if count_updates else None)
         self._write()
 
     # What happens update by update
@@ -122,6 +121,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def step_to(self, step: int) -> None:
         """Set the step, the number of updates made, and the values that belong to it."""
         self.last_epoch = whole("ScheduleLR", "step", step, least=0)
+        if self._counting:
+            _PASTS[self.optimizer].updates = self.last_epoch
         self._write()
 
     def observe(self, metrics: float | Mapping[str, float]) -> None:
@@ -168,6 +169,17 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         known = [*bases, *[None] * (len(groups) - len(bases))]
         return [float(group["lr"]) if base is None else base for group, base in zip(groups, known, strict=True)]
 
+    def values(self) -> dict[str, float]:
+        """Give all numbers that it sets, as loggers take them: by key, and by group where there are several.
+
+        A group is named by its own "name", or its place.
+        """
+        groups = self.optimizer.param_groups
+        names = [f"/{group.get('name', place)}" if len(groups) > 1 else "" for place, group in enumerate(groups)]
+        return {
+            track.name + names[place]: track.now(groups[place]) for track in self._tracks for place in track.covered()
+        }
+
     @property
     def why(self) -> str:
         """What the controllers did at the last measurement, and why; nothing where they did nothing."""
@@ -177,7 +189,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the step, the schedules' text, the controllers' states and the base values, as plain data."""
-        return {"format": FORMAT, "step": self.last_epoch, "tracks": [track.saved() for track in self._tracks]}
+        return {"format": state.FORMAT, "step": self.last_epoch, "tracks": [track.saved() for track in self._tracks]}
 
     def load_state_dict(self, state_dict: dict[str, Any], on_mismatch: str | None = None) -> None:
         """Take a saved state, and write its rates into the optimizer, whatever was loaded or built before.
@@ -188,8 +200,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         that were saved, since the optimizer may hold any rate by now.
         """
         choice = _known_choice(self._on_mismatch if on_mismatch is None else on_mismatch)
-        saved = _read(state_dict)
-        self._refuse(saved, choice)
+        saved = state.read(state_dict)
+        state.refuse(self._tracks, saved, strictly=choice == "error")
         taken: list[tuple[Controller[Any], Any]] = []  # all is read before anything is changed
         for track, data in zip(self._tracks, saved, strict=True):
             if track.text != data["schedule"] and choice == "keep_new":
@@ -197,45 +209,11 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 continue
             controller = track.controller if track.text == data["schedule"] else self._built(data["schedule"])
             taken.append((controller, restore(controller, data["state"])))
-        for track, data, (controller, state) in zip(self._tracks, saved, taken, strict=True):
-            track.follow(controller, state)
+        for track, data, (controller, heard) in zip(self._tracks, saved, taken, strict=True):
+            track.follow(controller, heard)
             track.rebase(data["base"])
-        self.last_epoch = state_dict["step"]
-        self._step_count = self.last_epoch + 1
-        self._write()
-
-    def _refuse(self, saved: list[dict[str, Any]], choice: str) -> None:
-        """Refuse a state that does not fit, and with "error" one of another schedule too."""
-        if len(saved) != len(self._tracks):
-            raise ValueError(
-                f"ScheduleLR: the saved state must be one of {len(self._tracks)} schedules, got {len(saved)}; "
-                "make the scheduler with as many"
-            )
-        fatal, differing = self._differences(saved)
-        if fatal or (differing and choice == "error"):
-            listed = "\n  ".join(fatal + differing)
-            do = "make it for the same keys and groups" if fatal else f"{KEEP}, or {USE}"
-            raise ValueError(
-                f"ScheduleLR: the saved state must fit this scheduler, got a difference:\n  {listed}\n{do}"
-            )
-
-    def _differences(self, saved: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-        """Give what can't be reconciled, and what a choice can."""
-        fatal, differing = [], []
-        for track, data in zip(self._tracks, saved, strict=True):
-            for name in ("key", "absolute"):
-                if track.saved()[name] != data[name]:
-                    fatal.append(f"{track.name} {name}: saved {data[name]}, here {track.saved()[name]}")
-            before, here = (
-                f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
-                for bases in (data["base"], track.bases)
-            )
-            if before != here:
-                fatal.append(f"{track.name}: saved {before}; here {here}")
-            if track.text != data["schedule"]:
-                differing.append(f"{track.name} schedule: saved {data['schedule']}")
-                differing.append(f"{' ' * len(track.name)} schedule: here  {track.text}")
-        return fatal, differing
+        self._step_count = state_dict["step"] + 1
+        self.step_to(state_dict["step"])
 
     # Inside
 
@@ -253,6 +231,18 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             )
         absolute = isinstance(target.schedule, Absolute)
         return Track(self._built(_inner(target)), target.key, target.groups, absolute)
+
+    def _go_on(self, past: _Past) -> None:
+        """Take the base values, and the count of updates, of the scheduler before this one."""
+        earlier = {track.name: track.bases for track in past.tracks}
+        for track in self._tracks:
+            known = earlier.get(track.name, [])
+            known = [*known, *[None] * (len(track.bases) - len(known))]
+            track.rebase(
+                [own if own is None or old is None else old for own, old in zip(track.bases, known, strict=True)]
+            )
+        if self._counting and past.updates is not None:
+            self.last_epoch = past.updates
 
     def _join(self) -> None:
         """Take in the groups that have been added."""
@@ -353,6 +343,17 @@ def _listens_to(controller: Any) -> set[str]:
     return {controller.metric} if isinstance(controller, Adaptive) and hasattr(controller, "metric") else set()
 
 
+@dataclass
+class _Past:
+    """What the next scheduler for the same optimizer may go on from: the tracks, and updates where they are counted."""
+
+    tracks: list[Track]
+    updates: int | None
+
+
+_PASTS: Final[weakref.WeakKeyDictionary[Optimizer, _Past]] = weakref.WeakKeyDictionary()
+
+
 def _count(optimizer: Optimizer, scheduler: ScheduleLR) -> Any:
     """Count the optimizer's own updates; the hook does not keep the scheduler alive."""
     reference = weakref.ref(scheduler)
@@ -364,29 +365,3 @@ def _count(optimizer: Optimizer, scheduler: ScheduleLR) -> Any:
             counter.step_to(counter.last_epoch + 1)
 
     return optimizer.register_step_post_hook(updated)
-
-
-def _read(state: Any) -> list[dict[str, Any]]:
-    """Give the saved tracks, or refuse what is no state of ours."""
-    if not isinstance(state, Mapping) or state.get("format") != FORMAT:
-        known = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-        raise ValueError(
-            f"ScheduleLR: the state must be one that ScheduleLR saved (format {FORMAT}), got {known}; "
-            "load the state of the same class"
-        )
-    whole("ScheduleLR", "the saved step", state.get("step"), least=0)
-    tracks = state.get("tracks")
-    for track in tracks if isinstance(tracks, list) else [None]:
-        if not _is_track(track):
-            known = ", ".join((*FIELDS, "state"))
-            raise ValueError(f"ScheduleLR: a saved schedule must have {known}, got {track!r}; it is damaged")
-    return list(tracks or ())
-
-
-def _is_track(data: Any) -> bool:
-    fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in FIELDS.items())
-    return fits and "state" in data and all(base is None or _is_number(base) for base in data["base"])
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)

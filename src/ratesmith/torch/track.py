@@ -95,6 +95,10 @@ class Track:
             if base is not None:
                 self._set(group, value if self.absolute else base * value, cell)
 
+    def now(self, group: dict[str, Any]) -> float:
+        """Give the number that a group has now."""
+        return float(group[self.key] if self.place is None else group[self.key][self.place])
+
     def _settle(self) -> None:
         """Note whether every group is covered by plain numbers, the quick case."""
         self._plain = (

@@ -1,0 +1,76 @@
+"""The saved state of a ScheduleLR: read with care, and told apart from the state of another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ratesmith._checks import whole
+from ratesmith.torch.track import Track
+
+FORMAT: Final = 1
+"""The version of the saved state."""
+FIELDS: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
+"""What a saved track has, beside the controller's state."""
+KEEP: Final = "give on_mismatch='keep_new' to go on with the new schedule"
+USE: Final = "'use_saved' to go on with the saved one"
+
+
+def read(state: Any) -> list[dict[str, Any]]:
+    """Give the saved tracks, or refuse what is no state of ours."""
+    if not isinstance(state, Mapping) or state.get("format") != FORMAT:
+        known = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+        raise ValueError(
+            f"ScheduleLR: the state must be one that ScheduleLR saved (format {FORMAT}), got {known}; "
+            "load the state of the same class"
+        )
+    whole("ScheduleLR", "the saved step", state.get("step"), least=0)
+    tracks = state.get("tracks")
+    for track in tracks if isinstance(tracks, list) else [None]:
+        if not _is_track(track):
+            known = ", ".join((*FIELDS, "state"))
+            raise ValueError(f"ScheduleLR: a saved schedule must have {known}, got {track!r}; it is damaged")
+    return list(tracks or ())
+
+
+def _is_track(data: Any) -> bool:
+    fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in FIELDS.items())
+    return fits and "state" in data and all(base is None or _is_number(base) for base in data["base"])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def refuse(tracks: list[Track], saved: list[dict[str, Any]], strictly: bool) -> None:
+    """Refuse a state that does not fit, and `strictly` one of another schedule too."""
+    if len(saved) != len(tracks):
+        raise ValueError(
+            f"ScheduleLR: the saved state must be one of {len(tracks)} schedules, got {len(saved)}; "
+            "make the scheduler with as many"
+        )
+    fatal, differing = _differences(tracks, saved)
+    if fatal or (differing and strictly):
+        listed = "\n  ".join(fatal + differing)
+        do = "make it for the same keys and groups" if fatal else f"{KEEP}, or {USE}"
+        raise ValueError(f"ScheduleLR: the saved state must fit this scheduler, got a difference:\n  {listed}\n{do}")
+
+
+def _differences(tracks: list[Track], saved: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Give what can't be reconciled, and what a choice can."""
+    fatal, differing = [], []
+    for track, data in zip(tracks, saved, strict=True):
+        for name in ("key", "absolute"):
+            if track.saved()[name] != data[name]:
+                fatal.append(f"{track.name} {name}: saved {data[name]}, here {track.saved()[name]}")
+        before, here = (
+            f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
+            for bases in (data["base"], track.bases)
+        )
+        if before != here:
+            fatal.append(f"{track.name}: saved {before}; here {here}")
+        if track.text != data["schedule"]:
+            differing.append(f"{track.name} schedule: saved {data['schedule']}")
+            differing.append(f"{' ' * len(track.name)} schedule: here  {track.text}")
+    return fatal, differing
