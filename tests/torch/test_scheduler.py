@@ -13,7 +13,7 @@ import weakref
 import pytest
 import torch
 
-from ratesmith import Constant, Exponential, Greedy, Horizon, Milestones, Plateau, Ramp, SpikeGuard, parse
+from ratesmith import Constant, Custom, Exponential, Greedy, Horizon, Milestones, Plateau, Ramp, SpikeGuard, parse
 from ratesmith.torch import Absolute, ScheduleLR, Target, apply, tensor_rates
 
 COSINE = Ramp(0.0, 1.0, 3) >> Ramp(1.0, 0.1, 9, "cosine")
@@ -491,7 +491,7 @@ def test_apply_sets_the_rate_and_keeps_nothing():
             lambda: ScheduleLR(sgd(0.1), COSINE).step(1.5),
             "ScheduleLR: epoch must be a whole number of at least 0, got 1.5",
         ),
-        (lambda: ScheduleLR(sgd(0.1), Plateau()).step(metrics="low"), "could not convert string to float: 'low'"),
+        (lambda: ScheduleLR(sgd(0.1), Plateau()).step(metrics="low"), "ScheduleLR: metrics must be one number, got 'low'"),
     ],
 )
 def test_a_mistake_is_refused_with_one_message(build, message):
@@ -535,6 +535,60 @@ def test_ranks_that_measure_different_losses_end_with_the_same_rate(tmp_path):
     first, second = (out.split() for out, _ in outputs)
     assert first == second
     assert len(set(first)) > 3
+
+
+def rule(factor):
+    return Custom(lambda step: factor / (1 + step))
+
+
+def test_a_lambda_of_the_same_code_goes_on_and_another_is_refused():
+    saved = json.loads(json.dumps(ScheduleLR(sgd(0.1), rule(2.0)).state_dict()))
+    ScheduleLR(sgd(0.1), rule(2.0)).load_state_dict(saved)
+    differs = (
+        "(?s)got a difference:\n  lr function <lambda>: what it does here is not what was saved\ngive on_mismatch='kee"
+    )
+    for other in (rule(3.0), Custom(lambda step: 2.0), Custom(lambda step: 2.0 / (2 + step))):
+        for choice in ("error", "use_saved"):
+            with pytest.raises(ValueError, match=differs):
+                ScheduleLR(sgd(0.1), other).load_state_dict(saved, on_mismatch=choice)
+    new = ScheduleLR(sgd(0.1), rule(3.0))
+    new.load_state_dict(saved, on_mismatch="keep_new")
+    assert new.get_last_lr() == [pytest.approx(0.3)]
+    saved["tracks"][0]["functions"]["<lambda>"] = "cpython-2.7 0123"
+    ScheduleLR(sgd(0.1), rule(3.0)).load_state_dict(saved)  # another Python's code can't be compared
+    del saved["tracks"][0]["functions"]
+    ScheduleLR(sgd(0.1), rule(3.0)).load_state_dict(saved)
+
+
+def test_the_numbers_that_it_sets_are_named_for_loggers():
+    one = torch.optim.AdamW(parameters(), lr=0.1)
+    both = ScheduleLR(one, Constant(0.5), Target(Absolute(Constant(0.8)), "betas[0]"))
+    assert both.values() == {"lr": 0.05, "betas[0]": 0.8}
+    assert ScheduleLR(sgd(0.1, 0.2), Constant(0.5)).values() == {"lr/group 0": 0.05, "lr/group 1": 0.1}
+
+
+def test_a_scheduler_made_later_for_the_optimizer_goes_on_from_the_base_values():
+    optimizer = sgd(0.1, 0.2)
+    first = ScheduleLR(optimizer, COSINE, count_updates=True)
+    for _ in range(5):
+        update(optimizer)
+    del first
+    ScheduleLR(optimizer, COSINE, last_epoch=2)
+    assert rates(optimizer) == [0.1 * COSINE(3), 0.2 * COSINE(3)]
+    again = ScheduleLR(optimizer, COSINE, last_epoch=2, count_updates=True)
+    assert again.last_epoch == 3  # the scheduler before did not count
+    update(optimizer)
+    counting = ScheduleLR(optimizer, COSINE, last_epoch=0, count_updates=True)
+    assert counting.last_epoch == 4
+    present = rates(optimizer)
+    assert ScheduleLR(optimizer, COSINE).base_lrs == present  # without last_epoch it begins anew
+
+
+@pytest.mark.parametrize("metrics", ["a", [1.0], torch.zeros(2), {"loss": "low"}])
+def test_a_measurement_must_be_one_number(metrics):
+    name = "loss" if isinstance(metrics, dict) else "metrics"
+    with pytest.raises(TypeError, match=f"ScheduleLR: {name} must be one number, got .*; give a measurement such as"):
+        ScheduleLR(sgd(0.1), Plateau()).step(metrics=metrics)
 
 
 def test_every_controller_can_be_written():

@@ -201,7 +201,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """
         choice = _known_choice(self._on_mismatch if on_mismatch is None else on_mismatch)
         saved = state.read(state_dict)
-        state.refuse(self._tracks, saved, strictly=choice == "error")
+        state.refuse(self._tracks, saved, choice)
         taken: list[tuple[Controller[Any], Any]] = []  # all is read before anything is changed
         for track, data in zip(self._tracks, saved, strict=True):
             if track.text != data["schedule"] and choice == "keep_new":
@@ -269,13 +269,13 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def _hear(self, metrics: float | Mapping[str, float]) -> None:
         names = sorted({name for track in self._tracks for name in _listens_to(track.controller)})
         if isinstance(metrics, Mapping):
-            given = {str(name): float(value) for name, value in metrics.items()}
+            given = {str(name): _number(str(name), value) for name, value in metrics.items()}
         elif len(names) > 1:
             raise ValueError(
                 f"ScheduleLR: metrics must be given by name, got {metrics!r} for {' and '.join(names)}; give a dict"
             )
         else:
-            given = dict.fromkeys(names, float(metrics))
+            given = dict.fromkeys(names, _number("metrics", metrics))
         if not names:
             return
         shared = agree_on_every_rank(given)
@@ -335,6 +335,15 @@ def _known_choice(choice: str) -> str:
             f"ScheduleLR: on_mismatch must be one of {', '.join(map(repr, CHOICES))}, got {choice!r}; choose"
         )
     return choice
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"ScheduleLR: {name} must be one number, got {value!r}; give a measurement such as the validation loss"
+        ) from None
 
 
 def _listens_to(controller: Any) -> set[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ratesmith._checks import whole
+from ratesmith.torch.functions import same
 from ratesmith.torch.track import Track
 
 FORMAT: Final = 1
@@ -36,41 +37,54 @@ def read(state: Any) -> list[dict[str, Any]]:
 
 def _is_track(data: Any) -> bool:
     fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in FIELDS.items())
-    return fits and "state" in data and all(base is None or _is_number(base) for base in data["base"])
+    functions = data.get("functions", {}) if fits else None
+    known = isinstance(functions, dict) and all(isinstance(code, str) for code in functions.values())
+    return fits and known and "state" in data and all(base is None or _is_number(base) for base in data["base"])
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def refuse(tracks: list[Track], saved: list[dict[str, Any]], strictly: bool) -> None:
-    """Refuse a state that does not fit, and `strictly` one of another schedule too."""
+def refuse(tracks: list[Track], saved: list[dict[str, Any]], choice: str) -> None:
+    """Refuse a state that does not fit; of another schedule or function, as `choice` says."""
     if len(saved) != len(tracks):
         raise ValueError(
             f"ScheduleLR: the saved state must be one of {len(tracks)} schedules, got {len(saved)}; "
             "make the scheduler with as many"
         )
-    fatal, differing = _differences(tracks, saved)
-    if fatal or (differing and strictly):
-        listed = "\n  ".join(fatal + differing)
-        do = "make it for the same keys and groups" if fatal else f"{KEEP}, or {USE}"
+    pairs = list(zip(tracks, saved, strict=True))
+    lines, do = [line for track, data in pairs for line in _unfit(track, data)], "make it for the same keys and groups"
+    if not lines and choice != "keep_new":
+        lines, do = [line for track, data in pairs for line in _other_functions(track, data)], KEEP
+    if not lines and choice == "error":
+        lines, do = [line for track, data in pairs for line in _other_schedule(track, data)], f"{KEEP}, or {USE}"
+    if lines:
+        listed = "\n  ".join(lines)
         raise ValueError(f"ScheduleLR: the saved state must fit this scheduler, got a difference:\n  {listed}\n{do}")
 
 
-def _differences(tracks: list[Track], saved: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Give what can't be reconciled, and what a choice can."""
-    fatal, differing = [], []
-    for track, data in zip(tracks, saved, strict=True):
-        for name in ("key", "absolute"):
-            if track.saved()[name] != data[name]:
-                fatal.append(f"{track.name} {name}: saved {data[name]}, here {track.saved()[name]}")
-        before, here = (
-            f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
-            for bases in (data["base"], track.bases)
-        )
-        if before != here:
-            fatal.append(f"{track.name}: saved {before}; here {here}")
-        if track.text != data["schedule"]:
-            differing.append(f"{track.name} schedule: saved {data['schedule']}")
-            differing.append(f"{' ' * len(track.name)} schedule: here  {track.text}")
-    return fatal, differing
+def _unfit(track: Track, data: dict[str, Any]) -> Iterator[str]:
+    """Give what can't be reconciled."""
+    for name in ("key", "absolute"):
+        if track.saved()[name] != data[name]:
+            yield f"{track.name} {name}: saved {data[name]}, here {track.saved()[name]}"
+    before, here = (
+        f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
+        for bases in (data["base"], track.bases)
+    )
+    if before != here:
+        yield f"{track.name}: saved {before}; here {here}"
+
+
+def _other_schedule(track: Track, data: dict[str, Any]) -> Iterator[str]:
+    if track.text != data["schedule"]:
+        yield f"{track.name} schedule: saved {data['schedule']}"
+        yield f"{' ' * len(track.name)} schedule: here  {track.text}"
+
+
+def _other_functions(track: Track, data: dict[str, Any]) -> Iterator[str]:
+    """Give the functions that have the saved name and another code; only their name can be saved."""
+    for name, code in data.get("functions", {}).items():
+        if name in track.functions and not same(code, track.functions[name]):
+            yield f"{track.name} function {name}: what it does here is not what was saved"

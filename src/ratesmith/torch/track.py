@@ -11,6 +11,7 @@ import torch
 from ratesmith._arrays import NUMBERS
 from ratesmith.controllers import Controller
 from ratesmith.schedule import Schedule
+from ratesmith.torch.functions import fingerprints
 
 KEY: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
@@ -35,7 +36,7 @@ class Track:
     def follow(self, controller: Controller[Any], state: Any) -> None:
         """Take this controller in this state."""
         self.controller, self.state, self.why = controller, state, ""
-        self.text = str(controller)
+        self.text, self.functions = str(controller), fingerprints(controller)
         # A schedule is asked directly, since this runs at every update.
         self._at = controller._at if isinstance(controller, Schedule) else None
 
@@ -77,6 +78,7 @@ class Track:
             "absolute": self.absolute,
             "state": _plain(self.state),
             "base": list(self.bases),
+            **({"functions": dict(self.functions)} if self.functions else {}),
         }
 
     def write(self, groups: list[dict[str, Any]], step: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from torch.optim import lr_scheduler
 
 from ratesmith._arrays import NUMBERS
-from ratesmith._checks import FARTHEST, finite, whole
+from ratesmith._checks import finite, whole
 from ratesmith.shapes import SHAPES
+from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
 
 
 def are_plain(groups: list[dict[str, Any]]) -> bool:
@@ -23,7 +24,7 @@ def write_plain(scheduler: lr_scheduler.LRScheduler, rates: list[Any]) -> None:
     scheduler._last_lr = rates
 
 
-class WritesAtOnce(lr_scheduler.LRScheduler):
+class WritesAtOnce(Checked):
     """A scheduler that writes plain rates without copying each again."""
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -40,14 +41,10 @@ class WritesAtOnce(lr_scheduler.LRScheduler):
         write_plain(self, rates)
 
 
-class _ClosedForm(lr_scheduler.LRScheduler):
+class _ClosedForm(Checked):
     """A scheduler whose rate in each group is `floor + (base - floor) * factor(step)`."""
 
     _floor = 0.0
-
-    def _check(self) -> None:
-        """Refuse options that cannot hold."""
-        raise NotImplementedError
 
     def _factor(self, step: int) -> Any:
         raise NotImplementedError
@@ -76,8 +73,6 @@ class _ClosedForm(lr_scheduler.LRScheduler):
         """Give each group's rate for the step `last_epoch`."""
         step = self.last_epoch
         born = not hasattr(self, "_last_lr")
-        if born:
-            self._check()
         factor = self._factor(step)
         groups = self.optimizer.param_groups
         if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
@@ -112,7 +107,7 @@ def _integral(value: Any) -> Any:
 
 
 def _gamma(who: str, value: Any) -> None:
-    finite(who, "gamma", float(value), least=0.0)
+    finite(who, "gamma", value.item() if hasattr(value, "item") else value, least=0.0)
 
 
 class StepLR(_ClosedForm, lr_scheduler.StepLR):
@@ -139,7 +134,10 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
     def _check(self) -> None:
         _gamma("MultiStepLR", self.gamma)
         for milestone in self.milestones:
-            whole("MultiStepLR", "a milestone", _integral(milestone), least=-FARTHEST)
+            if not isinstance(_integral(milestone), int):
+                raise TypeError(
+                    f"MultiStepLR: a milestone must be a whole number, got {milestone!r}; give a whole number"
+                )
 
     def _factor(self, step: int) -> Any:
         return self.gamma ** sum(times for at, times in self.milestones.items() if 0 <= at <= step)
@@ -174,6 +172,7 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
             raise ValueError(
                 f"CosineAnnealingLR: T_max must be above 0, got {self.T_max!r}; give the length of the decay"
             )
+        each_finite("CosineAnnealingLR", "eta_min", self.eta_min)
 
     def _factor(self, step: int) -> Any:
         half = self.T_max
@@ -189,6 +188,7 @@ class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
 
     def _check(self) -> None:
         whole("ConstantLR", "total_iters", _integral(self.total_iters), least=0)
+        each_finite("ConstantLR", "factor", self.factor)
 
     def _factor(self, step: int) -> Any:
         return self.factor if step < self.total_iters else 1.0
@@ -203,6 +203,7 @@ class LinearLR(_ClosedForm, lr_scheduler.LinearLR):
 
     def _check(self) -> None:
         whole("LinearLR", "total_iters", _integral(self.total_iters), least=0)
+        each_finite("LinearLR", "start_factor and end_factor", [self.start_factor, self.end_factor])
 
     def _factor(self, step: int) -> Any:
         if step >= self.total_iters:
@@ -263,8 +264,10 @@ def _each_once(who: str, functions: list[Any], step: int) -> dict[int, Any]:
     factors: dict[int, Any] = {}
     for function in functions:
         if id(function) not in factors:
+            if not callable(function):
+                raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
             factors[id(function)] = factor = function(step)
-            if isinstance(factor, float):
+            if not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
                 finite(f"{who}: lr_lambda({step})", "its value", factor)
     return factors
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import whole
+from ratesmith.torch.lr_scheduler.checks import Checked
 
 
-class SequentialLR(lr_scheduler.SequentialLR):
+class SequentialLR(Checked, lr_scheduler.SequentialLR):
     """Schedulers one after another: number i is in charge from step `milestones[i - 1]` on.
 
     `>>` between schedules is the value. A sequence may hold a sequence or a `ChainedScheduler` at any place.
@@ -46,7 +47,7 @@ class SequentialLR(lr_scheduler.SequentialLR):
         _begin_again(self)
 
 
-class ChainedScheduler(lr_scheduler.ChainedScheduler):
+class ChainedScheduler(Checked, lr_scheduler.ChainedScheduler):
     """Schedulers all at once, each changing the rate that the one before it left.
 
     `*` between schedules is the value. A chain may hold a sequence or another chain.

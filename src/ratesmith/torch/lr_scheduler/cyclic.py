@@ -7,16 +7,21 @@ from typing import Any
 
 from torch.optim import lr_scheduler, swa_utils
 
+from ratesmith._checks import finite
+from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
 from ratesmith.torch.lr_scheduler.closed import WritesAtOnce, are_plain, take_in_late_groups, write_plain
 
 
-class CosineAnnealingWarmRestarts(lr_scheduler.CosineAnnealingWarmRestarts):
+class CosineAnnealingWarmRestarts(Checked, lr_scheduler.CosineAnnealingWarmRestarts):
     """Each group's rate along a cosine that begins again after `T_0` steps, then after `T_mult` times as many each.
 
     Formula: `eta_min + (base - eta_min) * (1 + cos(pi T_cur / T_i)) / 2`. A restart asked for by its step number is
     found by whole numbers, not by a logarithm. `ratesmith.recipes.sgdr` is the value.
     Source: Loshchilov and Hutter, "SGDR", 2017; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
+
+    def _check(self) -> None:
+        each_finite("CosineAnnealingWarmRestarts", "eta_min", self.eta_min)
 
     def get_lr(self) -> list[Any]:
         """Give each group's rate for the place in the cycle."""
@@ -58,6 +63,15 @@ class CyclicLR(WritesAtOnce, lr_scheduler.CyclicLR):
     Source: Smith, "Cyclical learning rates", 2017; torch.optim.lr_scheduler.CyclicLR.
     """
 
+    def _check(self) -> None:
+        each_finite("CyclicLR", "base_lr", self.base_lrs)
+        each_finite("CyclicLR", "max_lr", self.max_lrs)
+        each_finite("CyclicLR", "gamma", self.gamma)
+        if not (finite("CyclicLR", "step_size_up and step_size_down", self.total_size) > 0 < self.step_ratio <= 1):
+            raise ValueError(
+                f"CyclicLR: step_size_up and step_size_down must be above 0, got {self.total_size:g} in all; give steps"
+            )
+
     def get_lr(self) -> list[Any]:
         """Give each group's rate for the step `last_epoch`."""
         known, groups = len(self.base_lrs), self.optimizer.param_groups
@@ -80,6 +94,10 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
 
     Source: Smith and Topin, "Super-convergence", 2018; torch.optim.lr_scheduler.OneCycleLR.
     """
+
+    def _check(self) -> None:
+        for key in ("max_lr", "initial_lr", "min_lr"):
+            each_finite("OneCycleLR", key, [group[key] for group in self.optimizer.param_groups])
 
     def get_lr(self) -> list[Any]:
         """Give each group's rate for the step `last_epoch`."""
@@ -105,11 +123,14 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
         return [group[last] + (group[first] - group[last]) * left for group in groups]
 
 
-class SWALR(swa_utils.SWALR):
+class SWALR(Checked, swa_utils.SWALR):
     """Each group's rate goes to `swa_lr` in `anneal_epochs` steps, and stays there.
 
     Source: Izmailov et al., "Averaging weights leads to wider optima", 2018; torch.optim.swa_utils.SWALR.
     """
+
+    def _check(self) -> None:
+        each_finite("SWALR", "swa_lr", [group["swa_lr"] for group in self.optimizer.param_groups])
 
     def get_lr(self) -> list[Any]:
         """Give each group's rate for the next step."""

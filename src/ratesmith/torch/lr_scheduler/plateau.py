@@ -6,8 +6,11 @@ from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
+from ratesmith._checks import whole
+from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
 
-class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
+
+class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
     """Each group's rate times `factor` when a metric stops improving; `ratesmith.Plateau` as a scheduler.
 
     The rule and its bookkeeping are torch's own. `verbose` is still accepted, by keyword: each reduction is then
@@ -30,8 +33,19 @@ class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
         verbose: bool = False,
     ) -> None:
         """Take torch's options in torch's order."""
+        who = "ReduceLROnPlateau"
+        whole(who, "patience", patience, least=0)
+        whole(who, "cooldown", cooldown, least=0)
+        for name, value in (("factor", factor), ("threshold", threshold), ("min_lr", min_lr), ("eps", eps)):
+            each_finite(who, name, value, least=0.0)
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
         self.verbose = verbose
+
+    def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]  # torch's own, against its base
+        """Hear one measurement, and reduce the rates where it is time to."""
+        if isinstance(metrics, (list, tuple, str)) or metrics is None or getattr(metrics, "numel", lambda: 1)() != 1:
+            raise TypeError(f"ReduceLROnPlateau: metrics must be one number, got {metrics!r}; give the validation loss")
+        super().step(metrics, epoch)
 
     def _reduce_lr(self, epoch: int) -> None:
         before = [float(group["lr"]) for group in self.optimizer.param_groups]
