@@ -4,6 +4,7 @@ Each finder is asked on eight trainings, with two optimizers and three seeds. Wh
 oracle.csv, which oracle.py made; no answer counts as the loss at initialisation. Suggestions are kept in a file, so
 that a table can be printed again at once; those of a package whose version has changed are asked for anew.
 
+    pip install lightning pytorch-ignite torch-lr-finder matplotlib rich scikit-learn
     python benchmarks/find/run.py [--quick] [--again ratesmith] [--markdown] [--out FILE]
 """
 
@@ -189,14 +190,15 @@ def report(found: list[Suggestion], markdown: bool) -> None:
     asked = {row.problem for row in found}
     for name, problems in SETS.items():
         chosen = [row for row in found if row.problem in problems]
-        if not asked >= set(problems) and name != "all":
+        whole = asked >= set(problems)
+        if not whole and name != "all":
             continue
         rules = dict.fromkeys(row.rule for row in chosen)
         lines = [summary(rule, [row for row in chosen if row.rule == rule]) for rule in rules]
         lines.sort(key=lambda line: float(line[1]))
         cells = len({row[1:4] for row in chosen})
         names = ", ".join(dict.fromkeys(row.problem for row in chosen))
-        show(f"{name}: {cells} cells of {names}", lines, markdown)
+        show(f"{name if whole else 'quick'}: {cells} cells of {names}", lines, markdown)
 
 
 def main() -> None:
