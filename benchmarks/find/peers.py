@@ -1,8 +1,9 @@
 """Suggestions by other packages' finders, each with its own defaults, on the same model, data and seed.
 
 torch-lr-finder, Lightning and ignite are called as their documentation shows, over the ranges it shows. The rules of
-fastai, which itself needs torchvision, are written here from their definition, on a sweep like fastai's. Two more rules
-say how hard a cell is: the constants that people start with, and a whole grid of trainings with one seed.
+fastai, which itself needs torchvision, are written here from their definition, on a sweep like fastai's; on the sweeps
+of seed 0 they give what the functions of fastai 2.8.12 give. Two more rules say how hard a cell is: the constants that
+people start with, and a whole grid of trainings with one seed.
 """
 
 import contextlib
