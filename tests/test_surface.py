@@ -6,6 +6,7 @@ import sys
 import ratesmith
 import ratesmith.controllers
 import ratesmith.experiment
+import ratesmith.finder
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -16,19 +17,20 @@ import ratesmith.torch.lr_scheduler
 SURFACE = {
     "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
     "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
-    "controllers from_data parse recipes to_data",
+    "controllers find from_data parse recipes to_data",
     "ratesmith.controllers": "Adaptive Controller Greedy GreedyState Plateau PlateauState SpikeGuard SpikeGuardState "
     "Together restore",
     "ratesmith.recipes": "clip closed constant cooldown cosine cosine_restarts custom cyclic exponential hold "
     "inverse_sqrt inverse_time knee linear multistep natural_exponential noam one_cycle "
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
+    "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.testing": "check_controller check_schedule",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
     "compare",
     "ratesmith.report": "write_report",
-    "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply from_deepspeed from_megatron "
+    "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "
     "CyclicLR ExponentialLR LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
@@ -44,7 +46,7 @@ def test_the_public_names_are_these():
 def test_every_public_name_says_what_it_is():
     for module, names in SURFACE.items():
         for name in names.split():
-            assert name == "BASELINE" or getattr(sys.modules[module], name).__doc__, f"{module}.{name}"
+            assert name in ("BASELINE", "RULES") or getattr(sys.modules[module], name).__doc__, f"{module}.{name}"
 
 
 def test_a_bare_import_loads_nothing_but_the_standard_library():

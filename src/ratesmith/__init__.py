@@ -1,12 +1,13 @@
 """Ratesmith chooses, shapes and adapts the learning rate, and proves the choice on a validation set.
 
-The names here are the values: schedules, recipes and controllers, on the standard library alone. What acts is imported
-by its own name: `ratesmith.torch`, `ratesmith.experiment`, `ratesmith.report`.
+The names here are the values, schedules, recipes and controllers, and `find`, all on the standard library alone. What
+else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`, `ratesmith.report`.
 """
 
 from ratesmith import controllers, recipes
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
 from ratesmith.data import from_data, to_data
+from ratesmith.finder import find
 from ratesmith.horizon import Horizon
 from ratesmith.notation import NotationError, Strategy, parse
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
@@ -36,6 +37,7 @@ __all__ = [
     "Sum",
     "Tanh",
     "controllers",
+    "find",
     "from_data",
     "parse",
     "recipes",

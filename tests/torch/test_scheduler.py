@@ -491,7 +491,10 @@ def test_apply_sets_the_rate_and_keeps_nothing():
             lambda: ScheduleLR(sgd(0.1), COSINE).step(1.5),
             "ScheduleLR: epoch must be a whole number of at least 0, got 1.5",
         ),
-        (lambda: ScheduleLR(sgd(0.1), Plateau()).step(metrics="low"), "ScheduleLR: metrics must be one number, got 'low'"),
+        (
+            lambda: ScheduleLR(sgd(0.1), Plateau()).step(metrics="low"),
+            "ScheduleLR: metrics must be one number, got 'low'",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_one_message(build, message):

@@ -10,6 +10,7 @@ except ModuleNotFoundError as error:
 from ratesmith.torch.configs import from_deepspeed, from_megatron
 from ratesmith.torch.controller import ControllerLR
 from ratesmith.torch.importers import from_torch, from_transformers
+from ratesmith.torch.live import find
 from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
 from ratesmith.torch.task import TorchTask
 
@@ -20,6 +21,7 @@ __all__ = [
     "Target",
     "TorchTask",
     "apply",
+    "find",
     "from_deepspeed",
     "from_megatron",
     "from_torch",

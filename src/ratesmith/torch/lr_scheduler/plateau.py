@@ -47,6 +47,10 @@ class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
             raise TypeError(f"ReduceLROnPlateau: metrics must be one number, got {metrics!r}; give the validation loss")
         super().step(metrics, epoch)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give torch's state; `verbose` is no part of it."""
+        return {name: value for name, value in super().state_dict().items() if name != "verbose"}
+
     def _reduce_lr(self, epoch: int) -> None:
         before = [float(group["lr"]) for group in self.optimizer.param_groups]
         super()._reduce_lr(epoch)

@@ -1,0 +1,94 @@
+"""What a finder found: the rate, how sure it is, what it cost, and in plain sentences why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+FLAGS: Final = {
+    "no_descent": "The loss did not fall at any rate, so no rate is suggested: see that the model can learn this data.",
+    "no_divergence": "The loss did not rise at any rate tried, so the highest rate that works is not known.",
+    "edge": "The answer lies on the edge of the rates tried; give a wider range.",
+    "seed_spread": "The orders of the data disagree by more than half a decade: take the answer as a rough one.",
+    "moved": "The best rate moved by more than a factor of 2 from the shorter trainings to the longer: at full length "
+    "it may move further.",
+    "diverged": "At the highest rates trained, the loss was not finite or above its start.",
+}
+"""What may be wrong with an answer, by name."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss by rate: of a sweep, at each update; of trainings, at the end of each."""
+
+    name: str
+    """Which order of the data, or how long the trainings were."""
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smooth: tuple[float, ...]
+    """The smoothed losses of a sweep; of trainings, the losses once more."""
+    suggestion: float | None
+    """What this curve alone suggests."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An initial rate for the first parameter group, with its interval and what there is to say of it."""
+
+    method: str
+    suggestion: float | None
+    interval: tuple[float, float] | None
+    """The lowest and highest rate that the single curves suggest, or that trained nearly as well as the best."""
+    flags: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    updates: int
+    """Optimizer updates made."""
+    seconds: float
+    base_lr: float
+    """The optimizer's own rate, as it was."""
+    rule: str = ""
+    metric: str = "loss"
+
+    def __str__(self) -> str:
+        """Give the answer in one line."""
+        if self.suggestion is None:
+            return f"No rate found by {self.method}: {', '.join(self.flags) or 'nothing to choose from'}"
+        low, high = self.interval or (self.suggestion, self.suggestion)
+        flags = f"; {', '.join(self.flags)}" if self.flags else ""
+        return f"{self.suggestion:.2g} ({low:.2g} to {high:.2g}, {self.method}, {self.updates} updates{flags})"
+
+    def explain(self) -> str:
+        """Say in plain sentences what was found, how, and what to be careful about."""
+        lines = [self._answer()]
+        if self.suggestion is not None and self.interval is not None:
+            low, high = self.interval
+            said = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
+            lines.append(f"{said} {low:.2g} to {high:.2g}.")
+        lines += [FLAGS[flag] for flag in self.flags]
+        if self.method == "sweep":
+            lines.append(
+                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it often names too high a "
+                "rate: race short trainings instead."
+            )
+        lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
+        return "\n".join(lines)
+
+    def _answer(self) -> str:
+        if self.suggestion is None:
+            return "No rate is suggested."
+        change = self.suggestion / self.base_lr
+        than = f"{change:.2g} times" if change >= 1 else f"1/{1 / change:.2g} of"
+        return f"Initial rate: {self.suggestion:.2g}, {than} the optimizer's own {self.base_lr:g}."
+
+    def to_data(self) -> dict[str, Any]:
+        """Give everything as plain data for JSON; numbers that are not finite are given as text."""
+        data: dict[str, Any] = asdict(self)
+        for curve in data["curves"]:
+            for name in ("losses", "smooth"):
+                curve[name] = [loss if math.isfinite(loss) else str(loss) for loss in curve[name]]
+        return data
+
+
+class FinderError(Exception):
+    """A search that cannot be made; the message is one line for its user."""

@@ -1,0 +1,272 @@
+"""The race: short whole trainings of the schedule itself at several rates, and a parabola through the best of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ratesmith._checks import finite, whole
+from ratesmith.finder.found import Curve, FinderError, Found
+from ratesmith.finder.rules import mean
+from ratesmith.finder.sweep import Progress, Starts, Trains, sweep
+from ratesmith.finder.untouched import untouched_random
+from ratesmith.horizon import Horizon
+from ratesmith.notation import Strategy
+from ratesmith.schedule import Schedule
+
+HALF_DECADE: Final = 10**0.5
+SHORT: Final = 8
+LONGER: Final = 4
+"""The two rungs train for an eighth and a quarter of the whole length."""
+LEAST: Final = 100
+"""Updates that a short training has at least, beside one epoch; the longer ones have twice as many."""
+MOST_RATES: Final = 13
+"""Rates that a rung may have, however far its best one is from the first ones."""
+NEARLY: Final = 1.05
+"""Rates whose loss is at most this factor above the best belong to the interval."""
+MOVED: Final = 2.0
+"""A best rate that differs so much between the rungs is flagged."""
+
+
+def race(
+    task: Starts,
+    *,
+    steps: int,
+    schedule: Schedule | str = "cosine()",
+    around: float | None = None,
+    seeds: Sequence[int] = (0,),
+    metric: str = "loss",
+    mode: str = "min",
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    on_progress: Progress = lambda done, planned: None,
+) -> Found:
+    """Suggest the initial rate that trains best in short whole trainings with `schedule`.
+
+    `schedule`, a value or notation, is squeezed as a whole to an eighth of `steps`, the length of the training to come,
+    and then to a quarter: five rates, half a decade apart, around that of a sweep (or `around`), then three around the
+    best. Where the best lies on the edge, rates are added. Each training is judged by `metric` on the validation set
+    after its last step, mean over `seeds`; a parabola in the logarithm of the rate through the best and its neighbours
+    gives the answer. No training is shorter than 100 updates or one epoch. It costs about one and a half of the whole
+    trainings. Random states are put back.
+
+    Raises ValueError or TypeError for options that cannot hold, FinderError for a metric that is not measured and where
+    every training diverges.
+    """
+    began = time.perf_counter()
+    course = _Course(
+        task, whole("race", "steps", steps, least=1), schedule, tuple(seeds), metric, mode, functions or {}
+    )
+    with untouched_random():
+        course.begin(on_progress)
+        first = sweep(task, seeds=_orders(seeds), on_progress=on_progress) if around is None else None
+        centre = around if first is None else first.suggestion
+        if first is not None and centre is None:
+            return first
+        course.updates = first.updates if first else 0
+        short, longer = course.lengths()
+        early = _rung(course, short, finite("race", "around", centre, least=1e-30), range(-2, 3))
+        late = _rung(course, longer, early.vertex(), range(-1, 2))
+    moved = max(late.vertex() / early.vertex(), early.vertex() / late.vertex()) > MOVED
+    flags = {"moved": moved and longer > short, "edge": late.on_edge, "diverged": math.inf in late.scores.values()}
+    return Found(
+        method="race",
+        suggestion=late.vertex(),
+        interval=late.nearly(),
+        flags=tuple(name for name, holds in flags.items() if holds),
+        curves=(*(first.curves if first else ()), early.curve(), late.curve()),
+        updates=course.updates,
+        seconds=time.perf_counter() - began,
+        base_lr=course.base_lr,
+        metric=metric,
+    )
+
+
+def grid(
+    task: Starts,
+    *,
+    steps: int,
+    rates: Sequence[float],
+    schedule: Schedule | str = "cosine()",
+    seeds: Sequence[int] = (0,),
+    metric: str = "loss",
+    mode: str = "min",
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    on_progress: Progress = lambda done, planned: None,
+) -> Found:
+    """Suggest the initial rate that trains best at full length, out of `rates` and by the parabola through the best.
+
+    The options are those of `race`. Raises ValueError or TypeError for options that cannot hold.
+    """
+    began = time.perf_counter()
+    course = _Course(
+        task, whole("grid", "steps", steps, least=1), schedule, tuple(seeds), metric, mode, functions or {}
+    )
+    given = sorted({finite("grid", "a rate", rate, least=1e-30) for rate in rates})
+    if not given:
+        raise ValueError("grid: rates must have at least one, got none; give some, as [0.01, 0.1, 1]")
+    with untouched_random():
+        course.begin(on_progress)
+        course.planned = len(given) * len(course.seeds) * course.steps
+        rung = _Rung(course, course.steps)
+        for rate in given:
+            rung.run(rate)
+    flags = {"edge": rung.on_edge, "diverged": math.inf in rung.scores.values()}
+    return Found(
+        method="grid",
+        suggestion=rung.vertex(),
+        interval=rung.nearly(),
+        flags=tuple(name for name, holds in flags.items() if holds),
+        curves=(rung.curve(),),
+        updates=course.updates,
+        seconds=time.perf_counter() - began,
+        base_lr=course.base_lr,
+        metric=metric,
+    )
+
+
+def _orders(seeds: Sequence[int]) -> list[int]:
+    """Give three orders of the data for the sweep before a race."""
+    return list(dict.fromkeys([*seeds, *(seed + 1000 * more for more in (1, 2) for seed in seeds)]))[:3]
+
+
+@dataclass
+class _Course:
+    """What is trained in a race, and how it is judged."""
+
+    task: Starts
+    steps: int
+    schedule: Schedule | str
+    seeds: tuple[int, ...]
+    metric: str
+    mode: str
+    functions: Mapping[str, Callable[..., Any]]
+    updates: int = 0
+    planned: int = 0
+    base_lr: float = 0.0
+    epoch: int = 1
+    whole: Schedule = field(init=False)
+
+    def begin(self, on_progress: Progress) -> None:
+        """Look at a training that has not begun: how long an epoch is, and whether the metric is measured."""
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"race: mode must be 'min' or 'max', got {self.mode!r}; choose one")
+        if not self.seeds:
+            raise ValueError("race: seeds must have at least one, got none; give some, as [0]")
+        self.on_progress = on_progress
+        training = self.task.start(whole("race", "a seed", self.seeds[0], least=0))
+        self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
+        self.measure(training)
+        text = self.schedule
+        built = Strategy(text).build(Horizon(self.steps, self.epoch), self.functions) if isinstance(text, str) else text
+        if not isinstance(built, Schedule):
+            raise TypeError(f"race: schedule must not listen to a metric, got {text}; race a schedule, or compare both")
+        self.whole = built if built.steps == self.steps else built.take(self.steps)
+
+    def measure(self, training: Trains) -> float:
+        """Give the metric, larger for worse."""
+        measured = training.evaluate()
+        if self.metric not in measured:
+            raise FinderError(
+                f"race: metric must be one that the task measures, got {self.metric!r}; measured: {', '.join(measured)}"
+            )
+        value = float(measured[self.metric])
+        return math.inf if not math.isfinite(value) else value if self.mode == "min" else -value
+
+    def lengths(self) -> tuple[int, int]:
+        """Give the lengths of the two rungs."""
+        least = max(LEAST, self.epoch)
+        short, longer = max(self.steps // SHORT, least), max(self.steps // LONGER, 2 * least)
+        self.planned = self.updates + len(self.seeds) * (5 * min(short, self.steps) + 3 * min(longer, self.steps))
+        return min(short, self.steps), min(longer, self.steps)
+
+    def train(self, rate: float, steps: int, seed: int) -> float:
+        """Train with the whole schedule in so many steps, and measure; infinite where the loss is not finite."""
+        training = self.task.start(seed)
+        schedule = self.whole if steps == self.steps else self.whole.stretch(steps)
+        for step in range(steps):
+            loss = training.step(rate * float(schedule(step)))
+            self.updates += 1
+            self.on_progress(self.updates, max(self.planned, self.updates))
+            if not math.isfinite(loss):
+                return math.inf
+        return self.measure(training)
+
+
+class _Rung:
+    """Trainings of one length: rates with their scores, smaller for better."""
+
+    def __init__(self, course: _Course, steps: int) -> None:
+        self.course, self.steps = course, steps
+        self.scores: dict[float, float] = {}
+
+    def run(self, rate: float) -> None:
+        found = [self.course.train(rate, self.steps, seed) for seed in self.course.seeds]
+        self.scores[rate] = mean(found) if math.inf not in found else math.inf
+        self.scores = dict(sorted(self.scores.items()))
+
+    @property
+    def best(self) -> int:
+        """The place of the best rate."""
+        scores = list(self.scores.values())
+        return scores.index(min(scores))
+
+    @property
+    def on_edge(self) -> bool:
+        return self.best in (0, len(self.scores) - 1)
+
+    def vertex(self) -> float:
+        """Give the rate at the lowest point of the parabola through the best score and those on either side."""
+        rates = list(self.scores)
+        if math.isinf(min(self.scores.values())):
+            raise FinderError(
+                f"race: every training diverged, at rates {rates[0]:.2g} to {rates[-1]:.2g}; give lower ones"
+            )
+        if self.on_edge:
+            return rates[self.best]
+        heights = self._heights()
+        (x0, x1, x2), (y0, y1, y2) = (
+            part[self.best - 1 : self.best + 2] for part in (list(map(math.log, rates)), heights)
+        )
+        left, right = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+        if left == right:
+            return rates[self.best]
+        bend = (right - left) / (x2 - x0)
+        return math.exp(min(max((x0 + x1) / 2 - left / (2 * bend), x0), x2))
+
+    def _heights(self) -> list[float]:
+        """Give the scores, as logarithms where all are above 0; one that diverged counts as the worst that did not."""
+        scores = list(self.scores.values())
+        worst = max(score for score in scores if math.isfinite(score))
+        scores = [min(score, worst) for score in scores]
+        return [math.log(score) for score in scores] if min(scores) > 0 else scores
+
+    def nearly(self) -> tuple[float, float]:
+        """Give the lowest and highest of the rates around the best that trained nearly as well."""
+        scores, rates = list(self.scores.values()), list(self.scores)
+        best = scores[self.best]
+        low = high = self.best
+        while low and scores[low - 1] - best <= (NEARLY - 1) * abs(best):
+            low -= 1
+        while high + 1 < len(scores) and scores[high + 1] - best <= (NEARLY - 1) * abs(best):
+            high += 1
+        return min(rates[low], self.vertex()), max(rates[high], self.vertex())
+
+    def curve(self) -> Curve:
+        sign = 1 if self.course.mode == "min" else -1
+        values = tuple(sign * score for score in self.scores.values())
+        suggestion = None if math.isinf(min(self.scores.values())) else self.vertex()
+        return Curve(f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
+
+
+def _rung(course: _Course, steps: int, centre: float, places: range) -> _Rung:
+    """Train at rates half a decade apart, and at more where the best is on the edge."""
+    rung = _Rung(course, steps)
+    for place in places:
+        rung.run(centre * HALF_DECADE**place)
+    while rung.on_edge and len(rung.scores) < MOST_RATES:
+        rates = list(rung.scores)
+        rung.run(rates[0] / HALF_DECADE if rung.best == 0 else rates[-1] * HALF_DECADE)
+    return rung

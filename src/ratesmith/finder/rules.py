@@ -1,0 +1,132 @@
+"""From the curve of a sweep to a rate: the rules, ours and those of other finders, each by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+SMOOTHING: Final = 0.9
+"""How much of the average so far stays in it at each update."""
+FLAT: Final = 15
+"""Updates at the lowest rates, whose mean loss is what the loss begins at."""
+HIGHEST: Final = 3.0
+"""Losses count as at most so many times their first value, so that one that explodes does not hide the others."""
+
+
+def smoothed(losses: Sequence[float], beta: float = SMOOTHING) -> list[float]:
+    """Give the running average of the losses, as if it had begun long before (the bias of its start is divided out).
+
+    Formula: `m = beta * m + (1 - beta) * loss`, m / (1 - beta ** n) after n losses. Source: Kingma and Ba, "Adam",
+    2015.
+
+    >>> smoothed([4.0, 4.0, 1.0], beta=0.5)
+    [4.0, 4.0, 2.2857142857142856]
+    """
+    average, found = 0.0, []
+    for count, loss in enumerate(losses, 1):
+        average = beta * average + (1 - beta) * loss
+        found.append(average / (1 - beta**count))
+    return found
+
+
+def bounded(losses: Sequence[float]) -> list[float]:
+    """Give the losses, each at most a few times its first value further up."""
+    first = beginning(losses)
+    most = first + (HIGHEST - 1) * abs(first)
+    return [min(loss, most) if math.isfinite(loss) else most for loss in losses]
+
+
+def beginning(losses: Sequence[float]) -> float:
+    """Give the loss at rates too low to change it."""
+    return mean(losses[:FLAT])
+
+
+def mean(values: Sequence[float]) -> float:
+    """Give the arithmetic mean."""
+    return math.fsum(values) / len(values)
+
+
+def middle(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Give the rate in the middle, by factors, between that of half-descent and a quarter of that of the minimum.
+
+    The two err to different sides: half-descent is low where the loss falls long, the minimum is high where it is flat.
+    """
+    return math.sqrt(half_descent(rates, losses) * minimum(rates, losses, share=4))
+
+
+def half_descent(rates: Sequence[float], losses: Sequence[float], share: float = 0.5) -> float:
+    """Give the rate at which the smoothed loss has covered half of its fall, looking back from its minimum."""
+    curve = smoothed(bounded(losses))
+    lowest = min(curve)
+    place = curve.index(lowest)
+    first = beginning(losses)
+    while place and curve[place - 1] <= first - share * (first - lowest):
+        place -= 1
+    return made_by(rates, place)
+
+
+def minimum(rates: Sequence[float], losses: Sequence[float], share: float = 10) -> float:
+    """Give a tenth of the rate at which the smoothed loss is lowest. Source: fastai's `minimum`."""
+    curve = smoothed(bounded(losses))
+    return made_by(rates, curve.index(min(curve))) / share
+
+
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Give the rate before its minimum at which the smoothed loss falls fastest. Source: Smith, 2017; torch-lr-finder.
+
+    Source: Smith, "Cyclical learning rates", 2017; torch-lr-finder.
+    """
+    curve = smoothed(bounded(losses))
+    until = max(2, curve.index(min(curve)) + 1)
+    falls = [curve[place] - curve[place - 1] for place in range(1, until)]
+    return made_by(rates, 1 + falls.index(min(falls)))
+
+
+def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Give the rate two thirds along the longest fall of the smoothed loss. Source: fastai's `valley`."""
+    curve = smoothed(bounded(losses))
+    start, end = _longest_fall(curve)
+    return made_by(rates, start + (end - start) * 2 // 3)
+
+
+def slide(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Give the rate at the end of the last steep part, where the smoothed loss falls at half of its fastest or more.
+
+    Source: novetta/adaptnlp's learning-rate slide, in fastai's `slide`.
+    """
+    curve = smoothed(bounded(losses))
+    until = max(2, curve.index(min(curve)) + 1)
+    falls = [curve[place] - curve[place - 1] for place in range(1, until)]
+    fastest = min(falls)
+    return made_by(rates, max(place for place, fall in enumerate(falls, 1) if fall <= fastest / 2))
+
+
+def made_by(rates: Sequence[float], place: int) -> float:
+    """Give the rate that made a loss: the one of the update before it."""
+    return rates[max(0, place - 1)]
+
+
+def _longest_fall(curve: Sequence[float]) -> tuple[int, int]:
+    best = start = 0, 0
+    begun = 0
+    for place in range(1, len(curve)):
+        if curve[place] >= curve[place - 1]:
+            begun = place
+        start = begun, place
+        if start[1] - start[0] > best[1] - best[0]:
+            best = start
+    return best
+
+
+Rule = Callable[[Sequence[float], Sequence[float]], float]
+RULES: Final[dict[str, Rule]] = {
+    "middle": middle,
+    "half_descent": half_descent,
+    "steepest": steepest,
+    "minimum/10": minimum,
+    "minimum/3": lambda rates, losses: minimum(rates, losses, share=3),
+    "valley": valley,
+    "slide": slide,
+}
+"""The rules by name; the first is the default."""

@@ -1,0 +1,205 @@
+"""The sweep: the rate rises by equal factors from update to update, and the loss tells where it is too high."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from ratesmith._checks import finite, whole
+from ratesmith.finder.found import Curve, FinderError, Found
+from ratesmith.finder.rules import FLAT, RULES, beginning, bounded, mean, smoothed
+from ratesmith.finder.untouched import untouched_random
+
+LOW: Final = 1e-6
+HIGH: Final = 100.0
+PER_DECADE: Final = 14
+"""Updates while the rate grows by ten: 112 from the lowest to the highest."""
+RISE: Final = 2.0
+"""A sweep ends where the smoothed loss has risen by so many times its fall."""
+WIDER: Final = 1000.0
+"""The range grows by this factor where the curve leaves it, twice at most."""
+SPREAD: Final = 10**0.5
+"""Answers of the single orders that differ by more than this are flagged."""
+
+
+class Trains(Protocol):
+    """What finding needs of a training in progress."""
+
+    @property
+    def base_lr(self) -> float:
+        """The first parameter group's own rate."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates of one pass over the data."""
+
+    def step(self, lr: float) -> float:
+        """Make one update at this rate and give the loss before it."""
+
+    def evaluate(self, split: str = "validation") -> Mapping[str, float]:
+        """Measure on the validation set."""
+
+
+class Starts(Protocol):
+    """What finding needs of a task: every Task has it."""
+
+    def start(self, seed: int) -> Trains:
+        """Begin a training whose weights and order of the data the seed decides."""
+
+
+Progress = Callable[[int, int], None]
+"""Hears how many updates have been made, and about how many there will be."""
+
+
+def sweep(
+    task: Starts,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    rule: str = "middle",
+    low: float = LOW,
+    high: float = HIGH,
+    on_progress: Progress = lambda done, planned: None,
+) -> Found:
+    """Suggest an initial rate from short runs in which the rate rises from `low` to `high` by equal factors.
+
+    One run for each seed: another order of the data, and other first weights. Each loss belongs to the rate of the
+    update before it; the curve is smoothed, and `rule` (one of ratesmith.finder.RULES) reads a rate off it. The
+    suggestion is the geometric mean over the seeds. A run stops where the smoothed loss has risen by twice its fall, or
+    is not finite; where the curve leaves the range to either side, the range is widened. All rates are those of the
+    first parameter group; the others keep their ratio to it. Random states are put back.
+
+    Raises ValueError for a range or rule that cannot be, FinderError for a loss that is not finite at the lowest rate.
+    Source: Smith, "Cyclical learning rates for training neural networks", 2017.
+    """
+    if rule not in RULES:
+        raise ValueError(f"sweep: rule must be one of {', '.join(RULES)}, got {rule!r}; choose one")
+    low, high = finite("sweep", "low", low), finite("sweep", "high", high)
+    if not 0 < low < high:
+        raise ValueError(f"sweep: low must be above 0 and below high, got {low:g} and {high:g}; mend the range")
+    if not seeds:
+        raise ValueError("sweep: seeds must have at least one, got none; give some, as [0, 1, 2]")
+    began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high))
+    with untouched_random():
+        low, high, first = _widened(task, whole("sweep", "a seed", seeds[0], least=0), low, high, cost)
+        runs = [first, *(_run(task, whole("sweep", "a seed", seed, least=0), low, high, cost) for seed in seeds[1:])]
+    curves = [_read(run, rule, seed) for run, seed in zip(runs, seeds, strict=True)]
+    answers = [curve.suggestion for curve in curves if curve.suggestion is not None]
+    return Found(
+        method="sweep",
+        suggestion=math.exp(mean([math.log(answer) for answer in answers])) if answers else None,
+        interval=(min(answers), max(answers)) if answers else None,
+        flags=tuple(_flags(runs, answers)),
+        curves=tuple(curves),
+        updates=cost.done,
+        seconds=time.perf_counter() - began,
+        base_lr=first.base_lr,
+        rule=rule,
+    )
+
+
+class _Cost:
+    """Counts updates, and tells of them."""
+
+    def __init__(self, on_progress: Progress, planned: int) -> None:
+        self._tell, self.done, self.planned = on_progress, 0, planned
+
+    def one(self) -> None:
+        self.done += 1
+        self._tell(self.done, max(self.planned, self.done))
+
+
+class _Run:
+    """One sweep: rates, losses, and how it ended."""
+
+    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float) -> None:
+        self.rates, self.losses, self.rose, self.base_lr = rates, losses, rose, base_lr
+        self.smooth = smoothed(bounded(losses))
+        self.lowest = self.smooth.index(min(self.smooth))
+
+    @property
+    def fell(self) -> bool:
+        """Whether the loss fell by more than its own noise."""
+        first = beginning(self.losses)
+        return first - min(self.smooth) > max(_noise(self.losses), 1e-3 * abs(first))
+
+    @property
+    def flat_before(self) -> bool:
+        """Whether the loss still stood still at the lowest rates: half of its fall lies more than a decade further."""
+        first, lowest = beginning(self.losses), min(self.smooth)
+        half = next(place for place, loss in enumerate(self.smooth) if loss <= (first + lowest) / 2)
+        return half > PER_DECADE
+
+
+def _count(low: float, high: float) -> int:
+    return max(2 * FLAT, round(PER_DECADE * math.log10(high / low)))
+
+
+def _noise(losses: Sequence[float]) -> float:
+    """Give how far the smoothed loss may stray by chance: about three of its standard deviations."""
+    if len(losses) < 3:
+        return 0.0
+    first = beginning(losses)
+    spread = math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FLAT]]))
+    return 3 * 0.23 * spread  # (1 - 0.9) / sqrt(1 - 0.9 ** 2) is 0.23
+
+
+def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
+    training = task.start(seed)
+    count = _count(low, high)
+    rates = [low * (high / low) ** (place / (count - 1)) for place in range(count)]
+    losses: list[float] = []
+    average, best, rose = 0.0, math.inf, False
+    for place, rate in enumerate(rates, 1):
+        loss = float(training.step(rate))
+        cost.one()
+        if not math.isfinite(loss):
+            rose = True
+            break
+        losses.append(loss)
+        average = 0.9 * average + 0.1 * loss
+        smooth = average / (1 - 0.9**place)
+        first = beginning(losses)
+        best = min(best, smooth)
+        if place > FLAT and smooth - best > RISE * max(first - best, 0.0) + 2 * _noise(losses) + 1e-2 * abs(first):
+            rose = True
+            break
+    if len(losses) < FLAT:
+        raise FinderError(
+            f"sweep: the loss must be finite at low rates, got {loss!r} at update {len(losses) + 1}, rate {rate:.2g}; "
+            "see that the model and its data hold no NaN"
+        )
+    return _Run(rates, losses, rose, training.base_lr)
+
+
+def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
+    """Sweep once, and again over a wider range while the curve leaves it."""
+    run = _run(task, seed, low, high, cost)
+    for _ in range(2):
+        if not run.fell and run.rose:
+            break
+        left = run.fell and not run.flat_before
+        right = not run.rose and run.lowest > len(run.smooth) - PER_DECADE
+        if not (left or right):
+            break
+        low, high = low / (WIDER if left else 1), high * (WIDER if right else 1)
+        run = _run(task, seed, low, high, cost)
+    return low, high, run
+
+
+def _read(run: _Run, rule: str, seed: int) -> Curve:
+    suggestion = RULES[rule](run.rates, run.losses) if run.fell else None
+    rates = tuple(run.rates[: len(run.losses)])
+    return Curve(f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion)
+
+
+def _flags(runs: list[_Run], answers: list[float]) -> list[str]:
+    if not answers:
+        return ["no_descent"]
+    said = {
+        "no_divergence": not any(run.rose for run in runs),
+        "edge": any(run.fell and not run.flat_before for run in runs) or max(answers) >= runs[0].rates[-1] / 2,
+        "seed_spread": max(answers) / min(answers) > SPREAD or len(answers) < len(runs),
+    }
+    return [name for name, holds in said.items() if holds]

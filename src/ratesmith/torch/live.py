@@ -1,0 +1,216 @@
+"""Finding a rate for a model that is there already, in a notebook or a script, without leaving a trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ratesmith import finder
+from ratesmith.finder import FinderError, Found
+from ratesmith.torch.snapshot import Snapshot
+
+Loss = Callable[[Any, Any], Tensor]
+
+
+def find(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss: Loss | None,
+    train: Iterable[Any],
+    *,
+    validation: Iterable[Any] | None = None,
+    metrics: Mapping[str, Callable[[Any, Any], Any]] | None = None,
+    accumulate: int = 1,
+    scaler: Any = None,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    method: str = "sweep",
+    **options: Any,
+) -> Found:
+    """Suggest an initial rate for a model and optimizer as they stand, and leave both exactly as they were.
+
+    `train` is a loader of batches; one shorter than the search begins again. For a pair the loss is
+    `loss(model(inputs), targets)`; for a dict `loss(model(**batch), batch)`, or the output's own "loss" where `loss` is
+    None; for anything else `loss(model(batch), batch)`. Batches go to the model's device. `accumulate` batches make one
+    update; `scaler` and `autocast`, a function that gives the context, are for mixed precision. `method` and `options`
+    are those of ratesmith.find; "race" and "grid" need `validation`, and measure `metrics`, functions like `loss`,
+    beside the loss.
+
+    Afterwards, whether it ended well, with an error or by Ctrl-C, all is as before, bit for bit: parameters, buffers,
+    gradients, optimizer, scaler, flags, random states, and the loader's generators. Raises TypeError for an optimizer
+    that wants a closure, FinderError where the loader gives nothing.
+
+    >>> from torch.utils.data import DataLoader, TensorDataset
+    >>> inputs = torch.linspace(-1, 1, 64)[:, None]
+    >>> data = TensorDataset(inputs, 2 * inputs + 1)
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> found = find(model, optimizer, nn.functional.mse_loss, DataLoader(data, batch_size=8), seeds=[0])
+    >>> 1e-3 < found.suggestion < 1
+    True
+    """
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise TypeError(
+            "find: optimizer must update from one gradient, got LBFGS, which calls the model several times; "
+            "its rate is a first guess of its line search, so leave it at 1"
+        )
+    if isinstance(train, Iterator):
+        raise TypeError(
+            "find: train must be a loader that can begin again, got an iterator, whose place could not be put back; "
+            "give the loader itself"
+        )
+    loaders = [loader for loader in (train, validation) if loader is not None]
+    task = _LiveTask(model, optimizer, loss, train, validation, metrics or {}, accumulate, scaler, autocast)
+    with finder.untouched_random():
+        task.snapshot = Snapshot(model, optimizer, scaler, tuple(_generators(loaders)))
+        try:
+            return finder.find(task, method=method, **options)
+        finally:
+            task.snapshot.close()
+
+
+class _LiveTask:
+    """The same model trained again and again from where it stands; it is a task as finding needs one."""
+
+    snapshot: Snapshot
+
+    def __init__(self, model: nn.Module, optimizer: Optimizer, loss: Loss | None, train: Any, *more: Any) -> None:
+        self.model, self.optimizer, self.loss, self.train = model, optimizer, loss, train
+        self.validation, self.metrics, self.accumulate, self.scaler, self.autocast = more
+
+    def start(self, seed: int) -> _LiveTraining:
+        """Go back to where the model stood, with another order of the data."""
+        self.snapshot.restore()
+        torch.manual_seed(seed)
+        for generator in _generators([self.train]):
+            generator.manual_seed(seed)
+        return _LiveTraining(self)
+
+
+class _LiveTraining:
+    def __init__(self, task: _LiveTask) -> None:
+        self._task = task
+        rates = [float(group["lr"]) for group in task.optimizer.param_groups]
+        if not rates[0] > 0:
+            raise ValueError(
+                f"find: the first parameter group's rate must be above 0, got {rates[0]!r}; "
+                "it is what the other groups' rates are measured by"
+            )
+        self.base_lr = rates[0]
+        self._ratios = [rate / rates[0] for rate in rates]
+        self._device = next((weight.device for weight in task.model.parameters()), torch.device("cpu"))
+        self._batches = self._cycle()
+        self.steps_per_epoch = max(1, len(task.train) // task.accumulate) if hasattr(task.train, "__len__") else 1
+        self._switch("train")
+
+    def _switch(self, to: str) -> None:
+        """Put the model, and an optimizer that has two modes (schedule-free ones), into training or evaluation."""
+        getattr(self._task.model, to)()
+        getattr(self._task.optimizer, to, lambda: None)()
+
+    def _cycle(self) -> Iterator[Any]:
+        while True:
+            empty = True
+            for batch in self._task.train:
+                empty = False
+                yield batch
+            if empty:
+                raise FinderError("find: train must give at least one batch, got none; give data")
+
+    def step(self, lr: float) -> float:
+        """Make one update from one or more batches; where gradients are scaled, an update may be skipped."""
+        task = self._task
+        for group, ratio in zip(task.optimizer.param_groups, self._ratios, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr * ratio)
+            else:
+                group["lr"] = lr * ratio
+        task.optimizer.zero_grad()
+        total = 0.0
+        for _ in range(task.accumulate):
+            with task.autocast():
+                loss = self._measure(task.loss, next(self._batches)) / task.accumulate
+            (task.scaler.scale(loss) if task.scaler else loss).backward()
+            total += float(loss.detach())
+        if task.scaler:
+            task.scaler.step(task.optimizer)
+            task.scaler.update()
+        else:
+            task.optimizer.step()
+        return total if math.isfinite(total) and self._weights_finite() else math.nan
+
+    def _weights_finite(self) -> bool:
+        """Tell whether the update left the first weights finite; a broken one spreads to all within an update."""
+        first = self._task.optimizer.param_groups[0]["params"][:1]
+        return all(bool(torch.isfinite(weight).all()) for weight in first)
+
+    def evaluate(self, split: str = "validation") -> dict[str, float]:
+        """Measure the mean over the batches of the validation loader, each weighted by its size."""
+        task = self._task
+        if task.validation is None:
+            raise FinderError("find: validation must be given to race or to train a grid, got none; give a loader")
+        sums: dict[str, float] = dict.fromkeys(("loss", *task.metrics), 0.0)
+        count = 0
+        self._switch("eval")
+        with torch.no_grad(), task.autocast():
+            for batch in task.validation:
+                size = _size(batch)
+                count += size
+                for name, function in (("loss", task.loss), *task.metrics.items()):
+                    sums[name] += size * float(self._measure(function, batch))
+        self._switch("train")
+        if not count:
+            raise FinderError("find: validation must give at least one batch, got none; give data")
+        return {name: total / count for name, total in sums.items()}
+
+    def _measure(self, function: Loss | None, batch: Any) -> Any:
+        """Give the loss, or a metric, of a batch of any kind."""
+        batch = _to(batch, self._device)
+        if isinstance(batch, Mapping):
+            output, target = self._task.model(**batch), batch
+        elif isinstance(batch, (tuple, list)) and len(batch) == 2:
+            output, target = self._task.model(batch[0]), batch[1]
+        else:
+            output, target = self._task.model(batch), batch
+        if function is not None:
+            return function(output, target)
+        own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+        if not isinstance(own, Tensor):
+            raise TypeError(
+                f"find: loss must be given where the model gives none, got output {type(output).__name__}; "
+                "give a function of output and target"
+            )
+        return own
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, Mapping):
+        return {key: _to(value, device) for key, value in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        return [_to(value, device) for value in batch]
+    return batch.to(device) if hasattr(batch, "to") else batch
+
+
+def _size(batch: Any) -> int:
+    """Give the number of samples in a batch: the length of its first tensor."""
+    if isinstance(batch, Mapping):
+        return _size(next(iter(batch.values())))
+    if isinstance(batch, (tuple, list)):
+        return _size(batch[0])
+    return len(batch) if isinstance(batch, Tensor) and batch.dim() else 1
+
+
+def _generators(loaders: Iterable[Any]) -> Iterator[torch.Generator]:
+    """Give the generators of their own that loaders and their samplers draw the order from."""
+    seen: set[int] = set()
+    for loader in loaders:
+        for holder in (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)):
+            generator = getattr(holder, "generator", None)
+            if isinstance(generator, torch.Generator) and id(generator) not in seen:
+                seen.add(id(generator))
+                yield generator

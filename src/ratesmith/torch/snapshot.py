@@ -1,0 +1,131 @@
+"""Everything that a training of a live model changes, kept aside and put back bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import IO, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+
+
+class Snapshot:
+    """A model, its optimizer, gradient scaler and generators as they are now; `restore` makes them so again.
+
+    Kept are parameters, buffers, gradients, the optimizer's state and groups, the flags `training` and `requires_grad`,
+    and the states of all random generators, those of `generators` too. The tensors stay the same objects. The
+    optimizer's hooks are asleep until `close`, so that schedulers that count updates do not count these. Copies of the
+    tensors lie in memory, or in a file where they would take more than half of what is free.
+    """
+
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, scaler: Any = None, generators: tuple[torch.Generator, ...] = ()
+    ) -> None:
+        """Take the copies."""
+        self._model, self._optimizer, self._scaler = model, optimizer, scaler
+        self._modules = [(module, module.training) for module in model.modules()]
+        self._buffers = [(module, dict(module._buffers)) for module in model.modules()]
+        self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(model, optimizer)]
+        self._state = dict(optimizer.state)  # the very objects, which stand aside while copies are trained with
+        self._groups = [dict(group) for group in optimizer.param_groups]
+        self._called = {name: vars(optimizer)[name] for name in ("_opt_called",) if name in vars(optimizer)}
+        self._hooks = {name: getattr(optimizer, name) for name in HOOKS}
+        self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
+        self._generators = [(generator, generator.get_state()) for generator in generators]
+        for name in HOOKS:
+            setattr(optimizer, name, OrderedDict())
+        self._originals = list(self._tensors())
+        self._copies = _Copies(self._originals)
+
+    def _tensors(self) -> Iterator[Tensor]:
+        """Give the tensors that training writes into."""
+        yield from (weight for weight, _, _ in self._weights)
+        yield from (tensor for _, buffers in self._buffers for tensor in buffers.values() if tensor is not None)
+        for group in self._groups:
+            for value in group.values():
+                parts = value if isinstance(value, (tuple, list)) else [value]
+                yield from (part for part in parts if isinstance(part, Tensor) and not isinstance(part, nn.Parameter))
+
+    def restore(self) -> None:
+        """Put all back; training can begin from here as often as wanted."""
+        with torch.no_grad():
+            for tensor, kept in zip(self._originals, self._copies.read(), strict=True):
+                tensor.copy_(kept)
+        for module, buffers in self._buffers:
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        for module, flag in self._modules:
+            module.training = flag
+        for weight, needed, _ in self._weights:
+            weight.requires_grad_(needed)
+            weight.grad = None
+        self._optimizer.state.clear()
+        for key, state in self._state.items():
+            self._optimizer.state[key] = copy.deepcopy(state)
+        for group, own in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group.clear()
+            group.update(own)
+        if self._scaled:
+            self._scaler.load_state_dict(copy.deepcopy(self._scaled[0]))
+            self._scaler._per_optimizer_states.clear()
+            self._scaler._per_optimizer_states.update(copy.deepcopy(self._scaled[1]))
+        for generator, state in self._generators:
+            generator.set_state(state)
+
+    def close(self) -> None:
+        """Put all back for good: gradients, the optimizer's own state objects and its hooks too."""
+        self.restore()
+        self._copies.close()
+        for weight, _, grad in self._weights:
+            weight.grad = grad
+        self._optimizer.state.clear()
+        self._optimizer.state.update(self._state)
+        for name, hooks in self._hooks.items():
+            setattr(self._optimizer, name, hooks)
+        vars(self._optimizer).pop("_opt_called", None)
+        vars(self._optimizer).update(self._called)
+
+
+class _Copies:
+    """Copies of tensors, in memory or in a file of their own."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        self._held: list[Tensor] | None = None
+        self._file: IO[bytes] | None = None
+        if size > _free_memory() / 2:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it lives until close
+            torch.save([tensor.detach() for tensor in tensors], self._file)
+        else:
+            self._held = [tensor.detach().clone() for tensor in tensors]
+
+    def read(self) -> list[Tensor]:
+        if self._file is None:
+            return self._held or []
+        self._file.seek(0)
+        loaded: list[Tensor] = torch.load(self._file, weights_only=True, map_location="cpu")
+        return loaded
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _weights(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
+    """Give the model's parameters, and those that only the optimizer has, once each."""
+    own = [weight for group in optimizer.param_groups for weight in group["params"]]
+    return list({id(weight): weight for weight in (*model.parameters(), *own)}.values())
+
+
+def _free_memory() -> float:
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # not on this system
+        return float("inf")
