@@ -10,6 +10,7 @@ import click
 from ratesmith import __version__
 from ratesmith.cli.common import STRATEGIES
 from ratesmith.cli.compare import compare
+from ratesmith.cli.find import find_rate
 from ratesmith.cli.show import show
 
 
@@ -20,6 +21,7 @@ def commands() -> None:
 
 
 commands.add_command(show)
+commands.add_command(find_rate)
 commands.add_command(compare)
 
 

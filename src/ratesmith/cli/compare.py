@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.cli.common import STRATEGIES, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.task import TaskError
 
 NARROW = 140
@@ -68,7 +68,7 @@ def compare(task: str, out: Path | None, workers: int | None, rates: str | None,
         options[option] = int(options[option]) if options[option].isdecimal() else options[option]
     progress = ShownProgress(folder)
     with user_mistakes(TaskError, StudyError, OSError):
-        options["rates"] = None if rates is None else [_rate(text) for text in rates.split(",")]
+        options["rates"] = None if rates is None else number_list("compare", rates)
         options["workers"] = _cores() if workers is None else workers
         try:
             with progress:
@@ -163,13 +163,6 @@ def print_comparison(found: Any) -> None:
         click.echo(f"On the test set, looked at for the winner only: {measured}.")
     if found.tested > 1:
         click.echo(f"In this folder the test set has judged {found.tested} winners: its figure is no longer untouched.")
-
-
-def _rate(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Mistake(f"compare: --rates must be numbers with commas, got {text!r}; write 0.01,0.1,1") from None
 
 
 def _cores() -> int:

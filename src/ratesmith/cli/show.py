@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import math
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import click
 from rich.table import Table
 
 from ratesmith._checks import FARTHEST
-from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.data import to_data
 from ratesmith.facts import UNENDING, Facts, Turns, extent, measure, sample
@@ -139,22 +138,14 @@ def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> N
     figure.x_label, figure.y_label = "epoch" if unit > 1 else "step", "factor"
     figure.set_x_limits(0, steps / unit)
     values = [value for one in shown for _, value in one.curve]
-    low, high, figure.height = _round_limits(min(0.0, *values), max(1e-12, *values))
+    low, high, figure.height = round_limits(min(0.0, *values), max(1e-12, *values))
     figure.set_y_limits(low, high)
     for kind in (int, float):
-        figure.register_label_formatter(kind, _tick)
+        figure.register_label_formatter(kind, tick)
     for index, one in enumerate(shown):
         x, y = zip(*one.curve, strict=True)
         figure.plot([step / unit for step in x], y, label=one.text, lc=COLOURS[index % len(COLOURS)])
     click.echo(figure.show(legend=True))
-
-
-def _round_limits(low: float, high: float) -> tuple[float, float, int]:
-    """Give limits around these and a number of lines, so that every line stands for a round number."""
-    ten = 10.0 ** math.floor(math.log10(high - low))
-    tick = next(ten * share for share in (0.1, 0.2, 0.25, 0.5, 1.0) if (high - low) / (ten * share) <= 13)
-    below, above = math.floor(low / tick), math.floor(high / tick + 1e-9) + 1
-    return below * tick, above * tick, above - below
 
 
 def _print_facts(shown: list[Shown]) -> None:
@@ -215,8 +206,3 @@ def _draw(shown: list[Shown], horizon: Horizon | None, file: Path, form: str) ->
 def _unit(horizon: Horizon | None) -> int:
     """Give the steps in one unit of the axis: an epoch where it is known, else a step."""
     return horizon.steps_per_epoch or 1 if horizon else 1
-
-
-def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
-    shown = f"{value:.4g}"
-    return shown.ljust(chars) if left else shown.rjust(chars)

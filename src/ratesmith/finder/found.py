@@ -22,6 +22,8 @@ FLAGS: Final = {
 class Curve:
     """The loss by rate: of a sweep, at each update; of trainings, at the end of each."""
 
+    kind: str
+    """"sweep" or "training"."""
     name: str
     """Which order of the data, or how long the trainings were."""
     rates: tuple[float, ...]
@@ -49,6 +51,12 @@ class Found:
     """The optimizer's own rate, as it was."""
     rule: str = ""
     metric: str = "loss"
+
+    @property
+    def deciding(self) -> tuple[Curve, ...]:
+        """The curves that the suggestion was read off: of a race, those of its trainings."""
+        kind = "sweep" if self.method == "sweep" else "training"
+        return tuple(curve for curve in self.curves if curve.kind == kind)
 
     def __str__(self) -> str:
         """Give the answer in one line."""
@@ -80,6 +88,19 @@ class Found:
         change = self.suggestion / self.base_lr
         than = f"{change:.2g} times" if change >= 1 else f"1/{1 / change:.2g} of"
         return f"Initial rate: {self.suggestion:.2g}, {than} the optimizer's own {self.base_lr:g}."
+
+    def plot(self) -> Any:
+        """Give a matplotlib figure of the curves, with the suggestion and its interval.
+
+        Raises ModuleNotFoundError without matplotlib.
+        """
+        try:
+            from ratesmith.finder.figure import draw
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"Found.plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
+            ) from None
+        return draw(self)
 
     def to_data(self) -> dict[str, Any]:
         """Give everything as plain data for JSON; numbers that are not finite are given as text."""

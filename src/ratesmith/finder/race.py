@@ -258,7 +258,7 @@ class _Rung:
         sign = 1 if self.course.mode == "min" else -1
         values = tuple(sign * score for score in self.scores.values())
         suggestion = None if math.isinf(min(self.scores.values())) else self.vertex()
-        return Curve(f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
+        return Curve("training", f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
 
 
 def _rung(course: _Course, steps: int, centre: float, places: range) -> _Rung:

@@ -18,6 +18,8 @@ PER_DECADE: Final = 14
 """Updates while the rate grows by ten: 112 from the lowest to the highest."""
 RISE: Final = 2.0
 """A sweep ends where the smoothed loss has risen by so many times its fall."""
+CLEAR: Final = 4.0
+"""Where the loss falls by fewer of its standard deviations than this, a second pass at rate 0 measures the batches."""
 WIDER: Final = 1000.0
 """The range grows by this factor where the curve leaves it, twice at most."""
 SPREAD: Final = 10**0.5
@@ -67,8 +69,9 @@ def sweep(
     One run for each seed: another order of the data, and other first weights. Each loss belongs to the rate of the
     update before it; the curve is smoothed, and `rule` (one of ratesmith.finder.RULES) reads a rate off it. The
     suggestion is the geometric mean over the seeds. A run stops where the smoothed loss has risen by twice its fall, or
-    is not finite; where the curve leaves the range to either side, the range is widened. All rates are those of the
-    first parameter group; the others keep their ratio to it. Random states are put back.
+    is not finite; where the curve leaves the range to either side, the range is widened. Where batches differ much,
+    the loss of the first weights on each is taken off, at the cost of as many updates at rate 0. All rates are those of
+    the first parameter group; the others keep their ratio to it. Random states are put back.
 
     Raises ValueError for a range or rule that cannot be, FinderError for a loss that is not finite at the lowest rate.
     Source: Smith, "Cyclical learning rates for training neural networks", 2017.
@@ -125,6 +128,11 @@ class _Run:
         return first - min(self.smooth) > max(_noise(self.losses), 1e-3 * abs(first))
 
     @property
+    def noisy(self) -> bool:
+        """Whether batches differ so much, by chance or by their order, that the loss's fall is hard to see."""
+        return beginning(self.losses) - min(self.smooth) < CLEAR * _spread(self.losses)
+
+    @property
     def flat_before(self) -> bool:
         """Whether the loss still stood still at the lowest rates: half of its fall lies more than a decade further."""
         first, lowest = beginning(self.losses), min(self.smooth)
@@ -138,11 +146,13 @@ def _count(low: float, high: float) -> int:
 
 def _noise(losses: Sequence[float]) -> float:
     """Give how far the smoothed loss may stray by chance: about three of its standard deviations."""
-    if len(losses) < 3:
-        return 0.0
+    return 3 * 0.23 * _spread(losses)  # (1 - 0.9) / sqrt(1 - 0.9 ** 2) is 0.23
+
+
+def _spread(losses: Sequence[float]) -> float:
+    """Give the standard deviation of the losses at the lowest rates."""
     first = beginning(losses)
-    spread = math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FLAT]]))
-    return 3 * 0.23 * spread  # (1 - 0.9) / sqrt(1 - 0.9 ** 2) is 0.23
+    return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FLAT]]))
 
 
 def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
@@ -170,7 +180,18 @@ def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
             f"sweep: the loss must be finite at low rates, got {loss!r} at update {len(losses) + 1}, rate {rate:.2g}; "
             "see that the model and its data hold no NaN"
         )
-    return _Run(rates, losses, rose, training.base_lr)
+    run = _Run(rates, losses, rose, training.base_lr)
+    return _Run(rates, _paired(task, seed, losses, cost), rose, training.base_lr) if run.noisy else run
+
+
+def _paired(task: Starts, seed: int, losses: list[float], cost: _Cost) -> list[float]:
+    """Take from each loss what its batch is above or below the others for the weights that the sweep began with."""
+    training = task.start(seed)
+    still = []
+    for _ in losses:
+        still.append(float(training.step(0.0)))
+        cost.one()
+    return [loss - own + mean(still) for loss, own in zip(losses, still, strict=True)]
 
 
 def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
@@ -191,7 +212,7 @@ def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> t
 def _read(run: _Run, rule: str, seed: int) -> Curve:
     suggestion = RULES[rule](run.rates, run.losses) if run.fell else None
     rates = tuple(run.rates[: len(run.losses)])
-    return Curve(f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion)
+    return Curve("sweep", f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion)
 
 
 def _flags(runs: list[_Run], answers: list[float]) -> list[str]:

@@ -66,7 +66,8 @@ def _mean_curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> li
     return points
 
 
-def _figure(labels: tuple[str, str], **options: Any) -> Any:
+def blank(labels: tuple[str, str], **options: Any) -> Any:
+    """Give an empty picture with these labels of its axes."""
     plot = figure(
         height=320,
         sizing_mode="stretch_width",
@@ -104,7 +105,7 @@ def _lines(
 ) -> Any:
     # A loss that is not positive has no place on a log axis.
     log = log and all(y > 0 for points in curves.values() for _, y in points)
-    plot = _figure(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.plan.steps))
+    plot = blank(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.plan.steps))
     drawn = []
     for name, points in reversed([(name, points) for name, points in curves.items() if points]):
         colour, dash = looks(comparison)[name]
@@ -122,7 +123,7 @@ def _basin(comparison: Comparison) -> Any:
     values = [run.metrics[comparison.metric] for run in comparison.runs if not run.diverged]
     log = bool(values) and min(values) > 0
     labels = ("initial rate", f"validation {comparison.metric} at the end")
-    plot = _figure(labels, x_axis_type="log", y_axis_type="log" if log else "linear")
+    plot = blank(labels, x_axis_type="log", y_axis_type="log" if log else "linear")
     top = max(values, default=1.0)
     drawn = []
     for row in reversed(comparison.rows):

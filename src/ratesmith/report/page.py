@@ -1,10 +1,11 @@
-"""Put a comparison's verdict, ranking, pictures and runs on one page that works without a network."""
+"""Pages that work without a network; among them a comparison's verdict, ranking, pictures and runs."""
 
 from __future__ import annotations
 
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from bokeh.embed import components
 from bokeh.resources import Resources
@@ -17,20 +18,20 @@ from ratesmith.report.charts import charts, looks
 
 def write_report(comparison: Comparison, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
     """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
+    drawn = charts(comparison)
+    known = {"comparison": comparison, "looks": looks(comparison)}
+    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **known)
+
+
+def write_page(template: str, path: str | Path, drawn: dict[str, Any], **known: Any) -> Path:
+    """Write a page from a template, with its pictures and what it knows."""
     environment = Environment(
         loader=PackageLoader("ratesmith.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
-    drawn = charts(comparison)
     script, pictures = components(drawn) if drawn else ("", {})
-    text = environment.get_template("comparison.html.jinja").render(
-        comparison=comparison,
-        title=title,
-        command=command,
-        looks=looks(comparison),
-        library=Resources(mode="inline", components=["bokeh"]).render_js(),
-        script=script,
-        pictures=pictures,
-        versions=_versions(),
+    library = Resources(mode="inline", components=["bokeh"]).render_js()
+    text = environment.get_template(template).render(
+        library=library, script=script, pictures=pictures, versions=_versions(), **known
     )
     path = Path(path)
     path.write_text(text, encoding="utf-8")

@@ -1,0 +1,191 @@
+"""ratesmith find: measure the initial rate, draw the curve, and print the line to paste."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ratesmith.cli.common import Mistake, number_list, round_limits, tick, user_mistakes, wide_console
+from ratesmith.finder import METHODS, RULES, FinderError, Found, find
+from ratesmith.horizon import Horizon
+from ratesmith.notation import parse
+from ratesmith.task import TaskError, callables, load_task
+
+EXAMPLES = """\b
+Examples:
+  ratesmith find digits.py:task
+  ratesmith find digits.py:task --method race --steps 20ep --schedule 'warmup("5%") >> cosine()'
+  ratesmith find digits.py:task --method grid --steps 10ep --rates 0.01,0.03,0.1,0.3,1 --metric accuracy --mode max
+"""
+NARROW = 118
+COLOURS = ("blue", "cyan", "magenta", "green", "red", "yellow")
+
+
+@click.command(name="find", epilog=EXAMPLES)
+@click.argument("task", metavar="FILE.py:NAME")
+@click.option("--method", default="sweep", show_default=True, help=f"One of {', '.join(METHODS)}.")
+@click.option("--steps", help="How long the training to come lasts, for race and grid: steps, or epochs as 10ep.")
+@click.option("--schedule", help="The schedule to race with, in notation. Default: cosine().")
+@click.option("--rates", help="The rates of a grid, as 0.01,0.1,1.")
+@click.option("--seeds", type=int, help="Orders of the data (and first weights) to try. Default: 3; race and grid 1.")
+@click.option("--rule", help=f"How a sweep's curve is read: {', '.join(RULES)}. Default: {next(iter(RULES))}.")
+@click.option("--low", type=float, help="The lowest rate of a sweep.")
+@click.option("--high", type=float, help="The highest rate of a sweep.")
+@click.option("--metric", help="The validation metric that race and grid judge by. Default: loss.")
+@click.option("--mode", help="Whether the metric is better small (min) or large (max).")
+@click.option("--out", type=Path, help="Folder for page and data. Default: runs/find-FILE-NAME.")
+@click.option("--png", type=Path, metavar="FILE", help="Draw into a PNG file too (needs matplotlib).")
+@click.option("--json", "as_json", is_flag=True, help="Print all as JSON instead.")
+def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **options: Any) -> int:
+    """Measure the initial rate for a task.
+
+    A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
+    one and a half of these, and is more accurate, above all for fine-tuning. NAME is a function (or object) in FILE.py
+    that gives the task.
+    """
+    file, _, name = task.rpartition(":")
+    folder = out or Path("runs") / f"find-{Path(file).stem}-{name}"
+    with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
+        loaded, module = load_task(task)
+        chosen = _options(loaded, callables(module), **options)
+        try:
+            found = find(loaded, on_progress=shown.update, **chosen)
+        except KeyboardInterrupt:
+            print("ratesmith: stopped; nothing was changed, and nothing is kept.", file=sys.stderr)
+            return 130
+    if as_json:
+        click.echo(json.dumps(found.to_data(), indent=1, allow_nan=False))
+    with user_mistakes(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "found.json").write_text(json.dumps(found.to_data(), indent=1, allow_nan=False), encoding="utf-8")
+        if png:
+            _draw(found, png)
+        page = _write_page(found, folder / "found.html", task)
+    if found.suggestion is None:
+        raise Mistake(f"find: {' '.join(found.explain().splitlines()[1:-1])}")
+    if not as_json:
+        _print_found(found)
+        click.echo(page)
+        click.echo(f"\nlr={found.suggestion:.2g}")
+    return 0
+
+
+def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, Any]:
+    """Give the options of the method, and refuse those that belong to another."""
+    own = {
+        "sweep": {"seeds", "rule", "low", "high"},
+        "race": {"seeds", "steps", "schedule", "metric", "mode"},
+        "grid": {"seeds", "steps", "schedule", "metric", "mode", "rates"},
+    }
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    foreign = sorted(set(options) - own.get(method, set(options)))
+    if foreign:
+        raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")
+    if "seeds" in options:
+        if options["seeds"] < 1:
+            raise Mistake(f"find: --seeds must be at least 1, got {options['seeds']}; give a larger number")
+        options["seeds"] = range(options["seeds"])
+    if method in ("race", "grid"):
+        if "steps" not in options or (method == "grid" and "rates" not in options):
+            missing = "steps" if "steps" not in options else "rates"
+            raise Mistake(f"find: {method} needs --{missing}; add it")
+        options["functions"] = functions
+        options["steps"] = _steps(task, options["steps"])
+    if "rates" in options:
+        options["rates"] = number_list("find", options["rates"])
+    if "schedule" in options:
+        options["schedule"] = str(parse(options["schedule"]))
+    return {"method": method, **options}
+
+
+def _steps(task: Any, text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    return Horizon(1, task.start(0).steps_per_epoch).resolve(text)
+
+
+class ShownUpdates:
+    """The progress bar of updates made; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        """Make the bar."""
+        self.console = Console(stderr=True)
+        columns = (TextColumn("finding"), BarColumn(), MofNCompleteColumn(), TextColumn("updates"))
+        self.bar = Progress(*columns, TimeRemainingColumn(compact=True), console=self.console, transient=True)
+        self.row = self.bar.add_task("finding", total=None)
+
+    def __enter__(self) -> ShownUpdates:
+        """Show it."""
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def update(self, done: int, planned: int) -> None:
+        """Take in how many updates have been made."""
+        self.bar.update(self.row, completed=done, total=planned)
+
+
+def _print_found(found: Found) -> None:
+    """Draw the curves by decades of the rate, and say what was found."""
+    import plotille
+
+    curves = {
+        curve.name: [(math.log10(rate), loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True)]
+        for curve in found.deciding
+    }
+    curves = {name: [point for point in points if math.isfinite(point[1])] for name, points in curves.items()}
+    places = [place for points in curves.values() for place, _ in points]
+    losses = [loss for points in curves.values() for _, loss in points]
+    console, figure = wide_console(), plotille.Figure()
+    low, high = math.floor(min(places)), math.ceil(max(places) + 1e-9)
+    figure.set_x_limits(low, high)
+    figure.width = (
+        (20 if high - low <= 4 else 10) * (high - low)
+        if console.width >= NARROW
+        else max(20, min(50, console.width - 18))
+    )
+    bottom, top, figure.height = round_limits(min(0.0, *losses), max(1e-12, *losses))
+    figure.set_y_limits(bottom, top)
+    figure.color_mode, figure.with_colors, figure.origin = "names", console.is_terminal, False
+    figure.x_label, figure.y_label = "rate", found.metric
+    figure.register_label_formatter(float, _decades_or_loss)
+    figure.register_label_formatter(int, _decades_or_loss)
+    for index, (name, points) in enumerate(curves.items()):
+        if points:
+            figure.plot(*zip(*points, strict=True), label=name, lc=COLOURS[index % len(COLOURS)])
+    click.echo(figure.show(legend=True))
+    click.echo(found.explain())
+
+
+def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False) -> str:
+    """Write the ticks below the picture, which stand to the left, as rates, and those beside it as losses."""
+    return tick(10**value, chars, delta, left) if left else tick(value, chars, delta, left)
+
+
+def _write_page(found: Found, file: Path, task: str) -> str:
+    try:
+        from ratesmith.report import write_found
+    except ModuleNotFoundError as error:
+        return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
+    write_found(found, file, title=task, command=shlex.join(["ratesmith", *sys.argv[1:]]))
+    return f"Page: {file}"
+
+
+def _draw(found: Found, file: Path) -> None:
+    try:
+        found.plot().savefig(file, format="png", bbox_inches="tight")
+    except ModuleNotFoundError as error:
+        raise Mistake(f"find: --png needs {error.name}; install Ratesmith with its extra [plot]") from None

@@ -1,0 +1,61 @@
+"""Put what a finder found on one page: the rate, its curves, and what to be careful about."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from bokeh.models.annotations import BoxAnnotation, Span
+
+from ratesmith.finder import Curve, Found
+from ratesmith.report.charts import COLOURS, blank
+from ratesmith.report.page import write_page
+
+CAPTIONS = {
+    "sweep": "Training loss while the rate rises, smoothed; each colour is another order of the data. The line is the "
+    "suggestion, the band what the orders alone give.",
+    "trainings": "At the end of short whole trainings at these rates, on the validation set; longer ones in another "
+    "colour. The line is the suggestion, the band the rates that are nearly as good.",
+}
+
+
+def write_found(found: Found, path: str | Path, *, title: str = "find", command: str = "") -> Path:
+    """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
+    sweeps, trainings = ([curve for curve in found.curves if curve.kind == kind] for kind in ("sweep", "training"))
+    drawn = {}
+    if sweeps:
+        drawn["sweep"] = _chart(found, sweeps, "training loss", dots=False)
+    if trainings:
+        drawn["trainings"] = _chart(found, trainings, f"validation {found.metric}", dots=True)
+    return write_page(
+        "found.html.jinja",
+        path,
+        drawn,
+        title=title,
+        command=command,
+        found=found,
+        sentences=found.explain().splitlines(),
+        captions=CAPTIONS,
+    )
+
+
+def _chart(found: Found, curves: list[Curve], label: str, dots: bool) -> Any:
+    known = [loss for curve in curves for loss in curve.smooth if math.isfinite(loss)]
+    scale = "log" if min(known) > 0 and max(known) > 3 * min(known) else "linear"
+    plot = blank(("rate", label), x_axis_type="log", y_axis_type=scale)
+    for place, curve in enumerate(curves):
+        points = [(r, v) for r, v in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(v)]
+        rates, values = zip(*points, strict=True) if points else ((), ())
+        colour = COLOURS[place % len(COLOURS)]
+        plot.line(rates, values, color=colour, line_width=2, legend_label=curve.name)
+        if dots:
+            plot.scatter(rates, values, color=colour, size=7)
+    if found.suggestion is not None and found.interval is not None:
+        plot.add_layout(Span(location=found.suggestion, dimension="height", line_color=COLOURS[2], line_width=2))
+        low, high = found.interval
+        plot.add_layout(BoxAnnotation(left=low, right=high, fill_color=COLOURS[2], fill_alpha=0.15))
+    plot.legend.background_fill_alpha = 0.0
+    plot.legend.border_line_color = None
+    plot.legend.label_text_color = "#888888"
+    return plot
