@@ -152,11 +152,8 @@ def _print_found(found: Found) -> None:
     console, figure = wide_console(), plotille.Figure()
     low, high = math.floor(min(places)), math.ceil(max(places) + 1e-9)
     figure.set_x_limits(low, high)
-    figure.width = (
-        (20 if high - low <= 4 else 10) * (high - low)
-        if console.width >= NARROW
-        else max(20, min(50, console.width - 18))
-    )
+    widest, decades = 90 if console.width >= NARROW else max(20, min(50, console.width - 18)), high - low
+    figure.width = max(1, widest // (10 * decades)) * 10 * decades if 10 * decades <= widest else widest
     bottom, top, figure.height = round_limits(min(0.0, *losses), max(1e-12, *losses))
     figure.set_y_limits(bottom, top)
     figure.color_mode, figure.with_colors, figure.origin = "names", console.is_terminal, False

@@ -147,6 +147,7 @@ class _Course:
     planned: int = 0
     base_lr: float = 0.0
     epoch: int = 1
+    untrained: float = math.inf
     whole: Schedule = field(init=False)
 
     def begin(self, on_progress: Progress) -> None:
@@ -158,7 +159,7 @@ class _Course:
         self.on_progress = on_progress
         training = self.task.start(whole("race", "a seed", self.seeds[0], least=0))
         self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
-        self.measure(training)
+        self.untrained = self.measure(training)
         text = self.schedule
         built = Strategy(text).build(Horizon(self.steps, self.epoch), self.functions) if isinstance(text, str) else text
         if not isinstance(built, Schedule):
@@ -218,29 +219,31 @@ class _Rung:
         return self.best in (0, len(self.scores) - 1)
 
     def vertex(self) -> float:
-        """Give the rate at the lowest point of the parabola through the best score and those on either side."""
-        rates = list(self.scores)
-        if math.isinf(min(self.scores.values())):
+        """Give the rate at the lowest point of the parabola through the best score and those on either side.
+
+        Where the next higher rate diverged, it is at most the best one trained.
+        """
+        rates, scores = list(self.scores), list(self.scores.values())
+        if math.isinf(min(scores)):
             raise FinderError(
                 f"race: every training diverged, at rates {rates[0]:.2g} to {rates[-1]:.2g}; give lower ones"
             )
         if self.on_edge:
             return rates[self.best]
-        heights = self._heights()
-        (x0, x1, x2), (y0, y1, y2) = (
-            part[self.best - 1 : self.best + 2] for part in (list(map(math.log, rates)), heights)
-        )
+        around = slice(self.best - 1, self.best + 2)
+        x0, x1, x2 = map(math.log, rates[around])
+        y0, y1, y2 = self._heights(scores)[around]
         left, right = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
         if left == right:
             return rates[self.best]
         bend = (right - left) / (x2 - x0)
-        return math.exp(min(max((x0 + x1) / 2 - left / (2 * bend), x0), x2))
+        highest = x1 if math.isinf(scores[self.best + 1]) else x2
+        return math.exp(min(max((x0 + x1) / 2 - left / (2 * bend), x0), highest))
 
-    def _heights(self) -> list[float]:
-        """Give the scores, as logarithms where all are above 0; one that diverged counts as the worst that did not."""
-        scores = list(self.scores.values())
-        worst = max(score for score in scores if math.isfinite(score))
-        scores = [min(score, worst) for score in scores]
+    def _heights(self, scores: list[float]) -> list[float]:
+        """Give the scores, none above that of the first weights, and as logarithms where all are above 0."""
+        most = max(self.course.untrained, min(scores))
+        scores = [min(score, most) for score in scores]
         return [math.log(score) for score in scores] if min(scores) > 0 else scores
 
     def nearly(self) -> tuple[float, float]:

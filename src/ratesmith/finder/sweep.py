@@ -91,7 +91,7 @@ def sweep(
     answers = [curve.suggestion for curve in curves if curve.suggestion is not None]
     return Found(
         method="sweep",
-        suggestion=math.exp(mean([math.log(answer) for answer in answers])) if answers else None,
+        suggestion=_geometric_mean(answers) if answers else None,
         interval=(min(answers), max(answers)) if answers else None,
         flags=tuple(_flags(runs, answers)),
         curves=tuple(curves),
@@ -100,6 +100,11 @@ def sweep(
         base_lr=first.base_lr,
         rule=rule,
     )
+
+
+def _geometric_mean(answers: list[float]) -> float:
+    found = math.exp(mean([math.log(answer) for answer in answers]))
+    return min(max(found, min(answers)), max(answers))  # rounding may leave the range by a digit
 
 
 class _Cost:
@@ -198,9 +203,7 @@ def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> t
     """Sweep once, and again over a wider range while the curve leaves it."""
     run = _run(task, seed, low, high, cost)
     for _ in range(2):
-        if not run.fell and run.rose:
-            break
-        left = run.fell and not run.flat_before
+        left = not run.fell or not run.flat_before  # a loss that is high at once may have fallen below this range
         right = not run.rose and run.lowest > len(run.smooth) - PER_DECADE
         if not (left or right):
             break

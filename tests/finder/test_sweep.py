@@ -1,0 +1,152 @@
+"""The sweep: its answers on losses that are known, its flags, and what it refuses."""
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+from finder_fake import Valley
+
+import ratesmith
+from ratesmith.finder import RULES, FinderError, sweep
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_answer_follows_the_scale_of_the_problem(scale):
+    found = sweep(Valley([scale * curvature for curvature in (1.0, 0.3, 0.1)]))
+    assert 0.05 < found.suggestion * scale < 2
+    assert found.flags == ()
+    assert found.interval[0] <= found.suggestion <= found.interval[1]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_names_a_rate_below_divergence(rule):
+    assert 1e-4 < sweep(Valley(), rule=rule).suggestion < 20
+
+
+def test_noise_and_a_negative_loss_change_little():
+    clean = sweep(Valley()).suggestion
+    for other in (Valley(noise=0.1), Valley(offset=-5.0), Valley(noise=0.1, offset=-0.3)):
+        assert clean / 4 < sweep(other).suggestion < clean * 4
+
+
+def test_each_order_is_a_seed_and_the_suggestion_is_their_geometric_mean():
+    task = Valley(noise=0.02)
+    found = sweep(task, seeds=[3, 4])
+    assert set(task.started) == {3, 4}
+    own = [curve.suggestion for curve in found.curves]
+    assert found.suggestion == pytest.approx(math.sqrt(own[0] * own[1]))
+    assert found.interval == (min(own), max(own))
+    assert found.updates == task.made
+
+
+def test_the_cost_is_about_a_hundred_updates_an_order():
+    assert sweep(Valley()).updates <= 3 * 112
+
+
+def test_the_range_is_widened_where_the_curve_leaves_it():
+    within = sweep(Valley()).suggestion
+    for low, high in ((0.5, 100.0), (1e-6, 1e-3)):
+        found = sweep(Valley(), low=low, high=high)
+        assert within / 5 < found.suggestion < within * 5
+        assert found.curves[0].rates[0] < low or found.curves[0].rates[-1] > high
+
+
+def test_a_loss_that_never_rises_is_flagged():
+    class Tame(Valley):
+        def start(self, seed):
+            training = super().start(seed)
+            step = training.step
+            training.step = lambda lr: step(min(lr, 0.5))
+            return training
+
+    assert "no_divergence" in sweep(Tame()).flags
+
+
+def test_orders_that_disagree_are_flagged():
+    class Moody(Valley):
+        def start(self, seed):
+            self.curvatures = (1.0,) if seed else (1e-3,)
+            return super().start(seed)
+
+    found = sweep(Moody(), seeds=[1, 0])
+    assert "seed_spread" in found.flags
+    assert "half a decade" in found.explain()
+
+
+def test_a_constant_loss_gives_no_suggestion_and_says_so():
+    found = sweep(Valley(curvatures=(0.0,), offset=1.0))
+    assert (found.suggestion, found.interval, found.flags) == (None, None, ("no_descent",))
+    assert "The loss did not fall at any rate" in found.explain()
+    assert str(found) == "No rate found by sweep: no_descent"
+
+
+def test_a_loss_that_is_broken_from_the_start_is_one_clear_line():
+    with pytest.raises(
+        FinderError, match=r"^sweep: the loss must be finite at low rates, got nan at update 1, rate 1e-06"
+    ):
+        sweep(Valley(broken_from=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"low": 1.0, "high": 0.1}, "sweep: low must be above 0 and below high, got 1 and 0.1; mend the range"),
+        ({"low": 0.0}, "sweep: low must be above 0 and below high, got 0 and 100; mend the range"),
+        ({"low": -1.0}, "sweep: low must be above 0 and below high"),
+        ({"high": math.inf}, "sweep: high must be a finite number, got inf"),
+        ({"rule": "best"}, "sweep: rule must be one of middle, half_descent, .*, got 'best'; choose one"),
+        ({"seeds": []}, "sweep: seeds must have at least one, got none"),
+        ({"seeds": [1.5]}, "sweep: a seed must be a whole number of at least 0, got 1.5"),
+    ],
+)
+def test_what_cannot_hold_is_refused(options, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
+        sweep(Valley(), **options)
+
+
+def test_another_method_is_refused():
+    with pytest.raises(ValueError, match="find: method must be one of sweep, race, grid, got 'guess'; choose one"):
+        ratesmith.find(Valley(), method="guess")
+
+
+def test_random_states_are_as_before_also_after_an_error():
+    def states():
+        return random.getstate(), repr(np.random.get_state())
+
+    before = states()
+    sweep(Valley(noise=0.1))
+    with pytest.raises(FinderError):
+        sweep(Valley(broken_from=3))
+    assert states() == before
+
+
+def test_batches_in_a_fixed_order_of_their_difficulty_do_not_mislead():
+    class Sorted(Valley):
+        def start(self, seed):
+            training = super().start(seed)
+            step = training.step
+            training.step = lambda lr: step(lr) + 3.0 * (training.steps % 10)
+            return training
+
+    clean = sweep(Valley()).suggestion
+    found = sweep(Sorted())
+    assert clean / 3 < found.suggestion < clean * 3
+
+
+def test_the_result_is_plain_data_and_a_picture(tmp_path):
+    found = sweep(Valley())
+    data = json.loads(json.dumps(found.to_data(), allow_nan=False))
+    assert data["suggestion"] == found.suggestion
+    assert data["curves"][0]["losses"] == list(found.curves[0].losses)
+    pytest.importorskip("matplotlib")
+    found.plot().savefig(tmp_path / "found.png")
+    assert (tmp_path / "found.png").stat().st_size > 1000
+
+
+def test_progress_is_told_at_every_update():
+    heard = []
+    found = sweep(Valley(), on_progress=lambda done, planned: heard.append((done, planned)))
+    assert [done for done, _ in heard] == list(range(1, found.updates + 1))
+    assert all(done <= planned for done, planned in heard)

@@ -1,0 +1,251 @@
+"""Finding a rate for a live model leaves no trace: training goes on as if nobody had looked."""
+
+import copy
+import random
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from ratesmith import Ramp
+from ratesmith.finder import FinderError
+from ratesmith.torch import ScheduleLR, find
+
+INPUTS = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
+TARGETS = (INPUTS.sum(1) > 0).long()
+
+
+class StopError(Exception):
+    pass
+
+
+class Net(nn.Module):
+    """Batch statistics, dropout, a frozen layer and a tied one; it can be told to fail at a forward pass."""
+
+    def __init__(self, fail_at=None, error=StopError):
+        super().__init__()
+        self.first, self.norm, self.drop = nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Dropout(0.2)
+        self.second, self.last = nn.Linear(6, 6), nn.Linear(6, 2)
+        self.second.weight = self.first.weight
+        self.last.bias.requires_grad_(False)
+        self.passes, self.fail_at, self.error = 0, fail_at, error
+
+    def forward(self, x):
+        self.passes += 1
+        if self.passes == self.fail_at:
+            raise self.error
+        return self.last(self.second(self.drop(torch.relu(self.norm(self.first(x))))))
+
+
+OPTIMIZERS = {
+    "sgd": lambda net: torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9),
+    "adamw": lambda net: torch.optim.AdamW(net.parameters(), lr=torch.tensor(0.01)),
+    "groups": lambda net: torch.optim.Adam(
+        [{"params": [net.first.weight]}, {"params": net.last.parameters(), "lr": 0.001}], lr=0.01, amsgrad=True
+    ),
+}
+
+
+class Work:
+    """A training in full: model, optimizer, scaler, schedule that counts updates, and a shuffled loader."""
+
+    def __init__(self, optimizer, **net):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        self.net = Net(**net)
+        self.optimizer = OPTIMIZERS[optimizer](self.net)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        self.scheduler = ScheduleLR(self.optimizer, Ramp(1.0, 0.0, 40), count_updates=True)
+        generator = torch.Generator().manual_seed(7)
+        self.loader = DataLoader(TensorDataset(INPUTS, TARGETS), 8, shuffle=True, generator=generator)
+
+    def train(self, epochs):
+        for _ in range(epochs):
+            for inputs, targets in self.loader:
+                loss = nn.functional.cross_entropy(
+                    self.net(inputs + 0.01 * random.random() * np.random.rand()), targets
+                )
+                self.optimizer.zero_grad()
+                self.scaler.scale(loss).backward()
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+
+    def look(self, **options):
+        return find(self.net, self.optimizer, nn.functional.cross_entropy, self.loader, scaler=self.scaler, **options)
+
+    def state(self):
+        return {
+            "net": copy.deepcopy(self.net.state_dict()),
+            "grads": [None if w.grad is None else w.grad.clone() for w in self.net.parameters()],
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "scaler": self.scaler.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "flags": [module.training for module in self.net.modules()],
+            "random": (random.getstate(), repr(np.random.get_state()), torch.get_rng_state()),
+            "order": self.loader.generator.get_state(),
+        }
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+@pytest.mark.parametrize("trained", [0, 2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_goes_on_as_if_nobody_had_looked(optimizer, trained):
+    other = Work(optimizer)
+    other.train(trained)
+    other.net.drop.eval()
+    other.train(2)
+    expected = other.state()
+    looked = Work(optimizer)  # seeds anew
+    looked.train(trained)
+    looked.net.drop.eval()
+    grads = [weight.grad for weight in looked.net.parameters()]
+    rates = [group["lr"] for group in looked.optimizer.param_groups]
+    states = {key: id(value) for key, value in looked.optimizer.state.items()}
+    before = looked.state()
+    found = looked.look()
+    assert 1e-5 < found.suggestion < 10
+    assert same(looked.state(), before)
+    assert all(weight.grad is grad for weight, grad in zip(looked.net.parameters(), grads, strict=True))
+    assert all(group["lr"] is rate for group, rate in zip(looked.optimizer.param_groups, rates, strict=True))
+    assert {key: id(value) for key, value in looked.optimizer.state.items()} == states
+    looked.train(2)
+    assert same(looked.state(), expected)
+
+
+@pytest.mark.parametrize("error", [StopError, KeyboardInterrupt])
+@pytest.mark.parametrize("passes", [1, 2, 40, 150])
+def test_nothing_is_left_of_a_search_that_was_broken_off(error, passes):
+    work = Work("adamw")
+    work.train(1)
+    before = work.state()
+    work.net.passes, work.net.fail_at, work.net.error = 0, passes, error
+    with pytest.raises(error):
+        work.look()
+    assert same(work.state(), before)
+
+
+def test_a_race_and_a_divergence_leave_nothing_either():
+    work = Work("sgd")
+    before = work.state()
+    found = work.look(method="race", steps=120, validation=work.loader, metrics={"error": nn.functional.cross_entropy})
+    assert found.suggestion > 0
+    assert same(work.state(), before)
+
+
+def test_copies_in_a_file_do_the_same(monkeypatch):
+    monkeypatch.setattr("ratesmith.torch.snapshot._free_memory", lambda: 0.0)
+    work = Work("adamw")
+    work.train(1)
+    before = work.state()
+    work.look(seeds=[0])
+    assert same(work.state(), before)
+
+
+def test_a_scheduler_of_torchs_does_not_warn_of_an_order_that_was_right():
+    work = Work("sgd")
+    scheduler = torch.optim.lr_scheduler.StepLR(work.optimizer, 3)
+    work.look(seeds=[0])
+    with pytest.warns(UserWarning, match=r"lr_scheduler.step\(\)` before `optimizer.step"):
+        scheduler.step()  # nothing has been trained yet, and torch still knows it
+    work.train(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scheduler.step()
+
+
+def regression(module, loss=nn.functional.mse_loss, **options):
+    def run(batches, **more):
+        torch.manual_seed(0)
+        model = module()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        return find(model, optimizer, loss, batches, **{"seeds": [0], **options, **more})
+
+    return run
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x, labels=None):
+        return {"loss": (self.layer(x) - labels).square().mean()}
+
+
+def test_batches_of_every_kind_are_trained_on_the_same():
+    linear = regression(lambda: nn.Linear(6, 6))
+    parts = [part.clone() for part in INPUTS.split(8)]
+    pairs = linear([(part, part) for part in parts]).suggestion
+    assert linear(parts).suggestion == pairs
+    assert regression(Named, None)([{"x": part, "labels": part} for part in parts]).suggestion == pairs
+    halves = [(part, part) for part in INPUTS.split(4)]
+    assert linear(halves, accumulate=2).suggestion == pytest.approx(pairs, rel=1e-3)
+
+
+def test_the_groups_keep_their_ratio():
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 2))
+    groups = [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[1].parameters(), "lr": 0.01}]
+    optimizer = torch.optim.SGD(groups)
+    ratios = set()
+    model.register_forward_hook(lambda *_: ratios.add(round(groups[0]["lr"] / groups[1]["lr"], 6)) or None)
+    groups = optimizer.param_groups
+    find(model, optimizer, nn.functional.cross_entropy, [(INPUTS, TARGETS)], seeds=[0])
+    assert ratios == {10.0}
+
+
+def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
+    class TwoModes(torch.optim.SGD):
+        modes = ()
+
+        def train(self):
+            self.modes += ("train",)
+
+        def eval(self):
+            self.modes += ("eval",)
+
+    model = nn.Linear(6, 2)
+    optimizer = TwoModes(model.parameters(), lr=0.1)
+    data = [(INPUTS, TARGETS)]
+    find(model, optimizer, nn.functional.cross_entropy, data, method="grid", validation=data, steps=3, rates=[0.1])
+    assert optimizer.modes[:4] == ("train", "eval", "train", "train")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: find(nn.Linear(6, 2), torch.optim.LBFGS(nn.Linear(6, 2).parameters()), None, []),
+            "find: optimizer must update from one gradient, got LBFGS, which calls the model several times",
+        ),
+        (lambda: regression(lambda: nn.Linear(6, 6))([]), "find: train must give at least one batch, got none"),
+        (lambda: regression(lambda: nn.Linear(6, 6))(iter([INPUTS])), "find: train must be a loader that can begin ag"),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6), None)([INPUTS]),
+            "find: loss must be given where the model gives n",
+        ),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6), method="race", steps=9)([INPUTS]),
+            "find: validation must be given to race or to train a grid, got none",
+        ),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6))([INPUTS * torch.nan]),
+            "sweep: the loss must be finite at low rates, got nan at update 1",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_is_one_clear_line(make, message):
+    with pytest.raises((TypeError, ValueError, FinderError), match=f"^{message}"):
+        make()
