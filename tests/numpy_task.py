@@ -129,6 +129,29 @@ class ExplodingTask(LogisticTask):
         return Exploding(self.splits, seed)
 
 
+class FlatTask(LogisticTask):
+    """Its loss is the same whatever is done."""
+
+    value = 1.0
+
+    def start(self, seed):
+        training = super().start(seed)
+        training.step = lambda lr: self.value
+        return training
+
+
+class NotFiniteTask(FlatTask):
+    value = float("nan")
+
+
+def flat():
+    return FlatTask()
+
+
+def not_finite():
+    return NotFiniteTask()
+
+
 def exploding():
     return ExplodingTask()
 

@@ -231,6 +231,36 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
         (["compare", f"{TASK}:task", "--steps", "soon"], "compare: steps must be a number of steps or epochs, got"),
         (["compare", f"{TASK}:task", "--metric", "accuracy"], "compare: mode must be given for the metric 'accuracy'"),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: seeds must be a whole number of at least 1, got 0"),
+        (["find"], "Missing argument 'FILE.py:NAME'."),
+        (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; the file has "),
+        (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
+        (["find", f"{TASK}:task", "--method", "guess"], "find: method must be one of sweep, race, grid, got 'guess'"),
+        (["find", f"{TASK}:task", "--rule", "best"], "sweep: rule must be one of middle, half_descent, steepest, "),
+        (
+            ["find", f"{TASK}:task", "--low", "1", "--high", "0.1"],
+            "sweep: low must be above 0 and below high, got 1 an",
+        ),
+        (["find", f"{TASK}:task", "--seeds", "0"], "find: --seeds must be at least 1, got 0; give a larger number"),
+        (["find", f"{TASK}:task", "--steps", "10ep"], "find: --steps is not for the method sweep; drop it, or choose"),
+        (["find", f"{TASK}:task", "--method", "race"], "find: race needs --steps; add it"),
+        (["find", f"{TASK}:task", "--method", "grid", "--steps", "9"], "find: grid needs --rates; add it"),
+        (
+            ["find", f"{TASK}:task", "--method", "grid", "--steps", "9", "--rates", "a"],
+            "find: --rates must be numbers with commas, got 'a'; write 0.01,0.1,1",
+        ),
+        (
+            ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--metric", "f1"],
+            "race: metric must be one that the task measures, got 'f1'; measured: loss, accuracy",
+        ),
+        (
+            ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--schedule", "cosin()"],
+            "Notation: there is no strategy 'cosin'; did you mean",
+        ),
+        (["find", f"{TASK}:flat"], "find: The loss did not fall at any rate, so no rate is suggested: see that the"),
+        (
+            ["find", f"{TASK}:not_finite"],
+            "sweep: the loss must be finite at low rates, got nan at update 1, rate 1e-06",
+        ),
         (
             ["compare", f"{TASK}:task", "--workers", "-2"],
             "compare: workers must be a whole number of at least 0, got -2",
@@ -246,6 +276,43 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(arguments, message, c
     assert out == ""
     assert err.startswith(f"ratesmith: {message}")
     assert err.count("\n") == (3 if message.startswith("Notation: ") else 1)  # the text, with a caret under the place
+
+
+def test_find_draws_the_curve_explains_it_and_ends_with_the_line_to_paste(tmp_path, capsys):
+    assert run(["find", f"{TASK}:task", "--out", str(tmp_path), "--png", str(tmp_path / "found.png")]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    kept = json.loads((tmp_path / "found.json").read_text())
+    assert out.splitlines()[-1] == f"lr={kept['suggestion']:.2g}"
+    assert "1e-06     1e-05     0.0001    0.001     0.01      0.1       1         10        100" in out
+    assert f"Initial rate: {kept['suggestion']:.2g}, " in out
+    assert f"Page: {tmp_path / 'found.html'}" in out
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_find_races_whole_short_trainings_by_a_metric_and_prints_json(tmp_path, capsys):
+    options = ["--method", "race", "--steps", "10ep", "--schedule", 'warmup("10%") >> custom("halving", every="5ep")']
+    assert (
+        run(
+            [
+                "find",
+                f"{TASK}:task",
+                *options,
+                "--metric",
+                "accuracy",
+                "--mode",
+                "max",
+                "--out",
+                str(tmp_path),
+                "--json",
+            ]
+        )
+        == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert found["method"] == "race"
+    assert [curve["name"] for curve in found["curves"] if curve["kind"] == "training"] == ["100 steps", "200 steps"]
+    assert found == json.loads((tmp_path / "found.json").read_text())
 
 
 def test_an_error_while_a_tasks_file_is_read_names_its_line(tmp_path, capsys):

@@ -7,7 +7,8 @@ import pytest
 from numpy_task import DivergingTask, LogisticTask
 
 from ratesmith.experiment import compare
-from ratesmith.report import write_report
+from ratesmith.finder import race
+from ratesmith.report import write_found, write_report
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -34,6 +35,30 @@ def browser():
         browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def found_page(tmp_path_factory):
+    found = race(LogisticTask(), steps=300)
+    return found, write_found(found, tmp_path_factory.mktemp("found") / "found.html", title="<b>mine</b>.py:task")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_found_rate_shows_it_and_its_curves(found_page, browser, width):
+    found, path = found_page
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 2")
+    assert errors == []
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.inner_text(".verdict") == found.explain().splitlines()[0]
+    assert page.inner_text("h1") == "<b>mine</b>.py:task: which initial rate?"
+    assert page.locator("table").first.locator("tbody tr").count() == len(found.curves)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
