@@ -39,6 +39,16 @@ def test_the_users_whole_file_is_under_30_lines_and_is_compared_as_the_readme_sa
     assert Path("runs/digits-task/report.html").exists()
 
 
+def test_the_rate_of_the_readmes_file_is_found_as_it_says(tmp_path, monkeypatch, capsys):
+    [file] = [text for text in blocks(ROOT / "README.md", "python") if text.startswith("# digits.py")]
+    (tmp_path / "digits.py").write_text(file)
+    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith find")]
+    monkeypatch.chdir(tmp_path)
+    assert run(shlex.split(command)[1:]) == 0
+    rate = float(capsys.readouterr().out.splitlines()[-1].removeprefix("lr="))
+    assert 0.01 < rate < 3
+
+
 def test_the_schedules_in_the_readme_can_be_shown(capsys):
     [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith show")]
     assert run(shlex.split(command)[1:]) == 0

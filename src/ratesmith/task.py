@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, Protocol, runtime_checkable
@@ -133,6 +135,25 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
 def is_beside(file: Path, path: Path) -> bool:
     """Tell whether a file is the user's own, as the task's file `path` is: in its folder, and not installed there."""
     return file.is_file() and file.resolve().is_relative_to(path.resolve().parent) and "site-packages" not in file.parts
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let processes that start here, and frameworks that are imported here, have one thread each.
+
+    They read these variables before anything else; two threads on a busy machine can be many times slower than one.
+    """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _module(path: Path) -> ModuleType:

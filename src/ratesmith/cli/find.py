@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from ratesmith.cli.common import Mistake, number_list, round_limits, tick, user_
 from ratesmith.finder import METHODS, RULES, FinderError, Found, find
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
-from ratesmith.task import TaskError, callables, load_task
+from ratesmith.task import TaskError, callables, load_task, one_thread
 
 EXAMPLES = """\b
 Examples:
@@ -49,12 +51,13 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
 
     A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
     one and a half of these, and is more accurate, above all for fine-tuning. NAME is a function (or object) in FILE.py
-    that gives the task.
+    that gives the task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
     """
     file, _, name = task.rpartition(":")
     folder = out or Path("runs") / f"find-{Path(file).stem}-{name}"
     with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
-        loaded, module = load_task(task)
+        with nullcontext() if "OMP_NUM_THREADS" in os.environ else one_thread():
+            loaded, module = load_task(task)
         chosen = _options(loaded, callables(module), **options)
         try:
             found = find(loaded, on_progress=shown.update, **chosen)

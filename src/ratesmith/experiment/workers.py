@@ -23,7 +23,16 @@ from ratesmith.experiment.train import measure, train
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
-from ratesmith.task import Task, TaskError, callables, fail_in_user_code, is_beside, load_task, split_reference
+from ratesmith.task import (
+    Task,
+    TaskError,
+    callables,
+    fail_in_user_code,
+    is_beside,
+    load_task,
+    one_thread,
+    split_reference,
+)
 
 Result = TypeVar("Result")
 Source = str | Task
@@ -68,7 +77,7 @@ def executor(workers: int) -> Iterator[Executor]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
     try:
-        with _deaf_to_interrupts(), _one_thread():
+        with _deaf_to_interrupts(), one_thread():
             for _ in range(workers):
                 pool.submit(int)  # each call of an idle pool starts a process
         yield pool
@@ -84,22 +93,6 @@ def executor(workers: int) -> Iterator[Executor]:
         raise
     finally:
         pool.shutdown()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Start processes with one thread each: they read these variables before they import anything."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
