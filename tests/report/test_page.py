@@ -37,6 +37,21 @@ def browser():
         browser.close()
 
 
+def opened(browser, path, *, pictures, width, **options):
+    """Open a page, see that it draws, needs no network, has no errors, and is as wide as the window."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(path.as_uri())
+    page.wait_for_function(f"document.querySelectorAll('figure .bk-Figure').length === {pictures}")
+    assert errors == []
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    return page
+
+
 @pytest.fixture(scope="module")
 def found_page(tmp_path_factory):
     found = race(LogisticTask(), steps=300)
@@ -46,16 +61,7 @@ def found_page(tmp_path_factory):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_of_a_found_rate_shows_it_and_its_curves(found_page, browser, width):
     found, path = found_page
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 2")
-    assert errors == []
-    assert all(url.startswith(("file:", "data:")) for url in asked)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page = opened(browser, path, pictures=2, width=width)
     assert page.inner_text(".verdict") == found.explain().splitlines()[0]
     assert page.inner_text("h1") == "<b>mine</b>.py:task: which initial rate?"
     assert page.locator("table").first.locator("tbody tr").count() == len(found.curves)
@@ -65,16 +71,7 @@ def test_the_page_of_a_found_rate_shows_it_and_its_curves(found_page, browser, w
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_shows_verdict_ranking_and_pictures_without_a_network(report, browser, width, scheme):
     found, path = report
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 4")
-    assert errors == []
-    assert all(url.startswith(("file:", "data:")) for url in asked)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page = opened(browser, path, pictures=4, width=width, color_scheme=scheme)
     assert page.inner_text(".verdict") == " ".join(found.verdict().split())
     ranked = page.locator("table").first.locator("tbody tr code").all_inner_texts()
     assert ranked == [row.strategy for row in found.rows]

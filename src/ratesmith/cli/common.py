@@ -6,9 +6,11 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Self
 
 import click
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 from ratesmith.notation import NotationError, signatures
 
@@ -22,6 +24,26 @@ with +):
 
 \b
 custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
+
+
+class Bar:
+    """A progress bar on stderr while the `with` lasts; nothing where stderr is no terminal."""
+
+    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+        """Make the bar; nothing is shown before the `with`."""
+        self.console = Console(stderr=True)
+        self.bar = Progress(*columns, console=self.console, **options)
+
+    def __enter__(self) -> Self:
+        """Show it."""
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave its last line standing, or take it away where it is transient."""
+        if self.console.is_terminal:
+            self.bar.stop()
 
 
 class Mistake(click.ClickException):

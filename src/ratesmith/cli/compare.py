@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ratesmith.cli.common import STRATEGIES, Mistake, number_list, user_mistakes, wide_console
+from ratesmith.cli.common import STRATEGIES, Bar, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.task import TaskError
 
 NARROW = 140
@@ -84,14 +83,13 @@ def compare(task: str, out: Path | None, workers: int | None, rates: str | None,
     return 0
 
 
-class ShownProgress:
+class ShownProgress(Bar):
     """The progress bar with the time left and the best so far; plain lines where stderr is no terminal."""
 
     def __init__(self, folder: Path) -> None:
         """Make the bar; nothing is shown before the `with`."""
         self.folder = folder
-        self.console = Console(stderr=True)
-        self.bar = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
@@ -100,23 +98,11 @@ class ShownProgress:
             TextColumn(
                 "{task.fields[best]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
             ),
-            console=self.console,
             expand=True,
         )
         self.row = self.bar.add_task("starting workers", total=None, best="")
         self.done = self.planned = 0
         self._said = -1
-
-    def __enter__(self) -> ShownProgress:
-        """Show it."""
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave its last line standing."""
-        if self.console.is_terminal:
-            self.bar.stop()
 
     def update(self, now: Any) -> None:
         """Take in how far the comparison is."""

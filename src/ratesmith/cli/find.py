@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from ratesmith.cli.common import Mistake, number_list, round_limits, tick, user_mistakes, wide_console
+from ratesmith.cli.common import Bar, Mistake, number_list, round_limits, tick, user_mistakes, wide_console
 from ratesmith.finder import METHODS, RULES, FinderError, Found, find
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
@@ -115,26 +114,14 @@ def _steps(task: Any, text: str) -> int:
     return Horizon(1, task.start(0).steps_per_epoch).resolve(text)
 
 
-class ShownUpdates:
-    """The progress bar of updates made; nothing where stderr is no terminal."""
+class ShownUpdates(Bar):
+    """The progress bar of updates made."""
 
     def __init__(self) -> None:
         """Make the bar."""
-        self.console = Console(stderr=True)
         columns = (TextColumn("finding"), BarColumn(), MofNCompleteColumn(), TextColumn("updates"))
-        self.bar = Progress(*columns, TimeRemainingColumn(compact=True), console=self.console, transient=True)
+        super().__init__(*columns, TimeRemainingColumn(compact=True), transient=True)
         self.row = self.bar.add_task("finding", total=None)
-
-    def __enter__(self) -> ShownUpdates:
-        """Show it."""
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take it away."""
-        if self.console.is_terminal:
-            self.bar.stop()
 
     def update(self, done: int, planned: int) -> None:
         """Take in how many updates have been made."""
