@@ -1,8 +1,11 @@
 """The command line as a user meets it: output, one-line errors on stderr, exit statuses."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -288,6 +291,26 @@ def test_find_draws_the_curve_explains_it_and_ends_with_the_line_to_paste(tmp_pa
     assert f"Initial rate: {kept['suggestion']:.2g}, " in out
     assert f"Page: {tmp_path / 'found.html'}" in out
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_stops_a_search_with_one_line(tmp_path):
+    log = tmp_path / "starts"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ratesmith", "find", f"{TASK}:task", "--out", str(tmp_path / "out")],
+        env={**os.environ, "RATESMITH_TEST_PAUSE": "0.05", "RATESMITH_TEST_LOG": str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not log.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "ratesmith: stopped; nothing was changed, and nothing is kept.\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_find_races_whole_short_trainings_by_a_metric_and_prints_json(tmp_path, capsys):
