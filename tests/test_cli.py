@@ -252,17 +252,22 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
             "find: --rates must be numbers with commas, got 'a'; write 0.01,0.1,1",
         ),
         (
-            ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--metric", "f1"],
+            ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--metric", "f1", "--mode", "max"],
             "race: metric must be one that the task measures, got 'f1'; measured: loss, accuracy",
         ),
         (
             ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--schedule", "cosin()"],
             "Notation: there is no strategy 'cosin'; did you mean",
         ),
+        (
+            ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--metric", "accuracy"],
+            "race: mode must be given for the metric 'accuracy', got none",
+        ),
+        (["find", f"{TASK}:failing"], f"{TASK}:failing, line "),
         (["find", f"{TASK}:flat"], "find: The loss did not fall at any rate, so no rate is suggested: see that the"),
         (
             ["find", f"{TASK}:not_finite"],
-            "sweep: the loss must be finite at low rates, got nan at update 1, rate 1e-06",
+            "sweep: the first loss must be finite, got nan; see that the model and its data",
         ),
         (
             ["compare", f"{TASK}:task", "--workers", "-2"],

@@ -5,7 +5,7 @@ import math
 import pytest
 from finder_fake import Descent, Valley
 
-from ratesmith import Plateau, Ramp, Staircase, find
+from ratesmith import Constant, Plateau, Ramp, Staircase, find
 from ratesmith.finder import FinderError, grid, race
 
 
@@ -96,24 +96,62 @@ class Explodes(Valley):
     [
         (lambda: race(Valley(), steps=0), "race: steps must be a whole number of at least 1, got 0"),
         (
-            lambda: race(Valley(), steps=800, metric="f1"),
+            lambda: race(Valley(), steps=800, metric="f1", mode="max"),
             "race: metric must be one that the task measures, got 'f1'; mea",
+        ),
+        (
+            lambda: race(Valley(), steps=800, metric="accuracy"),
+            "race: mode must be given for the metric 'accuracy', got",
         ),
         (lambda: race(Valley(), steps=800, mode="best"), "race: mode must be 'min' or 'max', got 'best'"),
         (lambda: race(Valley(), steps=800, around=-1.0), "race: around must be a finite number of at least"),
-        (lambda: race(Valley(), steps=800, schedule=Plateau()), "race: schedule must not listen to a metric, got"),
+        (
+            lambda: race(Valley(), steps=800, schedule=Plateau()),
+            "race: schedule must be a schedule, which listens to no metric, or",
+        ),
         (lambda: race(Valley(), steps=800, seeds=[]), "race: seeds must have at least one, got none"),
         (lambda: grid(Valley(), steps=9, rates=[]), "grid: rates must have at least one, got none"),
         (lambda: grid(Valley(), steps=9, rates=[math.nan]), "grid: a rate must be a finite number of at least"),
-        (
-            lambda: grid(Explodes(), steps=9, rates=[10.0, 30.0]),
-            "every training diverged, at rates 10 to 30; give lower",
-        ),
     ],
 )
 def test_what_cannot_hold_is_refused(make, message):
     with pytest.raises((ValueError, TypeError, FinderError), match=message):
         make()
+
+
+def test_where_nothing_beats_the_untrained_model_nothing_is_suggested():
+    class Still(Valley):
+        def start(self, seed):
+            training = super().start(seed)
+            training.evaluate = lambda split="validation": {"loss": 0.7}
+            return training
+
+    for found in (
+        race(Still(), steps=800, around=0.1),
+        grid(Still(), steps=50, rates=[0.01, 0.1]),
+        grid(Explodes(), steps=9, rates=[10.0, 30.0]),
+        race(Valley(), steps=400, schedule=Constant(0.0), around=0.1),
+    ):
+        assert found.suggestion is None
+        assert "no_descent" in found.flags
+
+
+def test_of_equal_scores_the_middle_rate_is_taken():
+    class Coarse(Valley):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            training.evaluate = lambda split="validation": {"loss": float(measure()["loss"] > 0.4)}
+            return training
+
+    found = grid(Coarse(curvatures=(1.0,)), steps=50, rates=[1e-4, 0.01, 0.1, 0.3, 1.0, 1.9, 3.0])
+    assert 0.09 < found.suggestion < 1.1
+
+
+def test_a_short_training_runs_no_rate_twice():
+    task = Valley()
+    found = race(task, steps=60, around=0.3)
+    assert len(found.curves[-1].rates) > 3
 
 
 def test_a_task_without_descent_is_not_raced():

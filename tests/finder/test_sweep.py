@@ -84,9 +84,18 @@ def test_a_constant_loss_gives_no_suggestion_and_says_so():
 
 def test_a_loss_that_is_broken_from_the_start_is_one_clear_line():
     with pytest.raises(
-        FinderError, match=r"^sweep: the loss must be finite at low rates, got nan at update 1, rate 1e-06"
+        FinderError, match=r"^sweep: the first loss must be finite, got nan; see that the model and its"
     ):
         sweep(Valley(broken_from=0))
+    with pytest.raises(
+        FinderError, match=r"^sweep: the loss must stay finite at low rates, got 3 finite losses from ra"
+    ):
+        sweep(Valley(broken_from=3))
+
+
+def test_a_problem_of_huge_curvature_is_swept_further_down():
+    found = sweep(Valley(curvatures=(1e8, 1e7)))
+    assert 1e-9 < found.suggestion < 2e-8
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,68 @@ def test_a_scheduler_of_torchs_does_not_warn_of_an_order_that_was_right():
         scheduler.step()
 
 
+def test_a_lazy_layer_is_refused_and_hooks_stay_as_they_were():
+    model = nn.Sequential(nn.LazyLinear(2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = ScheduleLR(optimizer, Ramp(1.0, 0.0, 40), count_updates=True)
+    with pytest.raises(ValueError, match="find: the model must have all its weights, got a lazy layer"):
+        find(model, optimizer, nn.functional.cross_entropy, [(INPUTS, TARGETS)])
+    model(INPUTS)
+    optimizer.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_gradients_are_clipped_by_the_users_own_hook_and_frozen_parts_stay_in_evaluation():
+    model = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Linear(6, 2))
+    model[1].register_buffer("mask", torch.ones(1).expand(6))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    clipped, modes = [], set()
+    optimizer.register_step_pre_hook(lambda *_: clipped.append(1))
+    model[1].register_forward_hook(lambda module, *_: modes.add(module.training))
+    model.train()
+    model[1].eval()
+    found = find(model, optimizer, nn.functional.cross_entropy, [(INPUTS, TARGETS)], seeds=[0])
+    assert len(clipped) == found.updates
+    assert modes == {False}
+    assert model.training
+    assert not model[1].training
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_of_every_make_go_on_as_if_nobody_had_looked(workers):
+    def trained(look):
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(3)
+        batches = torch.utils.data.BatchSampler(
+            torch.utils.data.RandomSampler(range(64), generator=generator), 8, drop_last=False
+        )
+        loader = DataLoader(
+            TensorDataset(INPUTS, TARGETS), batch_sampler=batches, num_workers=workers, persistent_workers=workers > 0
+        )
+        model = nn.Linear(6, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        if look:
+            find(model, optimizer, nn.functional.cross_entropy, loader, seeds=[0])
+        for inputs, targets in [batch for _ in range(2) for batch in loader]:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+        return model.weight.detach().clone()
+
+    assert torch.equal(trained(look=True), trained(look=False))
+
+
+def test_a_loader_without_a_length_is_searched_and_one_that_does_not_shuffle_is_flagged():
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(zip(INPUTS, TARGETS, strict=True))
+
+    linear = regression(lambda: nn.Linear(6, 2), nn.functional.cross_entropy)
+    assert linear(DataLoader(Stream(), 8)).suggestion > 0
+    assert "unshuffled" in linear(DataLoader(TensorDataset(INPUTS, TARGETS), 8)).flags
+    assert "unshuffled" not in linear(DataLoader(TensorDataset(INPUTS, TARGETS), 8, shuffle=True)).flags
+
+
 def regression(module, loss=nn.functional.mse_loss, **options):
     def run(batches, **more):
         torch.manual_seed(0)
@@ -207,20 +269,20 @@ def test_the_groups_keep_their_ratio():
 
 
 def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
-    class TwoModes(torch.optim.SGD):
-        modes = ()
+    modes = []
 
+    class TwoModes(torch.optim.SGD):
         def train(self):
-            self.modes += ("train",)
+            modes.append("train")
 
         def eval(self):
-            self.modes += ("eval",)
+            modes.append("eval")
 
     model = nn.Linear(6, 2)
     optimizer = TwoModes(model.parameters(), lr=0.1)
     data = [(INPUTS, TARGETS)]
     find(model, optimizer, nn.functional.cross_entropy, data, method="grid", validation=data, steps=3, rates=[0.1])
-    assert optimizer.modes[:4] == ("train", "eval", "train", "train")
+    assert modes[:4] == ["train", "eval", "train", "train"]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +293,11 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
             "find: optimizer must update from one gradient, got LBFGS, which calls the model several times",
         ),
         (lambda: regression(lambda: nn.Linear(6, 6))([]), "find: train must give at least one batch, got none"),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6), accumulate=0)([INPUTS]),
+            "find: accumulate must be a whole number",
+        ),
+        (lambda: regression(lambda: nn.Linear(6, 6))(None), "find: train must be a loader of batches, got NoneType"),
         (lambda: regression(lambda: nn.Linear(6, 6))(iter([INPUTS])), "find: train must be a loader that can begin ag"),
         (
             lambda: regression(lambda: nn.Linear(6, 6), None)([INPUTS]),
@@ -242,7 +309,7 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
         ),
         (
             lambda: regression(lambda: nn.Linear(6, 6))([INPUTS * torch.nan]),
-            "sweep: the loss must be finite at low rates, got nan at update 1",
+            "sweep: the first loss must be finite, got nan",
         ),
     ],
 )

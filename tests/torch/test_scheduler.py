@@ -489,7 +489,7 @@ def test_apply_sets_the_rate_and_keeps_nothing():
         ),
         (
             lambda: ScheduleLR(sgd(0.1), COSINE).step(1.5),
-            "ScheduleLR: epoch must be a whole number of at least 0, got 1.5",
+            "ScheduleLR: a measurement must be given as step(metrics=1.5), got step(1.5)",
         ),
         (
             lambda: ScheduleLR(sgd(0.1), Plateau()).step(metrics="low"),
@@ -561,6 +561,34 @@ def test_a_lambda_of_the_same_code_goes_on_and_another_is_refused():
     ScheduleLR(sgd(0.1), rule(3.0)).load_state_dict(saved)  # another Python's code can't be compared
     del saved["tracks"][0]["functions"]
     ScheduleLR(sgd(0.1), rule(3.0)).load_state_dict(saved)
+
+
+def test_a_docstring_is_no_other_function_but_another_default_is():
+    def made(text):
+        names = {}
+        exec(text, names)
+        return ScheduleLR(sgd(0.1), Custom(names["rule"]))
+
+    saved = made("def rule(step, *, k=0.5):\n    'one'\n    return k").state_dict()
+    made("def rule(step, *, k=0.5):\n    'another'\n    return k").load_state_dict(saved)
+    with pytest.raises(ValueError, match="lr function rule: what it does here is not what was saved"):
+        made("def rule(step, *, k=0.9):\n    'one'\n    return k").load_state_dict(saved)
+
+
+def test_a_run_that_went_on_with_the_saved_schedule_is_not_extended_with_the_other():
+    saved = ScheduleLR(sgd(0.1), "linear()", horizon=100).state_dict()
+    scheduler = ScheduleLR(sgd(0.1), "cosine()", horizon=100)
+    scheduler.load_state_dict(saved, on_mismatch="use_saved")
+    with pytest.raises(ValueError, match="ScheduleLR: extend needs a schedule given as notation with its horizon"):
+        scheduler.extend(200)
+
+
+def test_a_scheduler_is_copied_with_its_optimizer():
+    optimizer = sgd(0.1)
+    scheduler = ScheduleLR(optimizer, COSINE)
+    other_optimizer, other = copy.deepcopy((optimizer, scheduler))
+    other.step()
+    assert (rates(optimizer), rates(other_optimizer)) == ([0.1 * COSINE(0)], [0.1 * COSINE(1)])
 
 
 def test_the_numbers_that_it_sets_are_named_for_loggers():

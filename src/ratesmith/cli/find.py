@@ -18,7 +18,7 @@ from ratesmith.cli.common import Bar, Mistake, number_list, round_limits, tick, 
 from ratesmith.finder import METHODS, RULES, FinderError, Found, find
 from ratesmith.horizon import Horizon
 from ratesmith.notation import parse
-from ratesmith.task import TaskError, callables, load_task, one_thread
+from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
 
 EXAMPLES = """\b
 Examples:
@@ -49,20 +49,24 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
     """Measure the initial rate for a task.
 
     A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
-    one and a half of these, and is more accurate, above all for fine-tuning. NAME is a function (or object) in FILE.py
-    that gives the task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
+    one and a half of these, but at least 1,400 updates, and is more accurate, above all for fine-tuning. NAME is a
+    function (or object) in FILE.py that gives the task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
     """
     file, _, name = task.rpartition(":")
     folder = out or Path("runs") / f"find-{Path(file).stem}-{name}"
     with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
         with nullcontext() if "OMP_NUM_THREADS" in os.environ else one_thread():
             loaded, module = load_task(task)
-        chosen = _options(loaded, callables(module), **options)
         try:
+            chosen = _options(loaded, callables(module), **options)
             found = find(loaded, on_progress=shown.update, **chosen)
         except KeyboardInterrupt:
             print("ratesmith: stopped; nothing was changed, and nothing is kept.", file=sys.stderr)
             return 130
+        except (ValueError, TypeError, TaskError, FinderError, OSError, click.ClickException):
+            raise
+        except Exception as error:  # the task's own
+            fail_in_user_code(task, Path(file), error)
     if as_json:
         click.echo(json.dumps(found.to_data(), indent=1, allow_nan=False))
     with user_mistakes(OSError):

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 FLAGS: Final = {
     "no_descent": "The loss did not fall at any rate, so no rate is suggested: see that the model can learn this data.",
+    "unshuffled": "The loader gives the data in one fixed order: where that is sorted the answer misleads; shuffle it.",
     "no_divergence": "The loss did not rise at any rate tried, so the highest rate that works is not known.",
     "edge": "The answer lies on the edge of the rates tried; give a wider range.",
     "seed_spread": "The orders of the data disagree by more than half a decade: take the answer as a rough one.",
     "moved": "The best rate moved by more than a factor of 2 from the shorter trainings to the longer: at full length "
     "it may move further.",
-    "diverged": "At the highest rates trained, the loss was not finite or above its start.",
+    "diverged": "At some of the rates trained, the end was no better than the untrained model, or not finite.",
 }
 """What may be wrong with an answer, by name."""
 
@@ -34,7 +35,7 @@ class Curve:
     """What this curve alone suggests."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Found:
     """An initial rate for the first parameter group, with its interval and what there is to say of it."""
 
@@ -66,11 +67,15 @@ class Found:
         flags = f"; {', '.join(self.flags)}" if self.flags else ""
         return f"{self.suggestion:.2g} ({low:.2g} to {high:.2g}, {self.method}, {self.updates} updates{flags})"
 
+    def __repr__(self) -> str:
+        """Give the answer in one line, without the curves."""
+        return f"<Found: {self}>"
+
     def explain(self) -> str:
         """Say in plain sentences what was found, how, and what to be careful about."""
         lines = [self._answer()]
-        if self.suggestion is not None and self.interval is not None:
-            low, high = self.interval
+        low, high = self.interval or (0.0, 0.0)
+        if low < high:
             said = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
             lines.append(f"{said} {low:.2g} to {high:.2g}.")
         lines += [FLAGS[flag] for flag in self.flags]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ratesmith._checks import finite, whole
 from ratesmith.finder.found import Curve, FinderError, Found
 from ratesmith.finder.rules import mean
-from ratesmith.finder.sweep import Progress, Starts, Trains, sweep
+from ratesmith.finder.sweep import Progress, Starts, Trains, read_seeds, sweep
 from ratesmith.finder.untouched import untouched_random
 from ratesmith.horizon import Horizon
 from ratesmith.notation import Strategy
@@ -37,9 +37,9 @@ def race(
     steps: int,
     schedule: Schedule | str = "cosine()",
     around: float | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: Iterable[int] = (0,),
     metric: str = "loss",
-    mode: str = "min",
+    mode: str | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     on_progress: Progress = lambda done, planned: None,
 ) -> Found:
@@ -48,7 +48,8 @@ def race(
     `schedule`, a value or notation, is squeezed as a whole to an eighth of `steps`, the length of the training to come,
     and then to a quarter: five rates, half a decade apart, around that of a sweep (or `around`), then three around the
     best. Where the best lies on the edge, rates are added. Each training is judged by `metric` on the validation set
-    after its last step, mean over `seeds`; a parabola in the logarithm of the rate through the best and its neighbours
+    after its last step (of another than the loss, `mode` says whether it is better small, "min", or large, "max"), mean
+    over `seeds`; a parabola in the logarithm of the rate through the best and its neighbours
     gives the answer. No training is shorter than 100 updates or one epoch. It costs about one and a half of the whole
     trainings. Random states are put back.
 
@@ -56,9 +57,9 @@ def race(
     every training diverges.
     """
     began = time.perf_counter()
-    course = _Course(
-        task, whole("race", "steps", steps, least=1), schedule, tuple(seeds), metric, mode, functions or {}
-    )
+    seeds = read_seeds("race", seeds)
+    steps = whole("race", "steps", steps, least=1)
+    course = _Course("race", task, steps, schedule, seeds, metric, mode, functions or {})
     with untouched_random():
         course.begin(on_progress)
         first = sweep(task, seeds=_orders(seeds), on_progress=on_progress) if around is None else None
@@ -68,20 +69,12 @@ def race(
         course.updates = first.updates if first else 0
         short, longer = course.lengths()
         early = _rung(course, short, finite("race", "around", centre, least=1e-30), range(-2, 3))
-        late = _rung(course, longer, early.vertex(), range(-1, 2))
-    moved = max(late.vertex() / early.vertex(), early.vertex() / late.vertex()) > MOVED
-    flags = {"moved": moved and longer > short, "edge": late.on_edge, "diverged": math.inf in late.scores.values()}
-    return Found(
-        method="race",
-        suggestion=late.vertex(),
-        interval=late.nearly(),
-        flags=tuple(name for name, holds in flags.items() if holds),
-        curves=(*(first.curves if first else ()), early.curve(), late.curve()),
-        updates=course.updates,
-        seconds=time.perf_counter() - began,
-        base_lr=course.base_lr,
-        metric=metric,
-    )
+        known = early.scores if longer == short else {}
+        late = _rung(course, longer, early.vertex(), range(-1, 2), known) if early.learned else early
+    moved = late.learned and max(late.vertex() / early.vertex(), early.vertex() / late.vertex()) > MOVED
+    extra = ("moved",) if moved and longer > short else ()
+    rungs = (early, late) if late is not early else (early,)
+    return course.found(late, (*(first.curves if first else ()), *(rung.curve() for rung in rungs)), extra, began)
 
 
 def grid(
@@ -90,9 +83,9 @@ def grid(
     steps: int,
     rates: Sequence[float],
     schedule: Schedule | str = "cosine()",
-    seeds: Sequence[int] = (0,),
+    seeds: Iterable[int] = (0,),
     metric: str = "loss",
-    mode: str = "min",
+    mode: str | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     on_progress: Progress = lambda done, planned: None,
 ) -> Found:
@@ -101,9 +94,11 @@ def grid(
     The options are those of `race`. Raises ValueError or TypeError for options that cannot hold.
     """
     began = time.perf_counter()
-    course = _Course(
-        task, whole("grid", "steps", steps, least=1), schedule, tuple(seeds), metric, mode, functions or {}
-    )
+    seeds = read_seeds("grid", seeds)
+    steps = whole("grid", "steps", steps, least=1)
+    course = _Course("grid", task, steps, schedule, seeds, metric, mode, functions or {})
+    if not isinstance(rates, Iterable):
+        raise TypeError(f"grid: rates must be a list of numbers, got {rates!r}; write [0.01, 0.1, 1]")
     given = sorted({finite("grid", "a rate", rate, least=1e-30) for rate in rates})
     if not given:
         raise ValueError("grid: rates must have at least one, got none; give some, as [0.01, 0.1, 1]")
@@ -113,21 +108,10 @@ def grid(
         rung = _Rung(course, course.steps)
         for rate in given:
             rung.run(rate)
-    flags = {"edge": rung.on_edge, "diverged": math.inf in rung.scores.values()}
-    return Found(
-        method="grid",
-        suggestion=rung.vertex(),
-        interval=rung.nearly(),
-        flags=tuple(name for name, holds in flags.items() if holds),
-        curves=(rung.curve(),),
-        updates=course.updates,
-        seconds=time.perf_counter() - began,
-        base_lr=course.base_lr,
-        metric=metric,
-    )
+    return course.found(rung, (rung.curve(),), (), began)
 
 
-def _orders(seeds: Sequence[int]) -> list[int]:
+def _orders(seeds: list[int]) -> list[int]:
     """Give three orders of the data for the sweep before a race."""
     return list(dict.fromkeys([*seeds, *(seed + 1000 * more for more in (1, 2) for seed in seeds)]))[:3]
 
@@ -136,12 +120,13 @@ def _orders(seeds: Sequence[int]) -> list[int]:
 class _Course:
     """What is trained in a race, and how it is judged."""
 
+    who: str
     task: Starts
     steps: int
     schedule: Schedule | str
-    seeds: tuple[int, ...]
+    seeds: list[int]
     metric: str
-    mode: str
+    mode: str | None
     functions: Mapping[str, Callable[..., Any]]
     updates: int = 0
     planned: int = 0
@@ -152,18 +137,25 @@ class _Course:
 
     def begin(self, on_progress: Progress) -> None:
         """Look at a training that has not begun: how long an epoch is, and whether the metric is measured."""
+        if self.mode is None and self.metric != "loss":
+            raise ValueError(
+                f"{self.who}: mode must be given for the metric {self.metric!r}, got none; "
+                "give 'max' where more is better, else 'min'"
+            )
+        self.mode = self.mode or "min"
         if self.mode not in ("min", "max"):
-            raise ValueError(f"race: mode must be 'min' or 'max', got {self.mode!r}; choose one")
-        if not self.seeds:
-            raise ValueError("race: seeds must have at least one, got none; give some, as [0]")
+            raise ValueError(f"{self.who}: mode must be 'min' or 'max', got {self.mode!r}; choose one")
         self.on_progress = on_progress
-        training = self.task.start(whole("race", "a seed", self.seeds[0], least=0))
+        training = self.task.start(self.seeds[0])
         self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
         self.untrained = self.measure(training)
         text = self.schedule
         built = Strategy(text).build(Horizon(self.steps, self.epoch), self.functions) if isinstance(text, str) else text
         if not isinstance(built, Schedule):
-            raise TypeError(f"race: schedule must not listen to a metric, got {text}; race a schedule, or compare both")
+            raise TypeError(
+                f"{self.who}: schedule must be a schedule, which listens to no metric, or notation, got {text}; "
+                "give one, or compare both"
+            )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 
     def measure(self, training: Trains) -> float:
@@ -171,10 +163,27 @@ class _Course:
         measured = training.evaluate()
         if self.metric not in measured:
             raise FinderError(
-                f"race: metric must be one that the task measures, got {self.metric!r}; measured: {', '.join(measured)}"
+                f"{self.who}: metric must be one that the task measures, got {self.metric!r}; "
+                f"measured: {', '.join(measured)}"
             )
         value = float(measured[self.metric])
         return math.inf if not math.isfinite(value) else value if self.mode == "min" else -value
+
+    def found(self, rung: _Rung, curves: tuple[Curve, ...], extra: tuple[str, ...], began: float) -> Found:
+        """Give the answer of the last rung."""
+        worse = any(score > self.untrained or math.isinf(score) for score in rung.scores.values())
+        flags = {"no_descent": not rung.learned, "edge": rung.learned and rung.on_edge, "diverged": worse}
+        return Found(
+            method=self.who,
+            suggestion=rung.vertex() if rung.learned else None,
+            interval=rung.nearly() if rung.learned else None,
+            flags=(*(name for name, holds in flags.items() if holds), *extra),
+            curves=curves,
+            updates=self.updates,
+            seconds=time.perf_counter() - began,
+            base_lr=self.base_lr,
+            metric=self.metric,
+        )
 
     def lengths(self) -> tuple[int, int]:
         """Give the lengths of the two rungs."""
@@ -209,13 +218,22 @@ class _Rung:
         self.scores = dict(sorted(self.scores.items()))
 
     @property
+    def learned(self) -> bool:
+        """Whether any rate ended better than the untrained model."""
+        return min(self.scores.values()) < self.course.untrained
+
+    @property
     def best(self) -> int:
-        """The place of the best rate."""
+        """The place of the best rate: of several equal ones beside each other, the middle one."""
         scores = list(self.scores.values())
-        return scores.index(min(scores))
+        first = last = scores.index(min(scores))
+        while last + 1 < len(scores) and scores[last + 1] == scores[first]:
+            last += 1
+        return (first + last) // 2
 
     @property
     def on_edge(self) -> bool:
+        """Whether the best rate is the lowest or highest one, and better than its neighbour."""
         return self.best in (0, len(self.scores) - 1)
 
     def vertex(self) -> float:
@@ -226,7 +244,7 @@ class _Rung:
         rates, scores = list(self.scores), list(self.scores.values())
         if math.isinf(min(scores)):
             raise FinderError(
-                f"race: every training diverged, at rates {rates[0]:.2g} to {rates[-1]:.2g}; give lower ones"
+                f"{self.course.who}: all trainings diverged, at {rates[0]:.2g} to {rates[-1]:.2g}; give lower rates"
             )
         if self.on_edge:
             return rates[self.best]
@@ -242,7 +260,8 @@ class _Rung:
 
     def _heights(self, scores: list[float]) -> list[float]:
         """Give the scores, none above that of the first weights, and as logarithms where all are above 0."""
-        most = max(self.course.untrained, min(scores))
+        finite_ones = [score for score in (*scores, self.course.untrained) if math.isfinite(score)]
+        most = max(self.course.untrained if math.isfinite(self.course.untrained) else max(finite_ones), min(scores))
         scores = [min(score, most) for score in scores]
         return [math.log(score) for score in scores] if min(scores) > 0 else scores
 
@@ -264,12 +283,15 @@ class _Rung:
         return Curve("training", f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
 
 
-def _rung(course: _Course, steps: int, centre: float, places: range) -> _Rung:
-    """Train at rates half a decade apart, and at more where the best is on the edge."""
+def _rung(
+    course: _Course, steps: int, centre: float, places: range, known: Mapping[float, float] | None = None
+) -> _Rung:
+    """Train at rates half a decade apart, beside those `known`, and at more where the best is on the edge."""
     rung = _Rung(course, steps)
+    rung.scores.update(known or {})
     for place in places:
         rung.run(centre * HALF_DECADE**place)
-    while rung.on_edge and len(rung.scores) < MOST_RATES:
+    while rung.learned and rung.on_edge and len(rung.scores) < MOST_RATES:
         rates = list(rung.scores)
         rung.run(rates[0] / HALF_DECADE if rung.best == 0 else rates[-1] * HALF_DECADE)
     return rung

@@ -73,7 +73,7 @@ def minimum(rates: Sequence[float], losses: Sequence[float], share: float = 10) 
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate before its minimum at which the smoothed loss falls fastest. Source: Smith, 2017; torch-lr-finder.
+    """Give the rate before its minimum at which the smoothed loss falls fastest.
 
     Source: Smith, "Cyclical learning rates", 2017; torch-lr-finder.
     """
@@ -84,39 +84,39 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate two thirds along the longest fall of the smoothed loss. Source: fastai's `valley`."""
+    """Give the rate half-way through the middle third of the longest fall of the smoothed loss, as fastai counts it.
+
+    The fall's length is that of the longest decreasing subsequence, gaps allowed; its end is where the first such one
+    ends, and its beginning is taken to lie that length before, as if there were no gaps. Source: fastai's `valley`.
+    """
     curve = smoothed(bounded(losses))
-    start, end = _longest_fall(curve)
-    return made_by(rates, start + (end - start) * 2 // 3)
+    lengths: list[int] = []
+    for place, loss in enumerate(curve):
+        lengths.append(1 + max((lengths[other] for other in range(place) if curve[other] > loss), default=0))
+    length = max(lengths)
+    return rates[lengths.index(length) - length + length // 3 + length // 6]
 
 
 def slide(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate at the end of the last steep part, where the smoothed loss falls at half of its fastest or more.
+    """Give the rate where a window of 15 steps, moved down from the right, has nearly the same slope at both ends.
 
-    Source: novetta/adaptnlp's learning-rate slide, in fastai's `slide`.
+    The slopes may differ by 0.005; the first such place counts. Source: fastai's `slide`.
     """
     curve = smoothed(bounded(losses))
-    until = max(2, curve.index(min(curve)) + 1)
-    falls = [curve[place] - curve[place - 1] for place in range(1, until)]
-    fastest = min(falls)
-    return made_by(rates, max(place for place, fall in enumerate(falls, 1) if fall <= fastest / 2))
+    last = len(curve) - 1
+    slopes = [
+        (curve[min(place + 1, last)] - curve[max(place - 1, 0)]) / (min(place + 1, last) - max(place - 1, 0))
+        for place in range(len(curve))
+    ]
+    left = max(0, len(curve) - 16)
+    while left > 0 and abs(slopes[min(left + 15, last)] - slopes[left]) > 0.005:
+        left -= 1
+    return rates[left]
 
 
 def made_by(rates: Sequence[float], place: int) -> float:
     """Give the rate that made a loss: the one of the update before it."""
     return rates[max(0, place - 1)]
-
-
-def _longest_fall(curve: Sequence[float]) -> tuple[int, int]:
-    best = start = 0, 0
-    begun = 0
-    for place in range(1, len(curve)):
-        if curve[place] >= curve[place - 1]:
-            begun = place
-        start = begun, place
-        if start[1] - start[0] > best[1] - best[0]:
-            best = start
-    return best
 
 
 Rule = Callable[[Sequence[float], Sequence[float]], float]

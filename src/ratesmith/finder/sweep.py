@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ratesmith._checks import finite, whole
 from ratesmith.finder.found import Curve, FinderError, Found
-from ratesmith.finder.rules import FLAT, RULES, beginning, bounded, mean, smoothed
+from ratesmith.finder.rules import FLAT, RULES, SMOOTHING, beginning, bounded, mean, smoothed
 from ratesmith.finder.untouched import untouched_random
 
 LOW: Final = 1e-6
@@ -21,7 +21,8 @@ RISE: Final = 2.0
 CLEAR: Final = 4.0
 """Where the loss falls by fewer of its standard deviations than this, a second pass at rate 0 measures the batches."""
 WIDER: Final = 1000.0
-"""The range grows by this factor where the curve leaves it, twice at most."""
+"""The range grows by this factor where the curve leaves it."""
+WIDENINGS: Final = 3
 SPREAD: Final = 10**0.5
 """Answers of the single orders that differ by more than this are flagged."""
 
@@ -58,7 +59,7 @@ Progress = Callable[[int, int], None]
 def sweep(
     task: Starts,
     *,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Iterable[int] = (0, 1, 2),
     rule: str = "middle",
     low: float = LOW,
     high: float = HIGH,
@@ -73,7 +74,8 @@ def sweep(
     the loss of the first weights on each is taken off, at the cost of as many updates at rate 0. All rates are those of
     the first parameter group; the others keep their ratio to it. Random states are put back.
 
-    Raises ValueError for a range or rule that cannot be, FinderError for a loss that is not finite at the lowest rate.
+    Raises ValueError or TypeError for a range, a rule or seeds that cannot be, FinderError where the first loss is not
+    finite.
     Source: Smith, "Cyclical learning rates for training neural networks", 2017.
     """
     if rule not in RULES:
@@ -81,12 +83,11 @@ def sweep(
     low, high = finite("sweep", "low", low), finite("sweep", "high", high)
     if not 0 < low < high:
         raise ValueError(f"sweep: low must be above 0 and below high, got {low:g} and {high:g}; mend the range")
-    if not seeds:
-        raise ValueError("sweep: seeds must have at least one, got none; give some, as [0, 1, 2]")
+    seeds = read_seeds("sweep", seeds)
     began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high))
     with untouched_random():
-        low, high, first = _widened(task, whole("sweep", "a seed", seeds[0], least=0), low, high, cost)
-        runs = [first, *(_run(task, whole("sweep", "a seed", seed, least=0), low, high, cost) for seed in seeds[1:])]
+        low, high, first = _widened(task, seeds[0], low, high, cost)
+        runs = [first, *(_run(task, seed, low, high, cost) for seed in seeds[1:])]
     curves = [_read(run, rule, seed) for run, seed in zip(runs, seeds, strict=True)]
     answers = [curve.suggestion for curve in curves if curve.suggestion is not None]
     return Found(
@@ -100,6 +101,16 @@ def sweep(
         base_lr=first.base_lr,
         rule=rule,
     )
+
+
+def read_seeds(who: str, seeds: Iterable[int]) -> list[int]:
+    """Give the seeds as a list, or refuse what is none."""
+    if not isinstance(seeds, Iterable):
+        raise TypeError(f"{who}: seeds must be a list of whole numbers, got {seeds!r}; write [0, 1, 2]")
+    found = [whole(who, "a seed", seed, least=0) for seed in seeds]
+    if not found:
+        raise ValueError(f"{who}: seeds must have at least one, got none; give some, as [0, 1, 2]")
+    return found
 
 
 def _geometric_mean(answers: list[float]) -> float:
@@ -128,9 +139,9 @@ class _Run:
 
     @property
     def fell(self) -> bool:
-        """Whether the loss fell by more than its own noise."""
+        """Whether the loss fell by more than its own noise, in a run long enough to tell."""
         first = beginning(self.losses)
-        return first - min(self.smooth) > max(_noise(self.losses), 1e-3 * abs(first))
+        return len(self.losses) > FLAT and first - min(self.smooth) > max(_noise(self.losses), 1e-3 * abs(first))
 
     @property
     def noisy(self) -> bool:
@@ -151,7 +162,7 @@ def _count(low: float, high: float) -> int:
 
 def _noise(losses: Sequence[float]) -> float:
     """Give how far the smoothed loss may stray by chance: about three of its standard deviations."""
-    return 3 * 0.23 * _spread(losses)  # (1 - 0.9) / sqrt(1 - 0.9 ** 2) is 0.23
+    return 3 * _spread(losses) * math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))  # as for independent losses
 
 
 def _spread(losses: Sequence[float]) -> float:
@@ -173,17 +184,16 @@ def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
             rose = True
             break
         losses.append(loss)
-        average = 0.9 * average + 0.1 * loss
-        smooth = average / (1 - 0.9**place)
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        smooth = average / (1 - SMOOTHING**place)
         first = beginning(losses)
         best = min(best, smooth)
         if place > FLAT and smooth - best > RISE * max(first - best, 0.0) + 2 * _noise(losses) + 1e-2 * abs(first):
             rose = True
             break
-    if len(losses) < FLAT:
+    if not losses:
         raise FinderError(
-            f"sweep: the loss must be finite at low rates, got {loss!r} at update {len(losses) + 1}, rate {rate:.2g}; "
-            "see that the model and its data hold no NaN"
+            f"sweep: the first loss must be finite, got {loss!r}; see that the model and its data hold no NaN"
         )
     run = _Run(rates, losses, rose, training.base_lr)
     return _Run(rates, _paired(task, seed, losses, cost), rose, training.base_lr) if run.noisy else run
@@ -202,13 +212,18 @@ def _paired(task: Starts, seed: int, losses: list[float], cost: _Cost) -> list[f
 def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
     """Sweep once, and again over a wider range while the curve leaves it."""
     run = _run(task, seed, low, high, cost)
-    for _ in range(2):
+    for _ in range(WIDENINGS):
         left = not run.fell or not run.flat_before  # a loss that is high at once may have fallen below this range
-        right = not run.rose and run.lowest > len(run.smooth) - PER_DECADE
+        right = run.fell and not run.rose and run.lowest > len(run.smooth) - PER_DECADE
         if not (left or right):
             break
         low, high = low / (WIDER if left else 1), high * (WIDER if right else 1)
         run = _run(task, seed, low, high, cost)
+    if run.rose and len(run.losses) <= FLAT:
+        raise FinderError(
+            f"sweep: the loss must stay finite at low rates, got {len(run.losses)} finite losses from rate {low:.2g} "
+            "on; see that the model and its data hold no NaN"
+        )
     return low, high, run
 
 

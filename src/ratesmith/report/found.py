@@ -14,9 +14,9 @@ from ratesmith.report.page import write_page
 
 CAPTIONS = {
     "sweep": "Training loss while the rate rises, smoothed; each colour is another order of the data. The line is the "
-    "suggestion, the band what the orders alone give.",
-    "trainings": "At the end of short whole trainings at these rates, on the validation set; longer ones in another "
-    "colour. The line is the suggestion, the band the rates that are nearly as good.",
+    "suggestion, the band its interval.",
+    "trainings": "At the end of whole trainings at these rates, on the validation set, each length in a colour. The "
+    "line is the suggestion, the band the rates that are nearly as good.",
 }
 
 

@@ -41,17 +41,21 @@ def _functions(value: Any) -> Iterator[Callable[..., Any]]:
 def _fingerprint(function: Any) -> str:
     code = getattr(function, "__code__", None)
     closed_over = inspect.getclosurevars(function).nonlocals.values() if code else ()
-    parts = [*_code(code), *map(_plain, closed_over), *map(_plain, getattr(function, "__defaults__", None) or ())]
+    defaults = (
+        *(getattr(function, "__defaults__", None) or ()),
+        *(getattr(function, "__kwdefaults__", None) or {}).items(),
+    )
+    parts = [*_code(code, getattr(function, "__doc__", None)), *map(_plain, (*closed_over, *defaults))]
     version = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
     return f"{version} {hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
-def _code(code: CodeType | None) -> Iterator[Any]:
-    """Give what decides what a function does: its instructions, its names, and its constants, functions within too."""
+def _code(code: CodeType | None, said: str | None = None) -> Iterator[Any]:
+    """Give what decides what a function does: instructions, names, and constants but for its docstring `said`."""
     if code is None:  # an object that can be called, or a function of C
         return
     yield from (code.co_code, code.co_names, code.co_varnames[: code.co_argcount])
-    for constant in code.co_consts:
+    for constant in code.co_consts[1 if said is not None and code.co_consts[:1] == (said,) else 0 :]:
         yield from _code(constant) if isinstance(constant, CodeType) else [_plain(constant)]
 
 

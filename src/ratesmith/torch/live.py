@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import random
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import SequentialSampler
 
 from ratesmith import finder
+from ratesmith._checks import whole
 from ratesmith.finder import FinderError, Found
 from ratesmith.torch.snapshot import Snapshot
 
@@ -64,20 +69,37 @@ def find(
             "find: train must be a loader that can begin again, got an iterator, whose place could not be put back; "
             "give the loader itself"
         )
-    loaders = [loader for loader in (train, validation) if loader is not None]
+    optimizer = getattr(optimizer, "optimizer", optimizer)  # as Accelerate wraps it
+    for name, value, kind in (("model", model, nn.Module), ("optimizer", optimizer, Optimizer)):
+        if not isinstance(value, kind):
+            raise TypeError(f"find: {name} must be a torch {kind.__name__}, got {type(value).__name__}; give one")
+    if not isinstance(train, Iterable):
+        raise TypeError(f"find: train must be a loader of batches, got {type(train).__name__}; give one")
+    accumulate = whole("find", "accumulate", accumulate, least=1)
+    scaler = scaler if scaler is not None and scaler.is_enabled() else None
+    loaders: list[Any] = [loader for loader in (train, validation) if loader is not None]
     task = _LiveTask(model, optimizer, loss, train, validation, metrics or {}, accumulate, scaler, autocast)
     with finder.untouched_random():
         task.snapshot = Snapshot(model, optimizer, scaler, tuple(_generators(loaders)))
+        persistent = [loader for loader in loaders if hasattr(loader, "_iterator")]
+        workers = [loader._iterator for loader in persistent]
         try:
-            return finder.find(task, method=method, **options)
+            task.stop()
+            found = finder.find(task, method=method, **options)
         finally:
+            task.stop()
+            for loader, iterator in zip(persistent, workers, strict=True):
+                loader._iterator = iterator
             task.snapshot.close()
+    fixed = isinstance(getattr(train, "sampler", None), SequentialSampler)
+    return replace(found, flags=(*found.flags, "unshuffled")) if fixed else found
 
 
 class _LiveTask:
     """The same model trained again and again from where it stands; it is a task as finding needs one."""
 
     snapshot: Snapshot
+    running: _LiveTraining | None = None
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, loss: Loss | None, train: Any, *more: Any) -> None:
         self.model, self.optimizer, self.loss, self.train = model, optimizer, loss, train
@@ -85,11 +107,25 @@ class _LiveTask:
 
     def start(self, seed: int) -> _LiveTraining:
         """Go back to where the model stood, with another order of the data."""
+        self.stop()
         self.snapshot.restore()
         torch.manual_seed(seed)
+        random.seed(seed)
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy.random.seed(seed % 2**32)
         for generator in _generators([self.train]):
             generator.manual_seed(seed)
-        return _LiveTraining(self)
+        self.running = _LiveTraining(self)
+        return self.running
+
+    def stop(self) -> None:
+        """End the loader's workers of the training before."""
+        if self.running is not None:
+            self.running.batches.close()
+            self.running = None
+        for loader in (self.train, self.validation):
+            if getattr(loader, "_iterator", None) is not None:
+                loader._iterator = None
 
 
 class _LiveTraining:
@@ -99,21 +135,30 @@ class _LiveTraining:
         if not rates[0] > 0:
             raise ValueError(
                 f"find: the first parameter group's rate must be above 0, got {rates[0]!r}; "
-                "it is what the other groups' rates are measured by"
+                "look before a scheduler with a warm-up is made: it has set the rate of its first step"
             )
         self.base_lr = rates[0]
         self._ratios = [rate / rates[0] for rate in rates]
         self._device = next((weight.device for weight in task.model.parameters()), torch.device("cpu"))
-        self._batches = self._cycle()
-        self.steps_per_epoch = max(1, len(task.train) // task.accumulate) if hasattr(task.train, "__len__") else 1
+        self.batches = self._cycle()
+        self.steps_per_epoch = max(1, _length(task.train) // task.accumulate)
+        if not task.model.training:
+            task.model.train()
+        self._flags = [
+            (module, module.training) for module in task.model.modules()
+        ]  # a frozen part may be in evaluation
         self._switch("train")
 
     def _switch(self, to: str) -> None:
         """Put the model, and an optimizer that has two modes (schedule-free ones), into training or evaluation."""
-        getattr(self._task.model, to)()
         getattr(self._task.optimizer, to, lambda: None)()
+        if to == "eval":
+            self._task.model.eval()
+            return
+        for module, flag in self._flags:
+            module.training = flag
 
-    def _cycle(self) -> Iterator[Any]:
+    def _cycle(self) -> Generator[Any, None, None]:
         while True:
             empty = True
             for batch in self._task.train:
@@ -134,7 +179,7 @@ class _LiveTraining:
         total = 0.0
         for _ in range(task.accumulate):
             with task.autocast():
-                loss = self._measure(task.loss, next(self._batches)) / task.accumulate
+                loss = _measured(task.loss, *self._output(next(self.batches))) / task.accumulate
             (task.scaler.scale(loss) if task.scaler else loss).backward()
             total += float(loss.detach())
         if task.scaler:
@@ -161,31 +206,35 @@ class _LiveTraining:
             for batch in task.validation:
                 size = _size(batch)
                 count += size
+                output, target = self._output(batch)
                 for name, function in (("loss", task.loss), *task.metrics.items()):
-                    sums[name] += size * float(self._measure(function, batch))
+                    sums[name] += size * float(_measured(function, output, target))
         self._switch("train")
         if not count:
             raise FinderError("find: validation must give at least one batch, got none; give data")
         return {name: total / count for name, total in sums.items()}
 
-    def _measure(self, function: Loss | None, batch: Any) -> Any:
-        """Give the loss, or a metric, of a batch of any kind."""
+    def _output(self, batch: Any) -> tuple[Any, Any]:
+        """Give the model's output for a batch of any kind, and what it is compared with."""
         batch = _to(batch, self._device)
         if isinstance(batch, Mapping):
-            output, target = self._task.model(**batch), batch
-        elif isinstance(batch, (tuple, list)) and len(batch) == 2:
-            output, target = self._task.model(batch[0]), batch[1]
-        else:
-            output, target = self._task.model(batch), batch
-        if function is not None:
-            return function(output, target)
-        own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
-        if not isinstance(own, Tensor):
-            raise TypeError(
-                f"find: loss must be given where the model gives none, got output {type(output).__name__}; "
-                "give a function of output and target"
-            )
-        return own
+            return self._task.model(**batch), batch
+        if isinstance(batch, (tuple, list)) and len(batch) == 2:
+            return self._task.model(batch[0]), batch[1]
+        return self._task.model(batch), batch
+
+
+def _measured(function: Loss | None, output: Any, target: Any) -> Any:
+    """Give the loss, or a metric; without a function the output's own loss."""
+    if function is not None:
+        return function(output, target)
+    own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    if not isinstance(own, Tensor):
+        raise TypeError(
+            f"find: loss must be given where the model gives none, got output {type(output).__name__}; "
+            "give a function of output and target"
+        )
+    return own
 
 
 def _to(batch: Any, device: torch.device) -> Any:
@@ -205,12 +254,24 @@ def _size(batch: Any) -> int:
     return len(batch) if isinstance(batch, Tensor) and batch.dim() else 1
 
 
+def _length(loader: Any) -> int:
+    """Give the number of batches, or 1 where a loader does not know it."""
+    try:
+        return len(loader)
+    except TypeError:
+        return 1
+
+
 def _generators(loaders: Iterable[Any]) -> Iterator[torch.Generator]:
     """Give the generators of their own that loaders and their samplers draw the order from."""
     seen: set[int] = set()
-    for loader in loaders:
-        for holder in (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)):
-            generator = getattr(holder, "generator", None)
-            if isinstance(generator, torch.Generator) and id(generator) not in seen:
-                seen.add(id(generator))
-                yield generator
+    holders: list[Any] = list(loaders)
+    while holders:
+        holder = holders.pop()
+        if holder is None or id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if isinstance(holder, torch.Generator):
+            yield holder
+        else:
+            holders += [getattr(holder, name, None) for name in ("generator", "sampler", "batch_sampler")]

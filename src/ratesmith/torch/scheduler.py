@@ -91,7 +91,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self.optimizer = optimizer
         self.last_epoch = whole("ScheduleLR", "last_epoch", last_epoch, least=-1) + 1
         self._step_count = 1
-        self._on_mismatch, self._functions = on_mismatch, functions
+        self._on_mismatch, self._functions = on_mismatch, dict(functions)
         self._horizon = None if horizon is None else Horizon.of(horizon)
         first = schedule if isinstance(schedule, Target) else Target(schedule)
         self._targets = (first, *more)
@@ -109,6 +109,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     def step(self, epoch: int | None = None, metrics: float | Mapping[str, float] | None = None) -> None:
         """Go on to the next step (or to `epoch`), hear `metrics`, and set the values."""
+        if isinstance(epoch, float):
+            raise TypeError(f"ScheduleLR: a measurement must be given as step(metrics={epoch!r}), got step({epoch!r})")
         if epoch is not None:
             self.last_epoch = whole("ScheduleLR", "epoch", epoch, least=0)
         elif not self._counting:
@@ -209,6 +211,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 continue
             controller = track.controller if track.text == data["schedule"] else self._built(data["schedule"])
             taken.append((controller, restore(controller, data["state"])))
+        if choice == "use_saved" and [track.text for track in self._tracks] != [data["schedule"] for data in saved]:
+            self._horizon = None  # the notation given is not what is followed now
         for track, data, (controller, heard) in zip(self._tracks, saved, taken, strict=True):
             track.follow(controller, heard)
             track.rebase(data["base"])

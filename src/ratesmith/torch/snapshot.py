@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import tempfile
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
-
-HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 
 
 class Snapshot:
     """A model, its optimizer, gradient scaler and generators as they are now; `restore` makes them so again.
 
     Kept are parameters, buffers, gradients, the optimizer's state and groups, the flags `training` and `requires_grad`,
-    and the states of all random generators, those of `generators` too. The tensors stay the same objects. The
-    optimizer's hooks are asleep until `close`, so that schedulers that count updates do not count these. Copies of the
+    the plain attributes of optimizer and modules, and the states of `generators`. The tensors stay the same objects.
+    The hooks that the optimizer calls after an update sleep until `close`, so that schedulers that count updates do not
+    count these; those before it, which clip gradients, are called. Copies of the
     tensors lie in memory, or in a file where they would take more than half of what is free.
     """
 
@@ -35,14 +38,17 @@ class Snapshot:
         self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(model, optimizer)]
         self._state = dict(optimizer.state)  # the very objects, which stand aside while copies are trained with
         self._groups = [dict(group) for group in optimizer.param_groups]
-        self._called = {name: vars(optimizer)[name] for name in ("_opt_called",) if name in vars(optimizer)}
-        self._hooks = {name: getattr(optimizer, name) for name in HOOKS}
+        self._own = dict(vars(optimizer))  # hooks, modes and counters of its own among them
+        self._counters = [(module, _plain_attributes(module)) for module in model.modules()]
         self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
         self._generators = [(generator, generator.get_state()) for generator in generators]
-        for name in HOOKS:
-            setattr(optimizer, name, OrderedDict())
         self._originals = list(self._tensors())
+        if any(is_lazy(tensor) for tensor in self._originals):
+            raise ValueError(
+                "find: the model must have all its weights, got a lazy layer; pass a batch through it first"
+            )
         self._copies = _Copies(self._originals)
+        optimizer._optimizer_step_post_hooks = OrderedDict()  # last: nothing may fail after it
 
     def _tensors(self) -> Iterator[Tensor]:
         """Give the tensors that training writes into."""
@@ -57,7 +63,8 @@ class Snapshot:
         """Put all back; training can begin from here as often as wanted."""
         with torch.no_grad():
             for tensor, kept in zip(self._originals, self._copies.read(), strict=True):
-                tensor.copy_(kept)
+                if not torch.equal(tensor, kept):  # an expanded buffer can be read, but not written
+                    tensor.copy_(kept)
         for module, buffers in self._buffers:
             module._buffers.clear()
             module._buffers.update(buffers)
@@ -80,17 +87,43 @@ class Snapshot:
             generator.set_state(state)
 
     def close(self) -> None:
-        """Put all back for good: gradients, the optimizer's own state objects and its hooks too."""
-        self.restore()
-        self._copies.close()
-        for weight, _, grad in self._weights:
-            weight.grad = grad
-        self._optimizer.state.clear()
-        self._optimizer.state.update(self._state)
-        for name, hooks in self._hooks.items():
-            setattr(self._optimizer, name, hooks)
-        vars(self._optimizer).pop("_opt_called", None)
-        vars(self._optimizer).update(self._called)
+        """Put all back for good: gradients, the optimizer's own state objects, attributes and hooks too.
+
+        A Ctrl-C while it does so is heard when it is done.
+        """
+        with _uninterrupted():
+            try:
+                self.restore()
+            finally:
+                self._copies.close()
+                for weight, _, grad in self._weights:
+                    weight.grad = grad
+                self._optimizer.state.clear()
+                self._optimizer.state.update(self._state)
+                vars(self._optimizer).clear()
+                vars(self._optimizer).update(self._own)
+                for module, attributes in self._counters:
+                    vars(module).update(attributes)
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C, which only the main thread hears, until the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *given: pressed.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed and callable(before):
+            before(*pressed[0])
 
 
 class _Copies:

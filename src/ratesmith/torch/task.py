@@ -136,6 +136,11 @@ class TorchTraining:
         self._device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
         self._order = torch.empty(0, dtype=torch.int64)
         self._model.train()
+        self._switch("train")
+
+    def _switch(self, to: str) -> None:
+        """Put an optimizer that has two modes, as schedule-free ones do, into training or evaluation."""
+        getattr(self._optimizer, to, lambda: None)()
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and give the training loss."""
@@ -166,6 +171,7 @@ class TorchTraining:
         before = _random_states()
         sums = dict.fromkeys(("loss", *self._task.metrics), 0.0)
         self._model.eval()
+        self._switch("eval")
         try:
             with torch.no_grad():
                 for inputs, targets in data.batches(self._device):
@@ -173,6 +179,7 @@ class TorchTraining:
                     for name, function in (("loss", self._task.loss), *self._task.metrics.items()):
                         sums[name] += float(function(output, targets)) * len(targets)
         finally:
+            self._switch("train")
             for module in training:
                 module.training = True
             _set_random_states(before)
