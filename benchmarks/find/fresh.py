@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from oracle import pool
-from problems import OPTIMIZERS, split
+from problems import OPTIMIZERS, mlp, split
 from rich.progress import track
 from sklearn.datasets import load_digits, make_friedman1
 from torch import nn
@@ -34,11 +34,6 @@ RATES = [10 ** (power / 3) for power in range(-15, 4)]
 def standard(values: Any) -> Any:
     """Give values with mean 0 and standard deviation 1."""
     return (values - values.mean(0)) / values.std(0)
-
-
-def mlp(inputs: int, width: int, outputs: int, act: Callable[[], nn.Module] = nn.ReLU) -> nn.Module:
-    """Give a perceptron of two hidden layers."""
-    return nn.Sequential(*(nn.Linear(inputs, width), act(), nn.Linear(width, width), act(), nn.Linear(width, outputs)))
 
 
 def deep() -> nn.Module:

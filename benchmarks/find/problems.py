@@ -39,10 +39,10 @@ class Problem:
     task: Callable[[str], TorchTask]
 
 
-def mlp(inputs: int, width: int, outputs: int) -> nn.Module:
+def mlp(inputs: int, width: int, outputs: int, act: Callable[[], nn.Module] = nn.ReLU) -> nn.Module:
     """Give a perceptron of two hidden layers."""
     return nn.Sequential(
-        *(nn.Linear(inputs, width), nn.ReLU()), *(nn.Linear(width, width), nn.ReLU()), nn.Linear(width, outputs)
+        *(nn.Linear(inputs, width), act()), *(nn.Linear(width, width), act()), nn.Linear(width, outputs)
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from trained import Regression, lightning_trainer, skorch_rates
 
 from ratesmith import Horizon, parse
 from ratesmith.torch import ControllerLR
@@ -15,16 +16,6 @@ STEPS = 16
 WARM = parse('warmup("25%") >> constant()').build(Horizon(STEPS))
 # The loss never falls by half from one evaluation to the next, so each but the first cuts the rate.
 EXPECTED = [0.01 * WARM(step) * 0.5 ** max(0, step // 4 - 1) for step in range(STEPS)]
-
-
-class Regression(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 1)
-
-    def forward(self, x, labels=None):
-        output = self.layer(x)
-        return {"loss": (output - labels).square().mean(), "logits": output}
 
 
 def trained(folder, resume=None):
@@ -86,16 +77,7 @@ def test_lightning_hands_over_the_monitored_metric_and_resumes_exactly(tmp_path)
 
     def run(epochs, resume=None):
         module = Module()
-        trainer = lightning.Trainer(
-            max_epochs=epochs,
-            accelerator="cpu",
-            default_root_dir=tmp_path,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-            num_sanity_val_steps=0,
-        )
+        trainer = lightning_trainer(lightning, tmp_path, epochs)
         batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(16, 4)), batch_size=4)
         trainer.fit(module, batches, batches, ckpt_path=resume)
         trainer.save_checkpoint(tmp_path / "last.ckpt")
@@ -112,11 +94,6 @@ def test_skorch_hands_over_the_validation_loss():
 
     seen = []
 
-    class Seen(callbacks.Callback):
-        def on_batch_begin(self, net, training=False, **_):
-            if training:
-                seen.append(net.optimizer_.param_groups[0]["lr"])
-
     rate = callbacks.LRScheduler(ControllerLR, monitor="train_loss", schedule=TEXT, horizon=STEPS)
     net = skorch.NeuralNetRegressor(
         nn.Linear(4, 1),
@@ -126,7 +103,7 @@ def test_skorch_hands_over_the_validation_loss():
         batch_size=4,
         train_split=None,
         verbose=0,
-        callbacks=[("seen", Seen()), ("rate", rate)],
+        callbacks=[("seen", skorch_rates(callbacks, seen)), ("rate", rate)],
     )
     targets = np.arange(16, dtype=np.float32)[:, None] * 9
     net.fit(np.full((16, 4), 1e-3, dtype=np.float32), targets)

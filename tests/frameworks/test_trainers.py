@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from torch import nn
+from trained import Regression, lightning_trainer, skorch_rates
 
 from ratesmith import Horizon, parse
 from ratesmith.torch import ScheduleLR
@@ -18,18 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 STEPS = 16
 TEXT = 'warmup("25%") >> cosine()'
 EXPECTED = [0.1 * parse(TEXT).build(Horizon(STEPS))(step) for step in range(STEPS)]
-
-
-class Regression(nn.Module):
-    """A model as Hugging Face's Trainer calls one."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 1)
-
-    def forward(self, x, labels=None):
-        output = self.layer(x)
-        return {"loss": (output - labels).square().mean(), "logits": output}
 
 
 def trained(folder, steps, *, resume=None, horizon=STEPS):
@@ -174,15 +163,7 @@ def test_lightning_steps_it_and_resumes_it_exactly(tmp_path):
 
     def run(epochs, resume=None):
         module = Module()
-        trainer = lightning.Trainer(
-            max_epochs=epochs,
-            accelerator="cpu",
-            default_root_dir=tmp_path,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-        )
+        trainer = lightning_trainer(lightning, tmp_path, epochs)
         batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(32, 4)), batch_size=4)
         trainer.fit(module, batches, ckpt_path=resume)
         trainer.save_checkpoint(tmp_path / "last.ckpt")
@@ -211,11 +192,6 @@ def test_skorch_steps_it_and_goes_on_where_partial_fit_does(options):
 
     seen = []
 
-    class Seen(callbacks.Callback):
-        def on_batch_begin(self, net, training=False, **_):
-            if training:
-                seen.append(net.optimizer_.param_groups[0]["lr"])
-
     net = skorch.NeuralNetRegressor(
         nn.Linear(4, 1),
         optimizer=torch.optim.SGD,
@@ -225,7 +201,7 @@ def test_skorch_steps_it_and_goes_on_where_partial_fit_does(options):
         train_split=None,
         verbose=0,
         callbacks=[
-            ("seen", Seen()),
+            ("seen", skorch_rates(callbacks, seen)),
             ("rate", callbacks.LRScheduler(ScheduleLR, schedule=TEXT, horizon=STEPS, **options)),
         ],
     )

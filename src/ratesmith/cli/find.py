@@ -67,11 +67,12 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
             raise
         except Exception as error:  # the task's own
             fail_in_user_code(task, Path(file), error)
-    if as_json:
-        click.echo(json.dumps(found.to_data(), indent=1, allow_nan=False))
     with user_mistakes(OSError):
+        data = json.dumps(found.to_data(), indent=1, allow_nan=False)
+        if as_json:
+            click.echo(data)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "found.json").write_text(json.dumps(found.to_data(), indent=1, allow_nan=False), encoding="utf-8")
+        (folder / "found.json").write_text(data, encoding="utf-8")
         if png:
             _draw(found, png)
         page = _write_page(found, folder / "found.html", task)

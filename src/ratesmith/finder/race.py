@@ -49,9 +49,9 @@ def race(
     and then to a quarter: five rates, half a decade apart, around that of a sweep (or `around`), then three around the
     best. Where the best lies on the edge, rates are added. Each training is judged by `metric` on the validation set
     after its last step (of another than the loss, `mode` says whether it is better small, "min", or large, "max"), mean
-    over `seeds`; a parabola in the logarithm of the rate through the best and its neighbours
-    gives the answer. No training is shorter than 100 updates or one epoch. It costs about one and a half of the whole
-    trainings. Random states are put back.
+    over `seeds`; a parabola in the logarithm of the rate through the best and its neighbours gives the answer. No
+    training is shorter than 100 updates or one epoch. It costs about one and a half of the whole trainings, where these
+    are longer than 800 updates. Random states are put back.
 
     Raises ValueError or TypeError for options that cannot hold, FinderError for a metric that is not measured and where
     every training diverges.

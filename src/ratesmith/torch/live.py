@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -18,6 +16,7 @@ from torch.utils.data import SequentialSampler
 from ratesmith import finder
 from ratesmith._checks import whole
 from ratesmith.finder import FinderError, Found
+from ratesmith.torch.loop import seed_all, set_rates, switch
 from ratesmith.torch.snapshot import Snapshot
 
 Loss = Callable[[Any, Any], Tensor]
@@ -109,10 +108,7 @@ class _LiveTask:
         """Go back to where the model stood, with another order of the data."""
         self.stop()
         self.snapshot.restore()
-        torch.manual_seed(seed)
-        random.seed(seed)
-        if (numpy := sys.modules.get("numpy")) is not None:
-            numpy.random.seed(seed % 2**32)
+        seed_all(seed)
         for generator in _generators([self.train]):
             generator.manual_seed(seed)
         self.running = _LiveTraining(self)
@@ -144,14 +140,12 @@ class _LiveTraining:
         self.steps_per_epoch = max(1, _length(task.train) // task.accumulate)
         if not task.model.training:
             task.model.train()
-        self._flags = [
-            (module, module.training) for module in task.model.modules()
-        ]  # a frozen part may be in evaluation
+        self._flags = [(module, module.training) for module in task.model.modules()]  # a frozen part stays so
         self._switch("train")
 
     def _switch(self, to: str) -> None:
-        """Put the model, and an optimizer that has two modes (schedule-free ones), into training or evaluation."""
-        getattr(self._task.optimizer, to, lambda: None)()
+        """Put the model, and an optimizer that has two modes, into training or evaluation."""
+        switch(self._task.optimizer, to)
         if to == "eval":
             self._task.model.eval()
             return
@@ -170,11 +164,7 @@ class _LiveTraining:
     def step(self, lr: float) -> float:
         """Make one update from one or more batches; where gradients are scaled, an update may be skipped."""
         task = self._task
-        for group, ratio in zip(task.optimizer.param_groups, self._ratios, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr * ratio)
-            else:
-                group["lr"] = lr * ratio
+        set_rates(task.optimizer, [lr * ratio for ratio in self._ratios])
         task.optimizer.zero_grad()
         total = 0.0
         for _ in range(task.accumulate):

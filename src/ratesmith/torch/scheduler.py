@@ -17,6 +17,7 @@ from ratesmith.horizon import Horizon
 from ratesmith.notation import Functions, Strategy
 from ratesmith.schedule import Schedule
 from ratesmith.torch import state
+from ratesmith.torch.loop import set_rates
 from ratesmith.torch.track import Track, agree_on_every_rank, unshare
 
 CHOICES: Final = ("error", "keep_new", "use_saved")
@@ -304,11 +305,7 @@ def apply(optimizer: Optimizer, schedule: Schedule, step: int, base_lrs: Iterabl
         raise ValueError(
             f"apply: base_lrs must be one number a group, got {len(bases)} for {len(groups)} groups; mend it"
         )
-    for group, base in zip(groups, bases, strict=True):
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(base * value)
-        else:
-            group["lr"] = base * value
+    set_rates(optimizer, [base * value for base in bases])
 
 
 def tensor_rates(optimizer: Optimizer, *, betas: bool = False) -> None:

@@ -24,15 +24,15 @@ class Snapshot:
     Kept are parameters, buffers, gradients, the optimizer's state and groups, the flags `training` and `requires_grad`,
     the plain attributes of optimizer and modules, and the states of `generators`. The tensors stay the same objects.
     The hooks that the optimizer calls after an update sleep until `close`, so that schedulers that count updates do not
-    count these; those before it, which clip gradients, are called. Copies of the
-    tensors lie in memory, or in a file where they would take more than half of what is free.
+    count these; those before it, which clip gradients, are called. Copies of the tensors lie in memory, or in a file
+    where they would take more than half of what is free.
     """
 
     def __init__(
         self, model: nn.Module, optimizer: Optimizer, scaler: Any = None, generators: tuple[torch.Generator, ...] = ()
     ) -> None:
         """Take the copies."""
-        self._model, self._optimizer, self._scaler = model, optimizer, scaler
+        self._optimizer, self._scaler = optimizer, scaler
         self._modules = [(module, module.training) for module in model.modules()]
         self._buffers = [(module, dict(module._buffers)) for module in model.modules()]
         self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(model, optimizer)]

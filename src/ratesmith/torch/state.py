@@ -66,15 +66,15 @@ def refuse(tracks: list[Track], saved: list[dict[str, Any]], choice: str) -> Non
 
 def _unfit(track: Track, data: dict[str, Any]) -> Iterator[str]:
     """Give what can't be reconciled."""
-    for name in ("key", "absolute"):
-        if track.saved()[name] != data[name]:
-            yield f"{track.name} {name}: saved {data[name]}, here {track.saved()[name]}"
-    before, here = (
+    for name, here in (("key", track.name), ("absolute", track.absolute)):
+        if here != data[name]:
+            yield f"{track.name} {name}: saved {data[name]}, here {here}"
+    before, now = (
         f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
         for bases in (data["base"], track.bases)
     )
-    if before != here:
-        yield f"{track.name}: saved {before}; here {here}"
+    if before != now:
+        yield f"{track.name}: saved {before}; here {now}"
 
 
 def _other_schedule(track: Track, data: dict[str, Any]) -> Iterator[str]:

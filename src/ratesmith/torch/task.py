@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler, default_collate
 
+from ratesmith.torch.loop import seed_all, set_rates, switch
+
 Metric = Callable[[Tensor, Tensor], Any]
 Batch = tuple[Any, Any]
 
@@ -100,10 +102,7 @@ class TorchTraining:
 
     def __init__(self, task: TorchTask, seed: int) -> None:
         """Seed everything, then make the model and its optimizer."""
-        random.seed(seed)
-        torch.manual_seed(seed)
-        if (numpy := sys.modules.get("numpy")) is not None:
-            numpy.random.seed(seed % 2**32)
+        seed_all(seed)
         self._task, self._seed, self._steps = task, seed, 0
         self._model = task.model()
         for parameter in self._model.parameters():
@@ -136,19 +135,11 @@ class TorchTraining:
         self._device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
         self._order = torch.empty(0, dtype=torch.int64)
         self._model.train()
-        self._switch("train")
-
-    def _switch(self, to: str) -> None:
-        """Put an optimizer that has two modes, as schedule-free ones do, into training or evaluation."""
-        getattr(self._optimizer, to, lambda: None)()
+        switch(self._optimizer, "train")
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and give the training loss."""
-        for group, ratio in zip(self._optimizer.param_groups, self._ratios, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr * ratio)
-            else:
-                group["lr"] = lr * ratio
+        set_rates(self._optimizer, [lr * ratio for ratio in self._ratios])
         epoch, position = divmod(self._steps, self.steps_per_epoch)
         if position == 0 or not len(self._order):
             generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
@@ -171,7 +162,7 @@ class TorchTraining:
         before = _random_states()
         sums = dict.fromkeys(("loss", *self._task.metrics), 0.0)
         self._model.eval()
-        self._switch("eval")
+        switch(self._optimizer, "eval")
         try:
             with torch.no_grad():
                 for inputs, targets in data.batches(self._device):
@@ -179,7 +170,7 @@ class TorchTraining:
                     for name, function in (("loss", self._task.loss), *self._task.metrics.items()):
                         sums[name] += float(function(output, targets)) * len(targets)
         finally:
-            self._switch("train")
+            switch(self._optimizer, "train")
             for module in training:
                 module.training = True
             _set_random_states(before)

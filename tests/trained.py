@@ -1,0 +1,39 @@
+"""What the tests of trainers train with: a small model, Lightning's trainer without its extras, a skorch callback."""
+
+from torch import nn
+
+
+class Regression(nn.Module):
+    """A model as Hugging Face's Trainer calls one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+    def forward(self, x, labels=None):
+        output = self.layer(x)
+        return {"loss": (output - labels).square().mean(), "logits": output}
+
+
+def lightning_trainer(lightning, folder, epochs):
+    return lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def skorch_rates(callbacks, seen):
+    """Give a callback that notes the rate of each update in a list."""
+
+    class Seen(callbacks.Callback):
+        def on_batch_begin(self, net, training=False, **_):
+            if training:
+                seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    return Seen()
