@@ -157,8 +157,10 @@ def exploding():
 
 
 class FailingLate(LogisticTraining):
+    seeds = (1, 1001)
+
     def step(self, lr):
-        if self.steps == 20 and self.seed == 1:
+        if self.steps == 20 and (not self.seeds or self.seed in self.seeds):
             raise KeyError("batch 20 is missing")
         return super().step(lr)
 
@@ -170,3 +172,16 @@ class FailingTask(LogisticTask):
 
 def failing():
     return FailingTask()
+
+
+class AlwaysFailing(FailingLate):
+    seeds = ()
+
+
+class AlwaysFailingTask(LogisticTask):
+    def start(self, seed):
+        return AlwaysFailing(self.splits, seed)
+
+
+def always_failing():
+    return AlwaysFailingTask()

@@ -139,7 +139,7 @@ def test_a_schedule_and_a_plateau_multiply():
         ("step(every=x)", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
         ("step(**x)", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
         ("step(every=f'{x}')", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
-        ("multistep([[1]])", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
+        ("multistep([[[1]]])", "Notation: an option is a number, a text in quotes, a schedule or a list of these"),
         ("__import__('os').system('true')", "Notation: a strategy is a name with options"),
         ("().__class__", "Notation: a strategy is a name with options"),
         ("2 * 3", "Notation: a strategy is a name with options"),

@@ -27,8 +27,8 @@ SURFACE = {
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.testing": "check_controller check_schedule",
-    "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
-    "compare",
+    "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
+    "Point Progress Row Run StudyError Trial compare cores",
     "ratesmith.report": "write_found write_report",
     "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",

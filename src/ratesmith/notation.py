@@ -157,6 +157,17 @@ def parameters(name: str) -> tuple[inspect.Parameter, ...]:
     return known[1:] if name in RECIPES else known
 
 
+def takes_list(name: str, option: int | str) -> bool:
+    """Tell whether an option of a published name, by place or by name, is a list by itself, as milestones are.
+
+    >>> takes_list("multistep", "milestones"), takes_list("wsd", "decay"), takes_list("step", 0)
+    (True, False, False)
+    """
+    known = parameters(name)
+    found = known[option : option + 1] if isinstance(option, int) else [p for p in known if p.name == option]
+    return any(kind in str(one.annotation) for one in found for kind in ("Iterable", "Sequence[", "tuple["))
+
+
 def operands(node: ast.BinOp) -> list[ast.expr]:
     """Give what a chain such as `a >> b >> c` joins, from left to right."""
     found: list[ast.expr] = []
@@ -282,8 +293,9 @@ def _number(node: ast.expr) -> bool:
 
 
 def _plain(node: ast.expr) -> bool:
-    if isinstance(node, ast.List):
-        return all(_number(item) or _word(item) for item in node.elts)
+    if isinstance(node, ast.List):  # one list more around it is a choice of lists, which compare takes
+        items = [inner for item in node.elts for inner in (item.elts if isinstance(item, ast.List) else [item])]
+        return all(_number(item) or _word(item) for item in items)
     return _number(node) or _word(node) or (isinstance(node, ast.Constant) and type(node.value) is bool)
 
 

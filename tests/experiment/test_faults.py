@@ -1,5 +1,6 @@
 """Real processes, killed by real signals: nothing finished is lost or done twice, and the table stays the same."""
 
+import errno
 import json
 import os
 import random
@@ -11,31 +12,32 @@ import time
 from pathlib import Path
 
 import pytest
+from numpy_task import LogisticTask
+
+from ratesmith.experiment import StudyError, compare
+from ratesmith.experiment.store import Store
 
 HERE = Path(__file__).parents[1]
+TASK = f"{HERE / 'numpy_task.py'}:task"
+FAULTY = f"{HERE / 'faulty_task.py'}"
+STRATEGIES = ["cosine()", 'custom("halving", every="1ep")', 'wsd(decay="30%")', "plateau(patience=0)"]
 COMMAND = [
-    *(sys.executable, "-m", "ratesmith", "compare", f"{HERE / 'numpy_task.py'}:task", "--steps", "2ep", "--seeds", "2"),
-    *(
-        "--strategy",
-        "cosine()",
-        "--strategy",
-        'custom("halving", every="1ep")',
-        "--rates",
-        "0.03,0.3",
-        "--workers",
-        "2",
-    ),
+    *(sys.executable, "-m", "ratesmith", "compare", TASK, "--steps", "2ep", "--seeds", "2", "--choice-seeds", "1"),
+    *(part for name in STRATEGIES for part in ("--strategy", name)),
+    *("--rates", "0.03,0.3", "--workers", "2", "--evaluate-every", "7"),
 ]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX systems know them")
 
 
-def start(folder, pause, log=None):
-    environment = {**os.environ, "RATESMITH_TEST_PAUSE": str(pause)}
-    if log:
-        environment["RATESMITH_TEST_LOG"] = str(log)
+def environment(pause, log=None):
+    names = {**os.environ, "RATESMITH_TEST_PAUSE": str(pause)}
+    return {**names, "RATESMITH_TEST_LOG": str(log)} if log else names
+
+
+def start(folder, pause, log=None, command=COMMAND):
     return subprocess.Popen(
-        [*COMMAND, "--out", str(folder)],
-        env=environment,
+        [*command, "--out", str(folder)],
+        env=environment(pause, log),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,7 +47,7 @@ def start(folder, pause, log=None):
 
 def finish(folder, pause=0.0, log=None):
     process = start(folder, pause, log)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     return out
 
@@ -57,33 +59,53 @@ def stored(folder):
         return {}
     with sqlite3.connect(file) as database:
         try:
-            rows = database.execute("SELECT strategy, base_lr, seed, data FROM runs").fetchall()
+            rows = database.execute("SELECT * FROM runs WHERE status IN ('done', 'diverged')").fetchall()
         except sqlite3.OperationalError:  # killed before the tables were made
             return {}
-    return {row[:3]: row[3] for row in rows}
+    return {row[1:5]: row[5:] for row in rows}
+
+
+def deaths(folder):
+    """Give the most attempts that any unfinished bundle has had; many where there is none."""
+    with sqlite3.connect(folder / "study.sqlite") as database:
+        return max((row[0] for row in database.execute("SELECT attempt FROM bundles")), default=9)
 
 
 def wait_for(folder, runs, process):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(stored(folder)) < runs and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def without_times(folder):
+def table(folder):
+    """Give everything that was found; not what it cost, since what is interrupted costs more."""
     results = json.loads((Path(folder) / "results.json").read_text())
     for row in results["rows"]:
         del row["seconds"]
+    del results["costs"]
     return results
 
 
+def workers_of(process):
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
+    )
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish(folder)
+    return table(folder)
+
+
 @posix
-def test_killed_at_random_moments_and_run_again_it_gives_the_same_table(tmp_path):
-    finish(tmp_path / "whole")
-    noise = random.Random()
-    log = tmp_path / "log"
+def test_a_driver_killed_five_times_at_random_moments_ends_with_the_same_table(tmp_path, undisturbed):
+    noise, log = random.Random(), tmp_path / "log"
     finished: dict = {}
-    for target in (1, 4, 9):
+    for target in (1, 4, 7, 10, 13):
         process = start(tmp_path / "killed", 0.002, log)
         wait_for(tmp_path / "killed", target, process)
         time.sleep(noise.uniform(0, 0.3))
@@ -98,10 +120,38 @@ def test_killed_at_random_moments_and_run_again_it_gives_the_same_table(tmp_path
     finish(tmp_path / "killed", log=log)
     now = stored(tmp_path / "killed")
     assert finished.items() <= now.items()
-    assert without_times(tmp_path / "killed") == without_times(tmp_path / "whole")
-    # Each call looks at the task once; each kill can lose at most the four runs in flight; two starts are for the test.
-    starts = log.read_text().count("start")
-    assert starts <= len(now) + 4 + 3 * 4 + 2
+    assert table(tmp_path / "killed") == undisturbed
+
+
+DRIVER = """
+import sys
+from ratesmith.cli import run
+from ratesmith.experiment import compare
+sys.modules["ratesmith.experiment.compare"].CHECKPOINT_SECONDS = 0.05
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
+"""
+
+
+@posix
+def test_workers_killed_twenty_times_at_random_moments_give_the_same_table(tmp_path, undisturbed):
+    (tmp_path / "driver.py").write_text(DRIVER)
+    log = tmp_path / "log"
+    command = [sys.executable, str(tmp_path / "driver.py"), *COMMAND[3:]]
+    process = start(tmp_path / "study", 0.02, log, command)
+    noise, killed, deadline = random.Random(), 0, time.monotonic() + 300
+    while killed < 20 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(noise.uniform(0.05, 0.6))
+        found = workers_of(process)
+        # A bundle is tried three times at the most; that it is then given up is another test's.
+        if found and stored(tmp_path / "study") and deaths(tmp_path / "study") < 3:
+            os.kill(noise.choice(found), signal.SIGKILL)
+            killed += 1
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert killed == 20
+    assert table(tmp_path / "study") == undisturbed
 
 
 @posix
@@ -120,8 +170,7 @@ def test_workers_end_when_their_driver_is_killed(tmp_path):
 
 
 @posix
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path):
-    finish(tmp_path / "whole")
+def test_ctrl_c_stops_cleanly_and_the_study_is_resumed(tmp_path, undisturbed):
     process = start(tmp_path / "stopped", 0.005)
     wait_for(tmp_path / "stopped", 2, process)
     os.killpg(process.pid, signal.SIGINT)
@@ -133,23 +182,167 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path):
         f"ratesmith: stopped; {len(kept)} finished runs are kept in {tmp_path / 'stopped'}. "
         "The same command goes on from there."
     )
-    finish(tmp_path / "stopped")
+    with sqlite3.connect(tmp_path / "stopped" / "study.sqlite") as database:
+        cancelled = database.execute("SELECT message FROM runs WHERE status = 'cancelled'").fetchall()
+    assert cancelled
+    assert set(cancelled) == {("stopped by Ctrl-C",)}
+    resume = [sys.executable, "-m", "ratesmith", "study", "resume", str(tmp_path / "stopped"), "--quiet"]
+    ran = subprocess.run(resume, capture_output=True, text=True, env=environment(0), timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("Best on the validation set: ")
     assert kept.items() <= stored(tmp_path / "stopped").items()
-    assert without_times(tmp_path / "stopped") == without_times(tmp_path / "whole")
+    assert table(tmp_path / "stopped") == undisturbed
+
+
+def faulty(name, folder, **options):
+    standard = {"steps": 60, "seeds": 3, "rates": [0.1], "workers": 2, "evaluate_every": 10}
+    return compare(f"{FAULTY}:{name}", ["cosine()"], folder=folder, **{**standard, **options})
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("raising", "failed", "KeyError: 'batch 20 is missing'"),
+        ("leaving", "killed", "the worker process ended itself with status 3; tried 3 times"),
+        ("eating", "failed", "MemoryError"),
+        ("not_a_number", "diverged", "training loss nan at step 19"),
+    ],
+)
+@posix
+def test_what_a_task_does_is_its_status_and_the_other_runs_are_as_ever(tmp_path, name, status, message):
+    sound, found = faulty("sound", tmp_path / "sound"), faulty(name, tmp_path / "faulty")
+    hurt = [run for run in found.runs if run.status != "done"]
+    assert {run.trial.seed for run in hurt} == {1001}
+    assert len(hurt) == 2
+    assert {run.status for run in hurt} == {status}
+    assert all(message in run.message for run in hurt)
+    others = {run.trial: (run.metrics, run.curve) for run in found.runs if run.done}
+    assert others == {run.trial: (run.metrics, run.curve) for run in sound.runs if run.trial in others}
+    assert len(others) == 4
+    if status == "diverged":
+        assert {row.diverged for row in found.rows} == {1}
+    else:
+        assert {row.missing for row in found.rows} == {1}
 
 
 @posix
-def test_a_worker_that_dies_is_reported_and_the_same_command_goes_on(tmp_path):
-    process = start(tmp_path, 0.005)
-    wait_for(tmp_path, 2, process)
-    children = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
-    )
-    workers = [int(line.split()[0]) for line in children.stdout.splitlines() if "spawn_main" in line]
-    os.kill(workers[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("ratesmith: a worker process died, perhaps for want of memory")
-    finish(tmp_path)
-    assert len(stored(tmp_path)) >= 12
+def test_a_task_that_hangs_is_stopped_at_its_time_limit(tmp_path):
+    found = faulty("hanging", tmp_path, timeout=15)
+    hurt = [run for run in found.runs if run.status != "done"]
+    assert {(run.status, run.trial.seed) for run in hurt} == {("timeout", 1001)}
+    assert {run.message for run in hurt} == {"stopped after 15 seconds, the time limit of a trial"}
+    assert "2 runs took too long; the first: stopped after 15 seconds" in " ".join(found.notes)
+
+
+@posix
+def test_a_worker_that_dies_twice_is_tried_again_and_nothing_is_missing(tmp_path, monkeypatch):
+    sound = faulty("sound", tmp_path / "sound")
+    (tmp_path / "marks").mkdir()
+    monkeypatch.setenv("RATESMITH_TEST_MARKS", str(tmp_path / "marks"))
+    found = faulty("leaving_twice", tmp_path / "faulty")
+    assert len(list((tmp_path / "marks").iterdir())) == 2
+    assert found.table() == sound.table()
+
+
+def test_what_failed_is_tried_again_by_the_next_call(tmp_path, monkeypatch):
+    (tmp_path / "marks").mkdir()
+    monkeypatch.setenv("RATESMITH_TEST_MARKS", str(tmp_path / "marks"))
+    monkeypatch.setattr("ratesmith.experiment.study.MOST_DEATHS", 0)
+    first = faulty("leaving_twice", tmp_path / "faulty", workers=1)
+    assert {run.status for run in first.runs} == {"done", "killed"}
+    second = faulty("leaving_twice", tmp_path / "faulty", workers=1)
+    third = faulty("leaving_twice", tmp_path / "faulty", workers=1)
+    assert {run.status for run in (second if len(second.runs) == 0 else third).runs} == {"done"}
+    kept = {run.trial: run for run in first.runs if run.done}
+    assert kept.items() <= {run.trial: run for run in third.runs}.items()
+
+
+def small(folder, **options):
+    standard = {"steps": 60, "seeds": 2, "choice_seeds": 2, "rates": [0.1, 0.3], "evaluate_every": 10}
+    strategies = ['wsd(decay="30%")', 'step(every="50%")']
+    return compare(LogisticTask(), strategies, folder=folder, **{**standard, **options})
+
+
+def test_a_disk_that_fills_while_a_state_is_written_loses_nothing(tmp_path, monkeypatch):
+    whole = small(tmp_path / "whole")
+    save, written = LogisticTask.save, []
+
+    def full(task, state, path):
+        written.append(path)
+        if len(written) == 5:
+            path.write_text("half of a st")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(task, state, path)
+
+    monkeypatch.setattr(LogisticTask, "save", full)
+    with pytest.raises(StudyError, match=r"a result could not be kept .*No space left on device.*; make room"):
+        small(tmp_path / "full")
+    kept = stored(tmp_path / "full")
+    assert kept
+    assert not list((tmp_path / "full" / "states").glob("*.part"))
+    found = small(tmp_path / "full")
+    assert kept.items() <= stored(tmp_path / "full").items()
+    assert found.table() == whole.table()
+
+
+def test_a_disk_that_fills_while_a_result_is_written_loses_nothing(tmp_path):
+    whole = small(tmp_path / "whole")
+    stores = []
+    settle = Store.settle
+
+    def remember(self, settings):
+        stores.append(self)
+        settle(self, settings)
+
+    def fill(progress):
+        if progress.done == 3:
+            pages = stores[0]._connection.execute("PRAGMA page_count").fetchone()[0]
+            stores[0]._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "settle", remember)
+        with pytest.raises(StudyError, match=r"a result could not be kept .*full"):
+            small(tmp_path / "full", on_progress=fill, evaluate_every=1)
+    kept = stored(tmp_path / "full")
+    assert len(kept) >= 3
+    found = small(tmp_path / "full", evaluate_every=1)
+    assert kept.items() <= stored(tmp_path / "full").items()
+    assert [row["loss"] for row in found.table()] == [row["loss"] for row in whole.table()]
+
+
+def test_a_torn_state_is_noticed_and_its_beginning_trained_again(tmp_path, monkeypatch):
+    whole = small(tmp_path / "whole")
+    replace = Path.replace
+
+    def torn(path, target):
+        path.write_bytes(path.read_bytes()[:-9])
+        return replace(path, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", torn)
+    found = small(tmp_path / "torn")
+    assert found.table() == whole.table()
+    assert found.costs.run == whole.costs.planned > whole.costs.run
+
+
+def test_a_state_that_there_is_no_room_for_is_not_kept(tmp_path, monkeypatch):
+    whole = small(tmp_path / "whole")
+    monkeypatch.setattr("ratesmith.experiment.study.shutil.disk_usage", lambda _: type("Disk", (), {"free": 0}))
+    found = small(tmp_path / "full")
+    assert found.table() == whole.table()
+    assert found.costs.shared == 0
+
+
+def test_a_second_driver_on_the_same_study_is_told_to_wait(tmp_path):
+    said = []
+
+    def meanwhile(progress):
+        if progress.done == 2:
+            command = [sys.executable, "-m", "ratesmith", "compare", TASK, "--out", str(tmp_path), "--workers", "0"]
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            said.append((ran.returncode, ran.stderr))
+
+    whole = small(tmp_path / "whole")
+    found = small(tmp_path, on_progress=meanwhile)
+    assert said[0][0] == 2
+    assert "another comparison is running in this folder; wait for it" in said[0][1]
+    assert found.table() == whole.table()

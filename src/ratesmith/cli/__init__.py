@@ -12,6 +12,7 @@ from ratesmith.cli.common import STRATEGIES
 from ratesmith.cli.compare import compare
 from ratesmith.cli.find import find_rate
 from ratesmith.cli.show import show
+from ratesmith.cli.study import study
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=STRATEGIES)
@@ -23,6 +24,7 @@ def commands() -> None:
 commands.add_command(show)
 commands.add_command(find_rate)
 commands.add_command(compare)
+commands.add_command(study)
 
 
 def run(arguments: list[str] | None = None) -> int:

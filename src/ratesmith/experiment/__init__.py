@@ -1,15 +1,21 @@
 """Experiments: strategies at several initial rates and seeds, trained, kept, and judged on a validation set."""
 
-from ratesmith.experiment.compare import BASELINE, ComparisonError, Progress, compare
-from ratesmith.experiment.comparison import Comparison, Estimate, Row
-from ratesmith.experiment.store import StudyError
+from ratesmith.experiment.compare import BASELINE, DEFAULT_STRATEGIES, ComparisonError, compare
+from ratesmith.experiment.comparison import Comparison, Row
+from ratesmith.experiment.outline import Outline
+from ratesmith.experiment.states import StudyError
+from ratesmith.experiment.study import Progress, cores
 from ratesmith.experiment.trial import Plan, Point, Run, Trial
+from ratesmith.experiment.verdict import Difference, Estimate
 
 __all__ = [
     "BASELINE",
+    "DEFAULT_STRATEGIES",
     "Comparison",
     "ComparisonError",
+    "Difference",
     "Estimate",
+    "Outline",
     "Plan",
     "Point",
     "Progress",
@@ -18,4 +24,5 @@ __all__ = [
     "StudyError",
     "Trial",
     "compare",
+    "cores",
 ]

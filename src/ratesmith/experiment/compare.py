@@ -1,22 +1,35 @@
-"""Compare: plan the trials, have them trained, keep each result, extend the grid, judge, and test the winner."""
+"""Compare: choose each strategy's rate on some seeds, judge it on fresh ones, and test the winner."""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ratesmith._checks import finite, whole
-from ratesmith.experiment.comparison import Comparison, Estimate, Row, best_rates, estimate, leader, rank
-from ratesmith.experiment.grid import default_rates, extension, trials
+from ratesmith.experiment.comparison import (
+    FEWEST_PAIRS,
+    Choice,
+    Comparison,
+    Cut,
+    Question,
+    Row,
+    choice_means,
+    choose,
+    rank,
+)
+from ratesmith.experiment.grid import default_rates, variants, wanted_rates
+from ratesmith.experiment.jobs import Begun, Facts, Source, centre, lay_out, look, run_test
+from ratesmith.experiment.outline import Budget, Outline, Size, Stage, read_budget, stage
+from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
+from ratesmith.experiment.rounds import survivors
 from ratesmith.experiment.store import Store
+from ratesmith.experiment.study import Progress, Study
 from ratesmith.experiment.trial import Run, Trial
-from ratesmith.experiment.workers import Facts, Source, executor, look, run_test, run_trial
-from ratesmith.notation import Strategy, parse
+from ratesmith.experiment.verdict import Estimate, estimate
+from ratesmith.notation import Strategy
 from ratesmith.task import split_reference
 
 BASELINE: Final = "constant()"
@@ -27,20 +40,10 @@ DEFAULT_STRATEGIES: Final = (
     "cosine()",
     "plateau(factor=0.3, patience=1)",
 )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a comparison is."""
-
-    done: int
-    planned: int
-    best: tuple[str, float, float] | None
-    """Strategy, rate and mean metric of the best so far."""
-    resumed: int
-    """Runs that an earlier call had finished."""
-    run: Run | None
-    """The run that has just ended."""
+FIRST_FRESH_SEED: Final = 1000
+"""The verdict's seeds count from here, those of the choice from 0: they never meet."""
+CHECKPOINT_SECONDS: Final = 60.0
+ENGINES: Final = ("local", "ray")
 
 
 class ComparisonError(ValueError):
@@ -54,43 +57,81 @@ def compare(
     folder: str | Path,
     steps: int | str = "10ep",
     rates: Sequence[float] | None = None,
-    seeds: int = 3,
+    seeds: int = 5,
+    choice_seeds: int = 2,
+    baseline: str | Strategy = BASELINE,
     metric: str = "loss",
     mode: str | None = None,
+    margin: float = 0.01,
+    target: float | None = None,
     evaluate_every: int | str = "1ep",
+    rounds: Sequence[float] = (),
+    budget: int | str | None = None,
+    timeout: float | None = None,
     workers: int = 0,
+    engine: str = "local",
+    address: str | None = None,
+    gpus: float = 0,
+    on_plan: Callable[[Outline], bool] = lambda outline: True,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Comparison:
-    """Train every strategy at every rate with every seed, and rank the strategies on the validation set.
+    """Train every strategy at every rate, choose each its own, and rank the strategies on the validation set.
 
-    `task` is a `Task`, or `path/to/file.py:name`. The constant rate is always among the strategies, as the baseline.
-    Every strategy gets the same `rates` (by default five around the optimizer's own, two a decade); where some
-    strategy's best lies on an edge of that grid it is extended there, for all, by up to three rates an end. Runs of
-    one seed begin with the same weights and see the same batches. Each strategy is judged at its own best rate by the
-    mean of `metric` after the last step: the smallest for mode "min", which the loss has by itself, the largest for
-    "max". A rate at which any seed diverged cannot win. The winner alone is then measured on the test data.
+    `task` is a `Task`, or `path/to/file.py:name`. An option of a strategy may be listed, as in
+    `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The `baseline` is always among
+    the strategies.
 
-    Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` spawned
-    processes train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
-    Lengths are steps, or epochs as `"10ep"`.
+    Choice: every variant gets the same `rates` (by default five around a sweep's answer, two a decade), each with
+    `choice_seeds` seeds; where its best lies on the edge of the grid, up to three rates more. A rate at which any seed
+    did not end well cannot be chosen. Verdict: each strategy at its choice, with `seeds` fresh seeds, by the mean of
+    `metric` after the last step: the smallest for mode "min", which the loss has by itself, the largest for "max". Runs
+    of one seed begin with the same weights and see the same batches, so differences are paired: to the baseline, with
+    95 % intervals, of the logarithms of a loss; a strategy within `margin` is a tie. `target` is a metric whose first
+    step is reported (by default the baseline's own end). The winner alone is then measured on the test data.
+
+    `rounds` are shares of `steps`, such as 0.25: complete runs of that length first, after which only what is clearly
+    worse leaves. `budget` is a number of updates, or a time as "30m": rates and seeds are made fewer until it fits.
+    `on_plan` is told what will be run before it is, and may refuse. What trials share, they train once.
+
+    Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
+    spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
+    `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,
+    each trial with `gpus`. Lengths are steps, or epochs as `"10ep"`.
+
+    Raises ComparisonError for options that cannot be, TaskError for a task that cannot be used, StudyError for a folder
+    that cannot be gone on with.
     """
-    names = tuple(dict.fromkeys(str(parse(str(text))) for text in (BASELINE, *strategies)))
-    seeds, workers = whole("compare", "seeds", seeds, least=1), whole("compare", "workers", workers, least=0)
-    given = None if rates is None else _rates(rates)
-    if mode is None:
-        if metric != "loss":
-            raise ComparisonError(
-                f"compare: mode must be given for the metric {metric!r}; write --mode max or --mode min"
-            )
-        mode = "min"
-    if mode not in ("min", "max"):
-        raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
+    given = {name: value for name, value in locals().items() if not name.startswith("on_")}
+    families, base = _families(strategies, baseline)
+    asked = Question(
+        families=families,
+        baseline=base,
+        metric=metric,
+        mode=_mode(metric, mode),
+        margin=finite("compare", "margin", margin, least=0.0),
+        choice_seeds=tuple(range(whole("compare", "choice_seeds", choice_seeds, least=1))),
+        seeds=tuple(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + whole("compare", "seeds", seeds, least=1))),
+        target=None if target is None else finite("compare", "target", target),
+    )
+    if engine not in ENGINES:
+        raise ComparisonError(f"compare: engine must be one of {', '.join(ENGINES)}, got {engine!r}; choose one")
+    call = _Call(
+        task=task,
+        question=asked,
+        rates=None if rates is None else _rates(rates),
+        rounds=_rounds(rounds),
+        budget=read_budget(budget),
+        workers=whole("compare", "workers", workers, least=0),
+        on_plan=on_plan,
+        on_progress=on_progress,
+    )
     if isinstance(task, str):
         split_reference(task)  # a file that is not there is said before workers are started
-    elif workers:
+    elif workers or engine != "local":
         raise ComparisonError("compare: other processes need a task given as 'path/to/file.py:name'; or use workers=0")
-    with executor(workers) as pool:
-        facts = pool.submit(look, task, steps, evaluate_every, names).result()
+    with engine_of(engine, call.workers, timeout, task, address, gpus) as (pool, shared):
+        names = tuple(variant for own in families.values() for variant in own)
+        facts = ask(pool, look, task, steps, evaluate_every, names)
         if metric not in facts.metrics:
             known = ", ".join(facts.metrics)
             raise ComparisonError(
@@ -98,19 +139,42 @@ def compare(
             )
         with Store(Path(folder)) as store:
             store.settle({**facts.identity, **asdict(facts.plan)})
-            study = _Study(
-                task=task,
-                facts=facts,
-                strategies=names,
-                seeds=tuple(range(seeds)),
-                metric=metric,
-                mode=mode,
-                store=store,
-                pool=pool,
-                at_once=2 * workers or 1,  # one trial waits for each worker, so that none is ever idle
-                on_progress=on_progress,
-            )
-            return study.run(given or default_rates(facts.base_lr))
+            if isinstance(task, str):
+                store.note_call(_as_data(given))
+            states = store.states.resolve() if shared else None
+            begun = Begun(task, facts.plan, states, CHECKPOINT_SECONDS)
+            return _Comparing(call, facts, store, pool, begun).run()
+
+
+def _as_data(given: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in given.items() if name not in ("folder", "task")}
+    plain["strategies"] = [str(one) for one in given["strategies"]]
+    plain["rates"] = None if given["rates"] is None else [float(rate) for rate in given["rates"]]
+    plain |= {"baseline": str(given["baseline"]), "rounds": [float(share) for share in given["rounds"]]}
+    return {"task": str(given["task"]), **plain}
+
+
+def _families(strategies: Iterable[str | Strategy], baseline: str | Strategy) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Give each strategy its variants, the baseline first."""
+    families: dict[str, tuple[str, ...]] = {}
+    for text in (str(baseline), *map(str, strategies)):
+        own = variants(text)
+        families.setdefault(own[0] if len(own) == 1 else _listed_name(text), own)
+    return families, next(iter(families))
+
+
+def _listed_name(text: str) -> str:
+    return str(Strategy(text))
+
+
+def _mode(metric: str, mode: str | None) -> str:
+    if mode is None and metric == "loss":
+        return "min"
+    if mode is None:
+        raise ComparisonError(f"compare: mode must be given for the metric {metric!r}; write --mode max or --mode min")
+    if mode not in ("min", "max"):
+        raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
+    return mode
 
 
 def _rates(given: Iterable[float]) -> tuple[float, ...]:
@@ -120,108 +184,243 @@ def _rates(given: Iterable[float]) -> tuple[float, ...]:
     return tuple(rates)
 
 
-@dataclass
-class _Study:
-    """A comparison in progress."""
+def _rounds(given: Iterable[float]) -> tuple[float, ...]:
+    shares = tuple(sorted({finite("compare", "a round", share) for share in given}))
+    if shares and not 0.0 < shares[0] <= shares[-1] < 1.0:
+        raise ComparisonError(f"compare: rounds must be shares of a run between 0 and 1, got {list(shares)}; give 0.25")
+    return shares
+
+
+@contextmanager
+def engine_of(
+    name: str, workers: int, limit: float | None, task: Source, address: str | None, gpus: float
+) -> Iterator[tuple[Engine, bool]]:
+    """Give where jobs run, and whether the study's folder is seen there; whatever ends the block ends it at once."""
+    if limit is not None and finite("compare", "timeout", limit) <= 0:
+        raise ComparisonError(f"compare: timeout must be above 0 seconds, got {limit!r}; give more")
+    if limit is not None and not workers and name == "local":
+        raise ComparisonError("compare: a timeout needs workers to be stopped; give workers=1 or more")
+    engine: Engine
+    if name == "ray":
+        from ratesmith.experiment.cluster import RayEngine
+
+        assert isinstance(task, str)
+        engine = RayEngine(task, address=address, gpus=gpus, limit=limit)
+    else:
+        engine = LocalPool(workers, limit) if workers else InProcess()
+    try:
+        yield engine, name == "local"
+    except BaseException:
+        engine.shutdown(wait=True, cancel_futures=True)
+        raise
+    engine.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What was asked for."""
 
     task: Source
-    facts: Facts
-    strategies: tuple[str, ...]
-    seeds: tuple[int, ...]
-    metric: str
-    mode: str
-    store: Store
-    pool: Executor
-    at_once: int
+    question: Question
+    rates: tuple[float, ...] | None
+    rounds: tuple[float, ...]
+    budget: Budget | None
+    workers: int
+    on_plan: Callable[[Outline], bool]
     on_progress: Callable[[Progress], None]
 
-    def __post_init__(self) -> None:
-        self.known = self.store.runs()
-        self.resumed = 0
-        self.planned: list[Trial] = []
 
-    @property
-    def runs(self) -> dict[Trial, Run]:
-        """The finished runs of the plan, in its order."""
-        return {trial: self.known[trial] for trial in self.planned if trial in self.known}
+class _Comparing:
+    """A comparison in progress, stage by stage."""
 
-    def run(self, given: tuple[float, ...]) -> Comparison:
-        """Run the grid and its extensions, judge, and test the winner."""
-        rates = sorted(given)
-        self._plan(rates)
-        self.resumed = len(self.runs)
-        self._train()
-        while added := extension(rates, (self._bests().get(name, (None,))[0] for name in self.strategies), given):
-            rates = sorted((*rates, *added))
-            self._plan(rates)
-            self._train()
-        rows = rank(self.runs, self.strategies, self.seeds, self.metric, self.mode)
-        test = self._test(rows[0]) if self.facts.has_test and rows[0].base_lr is not None else None
+    def __init__(self, call: _Call, facts: Facts, store: Store, engine: Engine, begun: Begun) -> None:
+        self.call, self.facts, self.store, self.engine, self.begun = call, facts, store, engine, begun
+        self.question, self.plan = call.question, facts.plan
+        self.cuts: list[Cut] = []
+        self.notes: list[str] = []
+        if not facts.exact:
+            self.notes.append(
+                "The task's state, saved and loaded, does not go on bit for bit: nothing was shared, every run was "
+                "trained from its beginning."
+            )
+
+    def run(self) -> Comparison:
+        """Plan, choose, judge, test."""
+        rates = self.call.rates or self._around_the_finders()
+        rates, outline = self._fit(rates)
+        if not self.call.on_plan(outline):
+            raise ComparisonError("compare: nothing was run: the plan was not agreed to; change --budget, or the plan")
+        self.study = Study(
+            begun=self.begun,
+            question=self.question,
+            store=self.store,
+            engine=self.engine,
+            share=self.facts.exact,
+            at_once=2 * self.call.workers or 1,  # one bundle waits for each worker, so that none is ever idle
+            on_progress=self.call.on_progress,
+        )
+        chosen = self._choose(rates)
+        verdict = [Trial(*choice, seed, self.plan.steps) for choice in chosen.values() for seed in self.question.seeds]
+        self.study.train("verdict", verdict, finals=self.facts.has_test)
+        runs = self.study.runs
+        rows = rank(runs, chosen, self.question, self.plan, self.facts.metrics)
+        best = rows[0] if rows[0].base_lr is not None else None
+        test = self._test(best) if self.facts.has_test and best is not None else None
         return Comparison(
             rows=rows,
-            metric=self.metric,
-            mode=self.mode,
-            rates=tuple(rates),
-            seeds=self.seeds,
-            plan=self.facts.plan,
-            runs=tuple(self.runs.values()),
+            question=self.question,
+            plan=self.plan,
+            runs=tuple(runs.values()),
+            cuts=tuple(self.cuts),
+            notes=(*self.notes, *self._said(list(runs.values()))),
             test=test,
             tested=len({trial[:2] for trial in self.store.tests()}),
         )
 
-    def _plan(self, rates: Iterable[float]) -> None:
-        self.planned = trials(self.strategies, rates, self.seeds)
+    def _around_the_finders(self) -> tuple[float, ...]:
+        known = self.store.get("centre")
+        if known is None:
+            rate, updates = ask(self.engine, centre, self.call.task)
+            known = [rate, updates]
+            self.store.note("centre", known)
+        rate, updates = known
+        if rate is None:
+            self.notes.append("The finder found no rate: the grid lies around the optimizer's own.")
+        else:
+            self.notes.append(f"The grid lies around {rate:.3g}, which a sweep of {updates} updates found.")
+        return default_rates(self.facts.base_lr if rate is None else rate)
 
-    def _bests(self) -> dict[str, tuple[float, float]]:
-        return best_rates(self.runs, self.strategies, self.seeds, self.metric, self.mode)
+    def _trials(self, tried: Mapping[str, Sequence[float]], steps: int) -> list[Trial]:
+        return [
+            Trial(variant, rate, seed, steps)
+            for rate in sorted({rate for rates in tried.values() for rate in rates})
+            for variant, rates in tried.items()
+            if rate in rates
+            for seed in self.question.choice_seeds
+        ]
 
-    def _train(self) -> None:
-        """Have every planned trial trained that has no run yet, and keep each run as it ends."""
-        queue = iter([trial for trial in self.planned if trial not in self.known])
-        running: dict[Future[Run], Trial] = {}
-        self._tell(None)
-        while True:
-            for trial in itertools.islice(queue, self.at_once - len(running)):
-                path = self.store.state_path(trial) if self.facts.has_test else None
-                running[self.pool.submit(run_trial, self.task, trial, self.facts.plan, path)] = trial
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                del running[future]
-                run = future.result()
-                self.store.add(run)
-                self.known[run.trial] = run
-                self._forget_states()
-                self._tell(run)
+    def _open(self, rates: Sequence[float]) -> dict[str, list[float]]:
+        """Give the variants and rates of the strategies that have a choice to make."""
+        own = [variants for variants in self.question.families.values() if len(variants) * len(rates) > 1]
+        return {variant: list(rates) for variants in own for variant in variants}
 
-    def _forget_states(self) -> None:
-        """Keep only the trained states that the winner may need: the leader's, and those of unfinished pairs."""
-        if not self.facts.has_test:
-            return
-        bests = self._bests()
-        best = leader(bests, self.mode)
-        done = Counter(trial[:2] for trial in self.runs)
-        self.store.keep_states(
-            {
-                trial
-                for trial in self.planned
-                if done[trial[:2]] < len(self.seeds) or (best and trial[:2] == (best, bests[best][0]))
-            }
-        )
+    def _rounds(self) -> list[int]:
+        """Give the lengths of the shorter rounds; those too short to be a training are left out."""
+        lengths = {round(share * self.plan.steps) for share in self.call.rounds}
+        return sorted(length for length in lengths if 1 < length < self.plan.steps)
 
-    def _tell(self, run: Run | None) -> None:
-        bests = self._bests()
-        best = leader(bests, self.mode)
-        shown = None if best is None else (best, *bests[best])
-        self.on_progress(Progress(len(self.runs), len(self.planned), shown, self.resumed, run))
+    def _outline(self, rates: Sequence[float]) -> Outline:
+        tried, stages = self._open(rates), []
+        for steps in (*self._rounds(), self.plan.steps) if tried else ():
+            trials = tuple(self._trials(tried, steps))
+            arranged = ask(self.engine, lay_out, self.begun, trials, self.facts.exact)
+            name = "choice of rates" if steps == self.plan.steps else f"round of {steps} steps"
+            stages.append(stage(name, arranged, steps))
+        runs = len(self.question.families) * len(self.question.seeds)
+        stages.append(Stage("verdict", runs, self.plan.steps, runs * self.plan.steps, runs * self.plan.steps))
+        return Outline(tuple(stages), self.facts.seconds, self.call.workers, self.call.budget)
+
+    def _fit(self, rates: tuple[float, ...]) -> tuple[tuple[float, ...], Outline]:
+        """Make rates and seeds fewer until the outline fits the budget."""
+        outline, budget = self._outline(rates), self.call.budget
+        if budget is None:
+            return rates, outline
+        allowed = budget.allowed(self.facts.seconds, self.call.workers)
+        size = first = Size(len(rates), len(self.question.choice_seeds), len(self.question.seeds))
+        while outline.to_run > allowed:
+            smaller = size.smaller()
+            if smaller is None:
+                raise ComparisonError(
+                    f"compare: a budget of {budget} is too small, the least plan is {outline.to_run:,} steps, about "
+                    f"{outline.time:.0f} s; give more, fewer strategies, or shorter runs with --steps"
+                )
+            size = smaller
+            middle = len(rates) // 2
+            rates = rates if len(rates) <= size.rates else rates[middle - 1 : middle + 2]
+            self.question = replace(
+                self.question,
+                choice_seeds=self.question.choice_seeds[: size.choice_seeds],
+                seeds=self.question.seeds[: size.seeds],
+            )
+            outline = self._outline(rates)
+        if size == first:
+            return rates, outline
+        said = f"{size.rates} rates, {size.choice_seeds} choice seeds, {size.seeds} seeds for the verdict"
+        self.notes.append(f"To fit the budget of {budget}: {said}.")
+        return rates, replace(outline, made_smaller=said)
+
+    def _choose(self, rates: Sequence[float]) -> dict[str, Choice]:
+        """Try the rates, in shorter rounds first, extend where a best lies on the edge, and choose."""
+        tried = self._open(rates)
+        settled = {
+            family: Choice(own[0], rates[0]) for family, own in self.question.families.items() if own[0] not in tried
+        }
+        grid = {variant: list(own) for variant, own in tried.items()}
+        keep = set(self.question.families[self.question.baseline])
+        for steps in self._rounds() if tried else ():
+            self.study.train(f"round of {steps} steps", self._trials(tried, steps))
+            tried, cuts = survivors(self.study.known, tried, self.question, steps, keep)
+            self.cuts += cuts
+        if tried:
+            self.study.train("choice of rates", self._trials(tried, self.plan.steps))
+            while added := self._extensions(tried, grid, rates):
+                self.study.train("choice of rates, beyond the grid", self._trials(added, self.plan.steps))
+        pairs = [(variant, rate) for variant, own in tried.items() for rate in own]
+        means = choice_means(self.study.known, pairs, self.question, self.plan.steps)
+        return {**settled, **choose(means, self.question)}
+
+    def _extensions(
+        self, tried: dict[str, list[float]], grid: dict[str, list[float]], given: Sequence[float]
+    ) -> dict[str, list[float]]:
+        """Add the rates that the best ones still ask for; a rate that a shorter round cut comes back so."""
+        pairs = [(variant, rate) for variant, own in tried.items() for rate in own]
+        means = choice_means(self.study.known, pairs, self.question, self.plan.steps)
+        added: dict[str, list[float]] = {}
+        for variant, own in tried.items():
+            costs = {rate: self.question.cost(means[variant, rate]) for rate in own if (variant, rate) in means}
+            best = min(costs, key=costs.__getitem__, default=None)
+            new = wanted_rates(grid[variant], own, best, given)
+            if new and self._affordable(sum(map(len, added.values())) + len(new)):
+                added[variant] = new
+                tried[variant] = sorted({*own, *new})
+                grid[variant] = sorted({*grid[variant], *new})
+        return added
+
+    def _affordable(self, rates: int) -> bool:
+        """Tell whether a budget, if there is one, has room for so many rates more and the verdict."""
+        budget = self.call.budget
+        if budget is None:
+            return True
+        spent = sum(run.steps - run.shared for run in self.study.runs.values())
+        verdict = len(self.question.families) * len(self.question.seeds) * self.plan.steps
+        more = rates * len(self.question.choice_seeds) * self.plan.steps
+        return spent + verdict + more <= budget.allowed(self.facts.seconds, self.call.workers)
+
+    def _said(self, runs: Sequence[Run]) -> Iterator[str]:
+        """Give what the reader must know of the seeds and of runs that did not end well."""
+        if len(self.question.seeds) < FEWEST_PAIRS:
+            yield (
+                f"The verdict rests on {len(self.question.seeds)} paired seeds: fewer than {FEWEST_PAIRS} tell little "
+                "apart."
+            )
+        for status in ("failed", "timeout", "killed"):
+            found = [run for run in runs if run.status == status]
+            if found:
+                yield f"{len(found)} runs {_HAPPENED[status]}; the first: {found[0].message}."
 
     def _test(self, winner: Row) -> dict[str, Estimate]:
         """Measure the winner's trained states on the test data, once each."""
         known = self.store.tests()
-        found = [Trial(winner.strategy, winner.base_lr or 0.0, seed) for seed in self.seeds]
+        found = [Trial(winner.chosen, winner.base_lr or 0.0, seed, self.plan.steps) for seed in self.question.seeds]
+        found = [trial for trial in found if self.study.known[trial].done]
+        self.store.keep_states({self.store.state_path(trial) for trial in found})
         for trial in found:
             if trial not in known:
                 path = self.store.state_path(trial)
-                known[trial] = self.pool.submit(run_test, self.task, trial, self.facts.plan, path).result()
+                state = str(path) if self.begun.folder is not None else path.read_bytes() if path.is_file() else b""
+                known[trial] = ask(self.engine, run_test, self.begun, trial, state)
                 self.store.add_test(trial, known[trial])
-        return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]}
+        return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]} if found else {}
+
+
+_HAPPENED: Final = {"failed": "failed", "timeout": "took too long", "killed": "were killed"}

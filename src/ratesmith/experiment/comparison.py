@@ -1,4 +1,4 @@
-"""The comparison: each strategy at its own best rate, ranked on the validation set."""
+"""The comparison: each strategy at its own best rate, judged on fresh seeds."""
 
 from __future__ import annotations
 
@@ -6,27 +6,47 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy import stats
-
 from ratesmith.experiment.trial import Plan, Run, Trial
+from ratesmith.experiment.verdict import (
+    Difference,
+    Estimate,
+    corrected,
+    estimate,
+    expected_best,
+    nearly_as_good,
+    paired,
+)
 
-CONFIDENCE = 0.95
+FEWEST_PAIRS = 5
 
 
-class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval; `low` and `high` are None for a single seed."""
+class Choice(NamedTuple):
+    """What a strategy goes into the verdict with."""
 
-    mean: float
-    low: float | None
-    high: float | None
+    variant: str
+    base_lr: float
 
-    def __str__(self) -> str:
-        """Give it as `mean [low, high]`."""
-        if self.low is None or self.high is None:
-            return f"{self.mean:.4g}"
-        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: which strategies, by which metric, over which seeds."""
+
+    families: dict[str, tuple[str, ...]]
+    """Each strategy as it was given, and the variants that its listed options stand for."""
+    baseline: str
+    metric: str
+    mode: str
+    margin: float
+    choice_seeds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    target: float | None = None
+
+    def cost(self, value: float) -> float:
+        """Give a value so that less is better."""
+        return value if self.mode == "min" else -value
 
 
 @dataclass(frozen=True)
@@ -34,18 +54,50 @@ class Row:
     """One strategy in the ranking."""
 
     strategy: str
+    """As it was given."""
+    chosen: str
+    """With its options settled: the best of its variants. The strategy itself where every one failed or diverged."""
     base_lr: float | None
-    """Its own best initial rate; None where every rate had a diverged run."""
+    """Its own best initial rate; None where no rate had all seeds done."""
     estimates: dict[str, Estimate]
-    """Each validation metric after the last step, over the seeds, at that rate."""
-    tied: bool
-    """Whether the paired 95 % interval of its difference to the winner holds zero."""
+    """Each validation metric after the last step, over the fresh seeds, at that rate."""
+    difference: Difference | None
+    """To the baseline; None for the baseline itself, and where one of the two has no rate."""
+    to_best: Difference | None
+    """To the first of the ranking; None for the first itself."""
     diverged: int
-    """Runs of this strategy that diverged, over all rates and seeds."""
+    """Runs of this strategy that diverged, over all rates and seeds; the verdict counts them with their first loss."""
+    missing: int
+    """Fresh seeds whose run failed, was killed or stopped: they are no pair."""
+    trials: int
+    """Rates and options that its choice was made from."""
+    expected: dict[int, float]
+    """The best metric to be expected after so many of these trials, drawn at random."""
+    nearly: tuple[float, float] | None
+    """The rates around its best at which the metric is within 5 %: wide is forgiving."""
+    reached: float | None
+    """Median updates until the target; infinite where most seeds do not reach it, None without a target."""
     runs: int
     steps: int
-    """Updates made for this strategy, over all rates and seeds."""
+    """Updates of all its runs, each counted as if trained alone."""
     seconds: float
+
+
+class Costs(NamedTuple):
+    """Updates: planned if each run were trained alone, made once for several, and made."""
+
+    planned: int
+    shared: int
+    run: int
+
+
+class Cut(NamedTuple):
+    """What left after a shorter round of complete runs, and why."""
+
+    strategy: str
+    base_lr: float
+    steps: int
+    why: str
 
 
 @dataclass(frozen=True)
@@ -53,146 +105,247 @@ class Comparison:
     """What a comparison found; `rows` are ranked, the best first."""
 
     rows: tuple[Row, ...]
-    metric: str
-    mode: str
-    rates: tuple[float, ...]
-    seeds: tuple[int, ...]
+    question: Question
     plan: Plan
     runs: tuple[Run, ...] = field(repr=False)
+    cuts: tuple[Cut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the reader must know: fewer seeds than five, nothing shared, runs that failed."""
     test: dict[str, Estimate] | None = None
-    """The winner's metrics on the test set, over the seeds; None where the task has no test data."""
+    """The winner's metrics on the test set, over the fresh seeds; None where the task has no test data."""
     tested: int = 0
     """How many (strategy, rate) pairs the test set of this study has judged."""
 
     @property
+    def metric(self) -> str:
+        """The validation metric that decides."""
+        return self.question.metric
+
+    @property
     def best(self) -> Row | None:
-        """The winner; None where every strategy diverged."""
+        """The winner; None where no strategy has a rate with all seeds done."""
         return self.rows[0] if self.rows and self.rows[0].base_lr is not None else None
 
-    def runs_of(self, strategy: str, base_lr: float | None) -> list[Run]:
-        """Give a strategy's runs at one rate, by seed."""
-        found = [run for run in self.runs if (run.trial.strategy, run.trial.base_lr) == (strategy, base_lr)]
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """All initial rates that were tried, rising."""
+        return tuple(sorted({run.trial.base_lr for run in self.runs}))
+
+    @property
+    def costs(self) -> Costs:
+        """What the comparison cost, in updates."""
+        planned = sum(run.steps for run in self.runs)
+        shared = sum(run.shared for run in self.runs)
+        return Costs(planned, shared, planned - shared)
+
+    def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
+        """Give a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
+        wanted = set(self.question.seeds if seeds is None else seeds)
+        found = [
+            run
+            for run in self.runs
+            if run.trial[:2] == (strategy, base_lr) and run.trial.steps == self.plan.steps and run.trial.seed in wanted
+        ]
         return sorted(found, key=lambda run: run.trial.seed)
 
     def verdict(self) -> str:
-        """Give the outcome as one or two sentences."""
-        best = self.best
-        if best is None:
-            if all(run.diverged for run in self.runs):
-                return "Every run diverged: give lower rates, or look for NaN in the data and the model."
-            return f"No strategy has a rate at which every seed ended with a finite {self.metric}: give other rates."
-        figure = f"{self.metric} {best.estimates[self.metric]}"
-        said = f"Best on the validation set: {best.strategy} at {best.base_lr:g}, {figure}."
-        if len(self.rates) > 1 and best.base_lr in (self.rates[0], self.rates[-1]):
-            said += " That rate lies on the edge of the grid: a better one may lie beyond it, give other rates."
-        ties = [row.strategy for row in self.rows[1:] if row.tied]
-        if len(self.seeds) == 1:
-            return f"{said} One seed cannot tell strategies apart: use --seeds 3 or more."
-        if len(self.rows) == 1:
-            return said
-        if ties:
-            return f"{said} Not told apart from it by {len(self.seeds)} seeds: {', '.join(ties)}."
-        return f"{said} Every other strategy is worse beyond the spread of {len(self.seeds)} seeds."
+        """Give the outcome as a few sentences, the answer first."""
+        from ratesmith.experiment.said import verdict
+
+        return verdict(self)
+
+    def paste(self) -> str:
+        """Give the three lines that put the winner into a training script."""
+        from ratesmith.experiment.said import paste
+
+        return paste(self)
+
+    def table(self) -> list[dict[str, Any]]:
+        """Give the ranking as rows of plain values."""
+        from ratesmith.experiment.said import table
+
+        return table(self)
+
+    def to_pandas(self) -> Any:
+        """Give the ranking as a pandas DataFrame; pandas has to be installed."""
+        import pandas
+
+        return pandas.DataFrame(self.table())
+
+    def report(self, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
+        """Write the page with the pictures to `path`, and give it."""
+        import importlib
+
+        # The page stands above this layer; it is asked for by name.
+        page: Path = importlib.import_module("ratesmith.report").write_report(self, path, title=title, command=command)
+        return page
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data: all but the curves of the runs."""
         return {
             "metric": self.metric,
-            "mode": self.mode,
+            "mode": self.question.mode,
+            "baseline": self.question.baseline,
+            "margin": self.question.margin,
             "rates": list(self.rates),
-            "seeds": list(self.seeds),
-            **asdict(self.plan),
+            "choice_seeds": list(self.question.choice_seeds),
+            "seeds": list(self.question.seeds),
+            "plan": asdict(self.plan),
             "verdict": self.verdict(),
-            "rows": [{**asdict(row), "estimates": _plain(row.estimates)} for row in self.rows],
-            "test": self.test and _plain(self.test),
+            "rows": [_plain_row(row) for row in self.rows],
+            "costs": self.costs._asdict(),
+            "cuts": [cut._asdict() for cut in self.cuts],
+            "notes": list(self.notes),
+            "test": None
+            if self.test is None
+            else {name: _finite(value._asdict()) for name, value in self.test.items()},
             "tested": self.tested,
         }
 
 
-def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
-    """Give estimates as data for JSON, which knows no NaN."""
+def _plain_row(row: Row) -> dict[str, Any]:
     return {
-        name: {key: value if value is None or math.isfinite(value) else None for key, value in each._asdict().items()}
-        for name, each in estimates.items()
+        **asdict(row),
+        "estimates": {name: _finite(value._asdict()) for name, value in row.estimates.items()},
+        "difference": None if row.difference is None else row.difference._asdict(),
+        "to_best": None if row.to_best is None else row.to_best._asdict(),
+        "nearly": None if row.nearly is None else list(row.nearly),
+        "reached": None if row.reached is None or math.isinf(row.reached) else row.reached,
     }
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Give the mean with its 95 % interval by Student's t.
-
-    >>> print(estimate([1.0, 2.0, 3.0]))
-    2 [-0.4841, 4.484]
-    """
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return Estimate(mean, None, None)
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values)
-    return Estimate(mean, float(mean - half), float(mean + half))
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if value is None or math.isfinite(value) else None for name, value in values.items()}
 
 
-def best_rates(
-    runs: Mapping[Trial, Run], strategies: Iterable[str], seeds: Sequence[int], metric: str, mode: str
-) -> dict[str, tuple[float, float]]:
-    """Give each strategy's best rate and its mean metric; a strategy without a sound rate is left out.
-
-    A rate is sound when all its seeds are done, none diverged, and the metric is finite in all. Of equal means the
-    lower rate is taken.
-    """
-    values: dict[str, dict[float, list[float]]] = {}
-    for trial, run in runs.items():
-        if trial.seed in seeds and not run.diverged and math.isfinite(run.metrics[metric]):
-            values.setdefault(trial.strategy, {}).setdefault(trial.base_lr, []).append(run.metrics[metric])
-    found = {}
-    for strategy in strategies:
-        means = {
-            base_lr: statistics.fmean(measured)
-            for base_lr, measured in sorted(values.get(strategy, {}).items())
-            if len(measured) == len(seeds)
-        }
-        if means:
-            base_lr = min(means, key=lambda rate: _cost(means[rate], mode))
-            found[strategy] = (base_lr, means[base_lr])
-    return found
+def choice_means(
+    runs: Mapping[Trial, Run], pairs: Iterable[tuple[str, float]], question: Question, steps: int
+) -> dict[tuple[str, float], float]:
+    """Give the mean metric over the choice seeds of every (variant, rate) all of whose runs are done and finite."""
+    means = {}
+    for variant, base_lr in pairs:
+        found = [runs.get(Trial(variant, base_lr, seed, steps)) for seed in question.choice_seeds]
+        values = [run.metrics[question.metric] for run in found if run is not None and run.done]
+        if len(values) == len(found) and all(math.isfinite(value) for value in values):
+            means[variant, base_lr] = statistics.fmean(values)
+    return means
 
 
-def leader(bests: Mapping[str, tuple[float, float]], mode: str) -> str | None:
-    """Give the best strategy; of equals, the first in the order of `bests`."""
-    return min(bests, key=lambda strategy: _cost(bests[strategy][1], mode), default=None)
+def choose(means: Mapping[tuple[str, float], float], question: Question) -> dict[str, Choice]:
+    """Give each strategy its best variant and rate; of equals the first variant, and the lower rate."""
+    chosen = {}
+    for family, variants in question.families.items():
+        own = {pair: value for pair, value in means.items() if pair[0] in variants}
+        if own:
+            order = sorted(own, key=lambda pair: (question.cost(own[pair]), variants.index(pair[0]), pair[1]))
+            chosen[family] = Choice(*order[0])
+    return chosen
+
+
+def capped(run: Run, metric: str) -> float | None:
+    """Give a run's final metric, or None; a diverged run counts as if nothing had been learned."""
+    known = run.curve[0].metrics if run.diverged and run.curve else run.metrics
+    value = known.get(metric)
+    return None if value is None or not math.isfinite(value) else value
 
 
 def rank(
-    runs: Mapping[Trial, Run], strategies: Sequence[str], seeds: Sequence[int], metric: str, mode: str
+    runs: Mapping[Trial, Run], chosen: Mapping[str, Choice], question: Question, plan: Plan, names: Sequence[str]
 ) -> tuple[Row, ...]:
-    """Give a row for each strategy, the best first; those without a sound rate last."""
-    bests = best_rates(runs, strategies, seeds, metric, mode)
-    order = sorted(strategies, key=lambda name: _cost(bests[name][1], mode) if name in bests else math.inf)
-    best_runs = {name: [runs[Trial(name, rate, seed)] for seed in seeds] for name, (rate, _) in bests.items()}
-    rows = []
-    for strategy in order:
-        own = [run for run in runs.values() if run.trial.strategy == strategy]
-        done = best_runs.get(strategy, [])
-        names = done[0].metrics if done else {}
-        rows.append(
-            Row(
-                strategy=strategy,
-                base_lr=bests[strategy][0] if done else None,
-                estimates={name: estimate([run.metrics[name] for run in done]) for name in names},
-                tied=bool(done) and strategy != order[0] and _tied(done, best_runs[order[0]], metric),
-                diverged=sum(run.diverged for run in own),
-                runs=len(own),
-                steps=sum(run.steps for run in own),
-                seconds=math.fsum(run.seconds for run in own),
-            )
-        )
-    return tuple(rows)
+    """Give a row for each strategy, the best first; those without a rate last."""
+    finals: dict[str, dict[int, float]] = {}
+    for family, choice in chosen.items():
+        own = {seed: runs.get(Trial(*choice, seed, plan.steps)) for seed in question.seeds}
+        known = {seed: capped(run, question.metric) for seed, run in own.items() if run is not None}
+        finals[family] = {seed: value for seed, value in known.items() if value is not None}
+    judged = [family for family in question.families if finals.get(family)]
+    order = sorted(judged, key=lambda family: question.cost(statistics.fmean(finals[family].values())))
+    against = _against(question.baseline, order, finals, question)
+    to_best = _against(order[0] if order else "", order, finals, question)
+    target = _target(question, finals)
+    rows = [_row(family, runs, chosen.get(family), question, plan, names) for family in question.families]
+    known_rows = {row.strategy: row for row in rows}
+    ranked = []
+    for family in (*order, *(family for family in question.families if family not in order)):
+        row = known_rows[family]
+        reached = _reached(runs, chosen[family], question, plan, target) if family in order else None
+        changes = {"difference": against.get(family), "to_best": to_best.get(family), "reached": reached}
+        if family not in order:
+            changes["base_lr"] = None
+        ranked.append(Row(**{**vars(row), **changes}))
+    return tuple(ranked)
 
 
-def _cost(value: float, mode: str) -> float:
-    return value if mode == "min" else -value
+def _against(
+    other: str, order: Sequence[str], finals: Mapping[str, Mapping[int, float]], question: Question
+) -> dict[str, Difference]:
+    """Compare all with one, over the seeds that both have, corrected for how many they are."""
+    found = {}
+    for family in order:
+        seeds = [seed for seed in finals[family] if seed in finals.get(other, {})]
+        if family != other and seeds:
+            mine, its = ([finals[name][seed] for seed in seeds] for name in (family, other))
+            found[family] = paired(mine, its, question.mode, question.margin)
+    return corrected(found, question.mode, question.margin)
 
 
-def _tied(runs: Sequence[Run], winner: Sequence[Run], metric: str) -> bool:
-    """Tell whether zero lies in the 95 % interval of the differences, paired by seed."""
-    differences = [run.metrics[metric] - other.metrics[metric] for run, other in zip(runs, winner, strict=True)]
-    _, low, high = estimate(differences)
-    return low is None or high is None or low <= 0.0 <= high
+def _target(question: Question, finals: Mapping[str, Mapping[int, float]]) -> float | None:
+    """Give the metric to be reached: the one asked for, else the baseline's mean at its end."""
+    known = finals.get(question.baseline)
+    if question.target is not None or not known:
+        return question.target
+    return statistics.fmean(known.values())
+
+
+def _reached(
+    runs: Mapping[Trial, Run], choice: Choice, question: Question, plan: Plan, target: float | None
+) -> float | None:
+    if target is None:
+        return None
+    steps = []
+    for seed in question.seeds:
+        run = runs.get(Trial(*choice, seed, plan.steps))
+        points = run.curve[1:] if run is not None else ()
+        goal = question.cost(target)
+        known = (point.step for point in points if question.cost(point.metrics[question.metric]) <= goal)
+        steps.append(float(next(known, math.inf)))
+    return statistics.median_high(steps)
+
+
+def _row(
+    family: str,
+    runs: Mapping[Trial, Run],
+    choice: Choice | None,
+    question: Question,
+    plan: Plan,
+    names: Sequence[str],
+) -> Row:
+    """Give what is known of one strategy by itself."""
+    own = [run for run in runs.values() if run.trial.strategy in question.families[family]]
+    tried = {run.trial[:2] for run in own if run.trial.seed in question.choice_seeds and run.trial.steps == plan.steps}
+    means = choice_means(runs, sorted(tried), question, plan.steps)
+    trials = [runs.get(Trial(*choice, seed, plan.steps)) for seed in question.seeds] if choice else []
+    judged = [run for run in trials if run is not None and (run.diverged or run.done)]
+    estimates = {}
+    for name in names if judged else ():
+        values = [capped(run, name) for run in judged]
+        estimates[name] = estimate([math.nan if value is None else value for value in values])
+    counts = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(means)]
+    at = {rate: value for (variant, rate), value in means.items() if choice and variant == choice.variant}
+    return Row(
+        strategy=family,
+        chosen=choice.variant if choice else family,
+        base_lr=choice.base_lr if choice else None,
+        estimates=estimates,
+        difference=None,
+        to_best=None,
+        diverged=sum(run.diverged for run in own),
+        missing=len(trials) - len(judged),
+        trials=len(tried),
+        expected={k: expected_best(list(means.values()), k, question.mode) for k in counts},
+        nearly=nearly_as_good(at, question.mode),
+        reached=None,
+        runs=len(own),
+        steps=sum(run.steps for run in own),
+        seconds=math.fsum(run.seconds for run in own),
+    )

@@ -1,24 +1,84 @@
-"""The fixed, ordered list of trials, and where the grid of rates is extended."""
+"""What is tried: the variants that listed options give, the grid of rates, and where it is extended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ast
+import itertools
+from collections.abc import Sequence
 from typing import Final
 
-from ratesmith.experiment.trial import Trial
+from ratesmith.notation import parse, takes_list
 
 LOWEST: Final = 1e-30
 MOST_EXTENSIONS: Final = 3
 """How many rates a grid may gain at each of its two ends."""
+MOST_VARIANTS: Final = 256
 
 
-def default_rates(base_lr: float) -> tuple[float, ...]:
-    """Give five rates around the optimizer's own, two for each decade.
+def variants(text: str) -> tuple[str, ...]:
+    """Give the strategies that a text with listed options stands for, in the order of its lists; itself without any.
+
+    An option that is a list by itself, as milestones are, is listed as a list of lists.
+
+    >>> variants('warmup(10) >> wsd(decay=["10%", "20%"])')
+    ('warmup(10) >> wsd(decay="10%")', 'warmup(10) >> wsd(decay="20%")')
+    >>> variants('multistep(milestones=["50%", "75%"])')
+    ('multistep(milestones=["50%", "75%"])',)
+    """
+    canonical = str(parse(text))
+    tree = ast.parse(canonical, mode="eval")
+    lists = [(call, place) for call in ast.walk(tree) if isinstance(call, ast.Call) for place in _listed(call)]
+    choices = [_get(call, place).elts for call, place in lists]
+    found: list[str] = []
+    for chosen in itertools.islice(itertools.product(*choices), MOST_VARIANTS + 1):
+        for (call, place), value in zip(lists, chosen, strict=True):
+            _set(call, place, value)
+        found.append(str(parse(ast.unparse(tree))))
+        for (call, place), values in zip(lists, choices, strict=True):
+            _set(call, place, ast.List(values, ast.Load()))
+    if len(found) > MOST_VARIANTS:
+        raise ValueError(
+            f"compare: a strategy may have at most {MOST_VARIANTS} variants, got more from {text}; list fewer options"
+        )
+    if not found:
+        raise ValueError(f"compare: an option must be listed with at least one value, got an empty list in {text}")
+    return tuple(dict.fromkeys(found))
+
+
+def _listed(call: ast.Call) -> list[int | str]:
+    """Give the options of a call, by place or by name, that hold a list where one value is meant."""
+    assert isinstance(call.func, ast.Name)  # parse has seen to it
+    given: list[tuple[int | str, ast.expr]] = [*enumerate(call.args)]
+    given += [(str(keyword.arg), keyword.value) for keyword in call.keywords]
+    found = []
+    for place, value in given:
+        if isinstance(value, ast.List):
+            inner_lists = bool(value.elts) and all(isinstance(item, ast.List) for item in value.elts)
+            if inner_lists or not takes_list(call.func.id, place):
+                found.append(place)
+    return found
+
+
+def _get(call: ast.Call, place: int | str) -> ast.List:
+    value = call.args[place] if isinstance(place, int) else next(k.value for k in call.keywords if k.arg == place)
+    assert isinstance(value, ast.List)
+    return value
+
+
+def _set(call: ast.Call, place: int | str, value: ast.expr) -> None:
+    if isinstance(place, int):
+        call.args[place] = value
+    else:
+        next(keyword for keyword in call.keywords if keyword.arg == place).value = value
+
+
+def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:
+    """Give an odd number of rates around one, two for each decade.
 
     >>> default_rates(0.1)
     (0.01, 0.0316, 0.1, 0.316, 1.0)
     """
-    return tuple(rounded(base_lr * 10 ** (half / 2)) for half in (-2, -1, 0, 1, 2))
+    return tuple(rounded(centre * 10 ** (half / 2)) for half in range(-(count // 2), count // 2 + 1))
 
 
 def rounded(rate: float) -> float:
@@ -26,28 +86,41 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
-def trials(strategies: Iterable[str], rates: Iterable[float], seeds: Iterable[int]) -> list[Trial]:
-    """Give every strategy each rate and each seed, in one fixed order."""
-    strategies, seeds = tuple(strategies), tuple(seeds)
-    return [Trial(strategy, rate, seed) for rate in rates for strategy in strategies for seed in seeds]
+def wanted_rates(
+    grid: Sequence[float], tried: Sequence[float], best: float | None, given: Sequence[float]
+) -> list[float]:
+    """Give the rates that a best one still asks for: its neighbours in the grid that a shorter round cut, or beyond it.
+
+    >>> wanted_rates([0.01, 0.1, 1.0], tried=[0.1, 1.0], best=0.1, given=[0.01, 0.1, 1.0])
+    [0.01]
+    """
+    grid = sorted(grid)
+    if best is not None:
+        place = grid.index(best)
+        missing = [
+            rate for rate in (*grid[max(0, place - 1) : place], *grid[place + 1 : place + 2]) if rate not in tried
+        ]
+        if missing:
+            return missing
+    return extension(grid, best, given)
 
 
-def extension(rates: Sequence[float], bests: Iterable[float | None], given: Sequence[float]) -> list[float]:
-    """Give the rates to add where some strategy's best rate lies on the grid's edge: none, one or two.
+def extension(rates: Sequence[float], best: float | None, given: Sequence[float]) -> list[float]:
+    """Give the rates to add where a strategy's best rate lies on the edge of the rates it was tried at: none or one.
 
-    A best of None (every rate diverged) asks for lower rates. The step of the grid is kept. `given` is the grid as it
+    A best of None (every rate diverged) asks for a lower rate. The step of the grid is kept. `given` is the grid as it
     began; an end that has gained three rates stays.
 
-    >>> extension([0.01, 0.1, 1.0], bests=[0.1, 1.0], given=[0.01, 0.1, 1.0])
+    >>> extension([0.01, 0.1, 1.0], best=1.0, given=[0.01, 0.1, 1.0])
     [10.0]
     """
-    rates, bests = sorted(rates), set(bests)
+    rates = sorted(rates)
     if len(rates) < 2:
         return []
     wanted = []
-    if (rates[0] in bests or None in bests) and sum(rate < min(given) for rate in rates) < MOST_EXTENSIONS:
+    if best in (rates[0], None) and sum(rate < min(given) for rate in rates) < MOST_EXTENSIONS:
         wanted.append(rates[0] * (rates[0] / rates[1]))
-    if rates[-1] in bests and sum(rate > max(given) for rate in rates) < MOST_EXTENSIONS:
+    if best == rates[-1] and sum(rate > max(given) for rate in rates) < MOST_EXTENSIONS:
         wanted.append(rates[-1] * (rates[-1] / rates[-2]))
     # A rate too close to its neighbour to differ in three digits, or past the ends of the numbers, is no new one.
     return [new for rate in wanted if LOWEST < (new := rounded(rate)) < 1 / LOWEST and new not in rates]

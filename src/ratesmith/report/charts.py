@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models.annotations import BoxAnnotation
 from bokeh.plotting import figure
 
-from ratesmith.experiment import BASELINE, Comparison, Run
+from ratesmith.experiment import Comparison, Run
 
 COLOURS = ("#E69F00", "#0091D5", "#009E73", "#D55E00", "#CC79A7", "#7A6FF0", "#A08040", "#44AA99")
 DASHES = ("solid", "dashed", "dotted")
@@ -18,51 +19,52 @@ GREY = "#888888"
 
 
 def looks(comparison: Comparison) -> dict[str, tuple[str, str]]:
-    """Give each strategy its colour and dash: the constant baseline grey and dashed, the others by rank."""
-    others = [row.strategy for row in comparison.rows if row.strategy != BASELINE]
+    """Give each strategy its colour and dash: the baseline grey and dashed, the others by rank."""
+    baseline = comparison.question.baseline
+    others = [row.strategy for row in comparison.rows if row.strategy != baseline]
     given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
-    return {BASELINE: (GREY, "dashed"), **given}
+    return {baseline: (GREY, "dashed"), **given}
 
 
 def charts(comparison: Comparison) -> dict[str, Any]:
     """Give the pictures by name, in the order of the page."""
-    best = {row.strategy: comparison.runs_of(row.strategy, row.base_lr) for row in comparison.rows if row.base_lr}
-    if not best:
-        return {"basin": _basin(comparison)} if any(run.metrics for run in comparison.runs) else {}
-    return {
-        "rates": _lines(
-            comparison,
-            {
-                name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates]
-                for name, runs in best.items()
-            },
-            ("step", "share of the initial rate"),
-            stairs=True,
-        ),
-        "validation": _lines(
-            comparison,
-            {name: _mean_curve(runs, lambda point: point.metrics["loss"]) for name, runs in best.items()},
-            ("step", "validation loss"),
-            log=True,
-        ),
-        "training": _lines(
-            comparison,
-            {name: _mean_curve(runs, lambda point: point.train_loss) for name, runs in best.items()},
-            ("step", "training loss"),
-            log=True,
-        ),
-        "basin": _basin(comparison),
-    }
+    judged = [row for row in comparison.rows if row.base_lr is not None]
+    best = {row.strategy: [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.curve] for row in judged}
+    best = {name: runs for name, runs in best.items() if runs}
+    drawn = {}
+    if any(row.difference is not None and row.difference.low is not None for row in judged):
+        drawn["forest"] = _forest(comparison)
+    if any(run.metrics for run in comparison.runs):
+        drawn["basin"] = _basin(comparison)
+    if best:
+        shares = {
+            name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates] for name, runs in best.items()
+        }
+        drawn["rates"] = _lines(comparison, shares, {}, ("step", "share of the initial rate"), stairs=True)
+        for split, label, value in (
+            ("validation", "validation loss", lambda point: point.metrics["loss"]),
+            ("training", "training loss", lambda point: point.train_loss),
+        ):
+            curves = {name: _curve(runs, value) for name, runs in best.items()}
+            means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
+            drawn[split] = _lines(comparison, means, curves, ("step", label), log=True)
+    if trunk := _trunk(comparison):
+        drawn["trunk"] = trunk
+    return drawn
 
 
-def _mean_curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> list[tuple[int, float]]:
-    """Give (step, mean over the seeds), where every seed has a value."""
+Band = list[tuple[int, float, float, float]]
+"""Step, mean, least and greatest over the seeds."""
+
+
+def _curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> Band:
+    """Give mean, least and greatest over the seeds at every step where each seed has a value."""
     points = []
     for same_step in zip(*(run.curve for run in runs), strict=False):
         values = [value(point) for point in same_step]
-        known = [v for v in values if v is not None]
+        known = [v for v in values if v is not None and math.isfinite(v)]
         if len(known) == len(values):
-            points.append((same_step[0].step, statistics.fmean(known)))
+            points.append((same_step[0].step, statistics.fmean(known), min(known), max(known)))
     return points
 
 
@@ -99,6 +101,7 @@ def _source(name: str, points: Iterable[tuple[float, float]]) -> ColumnDataSourc
 def _lines(
     comparison: Comparison,
     curves: dict[str, list[tuple[int, float]]],
+    bands: dict[str, Band],
     labels: tuple[str, str],
     log: bool = False,
     stairs: bool = False,
@@ -109,6 +112,9 @@ def _lines(
     drawn = []
     for name, points in reversed([(name, points) for name, points in curves.items() if points]):
         colour, dash = looks(comparison)[name]
+        if bands.get(name):
+            steps, _, low, high = zip(*bands[name], strict=True)
+            plot.varea(steps, low, high, color=colour, alpha=0.15)
         source = _source(name, points)
         draw = plot.step if stairs else plot.line
         options = {"mode": "after"} if stairs else {}
@@ -118,24 +124,84 @@ def _lines(
     return plot
 
 
+def _forest(comparison: Comparison) -> Any:
+    """Draw each strategy's paired difference to the baseline, with its interval and the margin of a tie."""
+    rows = [row for row in comparison.rows if row.difference is not None and row.difference.low is not None]
+    relative = all(row.difference is not None and row.difference.relative for row in rows)
+    scale = (lambda value: 100 * math.expm1(min(value, 50.0))) if relative else float
+    unit = f"{comparison.metric}, % above the baseline's" if relative else f"{comparison.metric} above the baseline's"
+    names = [_short(row.strategy) for row in reversed(rows)]
+    plot = blank((unit, ""), y_range=names, x_axis_type="linear")
+    plot.height = 110 + 30 * len(rows)
+    margin = comparison.question.margin
+    plot.add_layout(BoxAnnotation(left=scale(-margin), right=scale(margin), fill_color=GREY, fill_alpha=0.2))
+    for row in rows:
+        difference = row.difference
+        assert difference is not None
+        assert difference.low is not None
+        assert difference.high is not None
+        colour = looks(comparison)[row.strategy][0]
+        name = _short(row.strategy)
+        plot.segment([scale(difference.low)], [name], [scale(difference.high)], [name], color=colour, line_width=3)
+        plot.scatter([scale(difference.mean)], [name], color=colour, size=10)
+    return plot
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 34 else f"{name[:33]}…"
+
+
+def _trunk(comparison: Comparison) -> Any:
+    """Draw, for the rate and seed at which most is shared, what each run shares in grey and what is its own."""
+    groups: dict[tuple[float, int], list[Run]] = {}
+    for run in comparison.runs:
+        groups.setdefault((run.trial.base_lr, run.trial.seed), []).append(run)
+    most = max(groups, key=lambda key: sum(run.shared for run in groups[key]), default=None)
+    if most is None or not any(run.shared for run in groups[most]):
+        return None
+    runs = sorted(groups[most], key=lambda run: run.shared)[:40]
+    names = [f"{_short(run.trial.strategy)}{_length(run, comparison)}" for run in runs]
+    plot = blank(("step", ""), y_range=list(reversed(names)), x_range=(0, comparison.plan.steps))
+    plot.height = 110 + 22 * len(runs)
+    data = {
+        "name": names,
+        "shared": [run.shared for run in runs],
+        "end": [run.steps for run in runs],
+        "trunk": [run.grew_from or "its own" for run in runs],
+    }
+    source = ColumnDataSource(data)
+    grey = plot.hbar("name", left=0, right="shared", height=0.5, color=GREY, alpha=0.4, source=source)
+    own = plot.hbar("name", left="shared", right="end", height=0.5, color=COLOURS[1], source=source)
+    tips = [("", "@name"), ("shared updates", "@shared"), ("with", "@trunk")]
+    plot.add_tools(HoverTool(renderers=[grey, own], tooltips=tips))
+    return plot
+
+
+def _length(run: Run, comparison: Comparison) -> str:
+    return "" if run.trial.steps == comparison.plan.steps else f", {run.trial.steps} steps"
+
+
 def _basin(comparison: Comparison) -> Any:
     """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
-    values = [run.metrics[comparison.metric] for run in comparison.runs if not run.diverged]
+    metric, seeds = comparison.metric, (*comparison.question.choice_seeds, *comparison.question.seeds)
+    whole = [run for run in comparison.runs if run.trial.steps == comparison.plan.steps]
+    values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
     log = bool(values) and min(values) > 0
-    labels = ("initial rate", f"validation {comparison.metric} at the end")
-    plot = blank(labels, x_axis_type="log", y_axis_type="log" if log else "linear")
+    plot = blank(
+        ("initial rate", f"validation {metric} at the end"), x_axis_type="log", y_axis_type="log" if log else "linear"
+    )
     top = max(values, default=1.0)
     drawn = []
     for row in reversed(comparison.rows):
         colour, dash = looks(comparison)[row.strategy]
         means, dots, crosses = [], [], []
-        for rate in comparison.rates:
-            runs = comparison.runs_of(row.strategy, rate)
-            sound = [run.metrics[comparison.metric] for run in runs if not run.diverged]
+        for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
+            chosen_by = comparison.runs_of(row.chosen, rate, comparison.question.choice_seeds)
+            sound = [run.metrics[metric] for run in comparison.runs_of(row.chosen, rate, seeds) if run.metrics]
             dots += [(rate, value) for value in sound]
-            if len(sound) == len(runs):
-                means.append((rate, statistics.fmean(sound)))
-            else:
+            if chosen_by and all(run.metrics for run in chosen_by):
+                means.append((rate, statistics.fmean(run.metrics[metric] for run in chosen_by)))
+            if any(not run.metrics for run in chosen_by):
                 crosses.append((rate, top * 1.3 if log else top))
         for points, marker, size in ((dots, "circle", 3), (means, "circle", 7), (crosses, "x", 10)):
             if points:
@@ -144,9 +210,10 @@ def _basin(comparison: Comparison) -> Any:
                 drawn += [mark] if points is not dots else []
         if means:
             plot.line("x", "y", source=_source(row.strategy, means), color=colour, line_dash=dash, line_width=2)
-    tooltips = [("", "@name"), ("initial rate", "@x{0.0000}"), (comparison.metric, "@y{0.0000}")]
+    tooltips = [("", "@name"), ("initial rate", "@x{0.0000}"), (metric, "@y{0.0000}")]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tooltips))
-    if values and math.isfinite(top):
-        plot.xaxis.ticker = list(comparison.rates)
-        plot.xaxis.major_label_overrides = {rate: f"{rate:g}" for rate in comparison.rates}
+    rates = sorted({run.trial.base_lr for run in whole})
+    if len(rates) <= 12:
+        plot.xaxis.ticker = rates
+        plot.xaxis.major_label_overrides = {rate: f"{rate:g}" for rate in rates}
     return plot

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +21,16 @@ from ratesmith.report.charts import charts, looks
 def write_report(comparison: Comparison, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
     """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
     drawn = charts(comparison)
-    known = {"comparison": comparison, "looks": looks(comparison)}
+    relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
+    margin = comparison.question.margin
+    known = {
+        "comparison": comparison,
+        "looks": looks(comparison),
+        "shown": lambda difference, value: difference.shown(value),
+        "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
+        "tries": sorted({k for row in comparison.rows for k in row.expected}),
+        "infinity": math.inf,
+    }
     return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **known)
 
 
@@ -45,4 +56,4 @@ def _versions() -> str:
             parts.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join([*parts, f"{platform.system()} {platform.machine()}"])
+    return ", ".join([*parts, f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"])

@@ -1,0 +1,119 @@
+"""How far a comparison is: the plan before it, a live table with the time left, plain lines without a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ratesmith.cli.common import Bar
+
+
+class _Live(Progress):
+    """A bar under the table of what is best so far."""
+
+    bests: tuple[tuple[str, float, float], ...] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Give the table, then the bar."""
+        if self.bests:
+            table = Table("best so far, on the seeds of the choice", "initial rate", "mean", box=None, pad_edge=False)
+            for name, rate, value in self.bests[:12]:
+                table.add_row(name, f"{rate:g}", f"{value:.4g}")
+            yield table
+        yield self.make_tasks_table(self.tasks)
+
+
+class ShownProgress(Bar):
+    """The live table with the time left; plain lines where stderr is no terminal; nothing where quiet."""
+
+    def __init__(self, folder: Path, quiet: bool, ask: bool) -> None:
+        """Make the bar; nothing is shown before the `with`. `ask` waits for a yes to the plan."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("runs, time left"),
+            TimeRemainingColumn(compact=True),
+        )
+        super().__init__(*columns)
+        self.live = self.bar = _Live(*columns, console=self.console)
+        self.folder, self.quiet, self.ask = folder, quiet, ask
+        self.shown = self.console.is_terminal and not quiet
+        self.row = self.bar.add_task("starting workers", total=None)
+        self.done = self.planned = 0
+        self._said = ""
+
+    def __enter__(self) -> ShownProgress:
+        """Show it."""
+        if self.shown:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave its last line standing."""
+        if self.shown:
+            self.bar.stop()
+
+    def show_plan(self, outline: Any) -> bool:
+        """Print the plan, and ask where a budget was given and somebody can answer."""
+        if self.quiet and not self.ask:
+            return True
+        if self.shown:
+            self.bar.stop()
+        table = Table(
+            "stage", "runs", "steps of each", "planned", "to run", title="Plan, in updates", title_justify="left"
+        )
+        for stage in outline.stages:
+            table.add_row(stage.name, *(f"{number:,}" for number in stage[1:]))
+        table.add_row("in all", "", "", f"{sum(stage.planned for stage in outline.stages):,}", f"{outline.to_run:,}")
+        self.console.print(table, highlight=False)
+        workers = f"{outline.workers} workers" if outline.workers > 1 else "one worker"
+        most = f"At the most {outline.to_run:,} steps, about {_time(outline.time)} with {workers}"
+        self.say(f"{most}; rates beyond the grid may follow.")
+        if outline.made_smaller:
+            self.say(f"Made smaller to fit the budget of {outline.budget}: {outline.made_smaller}.")
+        agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)
+        if self.shown:
+            self.bar.start()
+        return agreed
+
+    def say(self, line: str) -> None:
+        """Print a line on stderr."""
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def update(self, now: Any) -> None:
+        """Take in how far the comparison is."""
+        first, self.done = self.planned == 0, now.done
+        if self.quiet:
+            return
+        if first and now.resumed:
+            self.say(f"going on after {now.resumed} finished runs in {self.folder}")
+        if now.stage.endswith("beyond the grid") and now.planned > self.planned:
+            self.say(f"a best rate lies on the edge of the grid: {now.planned - self.planned} runs more")
+        self.planned = now.planned
+        if self.shown:
+            self.live.bests = now.bests
+            self.bar.update(self.row, description=now.stage, completed=now.done, total=now.planned)
+            return
+        best = "" if now.best is None else f"; best so far: {now.best[0]} at {now.best[1]:g} ({now.best[2]:.4g})"
+        said = f"{now.stage}, {10 * now.done // max(1, now.planned)}"
+        if said != self._said:
+            self._said = said
+            print(f"ratesmith: {now.stage}: {now.done} of {now.planned} runs{best}", file=sys.stderr, flush=True)
+
+    def kept(self) -> str:
+        """Say what a stopped comparison has kept."""
+        return f"{self.done} finished runs are kept in {self.folder}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

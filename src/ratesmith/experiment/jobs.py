@@ -1,0 +1,278 @@
+"""What is done in a worker: look at a task, arrange its trials, train a bundle, measure a trained state."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ratesmith._checks import whole
+from ratesmith.experiment.states import StateError, cannot_keep, digest_of, state_file, written_whole
+from ratesmith.experiment.train import Course, Part, measure, one_line
+from ratesmith.experiment.trial import Bundle, Parted, Plan, Trial
+from ratesmith.experiment.trunk import Arrangement, Rates, arrange
+from ratesmith.finder import FinderError, find
+from ratesmith.horizon import Horizon
+from ratesmith.notation import parse
+from ratesmith.task import (
+    Task,
+    TaskError,
+    Training,
+    callables,
+    fail_in_user_code,
+    is_beside,
+    load_task,
+    split_reference,
+)
+
+Source = str | Task
+"""A task, or `path/to/file.py:name`, which alone can be sent to another process."""
+TIMED_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What has to be known of a task before a comparison can be planned."""
+
+    base_lr: float
+    metrics: tuple[str, ...]
+    has_test: bool
+    plan: Plan
+    identity: dict[str, Any]
+    """What tells this task from another: its file's content, and what it measures around its first update."""
+    exact: bool
+    """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
+    seconds: float
+    """Of one update, about."""
+
+
+class Begun(NamedTuple):
+    """What a job needs beside its bundle, the same for all jobs of a study."""
+
+    source: Source
+    plan: Plan
+    folder: Path | None
+    """Where states are kept; None where no folder is shared, and they travel themselves."""
+    checkpoint_seconds: float
+
+
+def look(source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]) -> Facts:
+    """Give the facts of a task, having tried a start, an update, a saved state and the values of every strategy."""
+    with blaming(source):
+        loaded = load(source)
+        training = loaded.task.start(0)
+        metrics = measure(training)
+    epoch = Horizon(training.steps_per_epoch, training.steps_per_epoch)
+    if isinstance(steps, str) and not steps.strip().endswith("ep"):
+        raise ValueError(f"compare: steps must be a number of steps or epochs, got {steps!r}; write 500 or '10ep'")
+    horizon = Horizon(epoch.resolve(steps), training.steps_per_epoch)
+    every = whole("compare", "evaluate_every", horizon.resolve(evaluate_every), least=1)
+    for strategy in strategies:
+        controller = parse(strategy).build(horizon, loaded.functions)
+        controller.value(controller.observe(controller.init(), 0, metrics), 0)
+    base_lr = training.base_lr
+    with blaming(source):
+        first = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
+        exact = _goes_on(loaded.task, training)
+        began = time.perf_counter()
+        for _ in range(TIMED_STEPS):
+            training.step(base_lr)
+    return Facts(
+        base_lr=base_lr,
+        metrics=tuple(metrics),
+        has_test=loaded.task.has_test,
+        plan=Plan(horizon.steps, every, training.steps_per_epoch),
+        identity={"task": _name(source), "the task's files": loaded.files, "losses at the first step": first},
+        exact=exact,
+        seconds=(time.perf_counter() - began) / TIMED_STEPS,
+    )
+
+
+def _goes_on(task: Task, training: Training) -> bool:
+    """Tell whether a training goes on from its saved state as it does by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        task.save(training.state_dict(), path)
+        own = [training.step(training.base_lr) for _ in range(2)] + [measure(training)["loss"]]
+        other = task.start(0)
+        try:
+            other.load_state_dict(task.load(path))
+            again = [other.step(training.base_lr) for _ in range(2)] + [measure(other)["loss"]]
+        except Exception:
+            return False
+    return own == again or repr(own) == repr(again)  # NaN is not equal to itself
+
+
+def centre(source: Source) -> tuple[float | None, int]:
+    """Give the rate that a sweep of one seed finds, None where it finds none, and the updates that it took."""
+    with blaming(source):
+        task = load(source).task
+        try:
+            found = find(task, seeds=[0])
+        except FinderError:
+            return None, 0
+    return found.suggestion, found.updates
+
+
+def lay_out(begun: Begun, trials: tuple[Trial, ...], share: bool) -> Arrangement:
+    """Arrange trials in bundles that begin together, or each alone; raise ValueError for a rule that goes wrong."""
+    with blaming(begun.source):
+        loaded = load(begun.source)
+        rates = _rates(loaded, loaded.task.start(0).steps_per_epoch)
+    if share:
+        return arrange(trials, rates)
+    for trial in trials:
+        rates.of(trial)
+    total = sum(trial.steps for trial in trials)
+    return Arrangement(tuple(Bundle((trial,)) for trial in trials), total, total)
+
+
+def run_bundle(begun: Begun, bundle: Bundle, finals: bool = False) -> Iterator[Part]:
+    """Train a bundle: gives runs as they end, bundles where trials part, and now and then itself as it has become.
+
+    `finals` keeps the trained state of each run in the folder.
+    """
+
+    def keep(training: Training, name: str) -> tuple[str | bytes, str]:
+        return keep_state(loaded.task, training, begun.folder, name)
+
+    with blaming(begun.source):
+        loaded = load(begun.source)
+        training = loaded.task.start(bundle.trials[0].seed)
+    if bundle.step:
+        try:
+            training.load_state_dict(read_state(loaded.task, bundle))
+        except (StateError, OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError):
+            # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
+            yield Parted(bundle.again())
+            return
+    course = Course(bundle, training, _rates(loaded, training.steps_per_epoch), begun.plan, keep, finals)
+    try:
+        yield from course.train(begun.checkpoint_seconds)
+    except StateError:
+        raise
+    except (Exception, SystemExit) as error:
+        yield from course.fail(_told(begun.source, error))
+
+
+def _told(source: Source, error: BaseException) -> str:
+    try:
+        with blaming(source):
+            raise error
+    except TaskError as told:
+        return str(told)
+    except BaseException:
+        return f"{type(error).__name__}: {one_line(error) or 'no message'}"
+
+
+def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
+    """Save a training's state; give its path, or its content where there is no folder, and its digest."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / "state"
+            task.save(training.state_dict(), path)
+            content = path.read_bytes()
+        return content, hashlib.sha256(content).hexdigest()
+    path = state_file(folder, name)
+    try:
+        with written_whole(path) as part:
+            task.save(training.state_dict(), part)
+            digest = digest_of(part)
+    except Exception as error:
+        raise cannot_keep(folder.parent, error) from error
+    return str(path), digest
+
+
+def read_state(task: Task, bundle: Bundle) -> dict[str, Any]:
+    """Read the state that a bundle goes on from; raise StateError where it is not what was written."""
+    state = bundle.state or ""
+    if isinstance(state, str) and (not Path(state).is_file() or digest_of(Path(state)) != bundle.digest):
+        raise StateError(f"{state}: the state is gone or torn")
+    return _content(task, state)
+
+
+def _content(task: Task, state: str | bytes) -> dict[str, Any]:
+    if isinstance(state, str):
+        return task.load(Path(state))
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "state"
+        path.write_bytes(state)
+        return task.load(path)
+
+
+def run_test(begun: Begun, trial: Trial, state: str | bytes) -> dict[str, float]:
+    """Measure a trained state on the test set; train it again where the state is gone or cannot be read."""
+    with blaming(begun.source):
+        loaded = load(begun.source)
+        training = loaded.task.start(trial.seed)
+        try:
+            training.load_state_dict(_content(loaded.task, state))
+        except Exception:
+            training = loaded.task.start(trial.seed)
+            rates = _rates(loaded, training.steps_per_epoch)
+            course = Course(Bundle((trial,)), training, rates, begun.plan, lambda training, name: ("", ""))
+            for _ in course.train(float("inf")):
+                pass
+        return measure(training, "test")
+
+
+class Loaded(NamedTuple):
+    """A task as a worker has it."""
+
+    task: Task
+    functions: Mapping[str, Callable[[int], float]]
+    files: str
+    """A digest of the task's file and of the modules beside it that it imported."""
+    rates: dict[int, Rates]
+
+
+def load(source: Source) -> Loaded:
+    """Give the task that a source names, read once for the same content."""
+    if not isinstance(source, str):
+        return _load_object(source)
+    path, _ = split_reference(source)
+    return _load_file(source, path.read_bytes())
+
+
+def _rates(loaded: Loaded, steps_per_epoch: int) -> Rates:
+    return loaded.rates.setdefault(steps_per_epoch, Rates(steps_per_epoch, loaded.functions))
+
+
+@lru_cache(maxsize=1)
+def _load_file(reference: str, content: bytes) -> Loaded:
+    before = set(sys.modules)
+    task, module = load_task(reference)
+    path, _ = split_reference(reference)
+    new = (getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before)
+    digest = hashlib.sha256(content)
+    for file in sorted({Path(file).resolve() for file in new if file and is_beside(Path(file), path)}):
+        digest.update(file.read_bytes())
+    return Loaded(task, callables(module), digest.hexdigest()[:12], {})
+
+
+def _load_object(task: Task) -> Loaded:
+    return Loaded(task, {}, "", {})
+
+
+def _name(source: Source) -> str:
+    return split_reference(source)[1] if isinstance(source, str) else type(source).__qualname__
+
+
+@contextmanager
+def blaming(source: Source) -> Iterator[None]:
+    """Name the line of the task's file that an error came through; a task made in this process raises as it is."""
+    try:
+        yield
+    except (TaskError, StateError):
+        raise
+    except (Exception, SystemExit) as error:
+        if not isinstance(source, str):
+            raise
+        fail_in_user_code(source, split_reference(source)[0], error)

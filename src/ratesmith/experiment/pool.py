@@ -1,0 +1,244 @@
+"""Where jobs run: this process, or spawned local processes of which each may die, hang or be stopped on its own.
+
+Both are executors of `concurrent.futures`; a job that is a generator gives its parts to `on_part` as they come.
+`concurrent.futures.ProcessPoolExecutor` will not do: when one of its processes dies, all its jobs are lost.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, Protocol
+
+from ratesmith.experiment.states import StudyError
+from ratesmith.task import one_thread
+
+OnPart = Callable[[Any], None]
+_STARTING = threading.Lock()
+
+
+class Died(Exception):  # noqa: N818  # what happened to a process
+    """The job's process died; the message says how."""
+
+
+class TimedOut(Exception):  # noqa: N818
+    """The job's process was stopped at its time limit."""
+
+
+class Engine(Protocol):
+    """An executor whose jobs may give parts on the way."""
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:
+        """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the engine; what runs is stopped where `cancel_futures` is given."""
+
+
+MOST_DEATHS: Final = 2
+"""How often a job whose process died is tried again."""
+
+
+def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
+    """Give the result of a job without parts, tried again where its process dies; StudyError where it always does."""
+    for _ in range(MOST_DEATHS + 1):
+        try:
+            return engine.submit(job, *args).result()
+        except Died as error:
+            how = str(error)
+    raise StudyError(
+        f"{how}, {MOST_DEATHS + 1} times (a script that calls compare needs `if __name__ == '__main__':` around it); "
+        "finished runs are kept, and the same command goes on from there"
+    )
+
+
+class InProcess(Executor):
+    """Runs each job at once, in this process."""
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
+        """Run the job and give its result as a finished future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(_run(job, args, on_part or (lambda part: None)))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def _run(job: Callable[..., Any], args: tuple[Any, ...], on_part: OnPart) -> Any:
+    result = job(*args)
+    if not inspect.isgenerator(result):
+        return result
+    for part in result:
+        on_part(part)
+    return None
+
+
+class LocalPool(Executor):
+    """Spawned processes with one thread each, every one fed by a thread of its own here.
+
+    A process that dies or passes `limit` seconds with one job ends that job's future with Died or TimedOut, and is
+    replaced; the others do not notice. Spawned, never forked: threads and locks do not survive a fork. With one thread
+    each: two on a busy machine made the same training many times slower, and their number changes the numbers.
+    """
+
+    def __init__(self, workers: int, limit: float | None = None) -> None:
+        """Start the processes."""
+        self._limit = limit
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart] | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._slots = [_Slot() for _ in range(workers)]
+        for slot in self._slots:
+            slot.start()  # here, so that a script without a main guard fails in the child's main thread
+        self._threads = [threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in self._slots]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
+        """Queue a job. `on_part` is called in a thread of the pool."""
+        future: Future[Any] = Future()
+        self._jobs.put((future, (job, args), on_part or (lambda part: None)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End when all is done, or at once where futures are to be cancelled."""
+        self._stopped = self._stopped or cancel_futures
+        for _ in self._threads:
+            self._jobs.put(None)
+        if cancel_futures:
+            for slot in self._slots:
+                slot.kill()
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _serve(self, slot: _Slot) -> None:
+        while (given := self._jobs.get()) is not None:
+            future, job, on_part = given
+            if self._stopped or not future.set_running_or_notify_cancel():
+                continue
+            try:
+                if not slot.alive():
+                    slot.start()
+                future.set_result(slot.do(job, on_part, self._limit))
+            except BaseException as error:
+                future.set_exception(error)
+        slot.end()
+
+
+class _Slot:
+    """One worker process and the pipe to it."""
+
+    def __init__(self) -> None:
+        self.process: Any = None
+        self.pipe: Any = None
+
+    def start(self) -> None:
+        """Start a process in place of the one that was."""
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs,))  # no daemon: a task may have processes of its own
+        with _STARTING, one_thread(), _deaf_to_interrupts():  # the environment is the whole process's
+            self.process.start()
+        theirs.close()
+
+    def alive(self) -> bool:
+        return bool(self.process.is_alive())
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.is_alive():
+            self.process.kill()
+
+    def end(self) -> None:
+        self.kill()
+        self.process.join()
+        self.pipe.close()
+
+    def do(self, job: Any, on_part: OnPart, limit: float | None) -> Any:
+        """Have the process do a job; the clock is this process's own, since one that hangs has none."""
+        until = None if limit is None else time.monotonic() + limit
+        try:
+            self.pipe.send(job)
+            while True:
+                left = math.inf if until is None else until - time.monotonic()
+                if left <= 0:
+                    self.kill()
+                    self.process.join()
+                    raise TimedOut(f"stopped after {limit:g} seconds, the time limit of a trial")
+                if not wait([self.pipe], min(left, 1.0)):
+                    # A process of its own that outlived it may hold the pipe open, so that it never ends.
+                    if not self.alive() and not self.pipe.poll():
+                        raise EOFError
+                    continue
+                kind, content = self.pipe.recv()
+                if kind == "part":
+                    on_part(content)
+                elif kind == "done":
+                    return content
+                else:
+                    raise content
+        except (EOFError, ConnectionError):
+            self.process.join()
+            raise Died(_how(self.process.exitcode)) from None
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Hold back Ctrl-C while a process starts: it inherits that, since Ctrl-C is the driver's to handle."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _how(exitcode: int) -> str:
+    if exitcode >= 0:
+        return f"the worker process ended itself with status {exitcode}"
+    try:
+        name = signal.Signals(-exitcode).name
+    except ValueError:
+        name = f"signal {-exitcode}"
+    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return f"the worker process was ended by {name}{hint}"
+
+
+def _work(pipe: Connection) -> None:
+    """Do the jobs that come through the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A driver that was killed cannot stop its workers: they stop themselves.
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    while True:
+        try:
+            job, args = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            pipe.send(("done", _run(job, args, lambda part: pipe.send(("part", part)))))
+        except (BrokenPipeError, ConnectionError):
+            return
+        except Exception as error:
+            try:
+                pipe.send(("error", error))
+            except Exception:  # one that cannot be sent
+                pipe.send(("error", RuntimeError(f"{type(error).__name__}: {error}")))
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,146 @@
+"""What a comparison says: its verdict in sentences, its table, and the lines to paste."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from ratesmith.experiment.verdict import Difference
+from ratesmith.notation import CONTROLLERS
+
+if TYPE_CHECKING:
+    from ratesmith.experiment.comparison import Comparison, Row
+
+
+def verdict(comparison: Comparison) -> str:
+    """Give the outcome as a few sentences, the answer first."""
+    best, question = comparison.best, comparison.question
+    if best is None or all(run.diverged for run in comparison.runs):
+        return _no_winner(comparison)
+    seeds = f"{len(question.seeds)} fresh seeds" if len(question.seeds) > 1 else "one fresh seed"
+    said = [
+        f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
+        f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
+    ]
+    if _on_edge(comparison, best):
+        said.append("That rate lies on the edge of those tried: a better one may lie beyond it, give other rates.")
+    if len(question.seeds) == 1:
+        said.append("One seed cannot tell strategies apart: use --seeds 5 or more.")
+    elif len(comparison.rows) > 1:
+        said += _others(comparison)
+    return " ".join(said)
+
+
+def _no_winner(comparison: Comparison) -> str:
+    if all(run.diverged for run in comparison.runs):
+        return "Every run diverged: give lower rates, or look for NaN in the data and the model."
+    return (
+        f"No strategy has a rate at which every seed ended with a finite {comparison.metric}: give other rates, and "
+        "see the runs for what happened."
+    )
+
+
+def _to_baseline(comparison: Comparison, row: Row) -> str:
+    other = next((one for one in comparison.rows if one.strategy == comparison.question.baseline), None)
+    if row.difference is None or other is None or other.base_lr is None:
+        return ""
+    named = f"the baseline {other.chosen} at {other.base_lr:g}"
+    return f"; {amount(row.difference, comparison.metric)} than {named} ({row.difference.word})"
+
+
+def amount(difference: Difference, metric: str) -> str:
+    """Say a difference in words: `12 % [9.1 %, 15 %] lower`.
+
+    >>> amount(Difference(-0.1, -0.2, -0.05, None, None, 0.01, 0.99, "better", True, 5), "loss")
+    'loss 9.52 % [4.88 %, 18.1 %] lower'
+    """
+    sign = 1 if difference.mean >= 0 else -1
+    ends = (difference.mean, difference.low, difference.high)
+    shown = [
+        None if end is None else math.expm1(end) * 100 * sign if difference.relative else end * sign for end in ends
+    ]
+    unit = " %" if difference.relative else ""
+    mean, low, high = (None if value is None else f"{value:.3g}{unit}" for value in shown)
+    if sign < 0:
+        low, high = high, low
+    interval = "" if low is None else f" [{low}, {high}]"
+    return f"{metric} {mean}{interval} {'higher' if sign > 0 else 'lower'}"
+
+
+def _on_edge(comparison: Comparison, row: Row) -> bool:
+    tried = sorted({run.trial.base_lr for run in comparison.runs if run.trial.strategy == row.chosen})
+    return len(tried) > 1 and row.base_lr in (tried[0], tried[-1])
+
+
+def _others(comparison: Comparison) -> list[str]:
+    words: dict[str, list[str]] = {}
+    for row in comparison.rows[1:]:
+        if row.to_best is not None:
+            words.setdefault(row.to_best.word, []).append(row.strategy)
+    said = []
+    if "tie" in words:
+        margin = (
+            f"{100 * comparison.question.margin:g} %" if _relative(comparison) else f"{comparison.question.margin:g}"
+        )
+        said.append(f"A tie with it, within {margin}: {', '.join(words['tie'])}.")
+    if "not told apart" in words:
+        said.append(
+            f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(words['not told apart'])}."
+        )
+    if set(words) == {"worse"}:
+        said.append("Every other strategy is worse.")
+    return said
+
+
+def _relative(comparison: Comparison) -> bool:
+    return all(row.to_best is None or row.to_best.relative for row in comparison.rows)
+
+
+def paste(comparison: Comparison) -> str:
+    """Give the three lines that put the winner into a training script; nothing where there is none."""
+    best = comparison.best
+    if best is None:
+        return ""
+    plan = comparison.plan
+    names = sorted(set(re.findall(r'custom\("(\w+)"', best.chosen)))
+    functions = f", functions={{{', '.join(f'{name!r}: {name}' for name in names)}}}" if names else ""
+    listens = any(name in best.chosen for name in CONTROLLERS)
+    counting = ", count_updates=True" if listens else ""
+    after = (
+        '.step(metrics={"loss": validation_loss}) after every measurement' if listens else ".step() after every update"
+    )
+    return "\n".join(
+        [
+            "from ratesmith import Horizon",
+            "from ratesmith.torch import ScheduleLR",
+            f"scheduler = ScheduleLR(optimizer, {best.chosen!r}, horizon=Horizon({plan.steps}, {plan.steps_per_epoch})"
+            f"{functions}{counting})  # optimizer with lr={best.base_lr:g}; scheduler{after}",
+        ]
+    )
+
+
+def table(comparison: Comparison) -> list[dict[str, Any]]:
+    """Give the ranking as rows of plain values."""
+    rows = []
+    for place, row in enumerate(comparison.rows, 1):
+        against = row.difference
+        rows.append(
+            {
+                "rank": place,
+                "strategy": row.strategy,
+                "chosen": row.chosen,
+                "base_lr": row.base_lr,
+                **{name: value.mean for name, value in row.estimates.items()},
+                "difference": None if against is None else against.mean,
+                "low": None if against is None else against.low,
+                "high": None if against is None else against.high,
+                "p": None if against is None else against.p,
+                "against_baseline": "" if against is None else against.word,
+                "against_best": "" if row.to_best is None else row.to_best.word,
+                "diverged": row.diverged,
+                "runs": row.runs,
+                "steps": row.steps,
+            }
+        )
+    return rows

@@ -1,0 +1,49 @@
+"""Trained states as files: written whole or not at all, and noticed where they are not what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StudyError(Exception):
+    """A folder whose runs cannot be gone on with; the message is one line for the user."""
+
+
+class StateError(StudyError):
+    """A state that could not be written, or is not what was written."""
+
+
+def cannot_keep(folder: Path, error: Exception) -> StateError:
+    """Give the error for a result that could not be written."""
+    return StateError(
+        f"{folder}: a result could not be kept ({error}); make room, or make the folder writable: "
+        "finished runs are safe, and the same command goes on from there"
+    )
+
+
+def state_file(folder: Path, name: str) -> Path:
+    """Give the file for a state of this name."""
+    return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.state"
+
+
+def digest_of(path: Path) -> str:
+    """Give the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to that becomes `path` only when all is on disk."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

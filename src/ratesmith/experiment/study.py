@@ -1,0 +1,259 @@
+"""A study in progress: its bundles given to workers, what they tell kept, and those that died tried again."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ratesmith.experiment.comparison import Question, choice_means
+from ratesmith.experiment.jobs import Begun, lay_out, run_bundle
+from ratesmith.experiment.pool import MOST_DEATHS, Died, Engine, TimedOut, ask
+from ratesmith.experiment.states import StudyError
+from ratesmith.experiment.store import Store
+from ratesmith.experiment.train import Part
+from ratesmith.experiment.trial import FINAL, Bundle, Kept, Parted, Reached, Run, Trial
+from ratesmith.task import TaskError
+
+MOST_FAILURES: Final = 3
+"""After so many bundles that failed, with nothing done, the task is taken to be broken."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a comparison is."""
+
+    stage: str
+    done: int
+    planned: int
+    best: tuple[str, float, float] | None
+    """Strategy, rate and mean metric of the best so far."""
+    resumed: int
+    """Runs that an earlier call had finished."""
+    run: Run | None
+    """The run that has just ended."""
+    bests: tuple[tuple[str, float, float], ...] = ()
+    """The same for every strategy that has one, the best first."""
+
+
+@dataclass
+class _Job:
+    """A bundle at work."""
+
+    key: int
+    attempt: int
+    bundle: Bundle
+    finals: bool
+    deaths: int = 0
+
+
+@dataclass
+class Study:
+    """The trials of one comparison, trained as they are asked for."""
+
+    begun: Begun
+    question: Question
+    store: Store
+    engine: Engine
+    share: bool
+    at_once: int
+    on_progress: Callable[[Progress], None]
+    known: dict[Trial, Run] = field(init=False)
+    planned: dict[Trial, None] = field(default_factory=dict)
+    """All trials that have been asked for, in their order."""
+    stage: str = ""
+
+    def __post_init__(self) -> None:
+        """Read what an earlier call has left."""
+        self.known = {trial: run for trial, run in self.store.runs().items() if run.status in FINAL}
+        self._before = set(self.known)
+        self._events: queue.SimpleQueue[tuple[_Job, Any]] = queue.SimpleQueue()
+        self._thread = threading.get_ident()
+        self._left = self.store.bundles()
+        self._queue: list[_Job] = []
+        self._running: dict[int, _Job] = {}
+        self._failed = 0
+        self._room = shutil.disk_usage(self.store.folder).free // 2
+
+    @property
+    def runs(self) -> dict[Trial, Run]:
+        """The runs of what has been asked for, in its order, however they ended."""
+        return {trial: self.known[trial] for trial in self.planned if trial in self.known}
+
+    def train(self, stage: str, trials: Iterable[Trial], finals: bool = False) -> None:
+        """Have every trial trained that has no run yet, and keep each run as it ends."""
+        wanted = list(trials)
+        self.stage = stage
+        self.planned.update(dict.fromkeys(wanted))
+        todo = [trial for trial in wanted if trial not in self.known]
+        self._tell(None)
+        if todo:
+            self._fill_queue(todo, finals)
+            try:
+                self._work()
+            except KeyboardInterrupt:
+                self._cancel()
+                raise
+        self._tidy(finals)
+
+    def _fill_queue(self, todo: list[Trial], finals: bool) -> None:
+        """Take up bundles that an earlier call left, and arrange the other trials in new ones."""
+        missing = set(todo)
+        for key, left in list(self._left.items()):
+            mine = left.only(missing) if self.share or not left.step else Bundle(())
+            if mine.trials and len(mine.trials) == len(left.trials):
+                self._queue.append(_Job(key, self.store.next_attempt(key), mine, finals))
+                missing -= set(mine.trials)
+                del self._left[key]
+        rest = tuple(trial for trial in todo if trial in missing)
+        arranged = ask(self.engine, lay_out, self.begun, rest, self.share) if rest else None
+        bundles = arranged.bundles if arranged else ()
+        new = [_Job(key, 1, one, finals) for key, one in zip(self.store.add_bundles(bundles), bundles, strict=True)]
+        self._queue = [*reversed(new), *self._queue]  # taken from the end: what is begun is ended first
+
+    def _work(self) -> None:
+        while self._queue or self._running:
+            while self._queue and len(self._running) < self.at_once:
+                self._start(self._queue.pop())
+            job, told = self._events.get()
+            if isinstance(told, Future):
+                self._end(job, told)
+            else:
+                self._take(job, told)
+
+    def _start(self, job: _Job) -> None:
+        self._running[job.key] = job
+        attempt = job.attempt
+
+        def hear(part: Part) -> None:
+            if threading.get_ident() == self._thread:
+                self._take(job, part)
+            elif attempt == job.attempt:
+                self._events.put((job, part))
+
+        bundle = self._with_content(job.bundle)
+        future = self.engine.submit(run_bundle, self.begun, bundle, job.finals, on_part=hear)
+        future.add_done_callback(lambda future: self._events.put((job, future)))
+
+    def _with_content(self, bundle: Bundle) -> Bundle:
+        """Put the state itself into a bundle that goes where its file is not."""
+        if self.begun.folder is not None or bundle.state is None:
+            return bundle
+        try:
+            content = Path(str(bundle.state)).read_bytes()
+        except OSError:
+            return bundle.again()
+        return Bundle(bundle.trials, bundle.step, bundle.records, content, bundle.digest, bundle.grew_from)
+
+    def _on_disk(self, bundle: Bundle) -> Bundle:
+        if not isinstance(bundle.state, bytes):
+            return bundle
+        path = self.store.write_state(f"{bundle.digest}", bundle.state)
+        return Bundle(bundle.trials, bundle.step, bundle.records, path, bundle.digest, bundle.grew_from)
+
+    def _take(self, job: _Job, part: Part) -> None:
+        """Keep what a job tells, in one transaction, before anything is built on it."""
+        if isinstance(part, Kept):
+            if isinstance(part.state, bytes):
+                self.store.write_state(repr(tuple(part.trial)), part.state)
+            return
+        run, parted, gone = None, None, set[Trial]()
+        if isinstance(part, Run):
+            run, gone = part, {part.trial}
+        elif isinstance(part, Parted):
+            parted = self._on_disk(part.bundle)
+            gone = set(parted.trials)
+            if parted.step and self.store.states_size() > self._room:
+                parted = parted.again()  # there is no room for one more state: its beginning is trained again
+        left = self._on_disk(part.bundle) if isinstance(part, Reached) else job.bundle
+        left = left.only(set(left.trials) - gone)
+        key = self.store.take(job.key, job.attempt, run, left if left.trials else None, parted)
+        job.bundle = left
+        if parted is not None:
+            self._queue.append(_Job(key, 1, parted, job.finals))
+        if run is not None:
+            self._note(run)
+
+    def _note(self, run: Run) -> None:
+        self.known[run.trial] = run
+        self._tell(run)
+
+    def _end(self, job: _Job, future: Future[Any]) -> None:
+        """See how a job ended: what it has not told is tried again, or ends as what happened to it."""
+        del self._running[job.key]
+        error = future.exception()
+        if isinstance(error, Died) and job.deaths < MOST_DEATHS:
+            job.attempt = self.store.next_attempt(job.key)
+            job.deaths += 1
+            self._queue.append(job)
+        elif isinstance(error, Died):
+            self._give_up(job, "killed", f"{error}; tried {MOST_DEATHS + 1} times")
+        elif isinstance(error, TimedOut):
+            self._give_up(job, "timeout", str(error))
+        elif isinstance(error, TaskError):
+            self._give_up(job, "failed", str(error))
+        elif error is not None:
+            raise error
+        elif job.bundle.trials:
+            raise StudyError(f"{self.store.folder}: a worker ended without saying what became of {job.bundle.trials}")
+        self._stop_if_broken(job)
+
+    def _give_up(self, job: _Job, status: str, message: str) -> None:
+        for trial in job.bundle.trials:
+            self._take(job, Run(trial, status, job.bundle.step, 0.0, message=message))
+
+    def _stop_if_broken(self, job: _Job) -> None:
+        """Raise where nothing but failures comes back: a broken task is mended before more time goes into it."""
+        failed = [run for run in self.runs.values() if run.status == "failed"]
+        over = not self._queue and not self._running
+        if failed and len(failed) == len(self.runs) and (over or len(failed) >= MOST_FAILURES):
+            raise TaskError(f"{failed[0].message} ({len(failed)} runs, every one so far)")
+
+    def _cancel(self) -> None:
+        """Note the trials in work as cancelled; their bundles stay, to be taken up by the next call."""
+        for job in self._running.values():
+            for trial in job.bundle.trials:
+                if trial not in self.known:
+                    self.store.put(Run(trial, "cancelled", job.bundle.step, 0.0, message="stopped by Ctrl-C"))
+
+    def _tidy(self, finals: bool) -> None:
+        """Delete states that no trial needs."""
+        waiting = (*(job.bundle for job in self._queue), *self._left.values())
+        needed = {Path(str(bundle.state)) for bundle in waiting if bundle.state is not None}
+        if finals:
+            needed |= {self.store.state_path(trial) for trial in self.planned}
+        self.store.keep_states(needed)
+
+    def _tell(self, run: Run | None) -> None:
+        pairs = list(dict.fromkeys(trial[:2] for trial in self.planned))
+        means = choice_means(self.known, pairs, self.question, self.begun.plan.steps)
+        found = []
+        for family, variants in self.question.families.items():
+            own = [pair for pair in means if pair[0] in variants]
+            if own:
+                best = min(own, key=lambda pair: (self.question.cost(means[pair]), pair[1]))
+                found.append((family, best[1], means[best]))
+        found.sort(key=lambda one: self.question.cost(one[2]))
+        self.on_progress(
+            Progress(
+                stage=self.stage,
+                done=sum(trial in self.known for trial in self.planned),
+                planned=len(self.planned),
+                best=found[0] if found else None,
+                resumed=len(self._before & set(self.planned)),
+                run=run,
+                bests=tuple(found),
+            )
+        )
+
+
+def cores() -> int:
+    """Give how many cores this process may use."""
+    usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1

@@ -1,0 +1,201 @@
+"""The statistics of a verdict: paired differences, their intervals, and what may be said of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE: Final = 0.95
+RESAMPLES: Final = 9999
+NEARLY: Final = 0.05
+"""Rates whose loss is within this share of the best are called nearly as good."""
+
+
+class Estimate(NamedTuple):
+    """A mean over seeds with its 95 % interval; `low` and `high` are None for a single seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        """Give it as `mean [low, high]`."""
+        if self.low is None or self.high is None:
+            return f"{self.mean:.4g}"
+        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+class Difference(NamedTuple):
+    """How a strategy differs from another, paired by seed.
+
+    Of the logarithms where `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
+    otherwise. Intervals are None for a single pair.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    """The 95 % interval by Student's t."""
+    boot_low: float | None
+    boot_high: float | None
+    """The same by the bootstrap: the middle 95 % of the means of 9,999 resamples."""
+    p: float
+    """Two-sided, by the paired t test; after Holm's correction where several were asked at once."""
+    better: float
+    """The probability that its mean is the better one."""
+    word: str
+    """"better", "worse", "tie" (the interval lies within the margin) or "not told apart"."""
+    relative: bool
+    pairs: int
+
+    def __str__(self) -> str:
+        """Give it as `-3.1 % [-4.0 %, -2.2 %]`, or in the metric's own unit."""
+        if self.low is None or self.high is None:
+            return self.shown(self.mean)
+        return f"{self.shown(self.mean)} [{self.shown(self.low)}, {self.shown(self.high)}]"
+
+    def shown(self, value: float) -> str:
+        """Give a difference as it is printed."""
+        return f"{100 * math.expm1(min(value, 700.0)):+.3g} %" if self.relative else f"{value:+.3g}"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Give the mean with its 95 % interval by Student's t.
+
+    >>> print(estimate([1.0, 2.0, 3.0]))
+    2 [-0.4841, 4.484]
+    """
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Estimate(mean, None, None)
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values)
+    return Estimate(mean, float(mean - half), float(mean + half))
+
+
+def logarithmic(values: Sequence[float], mode: str) -> bool:
+    """Tell whether differences are to be taken of the logarithms: those of a loss that is above 0 throughout."""
+    return mode == "min" and all(value > 0 for value in values)
+
+
+def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: float) -> Difference:
+    """Compare two strategies over the same seeds, in the same order.
+
+    >>> paired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).word
+    'better'
+    """
+    relative = logarithmic([*values, *others], mode)
+    pairs = zip(values, others, strict=True)
+    found = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
+    mean = statistics.fmean(found)
+    if len(found) < 2:
+        return Difference(mean, None, None, None, None, 1.0, 0.5, "not told apart", relative, len(found))
+    low, high, p, lower = _student(found, mean)
+    boot_low, boot_high = _bootstrap(found)
+    better = lower if mode == "min" else 1.0 - lower
+    difference = Difference(mean, low, high, boot_low, boot_high, p, better, "", relative, len(found))
+    return difference._replace(word=word(difference, mode, margin))
+
+
+def word(difference: Difference, mode: str, margin: float) -> str:
+    """Say what may be said: the interval decides, and the corrected p value must agree."""
+    low, high = difference.low, difference.high
+    if low is None or high is None:
+        return "not told apart"
+    if -margin <= low and high <= margin:
+        return "tie"
+    if low <= 0.0 <= high or difference.p > 1 - CONFIDENCE:
+        return "not told apart"
+    return "better" if (high < 0.0) == (mode == "min") else "worse"
+
+
+def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, float]:
+    """Give the interval of the mean, the p value, and the probability that it lies below 0."""
+    error = float(stats.sem(found))
+    if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
+        return mean, mean, 1.0 if mean == 0.0 else 0.0, 0.5 if mean == 0.0 else float(mean < 0.0)
+    freedom = len(found) - 1
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * error
+    lower = float(stats.t.cdf(-mean / error, freedom))
+    return mean - half, mean + half, 2 * min(lower, 1 - lower), lower
+
+
+def _bootstrap(found: Sequence[float]) -> tuple[float, float]:
+    rng = np.random.default_rng(0)  # the same figures each time
+    options = {"n_resamples": RESAMPLES, "confidence_level": CONFIDENCE, "method": "percentile"}
+    low, high = stats.bootstrap((found,), np.mean, rng=rng, **options).confidence_interval
+    return float(low), float(high)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Give p values corrected for their number: the smallest times n, the next times n - 1, never falling, at most 1.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(values)), key=values.__getitem__)
+    found, highest = [0.0] * len(values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[place]))
+        found[place] = highest
+    return found
+
+
+def corrected(found: Mapping[str, Difference], mode: str, margin: float) -> dict[str, Difference]:
+    """Give differences with Holm's p values, and the words that those leave."""
+    values = holm([difference.p for difference in found.values()])
+    pairs = zip(found.items(), values, strict=True)
+    changed = {name: difference._replace(p=p) for (name, difference), p in pairs}
+    return {name: difference._replace(word=word(difference, mode, margin)) for name, difference in changed.items()}
+
+
+def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
+    """Give the mean best of `tries` of these values drawn at random, each at most once.
+
+    E = sum over i of x_(i) C(n - i, tries - 1) / C(n, tries), with x_(1) the best of n.
+    Source: Dodge et al., "Show your work", 2019.
+
+    >>> expected_best([1.0, 2.0, 3.0], 1, "min"), expected_best([1.0, 2.0, 3.0], 3, "min")
+    (2.0, 1.0)
+    """
+    ranked = sorted(values, reverse=mode == "max")
+    ways = math.comb(len(ranked), tries)
+    chosen = (math.comb(len(ranked) - place, tries - 1) for place in range(1, len(ranked) + 1))
+    return math.fsum(value * way / ways for value, way in zip(ranked, chosen, strict=True))
+
+
+def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, float] | None:
+    """Give the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
+
+    For a metric that is better large, or a loss that is not above 0, within 5 % of the spread of the means. None where
+    only one rate is known.
+
+    >>> low, high = nearly_as_good({0.01: 2.0, 0.1: 1.0, 1.0: 1.05}, "min")
+    >>> round(low, 3), high
+    (0.085, 1.0)
+    """
+    if len(means) < 2:
+        return None
+    rates = sorted(means)
+    relative = logarithmic(list(means.values()), mode)
+    costs = [math.log(means[rate]) if relative else means[rate] * (1 if mode == "min" else -1) for rate in rates]
+    limit = min(costs) + (math.log1p(NEARLY) if relative else NEARLY * (max(costs) - min(costs)))
+    best = costs.index(min(costs))
+    return _crossing(rates, costs, limit, best, -1), _crossing(rates, costs, limit, best, 1)
+
+
+def _crossing(rates: Sequence[float], costs: Sequence[float], limit: float, place: int, way: int) -> float:
+    """Walk from the best rate until the cost passes the limit."""
+    while 0 <= place + way < len(rates):
+        here, there = costs[place], costs[place + way]
+        if there > limit * (1 + 1e-12) and there > here:
+            share = (limit - here) / (there - here)
+            return float(rates[place] * (rates[place + way] / rates[place]) ** share)
+        place += way
+    return rates[place]

@@ -1,0 +1,178 @@
+"""What is tried: listed options, rates, shorter rounds, and the plan that fits a budget."""
+
+import math
+
+import pytest
+from numpy_task import LogisticTask
+
+from ratesmith.experiment import ComparisonError, Run, Trial, compare
+from ratesmith.experiment.comparison import Question
+from ratesmith.experiment.grid import MOST_VARIANTS, default_rates, extension, variants, wanted_rates
+from ratesmith.experiment.outline import Budget, read_budget
+from ratesmith.experiment.rounds import survivors
+from ratesmith.notation import parse
+
+
+def test_listed_options_are_a_small_grid():
+    assert variants('wsd(warmup=["0%", "5%"], decay=["10%", "20%"])') == (
+        'wsd(warmup="0%", decay="10%")',
+        'wsd(warmup="0%", decay="20%")',
+        'wsd(warmup="5%", decay="10%")',
+        'wsd(warmup="5%", decay="20%")',
+    )
+    assert variants("cosine()") == ("cosine()",)
+    assert variants('step(["10%", "30%"], gamma=[0.1, 0.5])')[1] == 'step("10%", gamma=0.5)'
+    assert variants("plateau(patience=[1, 2, 1])") == ("plateau(patience=1)", "plateau(patience=2)")
+    assert variants('warmup(["1%", "5%"]) >> (cosine(final=[0, 0.1]) * plateau())')[3] == (
+        'warmup("5%") >> cosine(final=0.1) * plateau()'
+    )
+
+
+def test_an_option_that_is_a_list_is_listed_as_lists():
+    text = 'multistep(milestones=[["50%"], ["25%", "75%"]])'
+    assert variants(text) == ('multistep(milestones=["50%"])', 'multistep(milestones=["25%", "75%"])')
+    assert variants('multistep(["50%", "75%"])') == ('multistep(["50%", "75%"])',)
+    for each in variants(text):
+        assert parse(each).build(100)
+
+
+def test_too_many_variants_and_none_are_refused():
+    many = ", ".join(map(str, range(20)))
+    with pytest.raises(ValueError, match=f"a strategy may have at most {MOST_VARIANTS} variants"):
+        variants(f"wsd(decay=[{many}], warmup=[{many}])")
+    with pytest.raises(ValueError, match="an option must be listed with at least one value"):
+        variants("wsd(decay=[])")
+
+
+def test_each_strategy_is_judged_by_its_best_variant(tmp_path):
+    listed = 'wsd(decay=["10%", "90%"])'
+    found = compare(LogisticTask(), [listed], folder=tmp_path, steps=60, rates=[0.3, 1.0], seeds=2)
+    row = next(row for row in found.rows if row.strategy == listed)
+    assert row.chosen in variants(listed)
+    assert row.trials >= 4
+    fresh = {run.trial.strategy for run in found.runs if run.trial.seed >= 1000}
+    assert fresh == {"constant()", row.chosen}
+
+
+def test_the_grid_and_its_extensions():
+    assert default_rates(0.1) == (0.01, 0.0316, 0.1, 0.316, 1.0)
+    assert default_rates(0.1, 3) == (0.0316, 0.1, 0.316)
+    given = [0.01, 0.1, 1.0]
+    assert extension(given, 0.1, given) == []
+    assert extension(given, 0.01, given) == [0.001]
+    assert extension(given, None, given) == [0.001]
+    assert extension([1e-5, 1e-4, 1e-3, *given], 1e-5, given) == []
+    assert extension([0.1], 0.1, [0.1]) == []
+    assert wanted_rates([0.01, 0.1, 1.0, 10.0], [0.1, 1.0], 1.0, [0.01, 0.1, 1.0, 10.0]) == [10.0]
+    assert wanted_rates([0.01, 0.1, 1.0], [0.1, 1.0], 0.1, given) == [0.01]
+    assert wanted_rates(given, given, 1.0, given) == [10.0]
+
+
+def runs_of(losses, steps=50):
+    """Make runs from a loss for each (strategy, rate): two seeds, with a little paired noise."""
+    found = {}
+    for (name, rate), loss in losses.items():
+        for seed, noise in ((0, 0.9), (1, 1.1)):
+            status = "done" if loss is not None else "diverged"
+            metrics = {"loss": loss * noise * (1 + 0.001 * seed)} if loss is not None else {}
+            trial = Trial(name, rate, seed, steps)
+            found[trial] = Run(trial, status, steps, 0.0, metrics=metrics)
+    return found
+
+
+def asked(*names):
+    return Question({name: (name,) for name in names}, names[0], "loss", "min", 0.01, (0, 1), (1000,))
+
+
+def test_after_a_shorter_round_the_best_rate_stays_with_its_neighbours():
+    rates = [0.001, 0.01, 0.1, 1.0, 10.0]
+    losses = dict(zip([("a", rate) for rate in rates], [5.0, 3.0, 1.0, 2.0, None], strict=True))
+    stay, cuts = survivors(runs_of(losses), {"a": rates}, asked("a"), 50, {"a"})
+    assert stay == {"a": [0.01, 0.1, 1.0]}
+    assert {cut.base_lr: cut.why for cut in cuts} == {
+        0.001: "clearly worse, by 1.61, than at 0.1",
+        10.0: "a run diverged or failed",
+    }
+
+
+def test_a_clearly_worse_strategy_leaves_and_the_baseline_never_does():
+    rates = [0.1, 1.0]
+    losses = {
+        (name, rate): level * rate**0.01
+        for name, level in (("base", 9.0), ("good", 1.0), ("bad", 2.0), ("near", 1.05))
+        for rate in rates
+    }
+    tried = dict.fromkeys(("base", "good", "bad", "near"), rates)
+    stay, cuts = survivors(runs_of(losses), tried, asked(*tried), 50, {"base"})
+    assert set(stay) == {"base", "good", "near"}
+    assert {cut.strategy for cut in cuts} == {"bad"}
+    assert "than good" in cuts[0].why
+
+
+def test_one_seed_cuts_nothing_and_noise_cuts_nothing():
+    rates = [0.01, 0.1, 1.0, 10.0]
+    losses = dict(zip([("a", rate) for rate in rates], [5.0, 3.0, 1.0, 2.0], strict=True))
+    one = Question({"a": ("a",)}, "a", "loss", "min", 0.01, (0,), (1000,))
+    assert survivors(runs_of(losses), {"a": rates}, one, 50, set()) == ({"a": rates}, [])
+    noisy = runs_of(losses)
+    for place, rate in enumerate(rates):
+        trial = Trial("a", rate, 1, 50)
+        noisy[trial] = Run(trial, "done", 50, 0.0, metrics={"loss": (2.0, 5.0, 0.5, 9.0)[place]})
+    assert survivors(noisy, {"a": rates}, asked("a"), 50, set()) == ({"a": rates}, [])
+
+
+def test_a_round_trains_complete_shorter_runs_and_says_what_left(tmp_path):
+    rates = [0.0003, 0.003, 0.03, 0.3]
+    found = compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=120, rates=rates, seeds=2, rounds=[0.25])
+    short = [run for run in found.runs if run.trial.steps == 30]
+    assert {run.trial.base_lr for run in short} == set(rates)
+    assert all(run.done and run.steps == 30 for run in short)
+    ends = {run.trial.strategy: run.rates[-1][1] / run.trial.base_lr for run in short}
+    assert ends["cosine()"] < 0.01  # stretched to the short length, not cut off
+    assert {cut.steps for cut in found.cuts} == {30}
+    left = {(cut.strategy, cut.base_lr) for cut in found.cuts}
+    whole = {run.trial[:2] for run in found.runs if run.trial.steps == 120}
+    assert left
+    assert not left & whole
+
+
+@pytest.mark.parametrize(
+    ("given", "budget"),
+    [
+        (None, None),
+        (500, Budget(500, None)),
+        ("500", Budget(500, None)),
+        ("90s", Budget(None, 90.0)),
+        ("2h", Budget(None, 7200.0)),
+        ("1.5 min", Budget(None, 90.0)),
+    ],
+)
+def test_a_budget_is_steps_or_a_time(given, budget):
+    assert read_budget(given) == budget
+
+
+def test_the_plan_is_told_before_anything_is_run_and_may_be_refused(tmp_path):
+    told = []
+    options = {"folder": tmp_path, "steps": 60, "rates": [0.1, 0.3], "seeds": 2}
+    with pytest.raises(ComparisonError, match="nothing was run: the plan was not agreed to"):
+        compare(LogisticTask(), ["cosine()"], on_plan=lambda outline: told.append(outline), **options)
+    choice, verdict = told[0].stages
+    assert (choice.name, choice.runs, choice.planned, choice.to_run) == ("choice of rates", 8, 480, 480)
+    assert (verdict.name, verdict.runs, verdict.planned) == ("verdict", 4, 240)
+    found = compare(LogisticTask(), ["cosine()"], on_plan=lambda outline: True, **options)
+    assert found.costs.run <= told[0].to_run + 60 * 2 * 3 * 4  # and what lies beyond the grid
+
+
+def test_a_budget_makes_seeds_and_rates_fewer_or_is_refused_with_the_least(tmp_path):
+    told = []
+    options = {"folder": tmp_path, "steps": 60, "rates": [0.01, 0.03, 0.1, 0.3, 1.0]}
+    keep = {"on_plan": lambda outline: told.append(outline) or True}
+    found = compare(LogisticTask(), ["cosine()"], budget=1300, **keep, **options)
+    assert found.costs.run <= 1300
+    assert told[0].made_smaller == "5 rates, 1 choice seeds, 5 seeds for the verdict"
+    assert found.question.choice_seeds == (0,)
+    assert any(note.startswith("To fit the budget of 1,300 steps: 5 rates, 1 choice") for note in found.notes)
+    with pytest.raises(ComparisonError, match=r"a budget of 100 steps is too small, the least plan is 720 steps"):
+        compare(LogisticTask(), ["cosine()"], budget=100, **options)
+    assert Budget(None, 10.0).allowed(0.01, 2) == pytest.approx(2000)
+    assert math.isfinite(told[0].time)

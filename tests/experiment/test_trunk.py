@@ -1,0 +1,211 @@
+"""Shared beginnings: made once, bit for bit as if each trial had been trained alone."""
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy_task import LogisticTask
+from torch import nn
+
+from ratesmith.experiment import Plan, Run, Trial, compare, jobs
+from ratesmith.experiment.train import Course, measure
+from ratesmith.experiment.trial import Bundle, Parted, Reached
+from ratesmith.experiment.trunk import LEAST_SHARED, Rates, arrange, steps_of_tree
+from ratesmith.horizon import Horizon
+from ratesmith.notation import parse
+from ratesmith.torch import TorchTask
+
+NAMED = [
+    "constant()",
+    'step(every="30%")',
+    *(f'multistep(milestones=["{place}%"])' for place in (40, 60, 80)),
+    *(f'wsd(decay="{share}%")' for share in (10, 20, 40)),
+    *(f'constant("{start}%") >> linear()' for start in (50, 70, 90)),
+    "plateau(factor=0.3, patience=1)",
+]
+"""The set that the goal is stated for: at most 0.55 of the steps of training each alone."""
+
+
+def noisy_task():
+    """Dropout, batch normalisation, momentum and Adam's moments: all that a state has to hold."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(160, 6, generator=generator)
+    targets = (inputs[:, 0] * inputs[:, 1] > 0).long()
+    return TorchTask(
+        model=lambda: nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 2)),
+        optimizer=lambda model: torch.optim.AdamW(model.parameters(), lr=0.01),
+        loss=nn.functional.cross_entropy,
+        train=(inputs[:120], targets[:120]),
+        validation=(inputs[120:], targets[120:]),
+        batch_size=16,
+    )
+
+
+def outcome(run):
+    """Give all that training decides."""
+    return run.status, run.steps, run.metrics, run.curve, run.rates, run.acts, run.message
+
+
+def alone(task, trial, plan):
+    """Train one trial in the plainest loop, with none of the shared code."""
+    training = task.start(trial.seed)
+    horizon = Horizon(trial.steps, training.steps_per_epoch)
+    controller = parse(trial.strategy).build(horizon)
+    state, curve, losses = controller.init(), [(0, None, measure(training))], []
+    for step in range(trial.steps):
+        losses.append(training.step(trial.base_lr * controller.value(state, step)))
+        if (step + 1) % plan.every(trial.steps) == 0 or step + 1 == trial.steps:
+            metrics = measure(training)
+            curve.append((step + 1, math.fsum(losses) / len(losses), metrics))
+            losses = []
+            state = controller.observe(state, step + 1, metrics)
+    return tuple(curve)
+
+
+@pytest.mark.parametrize(("task", "rate"), [(LogisticTask(), 3.0), (noisy_task(), 0.05)], ids=["numpy", "torch"])
+def test_shared_training_is_that_of_each_alone_bit_for_bit(task, rate, tmp_path):
+    found = compare(task, NAMED, folder=tmp_path, steps=60, rates=[rate], seeds=2, evaluate_every=5)
+    assert len(found.runs) == 2 * len(NAMED)
+    for run in found.runs:
+        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.plan), run.trial
+    assert any(run.shared for run in found.runs)
+    plateau = next(run for run in found.runs if run.trial.strategy == NAMED[-1])
+    assert 0 < plateau.shared < 60
+    assert plateau.shared == plateau.acts[0][0]  # until its first cut it is the constant rate
+
+
+def test_the_named_set_takes_at_most_55_percent_of_the_steps(tmp_path):
+    found = compare(LogisticTask(), NAMED, folder=tmp_path, steps=300, rates=[1.0], seeds=2, evaluate_every=10)
+    costs = found.costs
+    assert costs.planned == 300 * len(found.runs) == 300 * 2 * len(NAMED)
+    assert costs.run + costs.shared == costs.planned
+    assert costs.run <= 0.55 * costs.planned
+
+
+def test_the_steps_that_are_counted_are_those_that_were_made(tmp_path):
+    made = []
+
+    class Counting(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            step = training.step
+            training.step = lambda lr: made.append(seed) or step(lr)
+            return training
+
+    strategies = [*NAMED, 'wsd(decay=["15%", "30%"])', "cosine()"]
+    found = compare(Counting(), strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rounds=[0.5])
+    looked = 8 + 4  # look: one update, two and two more to see that a state goes on, five that are timed
+    assert found.costs.run == len(made) - (looked - 2)
+
+
+def test_a_task_whose_state_does_not_go_on_exactly_shares_nothing_and_says_so(tmp_path):
+    class Forgets(LogisticTask):
+        def load(self, path):
+            return {**super().load(path), "steps": 0}
+
+    found = compare(Forgets(), NAMED, folder=tmp_path, steps=60, rates=[0.05], seeds=1)
+    assert found.costs.shared == 0
+    assert found.notes[0].startswith(
+        "The task's state, saved and loaded, does not go on bit for bit: nothing was shared"
+    )
+
+
+def test_runs_of_different_lengths_share_what_is_the_same(tmp_path):
+    """The horizons of wsd: one trunk, from which each length parts where its decay begins."""
+    task, plan = LogisticTask(), Plan(60, 10, 30)
+    rates = Rates(30, {})
+    trials = tuple(Trial('wsd(decay="20%")', 0.1, 0, steps) for steps in (30, 45, 60))
+    arranged = arrange(trials, rates)
+    assert len(arranged.bundles) == 1
+    runs, made = trained(task, arranged.bundles, rates, plan, tmp_path)
+    assert made == arranged.run < arranged.planned == 135
+    for trial in trials:
+        assert tuple(map(tuple, runs[trial].curve)) == alone(task, trial, plan)
+
+
+def trained(task, bundles, rates, plan, folder, checkpoint=math.inf):
+    """Train bundles to their end, and count the updates."""
+    runs, made, waiting = {}, 0, list(bundles)
+
+    def keep(training, name):
+        return jobs.keep_state(task, training, folder, name)
+
+    while waiting:
+        bundle = waiting.pop()
+        training = task.start(bundle.trials[0].seed)
+        if bundle.step:
+            training.load_state_dict(jobs.read_state(task, bundle))
+        course = Course(bundle, training, rates, plan, keep)
+        for part in course.train(checkpoint):
+            if isinstance(part, Run):
+                runs[part.trial] = part
+            elif isinstance(part, Parted):
+                waiting.append(part.bundle)
+        made += course.step - bundle.step
+    return runs, made
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_going_on_from_any_checkpoint_gives_the_same_runs(seed, tmp_path):
+    task, plan, rates = noisy_task(), Plan(40, 6, 7), Rates(7, {})
+    trials = tuple(Trial(name, 0.02, 3, 40) for name in NAMED)
+    bundles = arrange(trials, rates).bundles
+    whole, _ = trained(task, bundles, rates, plan, tmp_path)
+    noise, runs, waiting = random.Random(seed), {}, list(bundles)
+    while waiting:  # every job is dropped at random, and taken up from its last checkpoint
+        bundle = waiting.pop()
+        training = task.start(bundle.trials[0].seed)
+        if bundle.step:
+            training.load_state_dict(jobs.read_state(task, bundle))
+        left = set(bundle.trials)
+        course = Course(bundle, training, rates, plan, lambda t, name: jobs.keep_state(task, t, tmp_path, name))
+        for part in course.train(0.0):
+            if isinstance(part, Run):
+                runs[part.trial] = part
+                left.discard(part.trial)
+            elif isinstance(part, Parted):
+                waiting.append(part.bundle)
+                left -= set(part.bundle.trials)
+            elif isinstance(part, Reached):
+                bundle = part.bundle
+                if noise.random() < 0.1:
+                    waiting.append(bundle.only(left))
+                    break
+    assert {trial: outcome(run) for trial, run in runs.items()} == {t: outcome(run) for t, run in whole.items()}
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=6), min_size=1, max_size=7))
+def test_the_steps_of_a_tree_are_its_different_beginnings(tables):
+    beginnings = {tuple(table[:length]) for table in tables for length in range(1, len(table) + 1)}
+    assert steps_of_tree([np.array(table) for table in tables]) == len(beginnings)
+
+
+def test_a_short_beginning_is_not_shared_and_other_seeds_and_rates_are_apart():
+    rates = Rates(10, {})
+    warm = [Trial("warmup(40) >> constant()", rate, 0, 80) for rate in (0.1, 0.2)]  # the same rate, 0, at step 0 alone
+    assert len(arrange(warm, rates).bundles) == 2
+    both = [Trial(name, 0.1, seed, 80) for seed in (0, 1) for name in ("constant()", 'step(every="50%")')]
+    assert [len(bundle.trials) for bundle in arrange(both, rates).bundles] == [2, 2]
+    assert LEAST_SHARED == 8
+
+
+def test_equal_rates_under_other_names_are_one_training():
+    rates = Rates(10, {})
+    trials = [Trial("constant()", 0.1, 0, 50), Trial("0.5 * constant()", 0.2, 0, 50), Trial("constant(50)", 0.1, 0, 50)]
+    arranged = arrange(trials[:1] + trials[2:], rates)
+    assert (arranged.planned, arranged.run) == (100, 50)
+
+
+def test_a_bundle_gives_the_same_runs_in_any_order(tmp_path):
+    task, plan, rates = LogisticTask(), Plan(30, 10, 30), Rates(30, {})
+    trials = [Trial(name, 0.3, 0, 30) for name in NAMED[:5]]
+    found = []
+    for order in itertools.islice(itertools.permutations(trials), 0, 120, 17):
+        runs, made = trained(task, [Bundle(tuple(order))], rates, plan, tmp_path)
+        found.append(({trial: outcome(run) for trial, run in runs.items()}, made))
+    assert all(one == found[0] for one in found)

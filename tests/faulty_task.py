@@ -1,0 +1,77 @@
+"""The task of numpy_task.py, with faults: each happens at update 20 of the seeds that it is given."""
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy_task import LogisticTask, LogisticTraining
+
+SEEDS = (1, 1001)
+
+
+class FaultyTask(LogisticTask):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def start(self, seed):
+        training = Faulty(super().start(seed).splits, seed)
+        training.fault = self.fault
+        return training
+
+
+class Faulty(LogisticTraining):
+    def step(self, lr):
+        loss = super().step(lr)
+        if self.steps == 20 and self.seed in SEEDS:
+            loss = self.fault(loss)
+        return loss
+
+
+def raising():
+    def fault(loss):
+        raise KeyError("batch 20 is missing")
+
+    return FaultyTask(fault)
+
+
+def hanging():
+    return FaultyTask(lambda loss: time.sleep(600))
+
+
+def leaving():
+    return FaultyTask(lambda loss: os._exit(3))
+
+
+def leaving_twice():
+    """The first two processes that come here are gone; the third goes on."""
+
+    def fault(loss):
+        marks = Path(os.environ["RATESMITH_TEST_MARKS"])
+        found = len(list(marks.iterdir()))
+        if found < 2:
+            (marks / f"{found}").touch()
+            os._exit(3)
+        return loss
+
+    return FaultyTask(fault)
+
+
+def eating():
+    """Takes more memory than the process is given."""
+
+    def fault(loss):
+        resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        return loss + np.ones(2**30).sum()
+
+    return FaultyTask(fault)
+
+
+def not_a_number():
+    return FaultyTask(lambda loss: float("nan"))
+
+
+def sound():
+    return FaultyTask(lambda loss: loss)
