@@ -155,10 +155,90 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     ):
         assert words in out
     assert out.splitlines()[-1] == f"Report: {tmp_path / 'report.html'}"
+    assert "Plan, in updates" in err
     assert "runs; best so far: " in err
     results = json.loads((tmp_path / "results.json").read_text())
     assert [row["strategy"] for row in results["rows"]] in (["constant()", "cosine()"], ["cosine()", "constant()"])
     assert results["verdict"] in out
+    costs = results["costs"]
+    assert f"{costs['planned']:,} steps planned, {costs['shared']:,} of them shared with another run" in out
+
+
+QUICK = [f"{TASK}:task", "--strategy", "cosine()", "--steps", "20", "--seeds", "2", "--rates", "0.1", "--workers", "0"]
+
+
+def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
+    import torch
+
+    halving = ["--strategy", 'custom("halving", every="1ep")', "--rates", "0.1"]
+    assert run(["compare", *QUICK, *halving, "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    lines = out.partition("To use it:\n\n")[2].partition("\n\n")[0]
+    assert len(lines.splitlines()) == 3
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    known = {"optimizer": optimizer, "halving": lambda epoch: 0.5**epoch}
+    exec(lines, known)
+    for _ in range(20):
+        optimizer.step()
+        known["scheduler"].step()
+    assert 0.0 <= optimizer.param_groups[0]["lr"] <= 0.1
+
+
+def test_quietly_compare_prints_the_verdict_alone(tmp_path, capsys):
+    assert run(["compare", *QUICK, "--quiet", "--out", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("Best on the validation set: ")
+    assert "┃" not in out
+
+
+def test_a_budget_is_answered_with_a_plan_and_one_too_small_with_the_least(tmp_path, capsys):
+    assert run(["compare", *QUICK, "--budget", "100", "--out", str(tmp_path / "a")]) == 0
+    err = capsys.readouterr().err
+    assert "At the most 80 steps, about " in err
+    assert run(["compare", *QUICK, "--budget", "70", "--out", str(tmp_path / "b")]) == 2
+    assert "compare: a budget of 70 steps is too small, the least plan is 80 steps" in capsys.readouterr().err
+
+
+def test_runs_are_logged_for_tensorboard_and_mlflow(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    tracking = pytest.importorskip("mlflow.tracking")
+    where = (tmp_path / "mlruns").as_uri()
+    logs = ["--tensorboard", str(tmp_path / "board"), "--mlflow", where]
+    assert run(["compare", *QUICK, *logs, "--out", str(tmp_path / "study")]) == 0
+    folders = list((tmp_path / "board").iterdir())
+    assert len(folders) == 4
+    for folder in folders:
+        events = loader.EventAccumulator(str(folder))
+        events.Reload()
+        assert {"validation/loss", "validation/accuracy", "rate"} <= set(events.Tags()["scalars"])
+        assert len(events.Scalars("rate")) == 20
+    client = tracking.MlflowClient(where)
+    logged = client.search_runs([client.get_experiment_by_name("ratesmith compare").experiment_id])
+    assert {one.data.params["strategy"] for one in logged} == {"constant()", "cosine()"}
+    for one in logged:
+        assert one.data.metrics["validation.loss"] > 0
+
+
+def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, capsys):
+    folder = tmp_path / "runs" / "one"
+    assert run(["compare", *QUICK, "--out", str(folder)]) == 0
+    verdict = capsys.readouterr().out.partition("Best on")[2].splitlines()[0]
+    assert run(["study", "list", str(tmp_path)]) == 0
+    assert "4 done" in capsys.readouterr().out
+    assert run(["study", "verify", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder}: whole, 4 runs, 0 bundles waiting.\n"
+    assert run(["study", "export", str(folder), str(tmp_path / "all.csv")]) == 0
+    assert (tmp_path / "all.csv").read_text().startswith("strategy,base_lr,seed,steps,status")
+    assert run(["study", "resume", str(folder), "--quiet"]) == 0
+    assert verdict in capsys.readouterr().out
+    assert run(["study", "rm", str(folder), "--yes"]) == 0
+    assert not folder.exists()
+    assert run(["study", "verify", str(folder)]) == 2
+    assert "there is no study here; give the folder of one" in capsys.readouterr().err
+    assert run(["study", "list", str(tmp_path)]) == 0
+    assert f"There is no study in {tmp_path}.\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ SURFACE = {
     "tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
-    "ratesmith.testing": "check_controller check_schedule",
+    "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
     "Point Progress Row Run StudyError Trial compare cores",
     "ratesmith.report": "write_found write_report",

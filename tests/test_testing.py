@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy_task import LogisticTask
 from strategies import schedules
 
 from ratesmith import Constant, Greedy, Plateau, Ramp, Schedule, SpikeGuard
 from ratesmith.controllers import Adaptive
-from ratesmith.testing import check_controller, check_schedule
+from ratesmith.testing import check_controller, check_schedule, check_task
 
 
 @settings(max_examples=60)
@@ -162,3 +163,61 @@ def test_a_state_that_json_cannot_hold_is_refused_by_json_itself():
 def test_a_controller_of_another_metric_is_given_its_measurements():
     check_controller(Plateau(metric="f1", mode="max", patience=0), [{"f1": 0.5}, {"f1": 0.4}, {"f1": math.nan}])
     assert Constant(1.0).why((), ()) == ""
+
+
+def test_a_task_keeps_the_laws():
+    check_task(LogisticTask())
+
+
+class Changed(LogisticTask):
+    """A task of whose trainings one method is another."""
+
+    def __init__(self, **changes):
+        super().__init__()
+        self.changes = changes
+
+    def start(self, seed):
+        training = super().start(seed)
+        for name, change in self.changes.items():
+            setattr(training, name, change(training, getattr(training, name)))
+        return training
+
+
+STARTED = []
+
+
+def moved(training, old):
+    def evaluate(split="validation"):
+        training.weights = training.weights + 1e-9
+        return {"loss": 1.0}
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"evaluate": lambda training, old: lambda split="validation": {"f1": 1.0}}, "evaluate must give a 'loss'"),
+        ({"evaluate": moved}, "evaluate must leave the training as it was"),
+        (
+            {"evaluate": lambda training, old: lambda split="validation": STARTED.append(1) or {"loss": len(STARTED)}},
+            "evaluate must give the same when asked again",
+        ),
+        (
+            {"state_dict": lambda training, old: lambda: {**old(), "steps": 0}},
+            "load_state_dict must go on from a state, saved and loaded, bit for bit",
+        ),
+        (
+            {"step": lambda training, old: lambda lr: STARTED.append(1) or old(lr) + len(STARTED)},
+            "start must begin the same training for the same seed",
+        ),
+    ],
+)
+def test_each_law_that_a_task_breaks_is_named(changes, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_task(Changed(**changes))
+
+
+def test_what_is_no_task_is_told_what_is_missing():
+    with pytest.raises(AssertionError, match="it must have has_test, start, save and load, got int"):
+        check_task(3)

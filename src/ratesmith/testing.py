@@ -1,4 +1,4 @@
-"""The laws that every schedule and controller keeps, to test your own with.
+"""The laws that every schedule, controller and task keeps, to test your own with.
 
 from ratesmith.testing import check_schedule
 
@@ -12,14 +12,17 @@ import json
 import math
 import random
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import FARTHEST
 from ratesmith.controllers import Controller, restore
 from ratesmith.schedule import Schedule
+from ratesmith.task import Task, Training
 
-__all__ = ["check_controller", "check_schedule"]
+__all__ = ["check_controller", "check_schedule", "check_task"]
 
 FAR: Final = (2**24 + 1, 10**9, 2**53 + 1, FARTHEST)
 """Steps that no training reaches, and `where` on an array evaluates all the same."""
@@ -132,6 +135,43 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
             same = controller.value(state, step) == values[step]
             _hold(same, f"resumed after measurement {begin} it must give the same value after measurement {step}")
         _hold(state == states[-1], f"resumed after measurement {begin} it must go on to the same state, got {state!r}")
+
+
+def check_task(task: Task, steps: int = 4) -> None:
+    """Raise AssertionError, with a sentence, where a task breaks a law that finding and comparing rest on.
+
+    The same seed begins the same training, whatever was trained between; another seed another one, or the same;
+    measuring gives a "loss" and changes nothing; a training goes on from its state, saved and loaded by the task, bit
+    for bit, whatever the training that it is loaded into has done. Each is looked at over a few `steps`, so a law may
+    still break later: at the end of an epoch, for one.
+    """
+    _hold(isinstance(task, Task), f"it must have has_test, start, save and load, got {type(task).__name__}")
+    first = _trained(task.start(0), steps)
+    _trained(task.start(1), steps)
+    _hold(_trained(task.start(0), steps) == first, "start must begin the same training for the same seed")
+    training = task.start(0)
+    metrics = training.evaluate()
+    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}")
+    measured = [training.step(training.base_lr)]
+    for _ in range(steps - 1):
+        again = dict(training.evaluate())
+        _hold(repr(again) == repr(dict(training.evaluate())), "evaluate must give the same when asked again")
+        measured.append(training.step(training.base_lr))
+    _hold(repr(measured) == repr(first), "evaluate must leave the training as it was")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        task.save(training.state_dict(), path)
+        own = _trained(training, steps)
+        for other in (task.start(0), training):
+            other.load_state_dict(task.load(path))
+            _hold(
+                repr(_trained(other, steps)) == repr(own),
+                "load_state_dict must go on from a state, saved and loaded, bit for bit",
+            )
+
+
+def _trained(training: Training, steps: int) -> list[float]:
+    return [training.step(training.base_lr) for _ in range(steps)]
 
 
 def _random_losses() -> list[dict[str, float]]:

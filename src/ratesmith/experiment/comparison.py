@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,12 +142,17 @@ class Comparison:
     def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
         """Give a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
         wanted = set(self.question.seeds if seeds is None else seeds)
-        found = [
-            run
-            for run in self.runs
-            if run.trial[:2] == (strategy, base_lr) and run.trial.steps == self.plan.steps and run.trial.seed in wanted
-        ]
-        return sorted(found, key=lambda run: run.trial.seed)
+        found = self._whole_runs.get((strategy, base_lr), [])
+        return sorted((run for run in found if run.trial.seed in wanted), key=lambda run: run.trial.seed)
+
+    @functools.cached_property
+    def _whole_runs(self) -> dict[tuple[str, float | None], list[Run]]:
+        """The runs of the whole length, by variant and rate: there may be thousands."""
+        found: dict[tuple[str, float | None], list[Run]] = {}
+        for run in self.runs:
+            if run.trial.steps == self.plan.steps:
+                found.setdefault(run.trial[:2], []).append(run)
+        return found
 
     def verdict(self) -> str:
         """Give the outcome as a few sentences, the answer first."""

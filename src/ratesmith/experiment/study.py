@@ -35,7 +35,7 @@ class Progress:
     best: tuple[str, float, float] | None
     """Strategy, rate and mean metric of the best so far."""
     resumed: int
-    """Runs that an earlier call had finished."""
+    """Runs of this call's that an earlier one had finished; told when a stage begins."""
     run: Run | None
     """The run that has just ended."""
     bests: tuple[tuple[str, float, float], ...] = ()
@@ -76,9 +76,14 @@ class Study:
         self._events: queue.SimpleQueue[tuple[_Job, Any]] = queue.SimpleQueue()
         self._thread = threading.get_ident()
         self._left = self.store.bundles()
+        families = self.question.families.items()
+        self._family_of = {variant: family for family, own in families for variant in own}
+        self._means: dict[tuple[str, float], float] = {}
+        self._done = 0
         self._queue: list[_Job] = []
         self._running: dict[int, _Job] = {}
-        self._failed = 0
+        self._failures = 0
+        self._ended = len(self._before)
         self._room = shutil.disk_usage(self.store.folder).free // 2
 
     @property
@@ -182,6 +187,8 @@ class Study:
 
     def _note(self, run: Run) -> None:
         self.known[run.trial] = run
+        self._ended += 1
+        self._failures += run.status == "failed"
         self._tell(run)
 
     def _end(self, job: _Job, future: Future[Any]) -> None:
@@ -202,18 +209,18 @@ class Study:
             raise error
         elif job.bundle.trials:
             raise StudyError(f"{self.store.folder}: a worker ended without saying what became of {job.bundle.trials}")
-        self._stop_if_broken(job)
+        self._stop_if_broken()
 
     def _give_up(self, job: _Job, status: str, message: str) -> None:
         for trial in job.bundle.trials:
             self._take(job, Run(trial, status, job.bundle.step, 0.0, message=message))
 
-    def _stop_if_broken(self, job: _Job) -> None:
+    def _stop_if_broken(self) -> None:
         """Raise where nothing but failures comes back: a broken task is mended before more time goes into it."""
-        failed = [run for run in self.runs.values() if run.status == "failed"]
         over = not self._queue and not self._running
-        if failed and len(failed) == len(self.runs) and (over or len(failed) >= MOST_FAILURES):
-            raise TaskError(f"{failed[0].message} ({len(failed)} runs, every one so far)")
+        if self._failures and self._failures == self._ended and (over or self._failures >= MOST_FAILURES):
+            message = next(run.message for run in self.known.values() if run.status == "failed")
+            raise TaskError(f"{message} ({self._failures} runs, every one so far)")
 
     def _cancel(self) -> None:
         """Note the trials in work as cancelled; their bundles stay, to be taken up by the next call."""
@@ -231,22 +238,28 @@ class Study:
         self.store.keep_states(needed)
 
     def _tell(self, run: Run | None) -> None:
-        pairs = list(dict.fromkeys(trial[:2] for trial in self.planned))
-        means = choice_means(self.known, pairs, self.question, self.begun.plan.steps)
-        found = []
-        for family, variants in self.question.families.items():
-            own = [pair for pair in means if pair[0] in variants]
-            if own:
-                best = min(own, key=lambda pair: (self.question.cost(means[pair]), pair[1]))
-                found.append((family, best[1], means[best]))
-        found.sort(key=lambda one: self.question.cost(one[2]))
+        """Say how far it is. The means are kept, since there may be thousands of runs."""
+        new = self.planned if run is None else (run.trial,)
+        pairs = dict.fromkeys(trial[:2] for trial in new)
+        self._means.update(choice_means(self.known, pairs, self.question, self.begun.plan.steps))
+        if run is None:
+            self._done = sum(trial in self.known for trial in self.planned)
+        else:
+            self._done += 1
+        bests: dict[str, tuple[str, float, float]] = {}
+        for (variant, rate), mean in self._means.items():
+            family = self._family_of[variant]
+            known = bests.get(family)
+            if known is None or self.question.cost(mean) < self.question.cost(known[2]):
+                bests[family] = (family, rate, mean)
+        found = sorted(bests.values(), key=lambda one: self.question.cost(one[2]))
         self.on_progress(
             Progress(
                 stage=self.stage,
-                done=sum(trial in self.known for trial in self.planned),
+                done=self._done,
                 planned=len(self.planned),
                 best=found[0] if found else None,
-                resumed=len(self._before & set(self.planned)),
+                resumed=len(self._before & self.planned.keys()) if run is None else 0,
                 run=run,
                 bests=tuple(found),
             )
