@@ -29,7 +29,7 @@ DEMO = [
     *("--strategy", "cosine()"),
     *("--strategy", "plateau(factor=0.3, patience=1)"),
     *("--strategy", 'custom("inverse_time", every="1ep")'),
-    *("--steps", "10ep", "--seeds", "3", "--out", "runs/demo"),
+    *("--steps", "10ep", "--out", "runs/demo"),
 ]
 BARE_PEERS = ["deepspeed", "megatron-core"]
 """Peers of which one file is wanted, without the gigabytes that the whole needs; where trainers do not find them."""
