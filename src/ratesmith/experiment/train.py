@@ -88,6 +88,7 @@ class Member:
         if known is not None:
             self.record = Record.from_data(known)
             self.record.heard = restore(self.controller, self.record.heard)
+        self.limit = math.inf if self.record.first_loss is None else _limit(self.record.first_loss)
 
     def rate(self, step: int) -> float:
         """Give the absolute rate of an update."""
@@ -101,16 +102,20 @@ class Member:
         record = self.record
         if step % self.show_every == 0:
             record.rates.append((step, lr))
-        limit = math.inf if record.first_loss is None else _limit(record.first_loss)
-        if not -math.inf < loss < limit:
+        if not -math.inf < loss < self.limit:
             raise Diverged(step, "training", loss)
-        if step == 0:
+        if record.first_loss is None:
             record.first_loss = loss
+            self.limit = _limit(loss)
         record.losses.append(loss)
 
     def measures(self, step: int) -> bool:
         """Tell whether it is measured after so many updates."""
         return step % self.every == 0 or step == self.trial.steps
+
+    def next_measured(self, step: int) -> int:
+        """Give after how many updates it is measured next."""
+        return min(self.trial.steps, step - step % self.every + self.every)
 
     def hear(self, step: int, metrics: dict[str, float]) -> None:
         """Take in a measurement made after `step` updates, or raise Diverged."""
@@ -143,6 +148,10 @@ class Member:
         )
 
 
+Ending = tuple[Member, str, int, str]
+"""A trial that ends: its status, its number of updates, and what there is to say."""
+
+
 class Course:
     """A bundle's training: it gives runs as they end, bundles where trials part, and checkpoints on the way.
 
@@ -172,16 +181,20 @@ class Course:
         saved = time.perf_counter()
         if self.step == 0:
             yield from self._measure()
+        due = self._due()
         while self.members:
-            yield from self._part()
-            if not self.members:
-                return
+            if len(self.members) > 1 or self.members[0].table is None:
+                yield from self._part()
+                if not self.members:
+                    return
             lr = self.members[0].rate(self.step)
             loss = self.training.step(lr)
-            yield from self._note(lr, loss)
+            if ended := self._note(lr, loss):
+                yield from self._end(ended)
             self.step += 1
-            if any(member.measures(self.step) for member in self.members):
+            if self.step == due:
                 yield from self._measure()
+                due = self._due()
             if time.perf_counter() - saved > checkpoint_seconds and self.members:
                 state = self.keep(self.training, f"{self._name()} checkpoint {self.step}")
                 yield Reached(self._bundle(self.members, *state, self.grew_from))
@@ -191,20 +204,26 @@ class Course:
         """End what is left, because the task raised."""
         yield from self._end([(member, "failed", self.step, message) for member in self.members])
 
-    def _note(self, lr: float, loss: float) -> Iterator[Run]:
-        ended = []
+    def _due(self) -> int:
+        """Give the number of updates after which some trial is measured next."""
+        return min((member.next_measured(self.step) for member in self.members), default=0)
+
+    def _note(self, lr: float, loss: float) -> list[Ending]:
+        """Note an update for every trial; give those that it ends."""
+        ended: list[Ending] = []
         for member in self.members:
             try:
                 member.note(self.step, lr, loss)
             except Diverged as outcome:
                 ended.append((member, "diverged", outcome.step + 1, str(outcome)))
-        if ended:
-            yield from self._end(ended)
+        return ended
 
     def _measure(self) -> Iterator[Run | Kept]:
         """Measure for those whose turn it is, and end those that diverged or whose last update this was."""
+        if not any(member.measures(self.step) for member in self.members):
+            return  # those whose turn it was have ended or parted
         metrics = measure(self.training)
-        ended = []
+        ended: list[Ending] = []
         for member in self.members:
             if not member.measures(self.step):
                 continue
@@ -222,7 +241,7 @@ class Course:
         if ended:
             yield from self._end(ended)
 
-    def _end(self, ended: list[tuple[Member, str, int, str]]) -> Iterator[Run]:
+    def _end(self, ended: list[Ending]) -> Iterator[Run]:
         """Give the runs of trials that end here. The updates are one trial's: one that goes on, or else the first."""
         self._clock()
         over = [member for member, *_ in ended]
