@@ -119,6 +119,20 @@ def diverging():
     return DivergingTask()
 
 
+class Odd(LogisticTask):
+    """Gives what a test puts into it."""
+
+    def __init__(self, **changes):
+        super().__init__()
+        self.changes = changes
+
+    def start(self, seed):
+        training = super().start(seed)
+        for name, change in self.changes.items():
+            setattr(training, name, change(training, getattr(training, name)))
+        return training
+
+
 class Exploding(LogisticTraining):
     def step(self, lr):
         return 10.0**self.steps + super().step(lr)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy_task import DivergingTask, ExplodingTask, LogisticTask
+from numpy_task import DivergingTask, ExplodingTask, LogisticTask, Odd
 
 from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
 from ratesmith.experiment.compare import Progress
@@ -381,20 +381,6 @@ def test_where_every_rate_diverges_lower_ones_are_tried(tmp_path):
     assert found.rates == (0.03, 0.3, 3.0, 30.0)
     assert found.best.base_lr == 0.3
     assert found.rows[0].diverged == 4
-
-
-class Odd(LogisticTask):
-    """Gives what a test puts into it."""
-
-    def __init__(self, **changes):
-        super().__init__()
-        self.changes = changes
-
-    def start(self, seed):
-        training = super().start(seed)
-        for name, change in self.changes.items():
-            setattr(training, name, change(training, getattr(training, name)))
-        return training
 
 
 def at_step(k, value):

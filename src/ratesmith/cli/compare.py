@@ -141,9 +141,9 @@ def print_table(found: Any) -> None:
         cells = [row.strategy, chosen, f"{row.diverged} of {row.runs}"]
         if not wide:
             cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} diverged"]
-        figures = [str(row.estimates.get(name, "–")).replace(" [", " [" if wide else "\n[") for name in names]
         said = "" if row.difference is None else f"{row.difference}\n{row.difference.word}"
-        table.add_row(str(place), *cells, *figures, said)
+        figures = [*(str(row.estimates.get(name, "–")) for name in names), said]
+        table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
     console.print(table, highlight=False)
 
 
