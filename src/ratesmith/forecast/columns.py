@@ -55,7 +55,7 @@ EXPORTED: Final = re.compile(r"^.+? - ")
 """The run's name, which a Weights & Biases export puts before its metric."""
 ROLES: Final = ("step", "lr", "loss")
 Rank = tuple[int, int]
-"""How many words of a name say something further, and how long it is: the lowest is taken."""
+"""Whether a name says something further, and how long it is: the lowest is taken."""
 
 
 class Columns(NamedTuple):
@@ -111,7 +111,7 @@ def _bare(name: str) -> str:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+|\d+", _bare(name).lower())
+    return re.findall(r"[a-z0-9]+", _bare(name).lower())
 
 
 def _step(names: list[str]) -> str | None:
@@ -135,7 +135,7 @@ def _loss_rank(name: str, held_out: bool) -> Rank | None:
         return None
     if bool(VALIDATION & set(words)) != held_out:
         return None
-    return len([word for word in words if word not in PLAIN]), len(words)
+    return (0, len(words)) if PLAIN.issuperset(words) else (1, 0)
 
 
 def _best(

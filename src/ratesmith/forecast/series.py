@@ -120,7 +120,7 @@ class Series:
         groups = np.unique(steps, return_inverse=True)[1]
         if len(steps) and groups[-1] >= most:
             # Stretches end at the last step, so that what is known of the end is not mixed with what lies before.
-            groups = np.minimum(most - 1, np.ceil(steps / steps[-1] * most).astype(np.int64) - 1).clip(0)
+            groups = np.minimum(most - 1, np.ceil(steps * most / steps[-1]).astype(np.int64) - 1).clip(0)
         weights = np.bincount(groups, counts)
         with np.errstate(invalid="ignore"):
             means = np.bincount(groups, steps * counts) / weights, np.bincount(groups, values * counts) / weights

@@ -100,9 +100,7 @@ def thin(curve: Curve, since: int) -> tuple[Ints, Floats]:
     return steps[(edges[:-1] + edges[1:] - 1) // 2], mean
 
 
-def problem_of(
-    law: LossLaw, curves: Sequence[Curve], since: Sequence[int], means: Floats, sds: Floats
-) -> Problem:
+def problem_of(law: LossLaw, curves: Sequence[Curve], since: Sequence[int], means: Floats, sds: Floats) -> Problem:
     """Give what is fitted: the losses of each run from the step in `since` on."""
     thinned = [thin(curve, first) for curve, first in zip(curves, since, strict=True)]
     reference = max(curve.peak for curve in curves)
