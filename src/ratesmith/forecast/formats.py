@@ -25,7 +25,9 @@ LARGEST_JSON: Final = 200_000_000
 KNOWN: Final = (
     "CSV, JSON lines, Parquet, a TensorBoard event file, Hugging Face's trainer_state.json or Lightning's metrics.csv"
 )
-IN_FOLDERS: Final = ("*tfevents*", "trainer_state.json", "metrics.csv")
+EVENTS: Final = "*tfevents*"
+NAMED: Final = ("trainer_state.json", "metrics.csv")
+"""What a folder is looked through for, the event files first."""
 Pieces = Iterator[dict[str, Floats]]
 
 
@@ -40,6 +42,8 @@ class Log(NamedTuple):
 def open_log(who: str, path: Path) -> Log:
     """Say what a file is, by its content, and open it. Raises ValueError for what is no log, with what it is."""
     if path.is_dir():
+        if any(path.glob(EVENTS)):
+            return _events(who, path)
         path = _in_folder(who, path)
     if not path.exists():
         raise ValueError(f"{who}: there must be such a file, got none; see the path")
@@ -62,11 +66,12 @@ def _no_log(who: str, what: str) -> ValueError:
 
 
 def _in_folder(who: str, folder: Path) -> Path:
-    for pattern in IN_FOLDERS:
-        if found := sorted(folder.glob(pattern)):
-            return found[0] if len(found) == 1 or pattern != IN_FOLDERS[0] else folder / "tfevents"
+    for name in NAMED:
+        if (folder / name).exists():
+            return folder / name
     raise ValueError(
-        f"{who}: the folder must hold {' or '.join(IN_FOLDERS)}, got {_some(sorted(folder.iterdir()))}; name the file"
+        f"{who}: the folder must hold {' or '.join((EVENTS, *NAMED))}, got {_some(sorted(folder.iterdir()))}; "
+        "name the file"
     )
 
 
@@ -243,7 +248,7 @@ def _arrow(who: str, name: str, column: Any) -> Floats:
 def _events(who: str, path: Path) -> Log:
     from ratesmith.forecast.events import scalars
 
-    series = scalars(who, path if path.exists() else path.parent)
+    series = scalars(who, path)
     if not series:
         raise ValueError(f"{who}: the event file must hold scalars, got none; name the file that has the loss")
 

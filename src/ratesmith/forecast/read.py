@@ -190,5 +190,7 @@ def _laid_out(
 
 def _name(path: Path) -> str:
     """Give the file's name, or its folder's where every run has a file of that name."""
+    if path.is_dir():
+        return path.resolve().name
     told = path.stem not in ("metrics", "trainer_state", "history") and "tfevents" not in path.name
     return path.stem if told else path.resolve().parent.name
