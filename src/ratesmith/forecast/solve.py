@@ -54,8 +54,8 @@ class Fitted:
     s_ref: float
     scale: float
     cost: float
-    residuals: Floats
-    """Of the log loss, of all runs one after the other."""
+    residuals: tuple[Floats, ...]
+    """Of the log loss, of each run."""
 
     def losses(self, blocks: Blocks, xs: Floats | None = None) -> Floats:
         """Give the losses at the wanted steps for rows of parameters: (rows, wanted)."""
@@ -100,9 +100,7 @@ def thin(curve: Curve, since: int) -> tuple[Ints, Floats]:
     return steps[(edges[:-1] + edges[1:] - 1) // 2], mean
 
 
-def problem_of(
-    law: LossLaw, curves: Sequence[Curve], since: Sequence[int], means: Floats, sds: Floats
-) -> Problem:
+def problem_of(law: LossLaw, curves: Sequence[Curve], since: Sequence[int], means: Floats, sds: Floats) -> Problem:
     """Give what is fitted: the losses of each run from the step in `since` on."""
     thinned = [thin(curve, first) for curve, first in zip(curves, since, strict=True)]
     reference = max(curve.peak for curve in curves)
@@ -121,7 +119,8 @@ def fit_one(problem: Problem) -> Fitted:
     model = losses_of(problem.law, problem.blocks, best.x[None, :], problem.s_ref)[0]
     curvature = best.jac.T @ best.jac
     covariance = np.linalg.pinv(curvature, hermitian=True)
-    residuals = np.log(problem.losses / model)
+    left = np.log(problem.losses / model)
+    residuals = tuple(left[problem.blocks.row == row] for row in range(len(problem.blocks.rates)))
     return Fitted(
         problem.law, best.x, covariance, problem.reference, problem.s_ref, problem.scale, float(best.cost), residuals
     )
