@@ -56,7 +56,8 @@ def llama(folder: Path) -> Iterator[Group]:
     sets: dict[str, dict[str, Curve]] = defaultdict(dict)
     with (folder / "runs.csv").open() as file:
         for row in csv.DictReader(file):
-            model = f"{row['layers']} layers {row['heads']} heads {row['dataset']} {row['model']} batch {row['sequences_per_step']}"
+            model = f"{row['layers']} layers {row['heads']} heads {row['dataset']} {row['model']}"
+            model += f" batch {row['sequences_per_step']}"
             kind, rates = _rates(row["schedule"], int(row["steps"]), int(row["warmup_steps"]), float(row["peak_lr"]))
             name = f"{kind}_{row['steps']}"
             measured = sorted(dict(points[row["run"]]).items())  # a restart measured some steps twice
@@ -68,7 +69,9 @@ def llama(folder: Path) -> Iterator[Group]:
         yield Group(f"{model} at {peak}", model, runs)
 
 
-def _rates(words: str, steps: int, warmup: int, peak: float) -> tuple[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _rates(
+    words: str, steps: int, warmup: int, peak: float
+) -> tuple[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     made = np.arange(steps)
     rise = np.minimum(1.0, (made + 1) / warmup)
     if "cosine" in words:

@@ -53,7 +53,7 @@ GOOD = {"rates": [1e-3] * 10, "steps": [2, 4, 6, 8, 10], "losses": [5.0, 4.0, 3.
     ],
 )
 def test_a_bad_run_is_refused_with_one_line(change, said):
-    with pytest.raises(ValueError, match="^Curve 'a': ") as error:
+    with pytest.raises(ValueError, match=r"^Curve 'a': ") as error:
         Curve("a", **{**GOOD, **change})
     assert said in str(error.value)
     assert "\n" not in str(error.value)

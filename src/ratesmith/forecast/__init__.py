@@ -1,5 +1,20 @@
 """Forecast: loss curves under schedules not yet run, and which schedule to run."""
 
 from ratesmith.forecast.curve import Curve
+from ratesmith.forecast.fit import Law, fit
+from ratesmith.forecast.guards import CannotSay
+from ratesmith.forecast.predicted import Candidates, Prediction, Row
+from ratesmith.forecast.transfer import Transfer, refined, transfer_rate
 
-__all__ = ["Curve"]
+__all__ = [
+    "Candidates",
+    "CannotSay",
+    "Curve",
+    "Law",
+    "Prediction",
+    "Row",
+    "Transfer",
+    "fit",
+    "refined",
+    "transfer_rate",
+]

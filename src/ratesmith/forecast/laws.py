@@ -171,7 +171,7 @@ def _power(clock: Floats, alpha: Floats, blocks: Blocks, s_ref: float) -> Floats
 def _follow(stay: Floats, gain: Floats) -> Floats:
     """Give the states x of `x = stay * x + gain`, from 0, along the last axis: a loop over blocks, not over steps."""
     states = np.empty(np.broadcast_shapes(stay.shape, gain.shape))
-    state = np.zeros(states.shape[:-1])
+    state = np.zeros_like(states[..., 0])
     for place in range(states.shape[-1]):
         state = stay[..., place] * state + gain[..., place]
         states[..., place] = state

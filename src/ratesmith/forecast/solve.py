@@ -54,8 +54,8 @@ class Fitted:
     s_ref: float
     scale: float
     cost: float
-    residuals: Floats
-    """Of the log loss, of all runs one after the other."""
+    residuals: tuple[Floats, ...]
+    """Of the log loss, of each run."""
 
     def losses(self, blocks: Blocks, xs: Floats | None = None) -> Floats:
         """Give the losses at the wanted steps for rows of parameters: (rows, wanted)."""
@@ -119,7 +119,8 @@ def fit_one(problem: Problem) -> Fitted:
     model = losses_of(problem.law, problem.blocks, best.x[None, :], problem.s_ref)[0]
     curvature = best.jac.T @ best.jac
     covariance = np.linalg.pinv(curvature, hermitian=True)
-    residuals = np.log(problem.losses / model)
+    left = np.log(problem.losses / model)
+    residuals = tuple(left[problem.blocks.row == row] for row in range(len(problem.blocks.rates)))
     return Fitted(
         problem.law, best.x, covariance, problem.reference, problem.s_ref, problem.scale, float(best.cost), residuals
     )
