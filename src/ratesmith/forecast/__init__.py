@@ -4,6 +4,7 @@ from ratesmith.forecast.curve import Curve
 from ratesmith.forecast.fit import Law, fit
 from ratesmith.forecast.guards import CannotSay
 from ratesmith.forecast.predicted import Candidates, Prediction, Row
+from ratesmith.forecast.read import read
 from ratesmith.forecast.transfer import Transfer, refined, transfer_rate
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Row",
     "Transfer",
     "fit",
+    "read",
     "refined",
     "transfer_rate",
 ]
