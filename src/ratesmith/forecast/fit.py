@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -22,13 +23,16 @@ SHOWN: Final = 200
 """Losses that a forecast gives where nobody says at which steps."""
 FAR_ALPHA: Final = math.log(0.4)
 """Where log alpha is looked for when the horizon is far beyond the runs: there the power law levels off too early."""
+Priors = Mapping[str, tuple[float, float]]
+NO_PRIORS: Final[Priors] = MappingProxyType({})
 
 
-def fit(curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float | None = None) -> Law:
+def fit(curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float | None = None, priors: Priors = NO_PRIORS) -> Law:
     """Fit a law to one or more runs of one model, which differ in nothing but the rate and the length.
 
     `law`: "default" (the two-clock law), "tissue" or "multi-power". `epochs`: how often the longest run sees its data,
-    where that is known. The same runs give the same law, always. Raises ValueError for no runs, unknown laws, and
+    where that is known. `priors`: what is expected of the law's shape parameters, (mean, sd) by name, where more is
+    known than from other models: see the law's `shapes`. The same runs give the same law, always. Raises ValueError for no runs, unknown laws, and
     one name given twice.
 
     >>> rates = np.concatenate([np.full(800, 1e-3), np.linspace(1e-3, 0, 200)])
@@ -51,7 +55,14 @@ def fit(curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float 
         raise ValueError(f"Forecast: each run needs a name of its own, got {twice!r} twice; rename one")
     if epochs is not None and not epochs > 0:
         raise ValueError(f"Forecast: epochs must be above 0, got {epochs!r}; say how often the data is seen")
-    return Law(runs, law, epochs)
+    names = [shape.name for shape in LAWS[law].shapes]
+    for name, (_, sd) in priors.items():
+        if name not in names or not sd > 0:
+            raise ValueError(
+                f"Forecast: priors are (mean, sd above 0) of {', '.join(map(repr, names))}, got {name!r} with sd {sd!r}; "
+                "name one of them"
+            )
+    return Law(runs, law, epochs, priors)
 
 
 def first_step(curve: Curve) -> int:
@@ -75,6 +86,7 @@ class Law:
     curves: tuple[Curve, ...]
     name: str
     epochs: float | None = None
+    priors: Priors = field(default_factory=lambda: NO_PRIORS)
     fitted: Fitted = field(init=False)
     """The law's parameters and how sure they are."""
 
@@ -83,10 +95,11 @@ class Law:
         object.__setattr__(self, "fitted", self._fit(LAWS[self.name]))
 
     def _fit(self, law: LossLaw, far: bool = False) -> Fitted:
-        means = np.array([shape.mean for shape in law.shapes])
+        given = self.priors if law is LAWS[self.name] else {}
+        believed = [given.get(shape.name, (shape.mean, shape.sd)) for shape in law.shapes]
+        means, sds = (np.array(values, dtype=np.float64) for values in zip(*believed, strict=True))
         if far:
-            means[0] = FAR_ALPHA
-        sds = np.array([shape.sd for shape in law.shapes])
+            means[0] = min(means[0], FAR_ALPHA)
         return fit_one(problem_of(law, self.curves, self._since, means, sds))
 
     @cached_property

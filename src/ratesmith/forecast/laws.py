@@ -170,9 +170,10 @@ def _power(clock: Floats, alpha: Floats, blocks: Blocks, s_ref: float) -> Floats
 
 def _follow(stay: Floats, gain: Floats) -> Floats:
     """Give the states x of `x = stay * x + gain`, from 0, along the last axis: a loop over blocks, not over steps."""
-    states = np.empty(np.broadcast_shapes(stay.shape, gain.shape))
-    state = np.zeros_like(states[..., 0])
-    for place in range(states.shape[-1]):
-        state = stay[..., place] * state + gain[..., place]
-        states[..., place] = state
-    return states
+    stays, gains = np.ascontiguousarray(np.moveaxis(stay, -1, 0)), np.moveaxis(gain, -1, 0)
+    states: Floats = np.ascontiguousarray(gains)
+    if states is gains:
+        states = gains.copy()
+    for before, now, kept in zip(states, states[1:], stays[1:], strict=False):
+        now += kept * before
+    return np.moveaxis(states, 0, -1)

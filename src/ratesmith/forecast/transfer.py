@@ -49,10 +49,10 @@ def transfer_rate(
     """Give by what factor the best base rate changes when the schedule does; no run is needed.
 
     Formula: the best base rate of a schedule is `D / G * sqrt(a / b)` with the parts a and b of its bound (see
-    `bound`), and unknown D and G cancel: `factor = sqrt(a_new / b_new) / sqrt(a_old / b_old)`. The part of it that comes
-    from the length is damped. `steps`, `new_steps`: how long each trains; arrays know their length. A change of shape is what it
-    is for: from 10 % to 90 % cooldown real sweeps say 2.1, the bound 2.0. Source: Schaipp et al., "The surprising
-    agreement between convex optimization theory and learning-rate scheduling", 2025, arXiv 2501.18965.
+    `bound`), and unknown D and G cancel: `factor = sqrt(a_new / b_new) / sqrt(a_old / b_old)`. The part of it that
+    comes from the length is damped. `steps`, `new_steps`: how long each trains; arrays know their length. A change of
+    shape is what it is for: from 10 % to 90 % cooldown real sweeps say 2.1, the bound 2.0. Source: Schaipp et al., "The
+    surprising agreement between convex optimization theory and learning-rate scheduling", 2025, arXiv 2501.18965.
 
     >>> found = transfer_rate('wsd(decay="10%")', 'wsd(decay="90%")', 20_000)
     >>> round(found.factor, 1), found.low < found.factor < found.high
