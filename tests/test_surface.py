@@ -29,7 +29,7 @@ SURFACE = {
     "ratesmith.testing": "check_controller check_schedule",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "
     "compare",
-    "ratesmith.report": "write_found write_report",
+    "ratesmith.report": "write_forecast write_found write_report",
     "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "

@@ -54,8 +54,9 @@ def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
     """Forecast the loss of schedules that have not been run, from the logs of one or two runs that have.
 
     RUN is CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
-    trainer_state.json or Lightning's metrics.csv. Best are two runs with different schedules, at the same peak rate,
-    one of them annealed. Takes seconds, always gives the same, and says how far to trust it.
+    trainer_state.json, Lightning's metrics.csv, or the folder of a ratesmith compare. Best are two runs with different
+    schedules at the same peak rate, one of them annealed. It takes seconds, always gives the same, and says how far to
+    trust it. The last line is the schedule that promises most.
     """
     try:
         from ratesmith.forecast import fit
@@ -130,7 +131,7 @@ def _cooldown(law: Law, asked: bool) -> Candidates | None:
 
 def _read(paths: tuple[Path, ...], options: dict[str, Any], schedules: tuple[str, ...]) -> list[Curve]:
     """Read runs; those of one name are told apart by their folders."""
-    from ratesmith.forecast import read
+    from ratesmith.forecast import read, read_study
 
     given = {name: options[name] for name in ("kind", "per_step") if options[name] is not None}
     given["columns"] = _columns(options["column"])
@@ -141,16 +142,18 @@ def _read(paths: tuple[Path, ...], options: dict[str, Any], schedules: tuple[str
         )
     found = []
     for place, path in enumerate(paths):
+        if (path / "study.sqlite").exists():
+            found += [(path, run) for run in read_study(path)]
+            continue
         laid_out = {}
         if schedules:
             laid_out = {"schedule": schedules[place % len(schedules)], "steps": options["logged_steps"]}
             laid_out["base_lr"] = options["base_lr"]
-        found.append(read(path, **laid_out, **given))
-    names = [run.name for run in found]
+        found.append((path, read(path, **laid_out, **given)))
+    names = [run.name for _, run in found]
     if len(set(names)) == len(names):
-        return found
-    folders = [path.resolve().parent.name for path in paths]
-    return [replace(run, name=f"{folder}/{run.name}") for run, folder in zip(found, folders, strict=True)]
+        return [run for _, run in found]
+    return [replace(run, name=f"{path.resolve().parent.name}/{run.name}") for path, run in found]
 
 
 def _columns(texts: tuple[str, ...]) -> dict[str, str]:

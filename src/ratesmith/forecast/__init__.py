@@ -5,6 +5,7 @@ from ratesmith.forecast.fit import Law, fit
 from ratesmith.forecast.guards import CannotSay
 from ratesmith.forecast.predicted import Candidates, Prediction, Row
 from ratesmith.forecast.read import read
+from ratesmith.forecast.study import read_study
 from ratesmith.forecast.transfer import Transfer, refined, transfer_rate
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Transfer",
     "fit",
     "read",
+    "read_study",
     "refined",
     "transfer_rate",
 ]

@@ -18,6 +18,8 @@ SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
 """Shares of training, in percent, that a decay is tried for."""
 LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
 """Lengths of annealing, as shares of the steps already made."""
+EDGE: Final = 72
+"""Room for the numbers to the left, alike in pictures that stand above each other."""
 MOST_RATES: Final = 400
 """Points that a line of rates is drawn with."""
 
@@ -26,12 +28,12 @@ def fan(law: Law, candidates: Candidates, looks: Looks) -> Any:
     """Draw the runs so far as dots, and the candidates' losses as lines with bands, without the first steep part."""
     last = max([law.longest, *(int(row.prediction.steps[-1]) for row in candidates.rows)])
     lows = [float(row.prediction.low()[-1]) for row in candidates.rows]
-    since, finals = last / 20, [float(run.losses.min()) for run in law.curves]
+    since, finals = law.longest / 8, [float(run.losses.min()) for run in law.curves]
     tops = [float(run.losses[run.steps >= since].max(initial=0)) for run in law.curves]
     bottom, top = min(lows + finals), max(tops)
     room = 0.05 * (top - bottom)
     plot = blank(("", "loss"), x_range=(0, last), y_range=(bottom - room, top + room))
-    plot.height = 380
+    plot.height, plot.min_border_left = 380, EDGE
     for run in law.curves:
         source = ColumnDataSource({"x": run.steps, "y": run.losses, "name": [run.name] * len(run.steps)})
         plot.scatter("x", "y", source=source, size=3, color=GREY, alpha=0.8)
@@ -53,7 +55,7 @@ def fan(law: Law, candidates: Candidates, looks: Looks) -> Any:
 def rate_strip(law: Law, candidates: Candidates, looks: Looks, along: Any) -> Any:
     """Draw the rates beneath the fan, on the same steps."""
     plot = blank(("step", "rate"), x_range=along)
-    plot.height = 150
+    plot.height, plot.min_border_left = 150, EDGE
     for run in law.curves:
         places = np.unique(np.linspace(0, run.length - 1, MOST_RATES).astype(int))
         plot.line(places + 1, run.rates[places], color=GREY, line_width=4, alpha=0.35)
@@ -61,7 +63,6 @@ def rate_strip(law: Law, candidates: Candidates, looks: Looks, along: Any) -> An
         colour, dash = looks[row.name]
         plot.line(row.prediction.steps, row.prediction.rates, color=colour, line_dash=dash, line_width=2)
     _steps_along(plot)
-    plot.yaxis.formatter = NumeralTickFormatter(format="0.0e+0")
     plot.yaxis.ticker.desired_num_ticks = 3
     return plot
 
@@ -134,7 +135,7 @@ def misses(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Any:
     plot.add_layout(Span(location=0, dimension="width", line_color=GREY, line_dash="dashed"))
     fitted = [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in law.curves]
     for place, (run, said) in enumerate([*fitted, *checks]):
-        later = run.steps > run.length / 20
+        later = run.steps > run.length / 10
         off = 100 * (said.losses - run.losses)[later] / run.losses[later]
         seen = place < len(fitted)
         colour = COLOURS[place % len(COLOURS)]
