@@ -20,6 +20,8 @@ from curves import Group, groups
 
 from ratesmith import forecast
 from ratesmith.forecast.band import FACTORS
+from ratesmith.forecast.curve import Floats
+from ratesmith.forecast.guards import LONGER
 from ratesmith.forecast.laws import LAWS
 
 SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
@@ -86,7 +88,8 @@ def priors(known: Sequence[Group], without: str) -> Priors:
     table = np.array(rows)
     names = [shape.name for shape in LAWS["default"].shapes]
     return {
-        name: (float(column.mean()), float(1.2 * column.std(ddof=1))) for name, column in zip(names, table.T, strict=True)
+        name: (float(column.mean()), float(1.2 * column.std(ddof=1)))
+        for name, column in zip(names, table.T, strict=True)
     }
 
 
@@ -128,7 +131,7 @@ def finals(known: Sequence[Group], maker: Maker) -> Iterator[Final]:
                 if name in names or law.grade == "D":
                     continue
                 there = law.under(name, curve.rates, [int(curve.steps[-1])])
-                longer = curve.length > forecast.guards.LONGER * longest
+                longer = curve.length > LONGER * longest
                 yield Final(group, kind_of(names), longer, there.final, float(curve.losses[-1]), float(there.sd[-1]))
 
 
@@ -153,18 +156,20 @@ def kind_of(names: Sequence[str]) -> str:
 
 def finals_table(found: dict[str, list[Final]]) -> None:
     """Print the mean absolute error of final losses: over the forecasts of a group, then over the groups."""
-    print("Final losses, 1e-3: mean |error| over a group, then over groups (and the mean relative error of ours)")
+    print("Final losses, 1e-3: mean |error| over a group, then over groups")
     kinds = list(dict.fromkeys(final.kind for final in next(iter(found.values()))))
     for kind in sorted(kinds):
         for longer in (False, True):
             label = f"{kind}, {'longer than 1.5 x' if longer else 'up to 1.5 x'} the runs"
-            sums = {name: _by_group([f for f in rows if f.kind == kind and f.longer == longer]) for name, rows in found.items()}
+            sums = {
+                name: _by_group([f for f in rows if f.kind == kind and f.longer == longer])
+                for name, rows in found.items()
+            }
             if next(iter(sums.values()))[1]:
                 _print_finals(label, sums)
-    for words, kinds_of in (("one annealed run, all", ["one annealed run"]), ("two runs, all", kinds[2:])):
-        pool = [kind for kind in kinds if (kind.startswith("one annealed") if words[0] == "o" else "one " not in kind)]
-        del kinds_of
-        _print_finals(words, {n: _by_group([f for f in rows if f.kind in pool]) for n, rows in found.items()})
+    for words in ("one annealed run", "two runs"):
+        pool = [kind for kind in kinds if (kind == words if words.startswith("one") else not kind.startswith("one"))]
+        _print_finals(f"{words}, all", {n: _by_group([f for f in rows if f.kind in pool]) for n, rows in found.items()})
     print("to reach: two runs (constant + cosine) 6.5, one run 10; multi-power's recipe 16.5 and 29\n")
 
 
@@ -194,7 +199,8 @@ def coverage(rows: Sequence[Final]) -> None:
     cells = [(lab_of(row.group), row.kind, row.longer) for row in rows]
     weights = np.array([1 / max(cells.count(cell), 10) for cell in cells])
     labs = np.array([cell[0] for cell in cells])
-    print("  quantiles of |error| / sd over all:", np.round(_quantiles(scores, weights), 2), "shipped:", list(FACTORS.values()))
+    over_all = np.round(_quantiles(scores, weights), 2)
+    print("  quantiles of |error| / sd over all:", over_all, "shipped:", list(FACTORS.values()))
     together = np.zeros(3)
     for lab in sorted(set(labs)):
         here = labs == lab
@@ -206,19 +212,21 @@ def coverage(rows: Sequence[Final]) -> None:
     print(f"  {'mean':15} widths from the others: {_percent(together)}   to reach: 45-55 / 74-86 / 90-98\n")
 
 
-def _quantiles(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _quantiles(scores: Floats, weights: Floats) -> Floats:
     order = np.argsort(scores)
     share = np.cumsum(weights[order]) / weights.sum()
-    return np.array([scores[order][min(np.searchsorted(share, level / 100), len(scores) - 1)] for level in FACTORS])
+    places = [min(int(np.searchsorted(share, level / 100)), len(scores) - 1) for level in FACTORS]
+    found: Floats = scores[order][places]
+    return found
 
 
-def _percent(values: Sequence[float] | np.ndarray) -> str:
+def _percent(values: Sequence[float] | Floats) -> str:
     return " / ".join(f"{100 * value:.0f}" for value in values)
 
 
 def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
     """Print how much above the best measured schedule of a length the forecast's choice lies, two runs seen."""
-    print("Choice among the measured schedules of one length, from two runs: 1e-3 above the best of them (and mean of all)")
+    print("Choice among the measured schedules of one length, from two runs: 1e-3 above the best (and the mean of all)")
     for name, maker in makers.items():
         lost, blind = [], []
         for group in known:

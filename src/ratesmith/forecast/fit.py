@@ -27,13 +27,15 @@ Priors = Mapping[str, tuple[float, float]]
 NO_PRIORS: Final[Priors] = MappingProxyType({})
 
 
-def fit(curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float | None = None, priors: Priors = NO_PRIORS) -> Law:
+def fit(
+    curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float | None = None, priors: Priors = NO_PRIORS
+) -> Law:
     """Fit a law to one or more runs of one model, which differ in nothing but the rate and the length.
 
     `law`: "default" (the two-clock law), "tissue" or "multi-power". `epochs`: how often the longest run sees its data,
     where that is known. `priors`: what is expected of the law's shape parameters, (mean, sd) by name, where more is
-    known than from other models: see the law's `shapes`. The same runs give the same law, always. Raises ValueError for no runs, unknown laws, and
-    one name given twice.
+    known than from other models: see the law's `shapes`. The same runs give the same law, always. Raises ValueError for
+    no runs, unknown laws, and one name given twice.
 
     >>> rates = np.concatenate([np.full(800, 1e-3), np.linspace(1e-3, 0, 200)])
     >>> steps = np.arange(20, 1001, 20)
@@ -59,8 +61,8 @@ def fit(curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float 
     for name, (_, sd) in priors.items():
         if name not in names or not sd > 0:
             raise ValueError(
-                f"Forecast: priors are (mean, sd above 0) of {', '.join(map(repr, names))}, got {name!r} with sd {sd!r}; "
-                "name one of them"
+                f"Forecast: priors are (mean, sd above 0) of {', '.join(map(repr, names))}, got {name!r} with sd "
+                f"{sd!r}; name one of them"
             )
     return Law(runs, law, epochs, priors)
 
