@@ -76,7 +76,7 @@ def make(folder: Path, plan: Plan) -> None:
         if file.exists():
             continue
         began = now()
-        rows = train(parse(text).build(Horizon(steps)), steps, seed)  # type: ignore[arg-type]
+        rows = train(parse(text).build(Horizon(steps)), steps, seed)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as to:
             to.write(f"# {name}: {text}, {steps} steps, seed {seed}, torch {torch.__version__}, {began} to {now()}\n")

@@ -105,7 +105,7 @@ def train(schedule: Schedule, steps: int, seed: int = 0) -> list[Row]:
         x, y = pieces(text, torch.randint(len(text) - CONTEXT - 1, (BATCH,), generator=order))
         loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())

@@ -13,9 +13,8 @@ from ratesmith._checks import finite, whole
 from ratesmith.forecast.columns import Columns, choose
 from ratesmith.forecast.curve import FEWEST, KINDS, Curve, Floats, Ints
 from ratesmith.forecast.formats import Log, open_log
+from ratesmith.forecast.rates import rates_of
 from ratesmith.forecast.series import MOST, Series
-from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
 from ratesmith.schedule import Schedule
 
 MOST_STEPS: Final = 20_000_000
@@ -170,10 +169,7 @@ def _laid_out(
     who: str, schedule: str | Schedule, base_lr: float | None, steps: int, known: tuple[Floats, Floats], last: int
 ) -> Floats:
     """Give the rates of a schedule, which must be those of the log, where it has any."""
-    built = parse(schedule).build(Horizon(steps)) if isinstance(schedule, str) else schedule
-    if not isinstance(built, Schedule):
-        raise ValueError(f"{who}: schedule must be one that is known beforehand, got {schedule}; log the rates instead")
-    factors = np.asarray(built(np.arange(last)), dtype=np.float64) * np.ones(last)
+    factors = rates_of(schedule, 1.0, max(2, steps, last), who)[:last]
     if base_lr is None and not len(known[0]):
         raise ValueError(f"{who}: base_lr must be given where the log has no rates, got none; give the peak rate")
     at = np.clip(np.rint(known[0]).astype(np.int64), 1, last) - 1

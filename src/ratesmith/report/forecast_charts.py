@@ -18,7 +18,7 @@ SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
 """Shares of training, in percent, that a decay is tried for."""
 LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
 """Lengths of annealing, as shares of the steps already made."""
-EDGE: Final = 72
+EDGE: Final = 86
 """Room for the numbers to the left, alike in pictures that stand above each other."""
 MOST_RATES: Final = 400
 """Points that a line of rates is drawn with."""
@@ -28,7 +28,7 @@ def fan(law: Law, candidates: Candidates, looks: Looks) -> Any:
     """Draw the runs so far as dots, and the candidates' losses as lines with bands, without the first steep part."""
     last = max([law.longest, *(int(row.prediction.steps[-1]) for row in candidates.rows)])
     lows = [float(row.prediction.low()[-1]) for row in candidates.rows]
-    since, finals = law.longest / 8, [float(run.losses.min()) for run in law.curves]
+    since, finals = 0.3 * law.longest, [float(run.losses.min()) for run in law.curves]
     tops = [float(run.losses[run.steps >= since].max(initial=0)) for run in law.curves]
     bottom, top = min(lows + finals), max(tops)
     room = 0.05 * (top - bottom)
