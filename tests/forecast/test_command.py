@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from forecast_runs import write_runs
+from forecast_logs import write_runs
 
 from ratesmith.cli import run
 

@@ -326,7 +326,8 @@ def test_units_that_do_not_match_are_said(tmp_path):
 def test_a_schedule_needs_a_base_rate_and_must_be_known_beforehand(tmp_path):
     file = write(tmp_path / "run.csv", ["step", "val_loss"], STEPS, LOSSES)
     fails(file, "base_lr must be given where the log has no rates, got none", schedule="linear()")
-    fails(file, "cannot say what Plateau() will do, since it listens to the run; give", schedule="plateau()", base_lr=1.0)
+    said = "cannot say what Plateau() will do, since it listens to the run; give"
+    fails(file, said, schedule="plateau()", base_lr=1.0)
 
 
 @pytest.mark.parametrize(("package", "name"), [("pyarrow", "run.parquet"), ("tensorboard", "events.out.tfevents.1")])

@@ -1,7 +1,7 @@
 """The page of a forecast in a real browser: it works from disk without a network, at both widths, light and dark."""
 
 import pytest
-from forecast_runs import write_runs
+from forecast_logs import write_runs
 from in_browser import opened
 
 from ratesmith.forecast import fit, read
