@@ -70,6 +70,13 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path, runs, capsys
     assert "one/run (4,000 steps), two/run (4,000 steps)" in capsys.readouterr().out
 
 
+def test_a_candidate_without_the_runs_warmup_is_noticed(runs, capsys):
+    assert run(["forecast", *runs[:2], "--compare", "linear()"]) == 0
+    assert "linear() does not: try it behind warmup(99) >>." in capsys.readouterr().out
+    assert run(["forecast", *runs[:2], "--compare", "warmup(50) >> linear()"]) == 0
+    assert "does not: try" not in capsys.readouterr().out
+
+
 def test_a_page_is_written(tmp_path, runs, capsys):
     assert run(["forecast", *runs[:2], "--html", str(tmp_path / "forecast.html")]) == 0
     assert f"Page: {tmp_path / 'forecast.html'}" in capsys.readouterr().out

@@ -171,27 +171,43 @@ def _print_all(asked: Asked) -> None:
     if asked.checks:
         console.print(_checks_table(asked.checks), highlight=False)
     if asked.cooldown:
-        console.print(_table(asked.cooldown, "Annealing from now on", console.width >= NARROW), highlight=False)
+        console.print(
+            _table(asked.cooldown, "Annealing from now on, beside keeping the rate", console.width >= NARROW),
+            highlight=False,
+        )
     known = {*asked.law.explain().splitlines()}
-    click.echo("\n".join(line for line in asked.candidates.explain().splitlines() if line not in known))
+    lines = [line for line in asked.candidates.explain().splitlines() if line not in known]
+    click.echo("\n".join([*lines, *_cold(asked)]))
+
+
+def _cold(asked: Asked) -> list[str]:
+    """Say it where the runs warmed up and a candidate does not."""
+    warmup = min(run.warmup_steps for run in asked.law.curves) - 1
+    cold = [row.name for row in asked.candidates.rows if row.prediction.rates[0] > 0.9 * row.prediction.rates.max()]
+    if not warmup or not cold:
+        return []
+    return [f"The runs warmed up for {warmup} steps, and {cold[0]} does not: try it behind warmup({warmup}) >>."]
 
 
 def _table(found: Candidates, title: str, wide: bool) -> Table:
     """Give candidates beside their baseline, the most promising first."""
     from ratesmith.forecast.predicted import chance
 
-    beside = f"against {found.baseline}" if wide else "difference"
     table = Table(title=f"{title} [80 % band]", show_lines=not wide)
-    for heading in ("#", "candidate", "loss", beside, "better", "worth"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("#", "loss"))
+    beside = (f"against {found.baseline}", "better", "worth") if wide else ("difference",)
+    for heading in ("#", "candidate", "loss", *beside):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "candidate")
     between = " " if wide else "\n"
     for place, row in enumerate(found.rows, 1):
         said = row.prediction
         loss = f"{row.final:.4f}{between}[{said.low()[-1]:.4f}, {said.high()[-1]:.4f}]"
         low, high = row.bands[80]
-        apart = (f"{row.difference:+.4f}{between}[{low:+.4f}, {high:+.4f}]", chance(row.better), row.equivalent)
-        cells = ("baseline", "", "") if row.name == found.baseline else apart
-        table.add_row(str(place), row.name, loss, *cells)
+        apart = [f"{row.difference:+.4f}{between}[{low:+.4f}, {high:+.4f}]", chance(row.better), row.equivalent]
+        if row.name == found.baseline:
+            apart = ["baseline", "", ""]
+        elif not wide:
+            apart[1] = f"better: {apart[1]}"
+        table.add_row(str(place), row.name, loss, *(apart if wide else ["\n".join(apart).strip()]))
     return table
 
 
@@ -209,7 +225,7 @@ def _checks_table(checks: list[tuple[Curve, Prediction]]) -> Table:
 
 
 def _print_picture(asked: Asked, console: Any) -> None:
-    """Draw the runs so far in white, and what the first candidates promise, after the first tenth."""
+    """Draw the runs so far in white, and what the first candidates promise, without the steep beginning."""
     import plotille
 
     rows = asked.candidates.rows[:DRAWN]
@@ -217,12 +233,12 @@ def _print_picture(asked: Asked, console: Any) -> None:
     curves |= {row.name: (row.prediction.steps, row.prediction.losses) for row in rows}
     last = max(int(steps[-1]) for steps, _ in curves.values())
     points = {
-        name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 10]
+        name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 4]
         for name, (steps, losses) in curves.items()
     }
     values = [value for known in points.values() for _, value in known]
     figure = plotille.Figure()
-    figure.width = 80 if console.width >= NARROW else max(20, min(60, console.width - 18))
+    figure.width = 80 if console.width >= NARROW else max(20, min(50, console.width - 18))
     bottom, top, figure.height = round_limits(min(values), max(values))
     figure.set_x_limits(0, last)
     figure.set_y_limits(bottom, top)
