@@ -193,6 +193,7 @@ def test_hugging_faces_training_loss_belongs_between_its_rows(tmp_path):
     log.append({"step": 400, "train_loss": 9.9, "train_runtime": 1.0})
     (tmp_path / "trainer_state.json").write_text(json.dumps({"global_step": 400, "log_history": log}))
     same(read(tmp_path), STEPS - 5)
+    assert list(read(tmp_path, blocks=10).steps) == list(range(20, 400, 40))  # means over 1 to 40, 41 to 80 ...
     assert read(tmp_path).name == tmp_path.name
 
 

@@ -116,8 +116,8 @@ def _losses(series: Series, blocks: int, of_interval: bool, shift: int) -> tuple
     """Give whole, rising steps and their losses, no more than `blocks`."""
     if series.mean:
         steps, losses = series.points(blocks)
-        if of_interval and len(steps) > 1:  # each is the mean since the one before
-            steps = steps - np.diff(steps, prepend=0) / 2
+        if of_interval:  # each is the mean since the row before
+            steps = steps - steps[-1] / series.rows / 2
     else:
         steps, losses = series.points(MOST)
         chosen = np.unique(np.linspace(0, len(steps) - 1, blocks).round().astype(int)) if len(steps) > blocks else ...
