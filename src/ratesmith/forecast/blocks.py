@@ -10,59 +10,83 @@ import numpy as np
 
 from ratesmith.forecast.curve import Floats, Ints
 
-MOST: Final = 160
-"""Blocks for the changes of one schedule; the error that they make is below 1e-4 nats."""
-SHADE: Final = 0.7
-"""The blocks are equal in how far the rate to this power moves: near a rate of zero that is what the laws see."""
+MOST: Final = 96
+"""Blocks for a change of the rate from its largest to zero."""
+ALL: Final = 448
+"""Blocks for all the changes of one schedule, cycles and noise included."""
+TURNS: Final = 64
+"""Turns of the rate, between rising, staying and falling, up to which there is a cut at each of them."""
+
 
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Several schedules side by side, a row each: the steps and the mean rate of each of their blocks.
+    """Several schedules side by side, a row each: how long their blocks are, and how the rate goes through each.
 
-    `lengths` and `rates` have the shape (schedules, blocks); short rows are filled with blocks of no length. `rates`
-    are shares of one reference rate. `falls` is by how much the rate fell before each block, and 0 up to the end of the
-    warm-up, whose rise is no annealing. `row` and `column` say after which block each wanted loss is measured.
+    All arrays but the last two have the shape (schedules, blocks); short rows are filled with blocks of no length.
+    Rates are shares of one reference rate. `bend` is the variance of the rate in the block over the square of its
+    mean. `jumps` is by how much the rate fell at the block's first step, and `slides` by how much in its course; both
+    are 0 up to the end of the warm-up, whose rise is no annealing. `row` and `column` say after which block each wanted
+    loss is measured.
     """
 
     lengths: Floats
     rates: Floats
-    falls: Floats
+    first: Floats
+    last: Floats
+    bend: Floats
+    jumps: Floats
+    slides: Floats
     row: Ints
     column: Ints
+
+    def powers(self, exponents: Floats) -> Floats:
+        """Give the mean of rate ** exponent in each block, to the second order: (exponents, schedules, blocks)."""
+        wide = exponents[:, None, None]
+        found: Floats = np.exp(wide * np.log(np.maximum(self.rates, 1e-12)))
+        return found * (1 + 0.5 * wide * (wide - 1) * self.bend)
 
 
 def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = MOST) -> Blocks:
     """Give the blocks of several schedules: pairs of a rate for each update, and the steps at which a loss is wanted.
 
-    Each schedule is cut at the wanted steps and wherever its rate ** 0.7 has moved by a further 1/`most` of all its
-    movement. O(steps), once.
+    Each schedule is cut at the wanted steps and wherever the root of its rate has moved by a further 1/`most` of its
+    largest, or, if it moves very much, so that some 448 blocks are made. O(steps), once.
     """
     cut = [_cut(rates, steps, most) for rates, steps in runs]
-    width = max(len(ends) for ends in cut)
-    shape = (len(runs), width)
-    lengths, means, falls = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for place, (ends, (rates, _)) in enumerate(zip(cut, runs, strict=True)):
-        count = len(ends)
+    shape = (len(runs), max(len(ends) for ends in cut))
+    lengths, mean, first, last, bend, jumps, slides = (np.zeros(shape) for _ in range(7))
+    for row, (ends, (rates, _)) in enumerate(zip(cut, runs, strict=True)):
+        count, u = len(ends), rates[: ends[-1]] / reference
         starts = np.concatenate([[0], ends[:-1]])
-        lengths[place, :count] = ends - starts
-        mean = np.add.reduceat(rates[: ends[-1]], starts) / (ends - starts) / reference
-        means[place, :count] = mean
-        top = int(np.argmax(mean))
-        falls[place, top + 1 : count] = -np.diff(mean)[top:]
-        means[place, count:] = mean[-1]
-    row = np.concatenate([np.full(len(steps), place) for place, (_, steps) in enumerate(runs)])
+        lengths[row, :count] = ends - starts
+        mean[row, :count] = np.add.reduceat(u, starts) / (ends - starts)
+        mean[row, count:], first[row, :count], last[row, :count] = mean[row, count - 1], u[starts], u[ends - 1]
+        squares = np.add.reduceat(u * u, starts) / (ends - starts)
+        bend[row, :count] = np.maximum(squares / np.maximum(mean[row, :count], 1e-12) ** 2 - 1, 0) * (ends - starts > 1)
+        top = int(np.argmax(u >= 0.99 * u.max()))
+        before = np.concatenate([[u[0]], u[ends[:-1] - 1]])
+        jumps[row, :count] = (before - u[starts]) * (starts > top)
+        slides[row, :count] = (u[starts] - u[ends - 1]) * (starts >= top)
+    wanted = np.concatenate([np.full(len(steps), place) for place, (_, steps) in enumerate(runs)])
     column = np.concatenate([np.searchsorted(ends, steps) for ends, (_, steps) in zip(cut, runs, strict=True)])
-    return Blocks(lengths, means, falls, row.astype(np.int64), column.astype(np.int64))
+    places = wanted.astype(np.int64), column.astype(np.int64)
+    return Blocks(lengths, mean, first, last, bend, jumps, slides, *places)
 
 
 def _cut(rates: Floats, steps: Ints, most: int) -> Ints:
     """Give the step after which each block ends."""
-    last = int(steps[-1])
-    shade = rates[:last] ** SHADE
-    moved = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(shade)))])
+    end = int(steps[-1])
+    shade = np.sqrt(rates[:end])  # near a rate of zero that is what the laws see
+    change = np.diff(shade, prepend=shade[0])
+    rising, falling = change > 0, change < 0
+    moved = np.cumsum(np.abs(change, out=change), out=change)
     if moved[-1] <= 0:
         return np.asarray(steps, dtype=np.int64)
-    level = np.floor(moved * (most / moved[-1] * (1 - 1e-12)))
+    count = min(moved[-1] / shade.max() * most, ALL)
+    level = np.floor(moved * (count / moved[-1] * (1 - 1e-12)))
     changes = np.flatnonzero(np.diff(level)) + 1
-    return np.union1d(changes, steps).astype(np.int64)
+    turns = np.flatnonzero((rising[2:] != rising[1:-1]) | (falling[2:] != falling[1:-1])) + 2
+    top = int(np.argmax(rates[:end] >= 0.99 * rates[:end].max()))
+    ends = np.union1d(changes, turns if len(turns) <= TURNS else [])
+    return np.union1d(np.union1d(ends, steps), [top] if top else []).astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -114,22 +114,15 @@ def one_row(blocks: Blocks, row: int) -> Blocks:
     """Give one schedule of several, wanted at its end alone."""
     wanted = np.flatnonzero(blocks.row == row)[-1:]
     part = slice(row, row + 1)
-    return Blocks(
-        blocks.lengths[part], blocks.rates[part], blocks.falls[part], np.zeros(1, dtype=np.int64), blocks.column[wanted]
-    )
+    rows = {field.name: getattr(blocks, field.name)[part] for field in fields(blocks)}
+    return Blocks(**{**rows, "row": np.zeros(1, dtype=np.int64), "column": blocks.column[wanted]})
 
 
 def fewer_steps(fitted: Fitted, mine: Blocks, other: Blocks, offset: float) -> float | None:
     """Give the share of its steps that a schedule, shrunk as a whole, can spare to end where another does."""
     count = len(LENGTHS)
-    many = replace(
-        mine,
-        lengths=mine.lengths * LENGTHS[:, None],
-        rates=np.repeat(mine.rates, count, axis=0),
-        falls=np.repeat(mine.falls, count, axis=0),
-        row=np.arange(count),
-        column=np.repeat(mine.column, count),
-    )
+    rows = {field.name: np.repeat(getattr(mine, field.name), count, axis=0) for field in fields(mine)}
+    many = Blocks(**{**rows, "lengths": mine.lengths * LENGTHS[:, None], "row": np.arange(count)})
     gaps = fitted.losses(many)[0] + offset - fitted.losses(other)[0, 0]
     below = gaps <= 0
     if below.all() or not below.any():
@@ -171,7 +164,7 @@ def cooldowns(
 
 def _run(law: Law, name: str | None, who: str) -> Curve:
     if name is None:
-        return law.curves[-1]
+        return min(law.curves, key=lambda curve: curve.annealed)
     for curve in law.curves:
         if curve.name == name:
             return curve

@@ -67,8 +67,8 @@ class Curve:
 
     @property
     def warmup_steps(self) -> int:
-        """Updates until the rate is first within 1 % of its largest; 1 without a warm-up."""
-        return int(np.argmax(self.rates >= 0.99 * self.rates.max())) + 1
+        """Updates until the rate is first within 0.1 % of its largest; 1 without a warm-up."""
+        return int(np.argmax(self.rates >= 0.999 * self.rates.max())) + 1
 
     @property
     def annealed(self) -> float:

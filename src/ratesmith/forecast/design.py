@@ -56,7 +56,8 @@ def design(law: Law, steps: int, base_lr: float, baseline: str) -> Candidates:
     """Give the most promising of the family beside a baseline: see Law.design."""
     if baseline not in ("linear", "cosine"):
         raise ValueError(f"Law.design: baseline must be 'linear' or 'cosine', got {baseline!r}; name one of them")
-    warmup = min(law.curves[0].warmup_steps - 1, steps // 5)
+    warmup = min(law.curves[0].warmup_steps, steps // 5)
+    warmup = warmup if warmup > 1 else 0
     texts = family(steps, warmup)
     base = next(text for text in texts if text.endswith(f"{baseline}()"))
     law._answerable([np.full(steps, base_lr)])

@@ -81,11 +81,14 @@ class TwoClocks:
 
     def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
         """Give progress and noise: see LossLaw."""
-        alpha, tau = np.exp(shapes[:, 0]), np.exp(shapes[:, 2])
-        logs = np.log(np.maximum(blocks.rates, 1e-12))
-        clock = np.cumsum(blocks.lengths * np.exp(shapes[:, 3, None, None] * logs), axis=2)
-        stay = np.exp(-(blocks.lengths * blocks.rates) / tau[:, None, None])
-        gain = (1 - stay) * np.exp(shapes[:, 4, None, None] * logs)
+        alpha, tau, q = np.exp(shapes[:, 0]), np.exp(shapes[:, 2]), shapes[:, 4, None, None]
+        clock = np.cumsum(blocks.lengths * blocks.powers(shapes[:, 3]), axis=2)
+        passed = blocks.lengths * blocks.rates / tau[:, None, None]
+        stay = np.exp(-passed)
+        # the noise follows a target that goes from `first` to `last` on a straight line: solved in closed form
+        first, last = (np.exp(q * np.log(np.maximum(ends, 1e-12))) for ends in (blocks.first, blocks.last))
+        lag = np.where(passed > 1e-4, -np.expm1(-passed) / np.maximum(passed, 1e-4), 1 - passed / 2)
+        gain = last - first * stay - (last - first) * lag
         return _power(clock, alpha, blocks, s_ref), _follow(stay, gain)[:, blocks.row, blocks.column]
 
 
@@ -110,11 +113,14 @@ class Tissue:
         alpha, tau = np.exp(shapes[:, 0]), np.exp(shapes[:, 2])[:, None, None]
         clock = np.broadcast_to(np.cumsum(blocks.lengths * blocks.rates, axis=1), (len(shapes), *blocks.rates.shape))
         stay = np.exp(-blocks.lengths / tau)
-        # m just before the block's first fall decays by `stay` over a block; the fall comes at the block's first step
-        momentum = _follow(stay, stay * blocks.falls * np.exp(1 / tau))
+        # a jump at the block's first step, and a slide in equal parts over all of its steps, as geometric series
+        one, decay = -np.expm1(-1 / tau), np.exp(-1 / tau)
+        slide = blocks.slides / np.maximum(blocks.lengths, 1)
+        momentum = _follow(stay, stay / decay * blocks.jumps + slide * (1 - stay) / one)
         before = np.concatenate([np.zeros_like(momentum[:, :, :1]), momentum[:, :, :-1]], axis=2)
-        first = before * np.exp(-1 / tau) + blocks.falls
-        gained = np.cumsum(first * (1 - stay) / -np.expm1(-1 / tau), axis=2) / tau
+        sums = (before * decay + blocks.jumps) * (1 - stay) / one
+        sums += slide * (blocks.lengths - decay * (1 - stay) / one) / one
+        gained = np.cumsum(sums, axis=2) / tau
         return _power(clock, alpha, blocks, s_ref), -gained[:, blocks.row, blocks.column]
 
 
@@ -143,15 +149,17 @@ class MultiPower:
         clock = np.broadcast_to(ends, (len(shapes), *ends.shape))
         gained = np.zeros((len(shapes), len(blocks.row)))
         for row in range(len(ends)):
-            wanted = blocks.row == row
-            falls = np.flatnonzero(blocks.falls[row])
+            wanted, fall = blocks.row == row, blocks.jumps[row] + blocks.slides[row]
+            falls = np.flatnonzero(fall)
             if not len(falls):
                 continue
-            since = ends[row, blocks.column[wanted], None] - (ends[row] - steps[row])[falls]
+            # what falls in the course of a block is taken to fall in its middle
+            middle = 0.5 * (np.abs(blocks.slides[row]) > np.abs(blocks.jumps[row]))
+            since = ends[row, blocks.column[wanted], None] - (ends[row] - (1 - middle) * steps[row])[falls]
             logs = np.log(np.maximum(blocks.rates[row, falls], 1e-6))
             passed = np.log(np.maximum(since, 1e-12)) - shapes[:, 4, None, None] * logs - shapes[:, 2, None, None]
             kernel = -np.expm1(-np.exp(shapes[:, 3, None, None]) * np.log1p(np.exp(passed)))
-            gained[:, wanted] = np.where(since > 0, kernel, 0.0) @ blocks.falls[row, falls]
+            gained[:, wanted] = np.where(since > 0, kernel, 0.0) @ fall[falls]
         return _power(clock, np.exp(shapes[:, 0]), blocks, s_ref), -gained
 
 

@@ -49,9 +49,8 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
 
 def checked(rates: Floats, who: str) -> Floats:
     """Give the rates themselves where they can be trained with, or raise an error that says who wanted them."""
-    wrong = ~(np.isfinite(rates) & (rates >= 0))
-    if wrong.any():
-        place = int(np.argmax(wrong))
+    if not (rates.min() >= 0 and rates.max() < np.inf):
+        place = int(np.argmax(~(np.isfinite(rates) & (rates >= 0))))
         raise ValueError(f"{who}: a rate must be at least 0, got {rates[place]:g} at step {place}; mend the schedule")
     if not rates.any():
         raise ValueError(f"{who}: the rates must not all be zero, got only zeros; give a base_lr or schedule above 0")
@@ -68,7 +67,7 @@ def length_of(steps: Any, who: str = "Forecast") -> int:
 
 def stretched(curve: Curve, steps: int) -> Floats:
     """Give the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
-    warmup = min(curve.warmup_steps - 1, steps - 1)
+    warmup = min(curve.warmup_steps if curve.warmup_steps > 1 else 0, steps // 2, curve.length - 1)
     rest = curve.rates[warmup:]
     places = (np.arange(steps - warmup) + 0.5) * (len(rest) / (steps - warmup)) - 0.5
     return np.concatenate([curve.rates[:warmup], np.interp(places, np.arange(len(rest)), rest)])
