@@ -34,10 +34,10 @@ def test_the_forecast_is_right_where_the_law_is(runs, capsys):
     [check] = data["checks"]
     assert check["prediction"]["final"] == pytest.approx(check["measured"][-1], rel=0.004)
     assert {row["name"] for row in data["candidates"]["rows"]} == {
-        "warmup(99) >> linear()",
-        "warmup(99) >> cosine()",
-        "warmup(99) >> cosine(final=0.1)",
-        'warmup(99) >> wsd(decay="20%")',
+        "warmup(100) >> linear()",
+        "warmup(100) >> cosine()",
+        "warmup(100) >> cosine(final=0.1)",
+        'warmup(100) >> wsd(decay="20%")',
     }
     assert data["law"]["grade"] == "A"
 
@@ -72,7 +72,7 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path, runs, capsys
 
 def test_a_candidate_without_the_runs_warmup_is_noticed(runs, capsys):
     assert run(["forecast", *runs[:2], "--compare", "linear()"]) == 0
-    assert "linear() does not: try it behind warmup(99) >>." in capsys.readouterr().out
+    assert "linear() does not: try it behind warmup(100) >>." in capsys.readouterr().out
     assert run(["forecast", *runs[:2], "--compare", "warmup(50) >> linear()"]) == 0
     assert "does not: try" not in capsys.readouterr().out
 
@@ -112,3 +112,13 @@ def test_what_cannot_be_said_is_not(tmp_path, runs, capsys):
     err = capsys.readouterr().err
     assert "cannot say" in err
     assert err.count("\n") == 1
+
+
+def test_the_folder_of_a_comparison_gives_its_runs(tmp_path, capsys):
+    from numpy_task import LogisticTask
+
+    from ratesmith.experiment import compare
+
+    compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=400, evaluate_every=10, seeds=1, rates=[0.1])
+    assert run(["forecast", str(tmp_path)]) == 0
+    assert "was fitted to constant() (400 steps), cosine() (400 steps)" in capsys.readouterr().out

@@ -109,6 +109,12 @@ def test_sparse_rates_are_joined_by_lines_and_a_warmup_reaches_back_to_zero(tmp_
     np.testing.assert_allclose(curve.rates, np.interp(np.arange(1, 401), [0, 40, 400], [0.0, 1e-3, 1e-4]))
 
 
+def test_where_a_warmup_ended_is_found_between_two_logged_rates(tmp_path):
+    true = 1e-3 * parse("warmup(105) >> constant()").build(Horizon(400))(np.arange(400))
+    curve = read(csv(tmp_path, rates=true[STEPS - 1]))
+    np.testing.assert_allclose(curve.rates, true, rtol=1e-3, atol=1e-9)
+
+
 def test_without_a_warmup_the_first_rate_holds_before_it(tmp_path):
     rates = np.interp(STEPS, [0, 400], [1e-3, 0.0])
     assert (read(csv(tmp_path, rates=rates)).rates[:10] == rates[0]).all()

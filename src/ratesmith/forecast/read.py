@@ -160,9 +160,25 @@ def _joined(who: str, column: str | None, known: tuple[Floats, Floats], last: in
             f"{who}: the rates must be known to the end, got them to step {steps[-1]:.0f} and losses to {last}; "
             "give schedule and base_lr"
         )
-    if len(steps) > 1 and steps[0] > 1 and abs(rates[1] * steps[0] - rates[0] * steps[1]) <= 0.02 * rates[1] * steps[0]:
-        steps, rates = np.append(0.0, steps), np.append(0.0, rates)  # both lie on one line of a warm-up from 0
+    steps, rates = _with_warmup(steps, rates)
     return np.interp(np.arange(1, last + 1), steps, rates)
+
+
+def _with_warmup(steps: Floats, rates: Floats) -> tuple[Floats, Floats]:
+    """Add where a linear warm-up began, and where it ended between two logged rates."""
+    if len(steps) < 2 or not 0 < rates[0] < rates[1] or steps[0] == steps[1]:
+        return steps, rates
+    slope = (rates[1] - rates[0]) / (steps[1] - steps[0])
+    begun = steps[0] - rates[0] / slope
+    if abs(begun) > 0.02 * steps[1] + 1:  # no line from 0: what came before is not known
+        return steps, rates
+    off = np.abs(rates - slope * (steps - begun)) > 1e-3 * rates
+    turn = int(np.argmax(off))
+    if off.any() and rates[turn] < slope * (steps[turn] - begun):
+        knee = begun + rates[turn] / slope
+        if steps[turn - 1] < knee:
+            steps, rates = np.insert(steps, turn, knee), np.insert(rates, turn, rates[turn])
+    return np.append(begun, steps), np.append(0.0, rates)
 
 
 def _laid_out(

@@ -19,8 +19,8 @@ CAPTIONS = {
     "The numbers are those of the table.",
     "decay": "The last loss of a plateau and then a linear decay to zero, by the share of training that decays; the "
     "band of 80 % is that of the difference to linear decay all the way. The upright line marks the best.",
-    "annealing": "What a linear decay to zero from the end of the last run on would gain over keeping the rate for as "
-    "many steps, with the band of 80 %.",
+    "annealing": "What a linear decay to zero from the end of the least annealed run on would gain over keeping the "
+    "rate for as many steps, with the band of 80 %.",
     "misses": "What the law misses, by step: dots are runs that it was fitted to, crosses those that it was tried on.",
     "checks": "Forecast against measured, on runs that the law has not seen, at every measurement after the first "
     "tenth: on the dashed line they agree.",

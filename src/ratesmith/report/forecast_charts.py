@@ -109,11 +109,11 @@ def by_decay(law: Law, candidates: Candidates) -> Any:
 
 
 def annealing(law: Law) -> Any:
-    """Draw what annealing from the end of the last run on would gain; None where it has been annealed already."""
-    run = law.curves[-1]
+    """Draw what annealing from the end of the least annealed run on would gain; None where all came down already."""
+    run = min(law.curves, key=lambda curve: curve.annealed)
     if run.annealed > 0.5:
         return None
-    found = law.what_if_cooldown(lengths=LENGTHS)
+    found = law.what_if_cooldown(lengths=LENGTHS, run=run.name)
     gains = sorted(
         (int(row.prediction.steps[-1]) - int(run.steps[-1]), -row.difference, row.bands[80]) for row in found.rows
     )
