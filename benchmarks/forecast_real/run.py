@@ -5,10 +5,11 @@ A character transformer of 112,384 parameters learns text that ships with Python
 alone, and only then are the others made: the dates in forecasts.json and in each run's first line show it. Runs are
 kept in runs/, so that an interruption loses nothing, and a table can be printed again at once.
 
-    python benchmarks/forecast_real/run.py [--quick] [--refit] [--picture FILE.svg]
+    python benchmarks/forecast_real/run.py [--quick] [--refit] [--base-lr RATE] [--picture FILE.svg]
 
 `--quick` makes two short runs and two others in a folder that is thrown away, in about two minutes. `--refit` shows
-what the code of today would have forecast from the same two runs, beside the same measurements.
+what the code of today would have forecast from the same two runs, beside the same measurements. `--base-lr` makes the
+shorter of the runs at another rate, in a folder of its own.
 """
 
 import argparse
@@ -55,6 +56,8 @@ OTHERS: Plan = {
 }
 AGAIN: Plan = {"linear, another seed": ("warmup(200) >> linear()", 8000, 1)}
 """Not forecast: it says how much a seed moves the loss."""
+SHORTER: Plan = {name: run for name, run in OTHERS.items() if run[1] <= 8000}
+"""What is made at another rate."""
 QUICK_FIT: Plan = {name: (text, 2000, 0) for name, (text, _, _) in FIT.items()}
 QUICK_OTHERS: Plan = {name: (OTHERS[name][0], 2000, 0) for name in ("linear", "WSD 20 %")}
 
@@ -69,14 +72,14 @@ def file_of(folder: Path, name: str) -> Path:
     return folder / "runs" / f"{'-'.join(re.findall(r'[A-Za-z0-9.]+', name))}.csv"
 
 
-def make(folder: Path, plan: Plan) -> None:
+def make(folder: Path, plan: Plan, base_lr: float) -> None:
     """Make the runs that are not there yet, and write each down when it is whole."""
     for name, (text, steps, seed) in plan.items():
         file = file_of(folder, name)
         if file.exists():
             continue
         began = now()
-        rows = train(parse(text).build(Horizon(steps)), steps, seed)
+        rows = train(parse(text).build(Horizon(steps)), steps, seed, base_lr)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as to:
             to.write(f"# {name}: {text}, {steps} steps, seed {seed}, torch {torch.__version__}, {began} to {now()}\n")
@@ -86,17 +89,17 @@ def make(folder: Path, plan: Plan) -> None:
         print(f"made {file.name}", file=sys.stderr, flush=True)
 
 
-def measured(folder: Path, plan: Plan) -> dict[str, Curve]:
+def measured(folder: Path, plan: Plan, base_lr: float) -> dict[str, Curve]:
     """Give runs that have been made, with the rates of their schedules."""
     return {
-        name: read(file_of(folder, name), name=name, schedule=text, base_lr=BASE_LR, steps=steps, optimizer="AdamW")
+        name: read(file_of(folder, name), name=name, schedule=text, base_lr=base_lr, steps=steps, optimizer="AdamW")
         for name, (text, steps, _) in plan.items()
     }
 
 
 def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
     """Give a forecast as plain data: at the steps that will be measured, with the 80 % band."""
-    said = law.predict(text, BASE_LR, steps, at=range(EVERY, steps + 1, EVERY))
+    said = law.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
     rounded = {"loss": said.losses, "low": said.low(80), "high": said.high(80)}
     return {
         "schedule": text,
@@ -107,12 +110,12 @@ def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
     }
 
 
-def forecasts(folder: Path, fitted: Plan, others: Plan) -> dict[str, Any]:
+def forecasts(folder: Path, fitted: Plan, others: Plan, base_lr: float) -> dict[str, Any]:
     """Fit the two runs, and forecast the others and the schedule that the law designs."""
-    law = fit(measured(folder, fitted).values())
+    law = fit(measured(folder, fitted, base_lr).values())
     steps = max(steps for _, steps, _ in fitted.values())
     plan = {name: (text, length) for name, (text, length, _) in others.items()}
-    plan["designed"] = (law.design(steps, BASE_LR).best.name, steps)
+    plan["designed"] = (law.design(steps).best.name, steps)
     return {
         "written": now(),
         "ratesmith": __version__,
@@ -202,6 +205,7 @@ def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None
     rcParams["svg.hashsalt"] = "ratesmith"
     figure = Figure(figsize=(9, 7.5), layout="constrained")
     panels = figure.subplots(3, 3, sharey=True)
+    low = min(float(runs[name].losses.min()) for name in said["forecasts"]) - 0.25
     for axes, (name, known) in zip(panels.flat, said["forecasts"].items(), strict=False):
         run = runs[name]
         later = run.steps > run.length // 10
@@ -210,11 +214,15 @@ def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None
         )
         axes.plot(run.steps[later], np.array(known["loss"])[later], color="#0091D5", label="forecast, 80 % band")
         axes.plot(run.steps[later], run.losses[later], ".", ms=2.5, color="#E69F00", label="measured later")
-        shown = 1.4 + 0.3 * run.rates[:: max(1, run.length // 100)] / BASE_LR
-        axes.fill_between(range(0, run.length, max(1, run.length // 100)), 1.4, shown, color="#88888860", lw=0)
+        every = max(1, run.length // 100)
+        axes.fill_between(
+            range(0, run.length, every), low, low + 0.2 * run.rates[::every] / run.peak, color="#88888860", lw=0
+        )
         axes.set_title(name, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
+    for axes in panels.flat[len(said["forecasts"]) :]:
+        axes.set_axis_off()
     panels.flat[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("step; in grey the rate", fontsize=9)
     figure.supylabel("validation loss, nats a character", fontsize=9)
@@ -223,17 +231,18 @@ def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None
 
 def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.Namespace) -> None:
     """Make what is missing, in the order that the docstring says, and show the results."""
-    make(folder, fitted)
+    rate = given.base_lr
+    make(folder, fitted, rate)
     file = folder / "forecasts.json"
     if not file.exists():
-        file.write_text(json.dumps(forecasts(folder, fitted, others), indent=1), encoding="utf-8")
+        file.write_text(json.dumps(forecasts(folder, fitted, others, rate), indent=1), encoding="utf-8")
     said = json.loads(file.read_text(encoding="utf-8"))
     plan = {**others, **designed(said)}
-    make(folder, {**plan, **again})
+    make(folder, {**plan, **again}, rate)
     if given.refit:
-        law = fit(measured(folder, fitted).values())
+        law = fit(measured(folder, fitted, rate).values())
         said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
-    runs = measured(folder, {**fitted, **plan, **again})
+    runs = measured(folder, {**fitted, **plan, **again}, rate)
     found = results(said, runs)
     Console(width=200).print(table(found))
     seeds = [float(runs[name].losses[-1]) for name in again]
@@ -248,14 +257,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--refit", action="store_true")
+    parser.add_argument("--base-lr", type=float, default=BASE_LR)
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.quick:
         with tempfile.TemporaryDirectory() as folder:
             run(Path(folder), QUICK_FIT, QUICK_OTHERS, {}, given)
-    else:
+    elif given.base_lr == BASE_LR:
         run(HERE, FIT, OTHERS, AGAIN, given)
+    else:
+        run(HERE / f"at-{given.base_lr:g}", FIT, SHORTER, {}, given)
 
 
 if __name__ == "__main__":

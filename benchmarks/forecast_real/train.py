@@ -90,17 +90,17 @@ def pieces(text: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
     return text[places], text[places + 1]
 
 
-def train(schedule: Schedule, steps: int, seed: int = 0) -> list[Row]:
+def train(schedule: Schedule, steps: int, seed: int = 0, base_lr: float = BASE_LR) -> list[Row]:
     """Train with AdamW for `steps` updates. Every run of a seed has the same first weights and order of the data."""
     torch.manual_seed(seed)
     text, held, characters = texts()
     model = Model(characters)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=BASE_LR, betas=(0.9, 0.95), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=base_lr, betas=(0.9, 0.95), weight_decay=0.1)
     order = torch.Generator().manual_seed(seed)
     judged = pieces(held, torch.linspace(0, len(held) - CONTEXT - 2, VALIDATION).long())
     rows, losses = [], []
     for step in range(1, steps + 1):
-        rate = BASE_LR * float(schedule(step - 1))
+        rate = base_lr * float(schedule(step - 1))
         optimizer.param_groups[0]["lr"] = rate
         x, y = pieces(text, torch.randint(len(text) - CONTEXT - 1, (BATCH,), generator=order))
         loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())

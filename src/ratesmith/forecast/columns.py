@@ -15,7 +15,8 @@ STEPS: Final = (
 )
 """Names of a step column, the one to be preferred first; compared in small letters."""
 LOSS: Final = frozenset(
-    {"loss", "nll", "crossentropy", "crossentropyloss", "celoss", "lmloss", "trainloss", "valloss", "evalloss"}
+    {"loss", "nll", "bpb", "crossentropy", "crossentropyloss", "languagecrossentropy", "celoss", "lmloss", "trainloss"}
+    | {"valloss", "evalloss"}
 )
 VALIDATION: Final = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "valloss", "evalloss"})
 TRAINING: Final = frozenset({"train", "training", "trainloss"})
@@ -27,30 +28,14 @@ PLAIN: Final = (
 )
 """Words that say nothing further of a loss; any other makes it a second choice."""
 OTHER: Final = frozenset(
-    {
-        "scale",
-        "scaler",
-        "aux",
-        "auxiliary",
-        "z",
-        "balance",
-        "balancing",
-        "ema",
-        "std",
-        "min",
-        "max",
-        "test",
-        "grad",
-        "reg",
-        "kl",
-        "weight",
-    }
+    {"scale", "scaler", "aux", "auxiliary", "z", "balance", "balancing", "ema", "std", "min", "max", "test", "grad"}
+    | {"reg", "kl", "weight"}
 )
 """Words that make a column something else than the loss, or the rate, of the training."""
 RATE: Final = re.compile(r"(^|[/_ .-])(lr|learning[_ -]?rate)s?([/_ .-]|$)")
 NO_RATE: Final = re.compile(r"momentum|decay|(^|[/_ .-])(wd|min|max|base|scale|mult|betas?)([/_ .-]|$)")
-MONITORED: Final = re.compile(r"^lr-([A-Za-z]\w*?)(-\d+)?(/pg\d+)?$")
-"""A rate as Lightning's LearningRateMonitor names it, with the optimizer."""
+MONITORED: Final = re.compile(r"^lr-([A-Za-z]\w*?)(-\d+)?(/(pg|group)\d+)?$")
+"""A rate as Lightning and Composer name it, with the optimizer."""
 EXPORTED: Final = re.compile(r"^.+? - ")
 """The run's name, which a Weights & Biases export puts before its metric."""
 ROLES: Final = ("step", "lr", "loss")
