@@ -18,7 +18,6 @@ TURNS: Final = 64
 """Turns of the rate, between rising, staying and falling, up to which there is a cut at each of them."""
 
 
-
 @dataclass(frozen=True, eq=False)
 class Blocks:
     """Several schedules side by side, a row each: how long their blocks are, and how the rate goes through each.

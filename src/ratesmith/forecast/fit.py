@@ -218,8 +218,8 @@ class Law:
     ) -> Candidates:
         """Forecast what annealing from step `now` on would give, for several lengths of the decay.
 
-        `now`: a step of the run `run`, or its last measurement; where no run is named, the least annealed one. `lengths`: steps,
-        or shares of `now`. Each row stands beside as many further steps at the rate of `now`.
+        `now`: a step of the run `run`, or its last measurement; where no run is named, the least annealed one.
+        `lengths`: steps, or shares of `now`. Each row stands beside as many further steps at the rate of `now`.
         """
         from ratesmith.forecast.compare import cooldowns
 
