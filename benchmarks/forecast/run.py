@@ -1,4 +1,4 @@
-"""How good the forecasts are on public curves: ours beside both published laws, fitted again here.
+"""How good the forecasts are on public curves: ours beside both published laws, fitted again without priors.
 
     python benchmarks/forecast/run.py [--curves FOLDER]
 
@@ -61,8 +61,8 @@ def main() -> None:
     makers: dict[str, Maker] = {
         "two-clock, priors of others": lambda runs, group: forecast.fit(runs, priors=learned[group.family]),
         "two-clock, as shipped": lambda runs, _: forecast.fit(runs),
-        "Tissue 2024, as published": lambda runs, _: bare(runs, "tissue"),
-        "multi-power, as published": lambda runs, _: bare(runs, "multi-power"),
+        "Tissue 2024, refitted": lambda runs, _: bare(runs, "tissue"),
+        "multi-power, refitted": lambda runs, _: bare(runs, "multi-power"),
     }
     curves_table(known, makers)
     found = {name: list(finals(known, maker)) for name, maker in makers.items()}
