@@ -12,13 +12,13 @@ from ratesmith.forecast import band
 def test_the_parts_add_as_squares():
     loss = np.array([2.0])
     alone = [
-        band.spread(np.array([0.05]), 0 * loss, 0.0, 0.0),
+        band.spread(np.array([0.02]), 0 * loss, 0.0, 0.0),
         band.spread(np.array([0.0]), loss, 0.0, 0.0),
         np.sqrt(band.spread(np.array([0.0]), loss, 2.0, 0.0) ** 2 - (band.FLOOR * loss) ** 2),
         np.sqrt(band.spread(np.array([0.0]), loss, 0.0, 3.0) ** 2 - (band.FLOOR * loss) ** 2),
     ]
     assert np.array(alone).ravel() == pytest.approx([0.02, 0.0024, 0.014, 0.06])
-    together = band.spread(np.array([0.05]), loss, 2.0, 3.0)
+    together = band.spread(np.array([0.02]), loss, 2.0, 3.0)
     assert together == pytest.approx(np.sqrt(np.sum(np.square(alone))))
 
 
@@ -65,3 +65,7 @@ def test_on_models_drawn_from_the_priors_the_bands_hold_at_least_what_they_promi
     assert inside[50] >= 8
     assert inside[80] >= 17
     assert inside[95] >= 21
+
+
+def test_the_fits_own_doubt_counts_more_where_no_annealing_was_seen():
+    assert forecast.fit(run("constant")).counted == band.UNSEEN > band.LAPLACE == forecast.fit(run("cosine")).counted

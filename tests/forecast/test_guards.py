@@ -157,4 +157,7 @@ def test_a_run_that_is_not_finished_counts_as_far_as_it_was_measured():
 def test_runs_that_seem_to_count_steps_differently_are_told():
     short, long = run("cosine", 400, every=10), run("constant", 30_000, every=500)
     said = forecast.fit([short, long]).warnings
-    assert "Run 'constant_30000' has 75 times the steps of run 'cosine_400': see that both count optimizer updates." in said
+    assert (
+        "Run 'constant_30000' has 75 times the steps of run 'cosine_400': see that both count optimizer updates."
+        in said
+    )

@@ -48,8 +48,8 @@ def of_runs(
     short, long = (choose(curves, key=lambda curve: curve.steps[-1]) for choose in (min, max))
     if long.steps[-1] > 50 * short.steps[-1]:
         said.append(
-            f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: see that "
-            "both count optimizer updates."
+            f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: see "
+            "that both count optimizer updates."
         )
     return said + _fresh(curves, epochs) + misfit(residuals, curves)
 
