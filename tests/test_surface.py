@@ -7,6 +7,7 @@ import ratesmith
 import ratesmith.controllers
 import ratesmith.experiment
 import ratesmith.finder
+import ratesmith.forecast
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -25,6 +26,8 @@ SURFACE = {
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
+    "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
+    "transfer_rate",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.testing": "check_controller check_schedule",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError Estimate Plan Point Progress Row Run StudyError Trial "

@@ -14,9 +14,10 @@ MOST: Final = 96
 """Blocks for a change of the rate from its largest to zero."""
 ALL: Final = 448
 """Blocks for all the changes of one schedule, cycles and noise included."""
+STEEPEST: Final = 1 / 3
+"""The bend of a straight line to zero, beyond which the second order says nothing."""
 TURNS: Final = 64
 """Turns of the rate, between rising, staying and falling, up to which there is a cut at each of them."""
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,8 @@ def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = 
         mean[row, :count] = np.add.reduceat(u, starts) / (ends - starts)
         mean[row, count:], first[row, :count], last[row, :count] = mean[row, count - 1], u[starts], u[ends - 1]
         squares = np.add.reduceat(u * u, starts) / (ends - starts)
-        bend[row, :count] = np.maximum(squares / np.maximum(mean[row, :count], 1e-12) ** 2 - 1, 0) * (ends - starts > 1)
+        variance = squares / np.maximum(mean[row, :count], 1e-12) ** 2 - 1
+        bend[row, :count] = np.clip(variance, 0, STEEPEST) * (ends - starts > 1)
         top = int(np.argmax(u >= 0.99 * u.max()))
         before = np.concatenate([[u[0]], u[ends[:-1] - 1]])
         jumps[row, :count] = (before - u[starts]) * (starts > top)

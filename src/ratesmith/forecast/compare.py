@@ -97,10 +97,10 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
 
 def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[float]) -> float:
     """Give the standard deviation of a difference."""
-    laplace = math.sqrt(max(float(slopes @ law.fitted.covariance @ slopes), 0.0))
+    doubt = float(law.doubt(slopes[None, :])[0])
     doublings = max(0.0, math.log2(len(pair.rates) / law.longest))
     apart = band.unlike(profile(pair.rates, law), profile(pair.base, law))
-    return band.spread_of_difference(laplace, loss, apart, float(np.std(laws)), doublings, law.away(pair.rates))
+    return band.spread_of_difference(doubt, loss, apart, float(np.std(laws)), doublings, law.away(pair.rates))
 
 
 def profile(rates: Floats, law: Law) -> Floats:

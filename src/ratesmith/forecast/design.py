@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ratesmith import notation
-from ratesmith.forecast.band import LAPLACE
 from ratesmith.forecast.blocks import compress
 from ratesmith.forecast.compare import Pair, ranked
 from ratesmith.forecast.curve import Floats
@@ -85,7 +84,7 @@ def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -
     weights: list[float] = []
     differences: list[Floats] = []
     for name, fitted in law.ensemble.items():
-        rows = _draws(fitted.x, fitted.covariance) if name == law.fitted.law.name else fitted.x[None, :]
+        rows = _draws(fitted.x, fitted.covariance, law.counted) if name == law.fitted.law.name else fitted.x[None, :]
         losses = fitted.losses(blocks, rows)
         differences.append(losses - losses[:, base, None])
         weights += [1 / len(rows)] * len(rows)
@@ -96,10 +95,10 @@ def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -
     return found
 
 
-def _draws(centre: Floats, covariance: Floats) -> Floats:
+def _draws(centre: Floats, covariance: Floats, counted: float) -> Floats:
     """Give samples of the parameters, the same ones always, as wide as the fit's doubt counts for."""
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((DRAWS // 2, len(centre)))
-    moves = LAPLACE * np.vstack([normal, -normal]) * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    moves = counted * np.vstack([normal, -normal]) * np.sqrt(np.maximum(values, 0)) @ vectors.T
     found: Floats = centre + moves
     return found

@@ -218,8 +218,8 @@ class Law:
     ) -> Candidates:
         """Forecast what annealing from step `now` on would give, for several lengths of the decay.
 
-        `now`: a step of the run `run`, or its last measurement; where no run is named, the least annealed one. `lengths`: steps,
-        or shares of `now`. Each row stands beside as many further steps at the rate of `now`.
+        `now`: a step of the run `run`, or its last measurement; where no run is named, the least annealed one.
+        `lengths`: steps, or shares of `now`. Each row stands beside as many further steps at the rate of `now`.
         """
         from ratesmith.forecast.compare import cooldowns
 
@@ -234,8 +234,18 @@ class Law:
         if doublings.any():
             losses = losses + (self.far.losses(blocks)[0] - losses) * np.minimum(1.0, doublings)
         away = np.concatenate([np.full(len(wanted), self.away(rates)) for rates, wanted in runs])
-        laplace = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", slopes, self.fitted.covariance, slopes), 0))
-        return Seen(losses, slopes, band.spread(laplace, losses, doublings, away))
+        return Seen(losses, slopes, band.spread(self.doubt(slopes), losses, doublings, away))
+
+    @property
+    def counted(self) -> float:
+        """How much of the fit's own doubt counts."""
+        return band.LAPLACE if any(guards.curve_annealed(curve) for curve in self.curves) else band.UNSEEN
+
+    def doubt(self, slopes: Floats) -> Floats:
+        """Give the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
+        variance = np.einsum("ij,jk,ik->i", slopes, self.fitted.covariance, slopes)
+        found: Floats = self.counted * np.sqrt(np.maximum(variance, 0))
+        return found
 
     def away(self, rates: Floats) -> float:
         """Give how many factors of 2 the peak of these rates lies outside the peaks seen."""

@@ -45,6 +45,12 @@ def of_runs(
         said.append(f"The laws were found with AdamW; of {' and '.join(names)} nothing is known.")
     if len({curve.kind for curve in curves}) > 1:
         said.append("Training and validation losses are mixed: their levels differ, so give one kind.")
+    short, long = (choose(curves, key=lambda curve: curve.steps[-1]) for choose in (min, max))
+    if long.steps[-1] > 50 * short.steps[-1]:
+        said.append(
+            f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: see "
+            "that both count optimizer updates."
+        )
     return said + _fresh(curves, epochs) + misfit(residuals, curves)
 
 
