@@ -58,8 +58,8 @@ AGAIN: Plan = {"linear, another seed": ("warmup(200) >> linear()", 8000, 1)}
 """Not forecast: it says how much a seed moves the loss."""
 SHORTER: Plan = {name: run for name, run in OTHERS.items() if run[1] <= 8000}
 """What is made at another rate."""
-QUICK_FIT: Plan = {name: (text, 2000, 0) for name, (text, _, _) in FIT.items()}
-QUICK_OTHERS: Plan = {name: (OTHERS[name][0], 2000, 0) for name in ("linear", "WSD 20 %")}
+QUICK_FIT: Plan = {name: (text.replace("(200)", "(100)"), 2000, 0) for name, (text, _, _) in FIT.items()}
+QUICK_OTHERS: Plan = {name: (OTHERS[name][0].replace("(200)", "(100)"), 2000, 0) for name in ("linear", "WSD 20 %")}
 
 
 def now() -> str:
