@@ -21,8 +21,8 @@ def every_step(rate):
 
 
 def tissue_by_loop(u, tau):
-    """S2 / tau by its definition, step after step; falls count once the rate was within 1 % of its largest."""
-    top, momentum, total, found = int(np.argmax(u >= 0.99)), 0.0, 0.0, []
+    """S2 / tau by its definition, step after step; falls count once the rate was at its largest."""
+    top, momentum, total, found = int(np.argmax(u >= 0.9999)), 0.0, 0.0, []
     for t, value in enumerate(u):
         fall = u[t - 1] - value if t > top else 0.0
         momentum = np.exp(-1 / tau) * momentum + fall
@@ -33,7 +33,7 @@ def tissue_by_loop(u, tau):
 
 def multi_by_loop(u, tau, beta, gamma):
     """The sum over falls by its definition, in O(steps x steps)."""
-    top, sums = int(np.argmax(u >= 0.99)), np.cumsum(u)
+    top, sums = int(np.argmax(u >= 0.9999)), np.cumsum(u)
     found = np.zeros(len(u))
     for k in range(top + 1, len(u)):
         fall = u[k - 1] - u[k]

@@ -14,6 +14,8 @@ MOST: Final = 96
 """Blocks for a change of the rate from its largest to zero."""
 ALL: Final = 448
 """Blocks for all the changes of one schedule, cycles and noise included."""
+TOP: Final = 0.9999
+"""The warm-up is over where the rate is first this share of its largest."""
 STEEPEST: Final = 1 / 3
 """The bend of a straight line to zero, beyond which the second order says nothing."""
 TURNS: Final = 64
@@ -66,7 +68,7 @@ def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = 
         squares = np.add.reduceat(u * u, starts) / (ends - starts)
         variance = squares / np.maximum(mean[row, :count], 1e-12) ** 2 - 1
         bend[row, :count] = np.clip(variance, 0, STEEPEST) * (ends - starts > 1)
-        top = int(np.argmax(u >= 0.99 * u.max()))
+        top = int(np.argmax(u >= TOP * u.max()))
         before = np.concatenate([[u[0]], u[ends[:-1] - 1]])
         jumps[row, :count] = (before - u[starts]) * (starts > top)
         slides[row, :count] = (u[starts] - u[ends - 1]) * (starts >= top)
@@ -89,6 +91,6 @@ def _cut(rates: Floats, steps: Ints, most: int) -> Ints:
     level = np.floor(moved * (count / moved[-1] * (1 - 1e-12)))
     changes = np.flatnonzero(np.diff(level)) + 1
     turns = np.flatnonzero((rising[2:] != rising[1:-1]) | (falling[2:] != falling[1:-1])) + 2
-    top = int(np.argmax(rates[:end] >= 0.99 * rates[:end].max()))
+    top = int(np.argmax(rates[:end] >= TOP * rates[:end].max()))
     ends = np.union1d(changes, turns if len(turns) <= TURNS else [])
     return np.union1d(np.union1d(ends, steps), [top] if top else []).astype(np.int64)
