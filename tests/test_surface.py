@@ -7,6 +7,7 @@ import ratesmith
 import ratesmith.controllers
 import ratesmith.experiment
 import ratesmith.finder
+import ratesmith.forecast
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -25,11 +26,13 @@ SURFACE = {
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
+    "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
+    "transfer_rate",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
     "Point Progress Row Run StudyError Trial compare cores",
-    "ratesmith.report": "write_found write_report",
+    "ratesmith.report": "write_forecast write_found write_report",
     "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "

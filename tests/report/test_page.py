@@ -1,18 +1,14 @@
 """The report in a real browser: it works from disk without a network, at desktop and phone width, light and dark."""
 
 import re
-import shutil
 
 import pytest
+from in_browser import opened
 from numpy_task import DivergingTask, LogisticTask
 
 from ratesmith.experiment import compare
 from ratesmith.finder import race
 from ratesmith.report import write_found, write_report
-
-BROWSER = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 
 
 @pytest.fixture(scope="module")
@@ -22,34 +18,6 @@ def report(tmp_path_factory):
     found = compare(DivergingTask(), strategies, folder=folder, steps=90, seeds=2, rates=[0.01, 0.1, 1.0])
     path = write_report(found, folder / "report.html", title="<b>digits</b>.py:task", command="ratesmith compare 'x'")
     return found, path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
-        yield browser
-        browser.close()
-
-
-def opened(browser, path, *, pictures, width, **options):
-    """Open a page, see that it draws, needs no network, has no errors, and is as wide as the window."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(path.as_uri())
-    page.wait_for_function(f"document.querySelectorAll('figure .bk-Figure').length === {pictures}")
-    assert errors == []
-    assert all(url.startswith(("file:", "data:")) for url in asked)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    return page
 
 
 @pytest.fixture(scope="module")

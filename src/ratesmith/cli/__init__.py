@@ -11,6 +11,7 @@ from ratesmith import __version__
 from ratesmith.cli.common import STRATEGIES
 from ratesmith.cli.compare import compare
 from ratesmith.cli.find import find_rate
+from ratesmith.cli.forecast import forecast
 from ratesmith.cli.show import show
 from ratesmith.cli.study import study
 
@@ -24,6 +25,7 @@ def commands() -> None:
 commands.add_command(show)
 commands.add_command(find_rate)
 commands.add_command(compare)
+commands.add_command(forecast)
 commands.add_command(study)
 
 

@@ -1,0 +1,264 @@
+"""ratesmith forecast: read finished runs, say what other schedules would give, and which one to run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
+from ratesmith.notation import parse
+
+if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
+    from ratesmith.forecast import Candidates, Curve, Law, Prediction
+
+EXAMPLES = """\b
+Examples:
+  ratesmith forecast run.csv --compare 'linear()' --compare 'wsd(decay="20%")' --steps 50000
+  ratesmith forecast constant.csv cosine.csv --design --html forecast.html
+  ratesmith forecast run.csv --schedule 'warmup(500) >> cosine()' --base-lr 3e-4 --check other.csv
+"""
+NARROW = 140
+"""Below so many columns a band goes under its loss."""
+COLOURS = ("blue", "magenta", "green", "red", "yellow")
+DRAWN = 4
+"""Candidates that the small picture shows."""
+HABITS = ("linear()", "cosine()", "cosine(final=0.1)", 'wsd(decay="20%")')
+"""What is compared where nothing is named."""
+
+
+@click.command(epilog=f"{EXAMPLES}\n{STRATEGIES}")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Path)
+@click.option("--compare", "candidates", multiple=True, help="A schedule in notation; repeat. Default: four habits.")
+@click.option("--steps", type=int, help="How long the run to come lasts. Default: as long as the longest of these.")
+@click.option("--base-lr", type=float, help="Its rate, which a schedule's factors multiply. Default: the largest seen.")
+@click.option("--baseline", help="The candidate that the others stand beside. Default: the first.")
+@click.option("--design", is_flag=True, help="Search a family of usual schedules for the one that promises most.")
+@click.option("--cooldown", is_flag=True, help="Say what annealing the least annealed run from its end on would give.")
+@click.option("--check", multiple=True, type=Path, metavar="RUN", help="A further run, to try the forecast on; repeat.")
+@click.option("--epochs", type=float, help="How often the longest run saw its data.")
+@click.option("--schedule", multiple=True, help="What set the rates of a run whose log has none; one for all or each.")
+@click.option("--logged-steps", type=int, help="The steps that --schedule was laid out for. Default: the last logged.")
+@click.option("--column", multiple=True, metavar="WHAT=NAME", help="A column by name: step=, lr= or loss=; repeat.")
+@click.option("--kind", help="Which losses to read: validation or training.")
+@click.option("--per-step", type=float, help="How far the step column rises in an update, where it counts tokens.")
+@click.option("--html", type=Path, metavar="FILE", help="Write a page with pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print all as JSON instead.")
+def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
+    """Forecast the loss of schedules that have not been run, from the logs of one or two runs that have.
+
+    RUN is CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
+    trainer_state.json, Lightning's metrics.csv, or the folder of a ratesmith compare. Best are two runs with different
+    schedules at the same peak rate, one of them annealed. It takes seconds, always gives the same, and says how far to
+    trust it. The last line is the schedule that promises most.
+    """
+    try:
+        from ratesmith.forecast import fit
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
+    with user_mistakes(OSError):
+        law = fit(_read(options["runs"], options, options["schedule"]), epochs=options["epochs"])
+        parts = Asked(law, _candidates(law, **options), _checks(law, options), _cooldown(law, options["cooldown"]))
+        page = _write_page(parts, html) if html else None
+    if as_json:
+        click.echo(json.dumps(parts.to_dict(), indent=1, allow_nan=False))
+        return 0
+    _print_all(parts)
+    if page:
+        click.echo(page)
+    click.echo(f"\n{parts.candidates.best.name}")
+    return 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a law, and its answers."""
+
+    law: Law
+    candidates: Candidates
+    checks: list[tuple[Curve, Prediction]]
+    """Further runs, each with the forecast under its own rates."""
+    cooldown: Candidates | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain data for JSON."""
+        checks = [
+            {"name": run.name, "measured": run.losses.tolist(), "prediction": said.to_dict()}
+            for run, said in self.checks
+        ]
+        return {
+            "law": self.law.to_dict(),
+            "candidates": self.candidates.to_dict(),
+            "checks": checks,
+            "cooldown": self.cooldown.to_dict() if self.cooldown else None,
+        }
+
+
+def _candidates(
+    law: Law,
+    candidates: tuple[str, ...],
+    steps: int | None,
+    base_lr: float | None,
+    baseline: str | None,
+    design: bool,
+    **_: Any,
+) -> Candidates:
+    """Compare what was named, or the habits, with the best that the design finds where it is asked for."""
+    names = [str(parse(text)) for text in candidates]
+    if not names:
+        warmup = min(curve.warmup_steps for curve in law.curves) - 1
+        names = [f"warmup({warmup}) >> {text}" if warmup else text for text in HABITS]
+    if design:
+        names.append(law.design(steps, base_lr).best.name)
+    return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline and str(parse(baseline)))
+
+
+def _checks(law: Law, options: dict[str, Any]) -> list[tuple[Curve, Prediction]]:
+    runs = _read(options["check"], options, ())
+    return [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in runs]
+
+
+def _cooldown(law: Law, asked: bool) -> Candidates | None:
+    return law.what_if_cooldown() if asked else None
+
+
+def _read(paths: tuple[Path, ...], options: dict[str, Any], schedules: tuple[str, ...]) -> list[Curve]:
+    """Read runs; those of one name are told apart by their folders."""
+    from ratesmith.forecast import read, read_study
+
+    given = {name: options[name] for name in ("kind", "per_step") if options[name] is not None}
+    given["columns"] = _columns(options["column"])
+    if len(schedules) > 1 and len(schedules) != len(paths):
+        raise Mistake(
+            f"forecast: --schedule must be given once, or once a run, got {len(schedules)} for {len(paths)} runs; "
+            "give as many"
+        )
+    found = []
+    for place, path in enumerate(paths):
+        if (path / "study.sqlite").exists():
+            found += [(path, run) for run in read_study(path)]
+            continue
+        laid_out = {}
+        if schedules:
+            laid_out = {"schedule": schedules[place % len(schedules)], "steps": options["logged_steps"]}
+            laid_out["base_lr"] = options["base_lr"]
+        found.append((path, read(path, **laid_out, **given)))
+    names = [run.name for _, run in found]
+    if len(set(names)) == len(names):
+        return [run for _, run in found]
+    return [replace(run, name=f"{path.resolve().parent.name}/{run.name}") for path, run in found]
+
+
+def _columns(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [text for text, (_, sign, name) in zip(texts, pairs, strict=True) if not (sign and name)]:
+        raise Mistake(f"forecast: --column must be such as loss=NAME, got {wrong[0]!r}; write it so")
+    return {what: name for what, _, name in pairs}
+
+
+def _print_all(asked: Asked) -> None:
+    console = wide_console()
+    _print_picture(asked, console)
+    click.echo(asked.law.explain())
+    console.print(_table(asked.candidates, "Last loss, as forecast", console.width >= NARROW), highlight=False)
+    if asked.checks:
+        console.print(_checks_table(asked.checks), highlight=False)
+    if asked.cooldown:
+        console.print(
+            _table(asked.cooldown, "Annealing from now on, beside keeping the rate", console.width >= NARROW),
+            highlight=False,
+        )
+    known = {*asked.law.explain().splitlines()}
+    lines = [line for line in asked.candidates.explain().splitlines() if line not in known]
+    click.echo("\n".join([*lines, *_cold(asked)]))
+
+
+def _cold(asked: Asked) -> list[str]:
+    """Say it where the runs warmed up and a candidate does not."""
+    warmup = min(run.warmup_steps for run in asked.law.curves) - 1
+    cold = [row.name for row in asked.candidates.rows if row.prediction.rates[0] > 0.9 * row.prediction.rates.max()]
+    if not warmup or not cold:
+        return []
+    return [f"The runs warmed up for {warmup} steps, and {cold[0]} does not: try it behind warmup({warmup}) >>."]
+
+
+def _table(found: Candidates, title: str, wide: bool) -> Table:
+    """Give candidates beside their baseline, the most promising first."""
+    from ratesmith.forecast.predicted import chance
+
+    table = Table(title=f"{title} [80 % band]", show_lines=not wide)
+    beside = (f"against {found.baseline}", "better", "worth") if wide else ("difference",)
+    for heading in ("#", "candidate", "loss", *beside):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "candidate")
+    between = " " if wide else "\n"
+    for place, row in enumerate(found.rows, 1):
+        said = row.prediction
+        loss = f"{row.final:.4f}{between}[{said.low()[-1]:.4f}, {said.high()[-1]:.4f}]"
+        low, high = row.bands[80]
+        apart = [f"{row.difference:+.4f}{between}[{low:+.4f}, {high:+.4f}]", chance(row.better), row.equivalent]
+        if row.name == found.baseline:
+            apart = ["baseline", "", ""]
+        elif not wide:
+            apart[1] = f"better: {apart[1]}"
+        table.add_row(str(place), row.name, loss, *(apart if wide else ["\n".join(apart).strip()]))
+    return table
+
+
+def _checks_table(checks: list[tuple[Curve, Prediction]]) -> Table:
+    table = Table(title="Tried on runs that it has not seen: the last loss")
+    for heading in ("run", "forecast [80 % band]", "measured", "off by", "band"):
+        table.add_column(heading, overflow="fold")
+    for run, said in checks:
+        low, high, loss = said.low()[-1], said.high()[-1], float(run.losses[-1])
+        held = "holds" if low <= loss <= high else "missed"
+        table.add_row(
+            run.name, f"{said.final:.4f} [{low:.4f}, {high:.4f}]", f"{loss:.4f}", f"{said.final - loss:+.4f}", held
+        )
+    return table
+
+
+def _print_picture(asked: Asked, console: Any) -> None:
+    """Draw the runs so far in white, and what the first candidates promise, without the steep beginning."""
+    import plotille
+
+    rows = asked.candidates.rows[:DRAWN]
+    curves = {run.name: (run.steps, run.losses) for run in asked.law.curves}
+    curves |= {row.name: (row.prediction.steps, row.prediction.losses) for row in rows}
+    last = max(int(steps[-1]) for steps, _ in curves.values())
+    points = {
+        name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 4]
+        for name, (steps, losses) in curves.items()
+    }
+    values = [value for known in points.values() for _, value in known]
+    figure = plotille.Figure()
+    figure.width = 80 if console.width >= NARROW else max(20, min(50, console.width - 18))
+    bottom, top, figure.height = round_limits(min(values), max(values))
+    figure.set_x_limits(0, last)
+    figure.set_y_limits(bottom, top)
+    figure.color_mode, figure.with_colors, figure.origin = "names", console.is_terminal, False
+    figure.x_label, figure.y_label = "step", "loss"
+    for kind in (float, int):
+        figure.register_label_formatter(kind, tick)
+    for index, (name, known) in enumerate(points.items()):
+        colour = "white" if index < len(asked.law.curves) else COLOURS[index % len(COLOURS)]
+        if known:
+            figure.plot(*zip(*known, strict=True), label=name, lc=colour)
+    click.echo(figure.show(legend=True))
+
+
+def _write_page(asked: Asked, file: Path) -> str:
+    try:
+        from ratesmith.report import write_forecast
+    except ModuleNotFoundError as error:
+        return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
+    command = shlex.join(["ratesmith", *sys.argv[1:]])
+    title = ", ".join(run.name for run in asked.law.curves)
+    write_forecast(asked.law, asked.candidates, file, checks=asked.checks, title=title, command=command)
+    return f"Page: {file}"

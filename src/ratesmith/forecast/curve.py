@@ -1,0 +1,152 @@
+"""Curve: what one run showed, its rate at every update and its loss where it was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FEWEST: Final = 5
+"""Measurements under which no curve has a shape; a forecast wants many more, and says so."""
+KINDS: Final = ("validation", "training")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The rate of every update of one run, and the losses that were measured on the way.
+
+    `rates`: the absolute rate of each update, the one that made update t at `rates[t - 1]`. `steps`: after how many
+    updates each loss was measured, strictly increasing, from 1 to `len(rates)`. `losses`: finite and above 0, in nats
+    where the model is one of language. `optimizer`: its name, where it is known. The arrays are copied and cannot be
+    written to.
+
+    Raises ValueError, or TypeError for what is no array of numbers, with the place of the first mistake.
+
+    >>> import numpy as np
+    >>> run = Curve("a", rates=np.full(100, 1e-3), steps=[20, 40, 60, 80, 100], losses=[5.0, 4.0, 3.5, 3.3, 3.2])
+    >>> run.length, run.peak, run.warmup_steps, run.annealed
+    (100, 0.001, 1, 0.0)
+    """
+
+    name: str
+    rates: Floats
+    steps: Ints
+    losses: Floats
+    kind: str = "validation"
+    optimizer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check everything once, so that nothing later has to."""
+        who = f"Curve {self.name!r}"
+        if self.kind not in KINDS:
+            raise ValueError(f"{who}: kind must be 'validation' or 'training', got {self.kind!r}; name one of them")
+        rates, losses = (numbers_of(who, name, getattr(self, name)) for name in ("rates", "losses"))
+        object.__setattr__(self, "rates", frozen(_check_rates(who, rates)))
+        object.__setattr__(self, "losses", frozen(losses))
+        object.__setattr__(self, "steps", frozen(_check_steps(who, self.steps, len(rates), len(losses))))
+        _check_losses(who, losses)
+
+    def __repr__(self) -> str:
+        """Give the run in one line, without its numbers."""
+        return f"<Curve {self.name!r}: {self.length} steps, {len(self.steps)} losses, to {self.losses[-1]:.4g}>"
+
+    @property
+    def length(self) -> int:
+        """Updates made."""
+        return len(self.rates)
+
+    @property
+    def peak(self) -> float:
+        """The largest rate."""
+        return float(self.rates.max())
+
+    @property
+    def warmup_steps(self) -> int:
+        """Updates until the rate is first within 0.1 % of its largest; 1 without a warm-up."""
+        return int(np.argmax(self.rates >= 0.999 * self.rates.max())) + 1
+
+    @property
+    def annealed(self) -> float:
+        """How far the rate has come down from its largest by the last measurement, as a share: 0 never, 1 to zero."""
+        return float(1 - self.rates[self.steps[-1] - 1] / self.rates.max())
+
+
+def numbers_of(who: str, name: str, values: Any) -> Floats:
+    """Give `values` as a new one-dimensional array of floats, or raise an error that says who wanted it."""
+    must = f"{who}: {name} must be a one-dimensional array of numbers"
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{must}, got {type(values).__name__}; give such an array") from None
+    if array.ndim != 1:
+        raise ValueError(f"{must}, got {array.ndim} dimensions; give one number for each")
+    return array
+
+
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give the array itself, which nobody can write to from now on."""
+    array.flags.writeable = False
+    return array
+
+
+def _check_rates(who: str, rates: Floats) -> Floats:
+    if not len(rates):
+        raise ValueError(f"{who}: rates must hold the rate of every update, got none; give one for each")
+    wrong = ~(np.isfinite(rates) & (rates >= 0))
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(
+            f"{who}: rates must be finite and at least 0, got {rates[place]:g} at update {place + 1}; mend that row"
+        )
+    if not rates.any():
+        raise ValueError(
+            f"{who}: rates must not all be zero, got zero at all {len(rates)} updates; see which column holds the rate"
+        )
+    return rates
+
+
+def _check_steps(who: str, steps: Any, length: int, count: int) -> Ints:
+    given = numbers_of(who, "steps", steps)
+    if len(given) != count:
+        raise ValueError(
+            f"{who}: steps and losses must be of one length, got {len(given)} and {count}; give a step for each loss"
+        )
+    wrong = given != np.floor(given)
+    if wrong.any():
+        raise ValueError(f"{who}: steps must be whole numbers, got {given[np.argmax(wrong)]:g}; count updates")
+    falls = np.diff(given) <= 0
+    if falls.any():
+        place = int(np.argmax(falls))
+        raise ValueError(
+            f"{who}: steps must increase, got {given[place + 1]:.0f} after {given[place]:.0f}; "
+            "drop what is there twice, and join restarted runs first"
+        )
+    if count and not (given[0] >= 1 and given[-1] <= length):
+        out = given[0] if given[0] < 1 else given[-1]
+        raise ValueError(
+            f"{who}: steps must lie from 1 to {length}, the updates that rates has, got {out:.0f}; "
+            "give the rate of every update up to the last loss"
+        )
+    return given.astype(np.int64)
+
+
+def _check_losses(who: str, losses: Floats) -> None:
+    wrong = ~(np.isfinite(losses) & (losses > 0))
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(
+            f"{who}: losses must be finite and above 0, got {losses[place]:g} at measurement {place + 1}; "
+            "drop what diverged, and give a loss that cannot be negative"
+        )
+    if len(losses) < FEWEST:
+        raise ValueError(f"{who}: at least {FEWEST} losses are needed, got {len(losses)}; log more often")
+    if losses.max() - losses.min() <= 1e-9 * losses.max():
+        raise ValueError(
+            f"{who}: losses must change, got {losses[0]:g} at all {len(losses)} measurements; "
+            "see which column holds the loss"
+        )

@@ -1,0 +1,328 @@
+"""From runs to a law that forecasts: fit, and what the fitted law can be asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from ratesmith.forecast import band, guards
+from ratesmith.forecast.blocks import Blocks
+from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
+from ratesmith.forecast.laws import LAWS, LossLaw
+from ratesmith.forecast.predicted import Candidates, Prediction
+from ratesmith.forecast.rates import checked, length_of, rates_of, stretched
+from ratesmith.forecast.solve import Fitted, fit_one, problem_of
+
+SHOWN: Final = 200
+"""Losses that a forecast gives where nobody says at which steps."""
+FAR_ALPHA: Final = math.log(0.4)
+"""Where log alpha is looked for when the horizon is far beyond the runs: there the power law levels off too early."""
+Priors = Mapping[str, tuple[float, float]]
+NO_PRIORS: Final[Priors] = MappingProxyType({})
+
+
+def fit(
+    curves: Curve | Iterable[Curve], *, law: str = "default", epochs: float | None = None, priors: Priors = NO_PRIORS
+) -> Law:
+    """Fit a law to one or more runs of one model, which differ in nothing but the rate and the length.
+
+    `law`: "default" (the two-clock law), "tissue" or "multi-power". `epochs`: how often the longest run sees its data,
+    where that is known. `priors`: what is expected of the law's shape parameters, (mean, sd) by name, where more is
+    known than from other models: see the law's `shapes`. The same runs give the same law, always. Raises ValueError for
+    no runs, unknown laws, and one name given twice.
+
+    >>> rates = np.concatenate([np.full(800, 1e-3), np.linspace(1e-3, 0, 200)])
+    >>> steps = np.arange(20, 1001, 20)
+    >>> law = fit(Curve("a", rates, steps, 3 + 5 * steps**-0.5 + 200 * rates[steps - 1]))
+    >>> law.grade
+    'B'
+    """
+    runs = (curves,) if isinstance(curves, Curve) else tuple(curves)
+    if not runs:
+        raise ValueError("Forecast: at least one run is needed, got none; give a Curve")
+    for run in runs:
+        if not isinstance(run, Curve):
+            raise TypeError(f"Forecast: a run must be a Curve, got {type(run).__name__}; make one, or read a log file")
+    if law not in LAWS:
+        raise ValueError(f"Forecast: law must be one of {', '.join(map(repr, LAWS))}, got {law!r}; choose one of them")
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Forecast: each run needs a name of its own, got {twice!r} twice; rename one")
+    if epochs is not None and not epochs > 0:
+        raise ValueError(f"Forecast: epochs must be above 0, got {epochs!r}; say how often the data is seen")
+    names = [shape.name for shape in LAWS[law].shapes]
+    for name, (_, sd) in priors.items():
+        if name not in names or not sd > 0:
+            raise ValueError(
+                f"Forecast: priors are (mean, sd above 0) of {', '.join(map(repr, names))}, got {name!r} with sd "
+                f"{sd!r}; name one of them"
+            )
+    return Law(runs, law, epochs, priors)
+
+
+def first_step(curve: Curve) -> int:
+    """Give the step from which a run is fitted: the end of warm-up, thrice a short one, and 4 % of the run at least."""
+    return max(curve.warmup_steps, min(3 * curve.warmup_steps, 1000), int(0.04 * curve.steps[-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Forecasts of several schedules at once: losses, their derivatives in the parameters, and their deviations."""
+
+    losses: Floats
+    slopes: Floats
+    sd: Floats
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Law:
+    """A law fitted to runs: ask it what other schedules would give. `fit` makes it."""
+
+    curves: tuple[Curve, ...]
+    name: str
+    epochs: float | None = None
+    priors: Priors = field(default_factory=lambda: NO_PRIORS)
+    fitted: Fitted = field(init=False)
+    """The law's parameters and how sure they are."""
+
+    def __post_init__(self) -> None:
+        """Fit."""
+        object.__setattr__(self, "fitted", self._fit(LAWS[self.name]))
+
+    def _fit(self, law: LossLaw, far: bool = False) -> Fitted:
+        given = self.priors if law is LAWS[self.name] else {}
+        believed = [given.get(shape.name, (shape.mean, shape.sd)) for shape in law.shapes]
+        means, sds = (np.array(values, dtype=np.float64) for values in zip(*believed, strict=True))
+        if far:
+            means[0] = min(means[0], FAR_ALPHA)
+        return fit_one(problem_of(law, self.curves, self._since, means, sds))
+
+    @cached_property
+    def _since(self) -> tuple[int, ...]:
+        return tuple(first_step(curve) for curve in self.curves)
+
+    @cached_property
+    def far(self) -> Fitted:
+        """The same law with a lower alpha expected, for horizons beyond the runs."""
+        return self._fit(LAWS[self.name], far=True)
+
+    @cached_property
+    def ensemble(self) -> Mapping[str, Fitted]:
+        """All three laws fitted to the same runs, by name; the first is this one."""
+        mine = self.fitted.law.name
+        others = {law.name: law for law in LAWS.values() if law.name != mine}
+        return {mine: self.fitted, **{name: self._fit(law) for name, law in others.items()}}
+
+    @cached_property
+    def grade(self) -> str:
+        """How far to trust its forecasts: A two or more different schedules, B one annealed run, C rough, D not."""
+        return guards.grade_of(self.curves, self._since, self.fitted.residuals)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What there is to say against it, in plain sentences."""
+        return tuple(guards.of_runs(self.curves, self._since, self.fitted.residuals, self.epochs))
+
+    @property
+    def longest(self) -> int:
+        """The last step at which any run was measured."""
+        return max(int(curve.steps[-1]) for curve in self.curves)
+
+    def __repr__(self) -> str:
+        """Give the law in one line."""
+        return f"<Law {self.fitted.law.name}: {len(self.curves)} runs, grade {self.grade}>"
+
+    def predict(
+        self, schedule: Any, base_lr: float | None = None, steps: int | None = None, at: Sequence[int] | None = None
+    ) -> Prediction:
+        """Forecast the losses of one run under a schedule, at `at`, or at up to 200 steps and the last.
+
+        `schedule`: notation, a strategy, a schedule, or an array of factors. `base_lr`: the rate that factors multiply;
+        None is the largest rate seen. `steps`: how long; None is as long as the longest run seen. Raises CannotSay with
+        grade D, and ValueError for what cannot be laid out.
+        """
+        base, length = self._base(base_lr), self._length(steps)
+        return self.under(str(schedule) if not _is_array(schedule) else "array", rates_of(schedule, base, length), at)
+
+    def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
+        """Forecast the losses under absolute rates, one for each update: see predict."""
+        grade = self._answerable([rates])
+        wanted = _wanted(at, len(rates))
+        seen = self.look([(rates, wanted)])
+        return Prediction(
+            name,
+            float(rates.max()),
+            frozen(wanted),
+            frozen(rates[wanted - 1]),
+            frozen(seen.losses),
+            frozen(seen.sd),
+            grade,
+            (*self.warnings, *guards.of_forecast(self.curves, rates)),
+        )
+
+    def compare(
+        self,
+        candidates: Mapping[str, Any] | Iterable[str],
+        base_lr: float | None = None,
+        steps: int | None = None,
+        baseline: str | None = None,
+    ) -> Candidates:
+        """Forecast several schedules and set each beside the baseline, which is the first where none is named.
+
+        `candidates`: schedules by name, or notation alone. See predict.
+        """
+        from ratesmith.forecast.compare import compare
+
+        base, length = self._base(base_lr), self._length(steps)
+        named = candidates if isinstance(candidates, Mapping) else {str(text): text for text in _several(candidates)}
+        return compare(self, {str(k): rates_of(v, base, length) for k, v in named.items()}, baseline)
+
+    def design(self, steps: int | None = None, base_lr: float | None = None, baseline: str = "linear") -> Candidates:
+        """Search a family of usual schedules for the one that promises most, under all three laws.
+
+        Plateaus with decays of 10 to 100 %, of three shapes, to three floors, cosines and linear decay, after the
+        warm-up that the runs had: never a free optimum, which would exploit the law's errors. `baseline` is one of
+        "linear" and "cosine". Each name is notation that can be run as it is.
+        """
+        from ratesmith.forecast.design import design
+
+        return design(self, self._length(steps), self._base(base_lr), baseline)
+
+    def extend(
+        self, steps: int, schedule: Any = None, base_lr: float | None = None, at: Sequence[int] | None = None
+    ) -> Prediction:
+        """Forecast a longer run: under a schedule, or under that of the first run, stretched behind its warm-up."""
+        length = length_of(steps, "Law.extend")
+        if schedule is not None:
+            return self.predict(schedule, base_lr, length, at)
+        rates = stretched(self.curves[0], length)
+        if base_lr is not None:
+            rates = rates * (self._base(base_lr) / self.curves[0].peak)
+        return self.under(f"{self.curves[0].name} stretched", checked(rates, "Law.extend"), at)
+
+    def what_if_cooldown(
+        self,
+        now: int | None = None,
+        lengths: Sequence[int | str] = ("5%", "10%", "20%", "40%"),
+        *,
+        shape: str | float = "linear",
+        final: float = 0.0,
+        run: str | None = None,
+    ) -> Candidates:
+        """Forecast what annealing from step `now` on would give, for several lengths of the decay.
+
+        `now`: a step of the run `run`, or its last measurement; where no run is named, the least annealed one.
+        `lengths`: steps, or shares of `now`. Each row stands beside as many further steps at the rate of `now`.
+        """
+        from ratesmith.forecast.compare import cooldowns
+
+        return cooldowns(self, now, lengths, shape, final, run)
+
+    def look(self, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
+        """Give losses, derivatives and deviations of several schedules at their wanted steps, one after the other."""
+        blocks = self.fitted.blocks(runs)
+        losses, slopes = sensitive(self.fitted, blocks)
+        steps = np.concatenate([wanted for _, wanted in runs])
+        doublings = np.maximum(0.0, np.log2(steps / self.longest))
+        if doublings.any():
+            losses = losses + (self.far.losses(blocks)[0] - losses) * np.minimum(1.0, doublings)
+        away = np.concatenate([np.full(len(wanted), self.away(rates)) for rates, wanted in runs])
+        return Seen(losses, slopes, band.spread(self.doubt(slopes), losses, doublings, away))
+
+    @property
+    def counted(self) -> float:
+        """How much of the fit's own doubt counts."""
+        return band.LAPLACE if any(guards.curve_annealed(curve) for curve in self.curves) else band.UNSEEN
+
+    def doubt(self, slopes: Floats) -> Floats:
+        """Give the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
+        variance = np.einsum("ij,jk,ik->i", slopes, self.fitted.covariance, slopes)
+        found: Floats = self.counted * np.sqrt(np.maximum(variance, 0))
+        return found
+
+    def away(self, rates: Floats) -> float:
+        """Give how many factors of 2 the peak of these rates lies outside the peaks seen."""
+        peaks, peak = [curve.peak for curve in self.curves], float(rates.max())
+        return max(0.0, math.log2(peak / max(peaks)), math.log2(min(peaks) / peak))
+
+    def explain(self) -> str:
+        """Say in plain sentences what was fitted, how well, and what to be careful about."""
+        runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
+        size = guards.size_of(self.fitted.residuals)
+        return "\n".join(
+            [
+                f"The {self.fitted.law.name} law was fitted to {runs}; it misses them by {size:.2%} of the loss.",
+                f"Grade {self.grade}: {guards.GRADES[self.grade]}.",
+                *self.warnings,
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the law as plain data for JSON."""
+        return {
+            "law": self.fitted.law.name,
+            "parameters": self.fitted.parameters,
+            "reference_rate": self.fitted.reference,
+            "runs": [
+                {
+                    "name": curve.name,
+                    "steps": int(curve.steps[-1]),
+                    "final": float(curve.losses[-1]),
+                    "kind": curve.kind,
+                }
+                for curve in self.curves
+            ],
+            "misfit": guards.size_of(self.fitted.residuals),
+            "grade": self.grade,
+            "warnings": list(self.warnings),
+        }
+
+    def _answerable(self, several: Sequence[Floats]) -> str:
+        """Give the grade of forecasts under these rates, or raise CannotSay."""
+        grade = max(guards.lowered(self.grade, self.curves, rates) for rates in several)
+        if grade == "D":
+            about = [sentence for rates in several for sentence in guards.of_forecast(self.curves, rates)]
+            why = " ".join(dict.fromkeys([*self.warnings, *about])) or "The loss of no run falls."
+            raise guards.CannotSay(f"Forecast: cannot say. {why}")
+        return grade
+
+    def _base(self, base_lr: float | None) -> float:
+        return max(curve.peak for curve in self.curves) if base_lr is None else base_lr
+
+    def _length(self, steps: int | None) -> int:
+        return max(curve.length for curve in self.curves) if steps is None else length_of(steps)
+
+
+def sensitive(fitted: Fitted, blocks: Blocks) -> tuple[Floats, Floats]:
+    """Give the losses and their derivatives in the parameters, by differences, in one batch: (wanted, parameters)."""
+    nudge = 1e-4
+    rows = np.vstack([fitted.x, fitted.x + nudge * np.eye(len(fitted.x))])
+    losses = fitted.losses(blocks, rows)
+    return losses[0], (losses[1:] - losses[0]).T / nudge
+
+
+def _is_array(schedule: Any) -> bool:
+    return isinstance(schedule, (np.ndarray, list, tuple))
+
+
+def _several(candidates: Iterable[str]) -> list[str]:
+    if isinstance(candidates, str):
+        raise TypeError("Forecast: candidates must be several, got one text; give a list of notation, or a dict")
+    return list(candidates)
+
+
+def _wanted(at: Sequence[int] | None, length: int) -> Ints:
+    if at is None:
+        return np.unique(np.linspace(max(1, length // SHOWN), length, SHOWN).astype(np.int64))
+    given = numbers_of("Forecast", "at", at)
+    good = len(given) and (given == np.floor(given)).all() and given[0] >= 1 and given[-1] <= length
+    if not (good and (np.diff(given) > 0).all()):
+        raise ValueError(f"Forecast: at must be increasing whole steps from 1 to {length}; give such steps")
+    return given.astype(np.int64)

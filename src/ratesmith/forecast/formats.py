@@ -1,0 +1,261 @@
+"""The files that logs are kept in, each read in pieces as columns of numbers.
+
+NaN stands for "not logged in this row" and infinity for a number that is not finite, so that a run that diverged can
+be told from one that logs its validation loss now and then.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ratesmith.forecast.curve import Floats
+
+ROWS: Final = 32_768
+"""Rows that are held at a time."""
+LARGEST_JSON: Final = 200_000_000
+"""Bytes of a JSON file that is one value, and so must be held whole."""
+KNOWN: Final = (
+    "CSV, JSON lines, Parquet, a TensorBoard event file, Hugging Face's trainer_state.json or Lightning's metrics.csv"
+)
+EVENTS: Final = "*tfevents*"
+NAMED: Final = ("trainer_state.json", "metrics.csv")
+"""What a folder is looked through for, the event files first."""
+Pieces = Iterator[dict[str, Floats]]
+
+
+class Log(NamedTuple):
+    """A file as columns: `pieces(names)` gives the rows of these columns, some thousands at a time, in their order."""
+
+    form: str
+    names: list[str]
+    pieces: Callable[[Sequence[str]], Pieces]
+
+
+def open_log(who: str, path: Path) -> Log:
+    """Say what a file is, by its content, and open it. Raises ValueError for what is no log, with what it is."""
+    if path.is_dir():
+        if any(path.glob(EVENTS)):
+            return _events(who, path)
+        path = _in_folder(who, path)
+    if not path.exists():
+        raise ValueError(f"{who}: there must be such a file, got none; see the path")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if "tfevents" in path.name:
+        return _events(who, path)
+    if head.startswith(b"PAR1"):
+        return _parquet(who, path)
+    text = head.decode("utf-8-sig", errors="ignore").lstrip()
+    if b"\0" in head or not text:
+        raise _no_log(who, "an empty file" if not head.strip() else "a binary file")
+    if text[0] in "{[":
+        return _json(who, path, text)
+    return _csv(who, path)
+
+
+def _no_log(who: str, what: str) -> ValueError:
+    return ValueError(f"{who}: it must be {KNOWN}, got {what}; save the log as one of these")
+
+
+def _in_folder(who: str, folder: Path) -> Path:
+    for name in NAMED:
+        if (folder / name).exists():
+            return folder / name
+    raise ValueError(
+        f"{who}: the folder must hold {' or '.join((EVENTS, *NAMED))}, got {_some(sorted(folder.iterdir()))}; "
+        "name the file"
+    )
+
+
+def _some(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths[:6]) or "an empty one"
+
+
+def number(value: Any) -> float:
+    """Give a value of JSON or CSV as a number: NaN where there is none, infinity where it is not finite."""
+    if value is None or value == "" or isinstance(value, (bool, list, dict)):
+        return math.nan
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+    return found if math.isfinite(found) else math.inf
+
+
+# CSV ------------------------------------------------------------------------------------------------------------------
+
+
+def _csv(who: str, path: Path) -> Log:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        first = next(_told(file), "")
+    mark = max(",;\t", key=first.count)
+    names = [name.strip() for name in next(csv.reader([first], delimiter=mark))]
+    if first.count(mark) == 0:
+        raise _no_log(who, f"text that begins with {first.strip()[:40]!r}")
+    if all(not math.isnan(number(name)) for name in names):
+        raise ValueError(f"{who}: the first row must name the columns, got {first.strip()[:60]!r}; add such a row")
+
+    def pieces(wanted: Sequence[str]) -> Pieces:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = csv.reader(_told(file), delimiter=mark)
+            next(rows)
+            places = {name: names.index(name) for name in wanted}
+            while piece := list(itertools.islice(rows, ROWS)):
+                yield {name: _cells(who, name, piece, place) for name, place in places.items()}
+
+    return Log("CSV", names, pieces)
+
+
+def _told(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out comments and empty lines."""
+    return (line for line in lines if not line.startswith("#") and not line.isspace())
+
+
+def _cells(who: str, name: str, rows: list[list[str]], place: int) -> Floats:
+    try:
+        values = np.fromiter((float(row[place]) for row in rows), np.float64, len(rows))
+    except (ValueError, IndexError):  # some cell is empty, or a row is cut short
+        return np.fromiter((_cell(who, name, row, place) for row in rows), np.float64, len(rows))
+    values[~np.isfinite(values)] = np.inf
+    return values
+
+
+def _cell(who: str, name: str, row: list[str], place: int) -> float:
+    cell = row[place].strip() if place < len(row) else ""
+    if cell.lower() in ("", "null", "none", "na", "n/a", "-"):
+        return math.nan
+    found = number(cell)
+    if math.isnan(found) and cell != name:  # a job that was started again may write its first row again
+        raise ValueError(f"{who}: column {name!r} must hold numbers, got {cell[:40]!r}; mend that row")
+    return found
+
+
+# JSON -----------------------------------------------------------------------------------------------------------------
+
+
+def _json(who: str, path: Path, text: str) -> Log:
+    """Read rows, one a line; or a value that holds a list of rows, such as Hugging Face's trainer_state.json."""
+    first = text.partition("\n")[0]
+    if text[0] == "{" and _is_row(first):
+        return _rows("JSON lines", lambda: _lines(who, path))
+    if path.stat().st_size > LARGEST_JSON:
+        raise ValueError(f"{who}: JSON in one piece must be below 200 MB, got more; write a row a line (JSON lines)")
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise _no_log(who, f"what is no whole JSON ({' '.join(str(error).split())[:80]})") from None
+    state = isinstance(whole, dict) and isinstance(whole.get("log_history"), list)
+    rows = whole["log_history"] if state else whole
+    if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
+        raise _no_log(who, "JSON that is no list of rows")
+    # The row that Hugging Face writes last sums the training up: its train_loss is the mean of all.
+    rows = [_flat(row) for row in rows if not (state and "train_runtime" in row)]
+    return _rows("trainer_state.json" if state else "JSON", lambda: iter(rows))
+
+
+def _is_row(line: str) -> bool:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and "log_history" not in row
+
+
+def _lines(who: str, path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for place, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                if line.endswith("\n"):
+                    raise ValueError(
+                        f"{who}: every line must be JSON, got {line.strip()[:40]!r} in line {place}; mend it"
+                    ) from None
+                return  # the last line of a run that is being written
+            if isinstance(row, dict):
+                yield _flat(row)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Write {"train": {"loss": 1}} as {"train/loss": 1}."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        flat |= {f"{name}/{part}" if part else name: found for part, found in inner.items()}
+    return flat
+
+
+def _rows(form: str, rows: Callable[[], Iterator[dict[str, Any]]]) -> Log:
+    """Give rows whose keys may differ as a log; they are gone through twice, first for the names."""
+    names: dict[str, None] = {}
+    for row in rows():
+        names.update(dict.fromkeys(row))
+
+    def pieces(wanted: Sequence[str]) -> Pieces:
+        left = rows()
+        while piece := list(itertools.islice(left, ROWS)):
+            yield {name: np.array([number(row.get(name)) for row in piece]) for name in wanted}
+
+    return Log(form, list(names), pieces)
+
+
+# Parquet and event files, which need a package ----------------------------------------------------------------------
+
+
+def _parquet(who: str, path: Path) -> Log:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ModuleNotFoundError:
+        raise ValueError(f"{who}: to read Parquet, pyarrow must be installed, got none; pip install pyarrow") from None
+    try:
+        file = parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _no_log(who, f"damaged Parquet ({' '.join(str(error).split())[:80]})") from None
+
+    def pieces(wanted: Sequence[str]) -> Pieces:
+        for batch in file.iter_batches(batch_size=ROWS, columns=list(wanted)):
+            yield {name: _arrow(who, name, batch.column(name)) for name in wanted}
+
+    return Log("Parquet", list(file.schema_arrow.names), pieces)
+
+
+def _arrow(who: str, name: str, column: Any) -> Floats:
+    try:
+        values = column.cast("float64", safe=False)
+    except Exception:  # pyarrow's own, which is imported only when asked for
+        raise ValueError(
+            f"{who}: column {name!r} must hold numbers, got {column.type}; see which column it is"
+        ) from None
+    known: Floats = np.array(values.fill_null(0.0), dtype=np.float64)
+    known[~np.isfinite(known)] = np.inf
+    known[np.array(values.is_null(), dtype=bool)] = np.nan
+    return known
+
+
+def _events(who: str, path: Path) -> Log:
+    from ratesmith.forecast.events import scalars
+
+    series = scalars(who, path)
+    if not series:
+        raise ValueError(f"{who}: the event file must hold scalars, got none; name the file that has the loss")
+
+    def pieces(wanted: Sequence[str]) -> Pieces:
+        for name in wanted:
+            if name in series:
+                steps, values = series[name]
+                yield {"step": steps, name: values}
+
+    return Log("TensorBoard events", ["step", *series], pieces)

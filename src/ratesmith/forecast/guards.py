@@ -1,0 +1,170 @@
+"""What is wrong with a forecast, in plain sentences, and how far it is to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from ratesmith.forecast.curve import Curve, Floats
+
+GRADES: Final = {
+    "A": "two or more different schedules were seen, with annealing",
+    "B": "one annealed run was seen",
+    "C": "no annealing was seen, or the forecast is far from the runs: take it as a rough one",
+    "D": "cannot say",
+}
+"""How far to trust a forecast."""
+ENOUGH: Final = 15
+"""Measurements after warm-up that one run must have."""
+LONGER: Final = 1.5
+"""Horizons beyond so many times the longest run are far from it."""
+LARGEST_MISFIT: Final = 0.01
+"""Residuals of the log loss beyond this say that the law is not the right one."""
+ADAPTIVE: Final = ("adam", "lamb", "lion", "adafactor", "sophia", "ademamix")
+"""Parts of the names of optimizers like AdamW."""
+
+
+class CannotSay(ValueError):  # noqa: N818 - it is an answer
+    """A forecast that would be a guess; the message says why, in one line."""
+
+
+def of_runs(
+    curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats], epochs: float | None
+) -> list[str]:
+    """Give what there is to say of the runs and of how well the law fits them."""
+    said = [*_thin_runs(curves, since)]
+    if not any(curve_annealed(curve) for curve in curves):
+        said.append(
+            "No run was annealed, so what lower rates gain is taken from other models' curves: show it one run that "
+            "ends at a low rate."
+        )
+    names = sorted({c.optimizer for c in curves if c.optimizer and not any(a in c.optimizer.lower() for a in ADAPTIVE)})
+    if names:
+        said.append(f"The laws were found with AdamW; of {' and '.join(names)} nothing is known.")
+    if len({curve.kind for curve in curves}) > 1:
+        said.append("Training and validation losses are mixed: their levels differ, so give one kind.")
+    short, long = (choose(curves, key=lambda curve: curve.steps[-1]) for choose in (min, max))
+    if long.steps[-1] > 50 * short.steps[-1]:
+        said.append(
+            f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: see "
+            "that both count optimizer updates."
+        )
+    return said + _fresh(curves, epochs) + misfit(residuals, curves)
+
+
+def _thin_runs(curves: Sequence[Curve], since: Sequence[int]) -> list[str]:
+    counts = [int(np.count_nonzero(c.steps >= first)) for c, first in zip(curves, since, strict=True)]
+    few = [(curve.name, count) for curve, count in zip(curves, counts, strict=True) if count < ENOUGH]
+    return [
+        f"Run {name!r} has {count} losses after its warm-up, fewer than {ENOUGH}: log more often."
+        for name, count in few
+    ]
+
+
+def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[str]:
+    said = []
+    if epochs is not None and epochs > 4:
+        said.append(f"The data was seen {epochs:g} times; the laws are about fresh data, and do not know overfitting.")
+    for curve in curves:
+        if curve.losses[-1] < 0.1 * curve.losses[0]:
+            said.append(
+                f"The loss of run {curve.name!r} fell to {curve.losses[-1] / curve.losses[0]:.1%} of where it began, "
+                "below what fresh data gives: after many epochs the laws have no support."
+            )
+        elif curve.losses[-1] > 1.03 * curve.losses.min():
+            said.append(
+                f"The loss of run {curve.name!r} ends above its lowest: overfitted or unstable, no law fits it."
+            )
+    return said
+
+
+def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
+    """Give what the residuals of the log loss say."""
+    size = size_of(residuals)
+    if size > LARGEST_MISFIT:
+        return [f"The law misses the runs that it was fitted to by {size:.1%} of the loss: do not rely on it."]
+    said = []
+    for left, curve in zip(residuals, curves, strict=True):
+        if len(left) < ENOUGH:
+            continue
+        thirds = [float(part.mean()) for part in np.array_split(left, 3)]
+        noise = float(np.std(np.diff(left))) / np.sqrt(len(left) / 3)
+        drift = abs(thirds[2] - thirds[1])
+        if drift > max(0.003, 4 * noise):
+            said.append(
+                f"The law drifts away from run {curve.name!r} by {drift:.1%} of the loss: forecasts will drift further."
+            )
+    return said
+
+
+def size_of(residuals: Sequence[Floats]) -> float:
+    """Give by how much the law is off, as a share of the loss, beside the noise of the single measurements.
+
+    The root mean square over tenths of each run, of the median residual there: noise and single wild losses cancel.
+    """
+    parts = [part for left in residuals for part in np.array_split(left, max(1, min(10, len(left) // 3)))]
+    return float(np.sqrt(np.mean([np.median(part) ** 2 for part in parts])))
+
+
+def grade_of(curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats]) -> str:
+    """Give how far the forecasts of a law fitted to these runs are to be trusted: A to D."""
+    counts = [int(np.count_nonzero(c.steps >= first)) for c, first in zip(curves, since, strict=True)]
+    size = size_of(residuals)
+    falls = any(np.median(c.losses[-3:]) < np.median(c.losses[:3]) for c in curves)
+    if max(counts) < ENOUGH or size > 0.03 or not falls:
+        return "D"
+    if size > LARGEST_MISFIT or not any(curve_annealed(curve) for curve in curves):
+        return "C"
+    return "A" if differ(curves) else "B"
+
+
+def differ(curves: Sequence[Curve]) -> bool:
+    """Say whether two of the runs had rates that differ by more than 10 % of the larger peak at some time."""
+    shares = np.linspace(0.05, 1.0, 40)
+    seen = [curve.rates[(shares * (curve.steps[-1] - 1)).astype(int)] for curve in curves]
+    return any(
+        bool(np.max(np.abs(one / one.max() - other / other.max())) > 0.1)
+        for place, one in enumerate(seen)
+        for other in seen[:place]
+    )
+
+
+def curve_annealed(curve: Curve) -> bool:
+    """Say whether the run was seen at less than half of its peak rate, after it."""
+    measured = curve.rates[curve.steps - 1][curve.steps > int(np.argmax(curve.rates))]
+    return bool(len(measured) >= 3 and measured.min() < 0.5 * curve.peak)
+
+
+def of_forecast(curves: Sequence[Curve], rates: Floats) -> list[str]:
+    """Give what there is to say of a forecast under these rates."""
+    longest = max(int(curve.steps[-1]) for curve in curves)
+    lowest, highest = min(curve.peak for curve in curves), max(curve.peak for curve in curves)
+    said, peak, steps = [], float(rates.max()), len(rates)
+    if peak > 1.05 * highest:
+        said.append(
+            f"Its peak rate {peak:.3g} is above the largest seen, {highest:.3g}: whether it trains at all is not known."
+        )
+    elif peak < 0.55 * lowest:
+        said.append(
+            f"Its peak rate {peak:.3g} is {lowest / peak:.3g} times below the lowest seen, {lowest:.3g}: such "
+            "forecasts have been wrong by 1 to 10 % of the loss."
+        )
+    if steps > LONGER * longest:
+        said.append(
+            f"Its {steps:,} steps are {steps / longest:.2g} times the longest run seen: the laws level off too early, "
+            "so the band is wider."
+        )
+    return said
+
+
+def lowered(grade: str, curves: Sequence[Curve], rates: Floats) -> str:
+    """Give the grade of one forecast: C where it lies far from the runs, D where it lies too far to say anything."""
+    highest, lowest = max(curve.peak for curve in curves), min(curve.peak for curve in curves)
+    longest, peak = max(int(curve.steps[-1]) for curve in curves), float(rates.max())
+    if peak > 4 * highest or peak < lowest / 16 or len(rates) > 100 * longest:
+        return "D"
+    if peak > 1.5 * highest or peak < lowest / 2.5 or len(rates) > 5 * longest:
+        return max(grade, "C")
+    return grade

@@ -1,0 +1,187 @@
+"""The three laws of how a loss curve follows from the rates, behind one small interface.
+
+Each law is `L = L0 + A * progress - or + B * noise`, so L0, A and B enter linearly, and two columns, computed from
+the rates and a few shape parameters, are all that a law has to give. u is the rate as a share of a reference rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+
+from ratesmith.forecast.blocks import Blocks
+from ratesmith.forecast.curve import Floats
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape parameter of a law: what is believed of it before any run is seen, and where it is looked for.
+
+    `mean` and `sd` are those of a normal prior, `low` and `high` are bounds, `tried` are the points of the lattice.
+    """
+
+    name: str
+    mean: float
+    sd: float
+    low: float
+    high: float
+    tried: tuple[float, ...]
+
+
+ALPHA: Final = Shape("log alpha", -0.68, 0.26, -3.0, 1.0, (-1.1, -0.85, -0.68, -0.45, -0.1))
+RATIO: Final = Shape("log B/A", 0.22, 0.71, -7.0, 6.0, (-1.5, -0.8, -0.2, 0.22, 0.7, 1.3))
+"""What every law has: the power of progress, and how large the noise is beside what progress has left."""
+
+
+class LossLaw(Protocol):
+    """What a law is: its name, its shape parameters, and two columns for a batch of them."""
+
+    @property
+    def name(self) -> str:
+        """The name that `fit(..., law=name)` takes."""
+        ...
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shape parameters; the first is log alpha."""
+        ...
+
+    def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
+        """Give progress and noise at the wanted steps for each row of `shapes`: two arrays (rows, wanted)."""
+        ...
+
+
+@dataclass(frozen=True)
+class TwoClocks:
+    """The default: one clock for progress, one for noise that follows the rate.
+
+    `S = sum u^p`, `R = sum u`, `dn/dR = (u^q - n) / tau` with n(0) = 0, and
+
+        L = L0 + A * (S / S_ref)^-alpha + B * n        A, B >= 0
+
+    tau is in steps at the reference rate. n is one number of state: a first-order low-pass of u^q, so that warm-up,
+    restarts and cycles need no special case. Seven parameters: L0, A, alpha, B, tau, p, q. With p = q = 1 the clocks
+    are those of the older laws. Source: this project's study of public curves, where it fits better than the
+    multi-power law in all 22 groups; p < 1 and q < 1 agree with AdamW's equilibrium, in which the weights turn by about
+    sqrt(rate) at each step (Kosson et al., arXiv 2305.17212).
+    """
+
+    name: str = "two-clock"
+    shapes: tuple[Shape, ...] = (
+        ALPHA,
+        RATIO,
+        Shape("log tau", 4.96, 1.36, 0.0, 11.0, (3.0, 4.3, 5.3, 6.5)),
+        Shape("p", 0.69, 0.13, 0.05, 1.5, (0.55, 0.7, 0.85)),
+        Shape("q", 0.70, 0.18, 0.05, 1.5, (0.45, 0.65, 0.85)),
+    )
+
+    def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
+        """Give progress and noise: see LossLaw."""
+        alpha, tau, q = np.exp(shapes[:, 0]), np.exp(shapes[:, 2]), shapes[:, 4, None, None]
+        clock = np.cumsum(blocks.lengths * blocks.powers(shapes[:, 3]), axis=2)
+        passed = blocks.lengths * blocks.rates / tau[:, None, None]
+        stay = np.exp(-passed)
+        # the noise follows a target that goes from `first` to `last` on a straight line: solved in closed form
+        first, last = (np.exp(q * np.log(np.maximum(ends, 1e-12))) for ends in (blocks.first, blocks.last))
+        lag = np.where(passed > 1e-4, -np.expm1(-passed) / np.maximum(passed, 1e-4), 1 - passed / 2)
+        gain = last - first * stay - (last - first) * lag
+        return _power(clock, alpha, blocks, s_ref), _follow(stay, gain)[:, blocks.row, blocks.column]
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Tissue et al., "Scaling law with learning rate annealing", 2024, arXiv 2408.11029.
+
+    `S1 = sum u`, `S2 = sum m`, `m = lambda * m + (fall of u at this step)`, and `L = L0 + A * S1^-alpha - C * S2`.
+    Here lambda = exp(-1 / tau), tau in steps, fitted as any real number; S2 is divided by tau, so that C is what full
+    annealing gains in the end. Falls count from the end of the warm-up, as in the paper.
+    """
+
+    name: str = "tissue"
+    shapes: tuple[Shape, ...] = (
+        ALPHA,
+        RATIO,
+        Shape("log tau", 7.3, 1.2, 3.0, 12.0, (5.5, 6.5, 7.3, 8.3)),
+    )
+
+    def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
+        """Give progress and noise (the gain with its sign turned): see LossLaw."""
+        alpha, tau = np.exp(shapes[:, 0]), np.exp(shapes[:, 2])[:, None, None]
+        clock = np.broadcast_to(np.cumsum(blocks.lengths * blocks.rates, axis=1), (len(shapes), *blocks.rates.shape))
+        stay = np.exp(-blocks.lengths / tau)
+        # a jump at the block's first step, and a slide in equal parts over all of its steps, as geometric series
+        one, decay = -np.expm1(-1 / tau), np.exp(-1 / tau)
+        slide = blocks.slides / np.maximum(blocks.lengths, 1)
+        momentum = _follow(stay, stay / decay * blocks.jumps + slide * (1 - stay) / one)
+        before = np.concatenate([np.zeros_like(momentum[:, :, :1]), momentum[:, :, :-1]], axis=2)
+        sums = (before * decay + blocks.jumps) * (1 - stay) / one
+        sums += slide * (blocks.lengths - decay * (1 - stay) / one) / one
+        gained = np.cumsum(sums, axis=2) / tau
+        return _power(clock, alpha, blocks, s_ref), -gained[:, blocks.row, blocks.column]
+
+
+@dataclass(frozen=True)
+class MultiPower:
+    """Luo et al., "A multi-power law for loss curve prediction", ICLR 2025, arXiv 2503.12811.
+
+    `L = L0 + A * S1^-alpha - B * sum over k of (fall of u at k) * (1 - (1 + u_k^-gamma * S_k / tau)^-beta)` with
+    S_k(t) the sum of u from step k to t, and S1 the sum of u, warm-up included. The paper writes C for 1 / tau. The
+    kernel has no single state: it costs blocks x wanted steps, never steps x steps.
+    """
+
+    name: str = "multi-power"
+    shapes: tuple[Shape, ...] = (
+        ALPHA,
+        RATIO,
+        Shape("log tau", 4.0, 2.0, -3.0, 11.0, (2.0, 4.0, 6.0)),
+        Shape("log beta", -0.5, 0.7, -3.0, 2.5, (-0.7, 0.3)),
+        Shape("gamma", 0.6, 0.3, -0.3, 1.5, (0.3, 0.7)),
+    )
+
+    def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
+        """Give progress and noise (the gain with its sign turned): see LossLaw."""
+        steps = blocks.lengths * blocks.rates
+        ends = np.cumsum(steps, axis=1)
+        clock = np.broadcast_to(ends, (len(shapes), *ends.shape))
+        gained = np.zeros((len(shapes), len(blocks.row)))
+        for row in range(len(ends)):
+            wanted, fall = blocks.row == row, blocks.jumps[row] + blocks.slides[row]
+            falls = np.flatnonzero(fall)
+            if not len(falls):
+                continue
+            # what falls in the course of a block is taken to fall in its middle
+            middle = 0.5 * (np.abs(blocks.slides[row]) > np.abs(blocks.jumps[row]))
+            since = ends[row, blocks.column[wanted], None] - (ends[row] - (1 - middle) * steps[row])[falls]
+            logs = np.log(np.maximum(blocks.rates[row, falls], 1e-6))
+            passed = np.log(np.maximum(since, 1e-12)) - shapes[:, 4, None, None] * logs - shapes[:, 2, None, None]
+            kernel = -np.expm1(-np.exp(shapes[:, 3, None, None]) * np.log1p(np.exp(passed)))
+            gained[:, wanted] = np.where(since > 0, kernel, 0.0) @ fall[falls]
+        return _power(clock, np.exp(shapes[:, 0]), blocks, s_ref), -gained
+
+
+LAWS: Final[Mapping[str, LossLaw]] = MappingProxyType(
+    {"default": TwoClocks(), "two-clock": TwoClocks(), "tissue": Tissue(), "multi-power": MultiPower()}
+)
+"""The laws by the names that `fit` takes."""
+
+
+def _power(clock: Floats, alpha: Floats, blocks: Blocks, s_ref: float) -> Floats:
+    """Give (S / S_ref)^-alpha at the wanted steps; S is at least what a thousandth of a step makes, never zero."""
+    ticks: Floats = np.maximum(clock[:, blocks.row, blocks.column], 1e-3) / s_ref
+    power: Floats = ticks ** -alpha[:, None]
+    return power
+
+
+def _follow(stay: Floats, gain: Floats) -> Floats:
+    """Give the states x of `x = stay * x + gain`, from 0, along the last axis: a loop over blocks, not over steps."""
+    stays, gains = np.ascontiguousarray(np.moveaxis(stay, -1, 0)), np.moveaxis(gain, -1, 0)
+    states: Floats = np.ascontiguousarray(gains)
+    if states is gains:
+        states = gains.copy()
+    for before, now, kept in zip(states, states[1:], stays[1:], strict=False):
+        now += kept * before
+    return np.moveaxis(states, 0, -1)

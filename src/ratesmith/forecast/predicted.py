@@ -1,0 +1,218 @@
+"""What a forecast gives: losses with their bands, and candidates beside a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ratesmith.forecast.band import LEVELS, Bands, bands
+from ratesmith.forecast.curve import Floats, Ints
+from ratesmith.forecast.guards import GRADES
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """The losses that a schedule would give, with bands of 50, 80 and 95 %."""
+
+    name: str
+    """The schedule: its notation where it has one."""
+    base_lr: float
+    steps: Ints
+    """After how many updates."""
+    rates: Floats
+    """The absolute rate of the update that led to each step."""
+    losses: Floats
+    sd: Floats
+    grade: str
+    warnings: tuple[str, ...]
+
+    @property
+    def final(self) -> float:
+        """The loss at the last step."""
+        return float(self.losses[-1])
+
+    @property
+    def bands(self) -> Bands:
+        """The low and the high end of each band, by its level in percent."""
+        return bands(self.losses, self.sd)
+
+    def low(self, level: int = 80) -> Floats:
+        """Give the low end of a band."""
+        return self.bands[level][0]
+
+    def high(self, level: int = 80) -> Floats:
+        """Give the high end of a band."""
+        return self.bands[level][1]
+
+    def __str__(self) -> str:
+        """Give the last loss and its band in one line."""
+        low, high = self.low()[-1], self.high()[-1]
+        return (
+            f"{self.name}: {self.final:.4f} ({low:.4f} to {high:.4f} in 80 %) after {int(self.steps[-1]):,} steps, "
+            f"grade {self.grade}"
+        )
+
+    def __repr__(self) -> str:
+        """Give the last loss and its band, without the curve."""
+        return f"<Prediction: {self}>"
+
+    def explain(self) -> str:
+        """Say in plain sentences what is forecast, and what to be careful about."""
+        return "\n".join([f"{self}: {GRADES[self.grade]}.", *self.warnings])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain data for JSON."""
+        return {
+            "name": self.name,
+            "base_lr": self.base_lr,
+            "final": self.final,
+            "grade": self.grade,
+            "warnings": list(self.warnings),
+            "steps": self.steps.tolist(),
+            "rates": self.rates.tolist(),
+            "losses": self.losses.tolist(),
+            "bands": {str(level): [end.tolist() for end in pair] for level, pair in self.bands.items()},
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Row:
+    """One candidate beside the baseline; a negative difference is a lower loss."""
+
+    name: str
+    prediction: Prediction
+    difference: float
+    """Its final loss less that of the baseline."""
+    sd: float
+    """Of the difference."""
+    better: float
+    """The probability that its final loss is below that of the baseline."""
+    fewer: float | None
+    """The share of its steps that it could spare and still end where the baseline does; below 0: it needs more; None:
+    not from a quarter to four times the steps."""
+    laws: Mapping[str, float]
+    """The difference as each law sees it."""
+
+    @property
+    def final(self) -> float:
+        """The loss at the last step."""
+        return self.prediction.final
+
+    @property
+    def bands(self) -> dict[int, tuple[float, float]]:
+        """The low and the high end of each band of the difference, by its level in percent."""
+        whole = bands(self.prediction.losses[-1:] * 0 + self.difference, self.prediction.sd[-1:] * 0 + self.sd)
+        return {level: (float(low[0]), float(high[0])) for level, (low, high) in whole.items()}
+
+    @property
+    def score(self) -> float:
+        """What rows are ranked by: the difference, and half a standard deviation for the doubt."""
+        return self.difference + 0.5 * self.sd
+
+    @property
+    def equivalent(self) -> str:
+        """The difference as compute, such as "as 6 % fewer steps"."""
+        if self.fewer is None:
+            return "cannot say in steps"
+        share = round(100 * abs(self.fewer))
+        if not share:
+            return "as the same steps"
+        return f"as {share} % fewer steps" if self.fewer > 0 else f"needs {share} % more steps"
+
+    def __repr__(self) -> str:
+        """Give the candidate in one line."""
+        low, high = self.bands[80]
+        return (
+            f"<Row {self.name}: {self.final:.4f}, {self.difference:+.4f} ({low:+.4f} to {high:+.4f}), "
+            f"better with probability {self.better:.2f}, {self.equivalent}>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain data for JSON."""
+        return {
+            "name": self.name,
+            "final": self.final,
+            "difference": self.difference,
+            "difference_bands": {str(level): list(self.bands[level]) for level in LEVELS},
+            "better": self.better,
+            "fewer_steps": self.fewer,
+            "laws": dict(self.laws),
+            "prediction": self.prediction.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidates:
+    """Candidates beside a baseline, the most promising first: by the difference plus half of its deviation."""
+
+    rows: tuple[Row, ...]
+    baseline: str
+    grade: str
+    warnings: tuple[str, ...]
+
+    @property
+    def best(self) -> Row:
+        """The row that promises most: the baseline where nothing does better."""
+        return self.rows[0]
+
+    def row(self, name: str) -> Row:
+        """Give one candidate by its name, or raise KeyError."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(f"Candidates: there is no {name!r}; there are {', '.join(row.name for row in self.rows)}")
+
+    def table(self) -> str:
+        """Give the rows as text."""
+        wide = max(9, *(len(row.name) for row in self.rows))
+        lines = [f"{'candidate':{wide}}  final    difference  80 % band           better     equivalent"]
+        for row in self.rows:
+            low, high = row.bands[80]
+            band = f"{low:+.4f} to {high:+.4f}"
+            if row.name == self.baseline:
+                lines.append(f"{row.name:{wide}}  {row.final:.4f}   baseline")
+            else:
+                lines.append(
+                    f"{row.name:{wide}}  {row.final:.4f}   {row.difference:+.4f}     {band:18}  "
+                    f"{chance(row.better):9}  {row.equivalent}"
+                )
+        return "\n".join(lines)
+
+    def explain(self) -> str:
+        """Say in plain sentences which candidate to run, how sure that is, and what to be careful about."""
+        best = self.best
+        if best.name == self.baseline:
+            first = f"Nothing promises more than {self.baseline}."
+        else:
+            low, high = best.bands[80]
+            first = (
+                f"{best.name} promises {best.difference:+.4f} beside {self.baseline} ({low:+.4f} to {high:+.4f} in "
+                f"80 %), {best.equivalent}; better with probability {chance(best.better)}."
+            )
+        return "\n".join([first, f"Grade {self.grade}: {GRADES[self.grade]}.", *self.warnings])
+
+    def __repr__(self) -> str:
+        """Give the answer in one line."""
+        return f"<Candidates: {len(self.rows)}, best {self.best.name}, grade {self.grade}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain data for JSON."""
+        return {
+            "baseline": self.baseline,
+            "best": self.best.name,
+            "grade": self.grade,
+            "warnings": list(self.warnings),
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def chance(probability: float) -> str:
+    """Give a probability as text, and none as certain.
+
+    >>> chance(0.781), chance(0.9999), chance(0.0)
+    ('78 %', 'over 99 %', 'under 1 %')
+    """
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"

@@ -1,0 +1,73 @@
+"""Schedules in any of their forms, as the rate of every update."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ratesmith import notation
+from ratesmith._checks import finite, whole
+from ratesmith.forecast.curve import Curve, Floats, numbers_of
+from ratesmith.schedule import Schedule
+
+MOST_STEPS: Final = 100_000_000
+"""Steps that are laid out one by one."""
+
+
+def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -> Floats:
+    """Give the absolute rate of each of `steps` updates under a schedule, a strategy, its notation or an array.
+
+    An array holds factors of `base_lr`, as a schedule gives them: with `base_lr=1` they are the rates themselves.
+
+    >>> rates_of("linear()", 1e-3, 4).tolist()
+    [0.001, 0.00075, 0.0005, 0.00025]
+    """
+    length = length_of(steps, who)
+    base = finite(who, "base_lr", base_lr, least=0.0)
+    if isinstance(schedule, str):
+        schedule = notation.parse(schedule)
+    if isinstance(schedule, notation.Strategy):
+        schedule = schedule.build(length)
+    if isinstance(schedule, Schedule):
+        factors = np.asarray(schedule(np.arange(length, dtype=np.float64)), dtype=np.float64)
+        factors = np.broadcast_to(factors, (length,))
+    elif hasattr(schedule, "observe"):
+        raise ValueError(
+            f"{who}: cannot say what {schedule} will do, since it listens to the run; give a schedule that is fixed "
+            "beforehand"
+        )
+    else:
+        factors = numbers_of(who, "schedule", schedule)
+        if len(factors) != length:
+            raise ValueError(
+                f"{who}: an array of factors must have one for each step, got {len(factors)} for {length} steps; "
+                "give them all"
+            )
+    return checked(base * factors, who)
+
+
+def checked(rates: Floats, who: str) -> Floats:
+    """Give the rates themselves where they can be trained with, or raise an error that says who wanted them."""
+    if not (rates.min() >= 0 and rates.max() < np.inf):
+        place = int(np.argmax(~(np.isfinite(rates) & (rates >= 0))))
+        raise ValueError(f"{who}: a rate must be at least 0, got {rates[place]:g} at step {place}; mend the schedule")
+    if not rates.any():
+        raise ValueError(f"{who}: the rates must not all be zero, got only zeros; give a base_lr or schedule above 0")
+    return rates
+
+
+def length_of(steps: Any, who: str = "Forecast") -> int:
+    """Give a number of steps that can be laid out."""
+    length = whole(who, "steps", steps, least=2)
+    if length > MOST_STEPS:
+        raise ValueError(f"{who}: steps must be at most {MOST_STEPS:,}, got {length:,}; forecast a shorter run")
+    return length
+
+
+def stretched(curve: Curve, steps: int) -> Floats:
+    """Give the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
+    warmup = min(curve.warmup_steps if curve.warmup_steps > 1 else 0, steps // 2, curve.length - 1)
+    rest = curve.rates[warmup:]
+    places = (np.arange(steps - warmup) + 0.5) * (len(rest) / (steps - warmup)) - 0.5
+    return np.concatenate([curve.rates[:warmup], np.interp(places, np.arange(len(rest)), rest)])

@@ -1,0 +1,208 @@
+"""Read: a run's log, in the file that its logger wrote, as a Curve."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ratesmith._checks import finite, whole
+from ratesmith.forecast.columns import Columns, choose
+from ratesmith.forecast.curve import FEWEST, KINDS, Curve, Floats, Ints
+from ratesmith.forecast.formats import Log, open_log
+from ratesmith.forecast.rates import rates_of
+from ratesmith.forecast.series import MOST, Series
+from ratesmith.schedule import Schedule
+
+MOST_STEPS: Final = 20_000_000
+"""Updates that a run may have: a larger count is one of samples or tokens."""
+ENOUGH: Final = 15
+"""Validation losses from which on they are preferred to training losses."""
+APART: Final = 0.1
+"""How far, as a share of the largest rate, a log's rates may lie from those of the schedule that is said to be its."""
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    schedule: str | Schedule | None = None,
+    base_lr: float | None = None,
+    steps: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    per_step: float = 1,
+    blocks: int = 200,
+    name: str | None = None,
+    optimizer: str | None = None,
+) -> Curve:
+    """Read a run's rates and losses from its log.
+
+    `path`: CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
+    trainer_state.json, Lightning's metrics.csv, or the folder of one. Columns are found by their usual names, or given
+    as `columns={"step": ..., "lr": ..., "loss": ...}`. `schedule`: what set the rate, where the log has no rates, as
+    notation or value; `base_lr`: the rate that its factors multiply; `steps`: the updates it was laid out for (default:
+    the last that is logged). `per_step`: how far the step column rises in an update, where it counts samples or tokens.
+
+    Rates logged now and then are joined by straight lines. Where the step goes back the run was started again, and
+    later rows win. At least 15 validation losses are preferred to training losses, unless `kind` says "validation" or
+    "training". Of the losses at most `blocks` are given: training losses as means over equal stretches, validation
+    losses by leaving some out. Steps that begin at 0 are counted from 1.
+
+    Raises ValueError, one line long, for what is no such log, lacks a column, or cannot be a training.
+
+    >>> import tempfile
+    >>> rows = "".join(f"{step},{3 + 50 / step}\\n" for step in range(10, 110, 10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "run.csv"
+    ...     _ = file.write_text("step,val_loss\\n" + rows)
+    ...     read(file, schedule="linear()", base_lr=1e-3)
+    <Curve 'run': 100 steps, 10 losses, to 3.5>
+    """
+    path = Path(path)
+    who = f"read {path.name!r}"
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"{who}: kind must be 'validation' or 'training', got {kind!r}; name one of them")
+    per_step = finite(who, "per_step", per_step, 1e-9)
+    blocks = whole(who, "blocks", blocks, least=FEWEST)
+    log = open_log(who, path)
+    chosen = choose(who, log.names, columns)
+    rate, training, validation = _fill(who, log, chosen, per_step)
+    kind, series = _preferred(who, kind, training, validation)
+    at_zero = any(part.rows and part.sums[0, 0] == 0 for part in (rate, training))
+    places, losses = _losses(series, blocks, log.form == "trainer_state.json", shift=int(at_zero))
+    known = rate.points(MOST_STEPS)
+    known = (known[0] + at_zero, known[1])
+    last = int(np.rint(max(places[-1:].max(initial=0), known[0][-1:].max(initial=0))))
+    _refuse_long(who, chosen.step, last, steps)
+    if schedule is None:
+        rates = _joined(who, chosen.lr, known, last)
+    else:
+        rates = _laid_out(who, schedule, base_lr, steps or last, known, last)
+    return Curve(name or _name(path), rates, places, losses, kind, optimizer or chosen.optimizer)
+
+
+def _fill(who: str, log: Log, chosen: Columns, per_step: float) -> tuple[Series, Series, Series]:
+    """Go through the log once, and give its rates, training losses and validation losses."""
+    found = tuple(
+        Series(who, name or "", mean)
+        for name, mean in ((chosen.lr, False), (chosen.training, True), (chosen.validation, False))
+    )
+    wanted = [chosen.step, *(series.name for series in found if series.name)]
+    for piece in log.pieces(list(dict.fromkeys(wanted))):
+        for series in found:
+            if series.name in piece:
+                series.add(piece[chosen.step] / per_step, piece[series.name])
+    for series in found:
+        series.refuse_divergence()
+    return found  # type: ignore[return-value]  # three went in
+
+
+def _preferred(who: str, kind: str | None, training: Series, validation: Series) -> tuple[str, Series]:
+    if kind is None:
+        kind = "training" if training.rows and validation.rows < min(ENOUGH, training.rows) else "validation"
+    series = training if kind == "training" else validation
+    if not series.rows:
+        raise ValueError(
+            f"{who}: there must be {kind} losses, got none{f' in {series.name!r}' if series.name else ''}; "
+            "name their column as columns={'loss': ...}"
+        )
+    return kind, series
+
+
+def _losses(series: Series, blocks: int, of_interval: bool, shift: int) -> tuple[Ints, Floats]:
+    """Give whole, rising steps and their losses, no more than `blocks`."""
+    if series.mean:
+        steps, losses = series.points(blocks)
+        if of_interval:  # each is the mean since the row before
+            steps = steps - steps[-1] / series.rows / 2
+    else:
+        steps, losses = series.points(MOST)
+        chosen = np.unique(np.linspace(0, len(steps) - 1, blocks).round().astype(int)) if len(steps) > blocks else ...
+        steps, losses = steps[chosen], losses[chosen]
+    whole_steps = np.rint(steps).astype(np.int64) + shift
+    after = whole_steps >= 1  # a loss before the first update has no rate
+    last_of_step = np.append(np.diff(whole_steps) > 0, True) if len(whole_steps) else after
+    return whole_steps[after & last_of_step], losses[after & last_of_step]
+
+
+def _refuse_long(who: str, column: str, last: int, steps: int | None) -> None:
+    if steps is not None and last > whole(who, "steps", steps, least=1):
+        raise ValueError(
+            f"{who}: steps must be at least the last step logged, got {steps} and {last} in {column!r}; "
+            "give the whole length, or per_step where the column counts samples or tokens"
+        )
+    if last > MOST_STEPS:
+        raise ValueError(
+            f"{who}: {column!r} must count updates, up to {MOST_STEPS}, got {last}; "
+            "where it counts samples or tokens, say how many an update takes as per_step"
+        )
+
+
+def _joined(who: str, column: str | None, known: tuple[Floats, Floats], last: int) -> Floats:
+    """Join the rates that were logged by straight lines, from one update to each."""
+    steps, rates = known
+    if not len(steps):
+        had = f"none in {column!r}" if column else "none"
+        raise ValueError(
+            f"{who}: the log must hold the rate, got {had}; name its column as columns={{'lr': ...}}, or give schedule "
+            "and base_lr"
+        )
+    if not rates.any():
+        raise ValueError(
+            f"{who}: the rates must not all be zero, got {len(rates)} zeros in {column!r}; name another column as "
+            "columns={'lr': ...}, or give schedule and base_lr"
+        )
+    if len(steps) > 1 and steps[-1] < 0.9 * last:
+        raise ValueError(
+            f"{who}: the rates must be known to the end, got them to step {steps[-1]:.0f} and losses to {last}; "
+            "give schedule and base_lr"
+        )
+    steps, rates = _with_warmup(steps, rates)
+    return np.interp(np.arange(1, last + 1), steps, rates)
+
+
+def _with_warmup(steps: Floats, rates: Floats) -> tuple[Floats, Floats]:
+    """Add where a linear warm-up began, and where it ended between two logged rates."""
+    if len(steps) < 2 or not 0 < rates[0] < rates[1] or steps[0] == steps[1]:
+        return steps, rates
+    slope = (rates[1] - rates[0]) / (steps[1] - steps[0])
+    begun = steps[0] - rates[0] / slope
+    if abs(begun) > 0.02 * steps[1] + 1:  # no line from 0: what came before is not known
+        return steps, rates
+    off = np.abs(rates - slope * (steps - begun)) > 1e-3 * rates
+    turn = int(np.argmax(off))
+    if off.any() and rates[turn] < slope * (steps[turn] - begun):
+        knee = begun + rates[turn] / slope
+        if steps[turn - 1] < knee:
+            steps, rates = np.insert(steps, turn, knee), np.insert(rates, turn, rates[turn])
+    return np.append(begun, steps), np.append(0.0, rates)
+
+
+def _laid_out(
+    who: str, schedule: str | Schedule, base_lr: float | None, steps: int, known: tuple[Floats, Floats], last: int
+) -> Floats:
+    """Give the rates of a schedule, which must be those of the log, where it has any."""
+    factors = rates_of(schedule, 1.0, max(2, steps, last), who)[:last]
+    if base_lr is None and not len(known[0]):
+        raise ValueError(f"{who}: base_lr must be given where the log has no rates, got none; give the peak rate")
+    at = np.clip(np.rint(known[0]).astype(np.int64), 1, last) - 1
+    base = known[1].max() / max(factors[at].max(), 1e-12) if base_lr is None else finite(who, "base_lr", base_lr, 0)
+    rates: Floats = base * factors
+    if len(at) and np.median(np.abs(rates[at] - known[1])) > APART * max(known[1].max(), rates.max()):
+        place = int(np.argmax(np.abs(rates[at] - known[1])))
+        raise ValueError(
+            f"{who}: schedule must give the rates of the log, got {rates[at][place]:.3g} and {known[1][place]:.3g} at "
+            f"step {at[place] + 1}; see base_lr, steps ({steps}) and per_step"
+        )
+    return rates
+
+
+def _name(path: Path) -> str:
+    """Give the file's name, or its folder's where every run has a file of that name."""
+    if path.is_dir():
+        return path.resolve().name
+    told = path.stem not in ("metrics", "trainer_state", "history") and "tfevents" not in path.name
+    return path.stem if told else path.resolve().parent.name

@@ -1,0 +1,127 @@
+"""Series: one column of a log by step, of any length in bounded memory; a restarted run's later rows win."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from ratesmith.forecast.curve import Floats
+
+MOST: Final = 131_072
+"""Entries that are held; of more, neighbours are joined."""
+RESTARTS: Final = 3
+"""Times that the step may go back in any log; in a long one, in a twentieth of its rows."""
+
+
+@dataclass
+class Series:
+    """Values by step, in rising order of the step.
+
+    Each entry is a mean over rows next to each other: the sums of their steps and values, and how many they are. As
+    long as there are few rows, each is an entry of its own.
+    """
+
+    who: str
+    name: str
+    mean: bool
+    """Whether rows of the same step are averaged; if not, the last of them counts."""
+    rows: int = 0
+    sums: Floats = field(default_factory=lambda: np.empty((3, 0)))
+    """Steps, values and counts, a column an entry."""
+    backs: int = 0
+    """Times that the step went back."""
+    begun: int = 0
+    """Times that it went back to where the log begins."""
+    gap: int = 0
+    """The longest run of numbers that are not finite, before one that is."""
+    open_gap: int = 0
+    """How many of them stand at the end."""
+    open_since: float = 0.0
+    """The step of the first of these."""
+
+    def add(self, steps: Floats, values: Floats) -> None:
+        """Take in rows: NaN was not logged, infinity is a number that is not finite."""
+        logged = ~(np.isnan(steps) | np.isnan(values))
+        steps, values = steps[logged], values[logged]
+        self._note_gaps(steps, values)
+        finite = np.isfinite(values)
+        steps, values = steps[finite], values[finite]
+        if not len(steps):
+            return
+        self._check(steps, values)
+        self.rows += len(steps)
+        falls = np.flatnonzero(np.diff(steps) < 0) + 1
+        if self.backs + len(falls) > max(RESTARTS, self.rows // 20):
+            raise ValueError(
+                f"{self.who}: steps must increase but for restarts, got {self.backs + len(falls)} falls in {self.rows} "
+                f"rows of {self.name!r}; sort the rows, or name a column that counts through the whole training"
+            )
+        for part in np.split(np.stack([steps, values, np.ones_like(steps)]), falls, axis=1):
+            self._append(part)
+
+    def _append(self, part: Floats) -> None:
+        """Add rows whose steps do not fall; what is there from their first step on is replaced."""
+        first, known = part[0, 0], self.sums[0] / self.sums[2]
+        if len(known) and first < known[-1]:
+            keep = int(np.searchsorted(known, first))
+            self.sums = self.sums[:, :keep]
+            self.backs += 1
+            self.begun += keep == 0
+            if self.begun > 1:
+                raise ValueError(
+                    f"{self.who}: steps must count through the whole training, got {self.begun + 1} beginnings at "
+                    f"step {first:g}; name a column that does as columns={{'step': ...}}"
+                )
+        self.sums = np.concatenate([self.sums, part], axis=1)
+        if self.sums.shape[1] > MOST:
+            even = self.sums.shape[1] // 2 * 2
+            joined = self.sums[:, 0:even:2] + self.sums[:, 1:even:2]
+            self.sums = np.concatenate([joined, self.sums[:, even:]], axis=1)
+
+    def _check(self, steps: Floats, values: Floats) -> None:
+        if not np.isfinite(steps).all() or steps.min() < 0:
+            raise ValueError(f"{self.who}: steps must be finite and at least 0, got others; see which column counts")
+        if values.min() < 0:
+            place = int(np.argmax(values < 0))
+            raise ValueError(
+                f"{self.who}: {self.name!r} must be at least 0, got {values[place]:g} at step {steps[place]:g}; "
+                "see which column it is"
+            )
+
+    def _note_gaps(self, steps: Floats, values: Floats) -> None:
+        """Follow runs of numbers that are not finite, from one piece of the file to the next."""
+        wrong = ~np.isfinite(values)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], wrong.astype(np.int8), [0]])))
+        if len(values) and not wrong[0]:
+            self.gap, self.open_gap = max(self.gap, self.open_gap), 0
+        for begin, end in edges.reshape(-1, 2):
+            if begin or not self.open_gap:
+                self.open_gap, self.open_since = 0, float(steps[begin])
+            self.open_gap += int(end - begin)
+            if end < len(values):
+                self.gap, self.open_gap = max(self.gap, self.open_gap), 0
+
+    def refuse_divergence(self) -> None:
+        """Raise ValueError where the numbers end in ones that are not finite, beyond those that a log leaves out."""
+        if self.open_gap > 2 * self.gap:
+            raise ValueError(
+                f"{self.who}: {self.name!r} must be finite, got nan or infinity from step {self.open_since:g} on; "
+                "cut the log where the run diverged"
+            )
+
+    def points(self, most: int) -> tuple[Floats, Floats]:
+        """Give at most `most` steps and values: all that there are, or means over equal stretches of the steps."""
+        steps, values, counts = self.sums[0] / self.sums[2], self.sums[1] / self.sums[2], self.sums[2]
+        if not self.mean and len(steps):
+            last = np.append(np.diff(steps) > 0, True)
+            steps, values, counts = steps[last], values[last], counts[last]
+        groups = np.unique(steps, return_inverse=True)[1]
+        if len(steps) and groups[-1] >= most:
+            # Stretches end at the last step, so that what is known of the end is not mixed with what lies before.
+            groups = np.minimum(most - 1, np.ceil(steps * most / steps[-1]).astype(np.int64) - 1).clip(0)
+        weights = np.bincount(groups, counts)
+        with np.errstate(invalid="ignore"):
+            means = np.bincount(groups, steps * counts) / weights, np.bincount(groups, values * counts) / weights
+        return means[0][weights > 0], means[1][weights > 0]

@@ -1,0 +1,68 @@
+"""The runs of a comparison that Ratesmith made, as curves."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ratesmith.forecast.curve import Curve
+
+FILE: Final = "study.sqlite"
+
+
+def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
+    """Give one curve for each strategy of a comparison, at one initial rate, its validation loss the mean over seeds.
+
+    `folder`: the comparison's, with its study.sqlite. `base_lr`: which of its rates; default: the one at which some
+    strategy ended lowest. Diverged runs are left out. Raises ValueError for a folder without such runs.
+    """
+    folder = Path(folder)
+    who = f"read_study {folder.name!r}"
+    if not (folder / FILE).exists():
+        raise ValueError(f"{who}: the folder must be that of a comparison, got none with {FILE}; name its --out")
+    runs = _runs(who, folder / FILE)
+    known = sorted({run["base_lr"] for run in runs})
+    if base_lr is None and runs:
+        base_lr = min(runs, key=lambda run: float(run["losses"][max(run["losses"])]))["base_lr"]
+    chosen = [run for run in runs if run["base_lr"] == base_lr]
+    if not chosen:
+        rates = ", ".join(f"{rate:g}" for rate in known) or "none"
+        raise ValueError(f"{who}: there must be finished runs at base_lr, got {base_lr} and runs at {rates}; name one")
+    by_strategy: dict[str, list[dict[str, Any]]] = {}
+    for run in chosen:
+        by_strategy.setdefault(run["strategy"], []).append(run)
+    return [_curve(strategy, seeds) for strategy, seeds in by_strategy.items()]
+
+
+def _runs(who: str, file: Path) -> list[dict[str, Any]]:
+    """Read all runs of the whole length, and leave the file as it is."""
+    whole = "status = 'done' AND steps = (SELECT max(steps) FROM runs)"
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            runs = connection.execute(
+                f"SELECT id, strategy, base_lr, rates FROM runs WHERE {whole} ORDER BY strategy, base_lr, seed"  # noqa: S608
+            ).fetchall()
+            points = connection.execute(
+                "SELECT run, step, value FROM points WHERE split = 'validation' AND name = 'loss' AND step > 0"
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise ValueError(f"{who}: {FILE} must be that of a comparison, got {error}; name another folder") from None
+    measured: dict[int, dict[int, float]] = {}
+    for run, step, value in points:
+        measured.setdefault(run, {})[step] = np.nan if value is None else value
+    names = ("strategy", "base_lr", "rates", "losses")
+    found = [(strategy, rate, json.loads(rates), measured.get(key, {})) for key, strategy, rate, rates in runs]
+    return [dict(zip(names, run, strict=True)) for run in found if run[3]]
+
+
+def _curve(strategy: str, seeds: list[dict[str, Any]]) -> Curve:
+    steps = sorted(set.intersection(*(set(run["losses"]) for run in seeds)))
+    losses = [float(np.mean([run["losses"][step] for run in seeds])) for step in steps]
+    begun, rates = np.array(seeds[0]["rates"], dtype=np.float64).T
+    return Curve(strategy, np.interp(np.arange(steps[-1]), begun, rates), np.array(steps), np.array(losses))

@@ -1,0 +1,89 @@
+"""Put a forecast on one page: what each candidate promises, how sure that is, and what the law is known to miss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ratesmith.forecast import Candidates, Curve, Law, Prediction
+from ratesmith.forecast.predicted import chance
+from ratesmith.report.charts import COLOURS, DASHES, GREY
+from ratesmith.report.forecast_charts import agreement, annealing, by_decay, fan, forest, misses, rate_strip
+from ratesmith.report.page import write_page
+
+CAPTIONS = {
+    "fan": "Dots: the runs that the law was fitted to. Lines: the candidates, with bands of 80 %.",
+    "rates": "Their rates, step by step.",
+    "forest": "Last loss against the baseline’s: left of the line is better. Thick: the band of 50 %, thin: of 95 %. "
+    "The numbers are those of the table.",
+    "decay": "The last loss of a plateau and then a linear decay to zero, by the share of training that decays; the "
+    "band of 80 % is that of the difference to linear decay all the way. The upright line marks the best.",
+    "annealing": "What a linear decay to zero from the end of the least annealed run on would gain over keeping the "
+    "rate for as many steps, with the band of 80 %.",
+    "misses": "What the law misses, by step: dots are runs that it was fitted to, crosses those that it was tried on.",
+    "checks": "Forecast against measured, on runs that the law has not seen, at every measurement after the first "
+    "tenth: on the dashed line they agree.",
+}
+
+
+def write_forecast(
+    law: Law,
+    candidates: Candidates,
+    path: str | Path,
+    *,
+    checks: Sequence[tuple[Curve, Prediction]] = (),
+    title: str = "forecast",
+    command: str = "",
+) -> Path:
+    """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included.
+
+    `checks`: further runs that were measured, each with the forecast under its own rates.
+    """
+    looks = _looks(candidates)
+    fan_plot = fan(law, candidates, looks)
+    drawn = {
+        "fan": fan_plot,
+        "rates": rate_strip(law, candidates, looks, fan_plot.x_range),
+        "forest": forest(candidates, looks),
+        "decay": by_decay(law, candidates),
+        "annealing": annealing(law),
+        "misses": misses(law, checks),
+        "checks": agreement(checks),
+    }
+    known = [name for name in CAPTIONS if drawn.get(name) is not None]
+    return write_page(
+        "forecast.html.jinja",
+        path,
+        {name: drawn[name] for name in known},
+        title=title,
+        command=command,
+        law=law,
+        candidates=candidates,
+        checks=[_checked(*pair) for pair in checks],
+        looks=looks,
+        fitted=law.explain().splitlines(),
+        sentences=[line for line in candidates.explain().splitlines() if line not in law.explain().splitlines()],
+        captions=CAPTIONS,
+        chance=chance,
+    )
+
+
+def _looks(candidates: Candidates) -> dict[str, tuple[str, str]]:
+    """Give each candidate its colour and dash: the baseline grey and dashed, the others by rank."""
+    others = [row.name for row in candidates.rows if row.name != candidates.baseline]
+    given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
+    return {candidates.baseline: (GREY, "dashed"), **given}
+
+
+def _checked(run: Curve, said: Prediction) -> dict[str, Any]:
+    low, high, measured = float(said.low()[-1]), float(said.high()[-1]), float(run.losses[-1])
+    return {
+        "name": run.name,
+        "steps": int(run.steps[-1]),
+        "forecast": said.final,
+        "low": low,
+        "high": high,
+        "measured": measured,
+        "held": low <= measured <= high,
+    }

@@ -1,0 +1,175 @@
+"""The pictures of a forecast, drawn by Bokeh: no colour is the page's own, so light and dark both work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models.annotations import Span
+from bokeh.models.formatters import NumeralTickFormatter
+
+from ratesmith.forecast import Candidates, Curve, Law, Prediction
+from ratesmith.report.charts import COLOURS, GREY, blank
+
+Looks = Mapping[str, tuple[str, str]]
+SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
+"""Shares of training, in percent, that a decay is tried for."""
+LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
+"""Lengths of annealing, as shares of the steps already made."""
+EDGE: Final = 86
+"""Room for the numbers to the left, alike in pictures that stand above each other."""
+MOST_RATES: Final = 400
+"""Points that a line of rates is drawn with."""
+
+
+def fan(law: Law, candidates: Candidates, looks: Looks) -> Any:
+    """Draw the runs so far as dots, and the candidates' losses as lines with bands, without the first steep part."""
+    last = max([law.longest, *(int(row.prediction.steps[-1]) for row in candidates.rows)])
+    lows = [float(row.prediction.low()[-1]) for row in candidates.rows]
+    since, finals = 0.3 * law.longest, [float(run.losses.min()) for run in law.curves]
+    tops = [float(run.losses[run.steps >= since].max(initial=0)) for run in law.curves]
+    bottom, top = min(lows + finals), max(tops)
+    room = 0.05 * (top - bottom)
+    plot = blank(("", "loss"), x_range=(0, last), y_range=(bottom - room, top + room))
+    plot.height, plot.min_border_left = 380, EDGE
+    for run in law.curves:
+        source = ColumnDataSource({"x": run.steps, "y": run.losses, "name": [run.name] * len(run.steps)})
+        plot.scatter("x", "y", source=source, size=3, color=GREY, alpha=0.8)
+    drawn = []
+    for row in reversed(candidates.rows):
+        colour, dash = looks[row.name]
+        said = row.prediction
+        plot.varea(said.steps, said.low(), said.high(), fill_color=colour, fill_alpha=0.12)
+        names = [row.name] * len(said.steps)
+        source = ColumnDataSource({"x": said.steps, "y": said.losses, "name": names})
+        drawn.append(plot.line("x", "y", source=source, color=colour, line_dash=dash, line_width=2))
+    tooltips = [("", "@name"), ("step", "@x{0,0}"), ("loss", "@y{0.0000}")]
+    plot.add_tools(HoverTool(renderers=drawn, tooltips=tooltips, line_policy="nearest"))
+    _steps_along(plot)
+    plot.xaxis.visible = False
+    return plot
+
+
+def rate_strip(law: Law, candidates: Candidates, looks: Looks, along: Any) -> Any:
+    """Draw the rates beneath the fan, on the same steps."""
+    plot = blank(("step", "rate"), x_range=along)
+    plot.height, plot.min_border_left = 150, EDGE
+    for run in law.curves:
+        places = np.unique(np.linspace(0, run.length - 1, MOST_RATES).astype(int))
+        plot.line(places + 1, run.rates[places], color=GREY, line_width=4, alpha=0.35)
+    for row in reversed(candidates.rows):
+        colour, dash = looks[row.name]
+        plot.line(row.prediction.steps, row.prediction.rates, color=colour, line_dash=dash, line_width=2)
+    _steps_along(plot)
+    plot.yaxis.ticker.desired_num_ticks = 3
+    return plot
+
+
+def forest(candidates: Candidates, looks: Looks) -> Any:
+    """Draw each difference to the baseline with its bands, the most promising on top."""
+    others = [(place, row) for place, row in enumerate(candidates.rows, 1) if row.name != candidates.baseline]
+    if not others:
+        return None
+    numbers = [str(place) for place, _ in others]
+    plot = blank(("last loss against the baseline", ""), y_range=numbers[::-1])
+    plot.height = 80 + 34 * len(others)
+    plot.add_layout(Span(location=0, dimension="height", line_color=GREY, line_dash="dashed"))
+    for number, (_, row) in zip(numbers, others, strict=True):
+        colour = looks[row.name][0]
+        for level, width in ((95, 1), (80, 3), (50, 7)):
+            low, high = row.bands[level]
+            plot.segment([low], [number], [high], [number], color=colour, line_width=width, alpha=0.8)
+        plot.scatter([row.difference], [number], size=9, color=colour, line_color="white")
+    plot.xaxis.ticker.desired_num_ticks = 5
+    plot.ygrid.visible = False
+    return plot
+
+
+def by_decay(law: Law, candidates: Candidates) -> Any:
+    """Draw the last loss against the share of training that a linear decay takes."""
+    said = candidates.best.prediction
+    steps, warmup = int(said.steps[-1]), law.curves[0].warmup_steps - 1
+    front = f"warmup({min(warmup, steps // 5)}) >> " if warmup else ""
+    known = [share for share in SHARES if steps * share // 100 + warmup < steps]
+    named = {f"{share}": f'{front}wsd(decay="{share}%")' for share in known}
+    found = law.compare({"all": f"{front}linear()", **named}, said.base_lr, steps)
+    whole = found.row("all").final
+    rows = [(share, found.row(f"{share}")) for share in known]
+    points = [(share, row.difference, *row.bands[80]) for share, row in rows] + [(100, 0.0, 0.0, 0.0)]
+    x, middle, low, high = (np.array(column) for column in zip(*points, strict=True))
+    plot = blank(("share of training that decays, %", "last loss"), x_range=(0, 102))
+    plot.varea(x, whole + low, whole + high, fill_color=COLOURS[1], fill_alpha=0.2)
+    plot.line(x, whole + middle, color=COLOURS[1], line_width=2)
+    plot.scatter(x, whole + middle, color=COLOURS[1], size=5)
+    best = float(x[int(np.argmin(middle))])
+    plot.add_layout(Span(location=best, dimension="height", line_color=COLOURS[2], line_width=2))
+    return plot
+
+
+def annealing(law: Law) -> Any:
+    """Draw what annealing from the end of the least annealed run on would gain; None where all came down already."""
+    run = min(law.curves, key=lambda curve: curve.annealed)
+    if run.annealed > 0.5:
+        return None
+    found = law.what_if_cooldown(lengths=LENGTHS, run=run.name)
+    gains = sorted(
+        (int(row.prediction.steps[-1]) - int(run.steps[-1]), -row.difference, row.bands[80]) for row in found.rows
+    )
+    x, middle = [gain[0] for gain in gains], [gain[1] for gain in gains]
+    plot = blank(("further steps, all of them annealing", "gain in loss"))
+    plot.varea(
+        x, [-gain[2][1] for gain in gains], [-gain[2][0] for gain in gains], fill_color=COLOURS[3], fill_alpha=0.2
+    )
+    plot.line(x, middle, color=COLOURS[3], line_width=2)
+    plot.scatter(x, middle, color=COLOURS[3], size=5)
+    plot.add_layout(Span(location=0, dimension="width", line_color=GREY, line_dash="dashed"))
+    _steps_along(plot)
+    return plot
+
+
+def misses(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Any:
+    """Draw forecast less measured, in percent of the loss, along the runs."""
+    plot = blank(("step", "forecast less measured, %"))
+    plot.add_layout(Span(location=0, dimension="width", line_color=GREY, line_dash="dashed"))
+    fitted = [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in law.curves]
+    for place, (run, said) in enumerate([*fitted, *checks]):
+        later = run.steps > run.length / 10
+        off = 100 * (said.losses - run.losses)[later] / run.losses[later]
+        seen = place < len(fitted)
+        colour = COLOURS[place % len(COLOURS)]
+        plot.scatter(
+            run.steps[later],
+            off,
+            marker="circle" if seen else "x",
+            size=5 if seen else 6,
+            color=colour,
+            alpha=0.8,
+            legend_label=run.name if seen else f"{run.name}, not seen",
+        )
+    legend = plot.legend[0]
+    plot.add_layout(legend, "below")
+    legend.orientation, legend.ncols = "horizontal", 2
+    legend.background_fill_alpha, legend.border_line_color, legend.label_text_color = 0.0, None, GREY
+    _steps_along(plot)
+    return plot
+
+
+def agreement(checks: Sequence[tuple[Curve, Prediction]]) -> Any:
+    """Draw forecast against measured losses of runs that the law has not seen; None without any."""
+    if not checks:
+        return None
+    plot = blank(("measured", "forecast"))
+    every = []
+    for place, (run, said) in enumerate(checks):
+        later = run.steps > run.length / 10
+        plot.scatter(run.losses[later], said.losses[later], color=COLOURS[place % len(COLOURS)], size=5, alpha=0.8)
+        every += [*run.losses[later], *said.losses[later]]
+    plot.line([min(every), max(every)], [min(every), max(every)], color=GREY, line_dash="dashed")
+    return plot
+
+
+def _steps_along(plot: Any) -> None:
+    plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]a")
+    plot.xaxis.ticker.desired_num_ticks = 5

@@ -1,0 +1,124 @@
+"""ratesmith forecast as a user meets it: output, one-line errors on stderr, exit statuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from forecast_logs import write_runs
+
+from ratesmith.cli import run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return [str(file) for file in write_runs(tmp_path_factory.mktemp("runs"))]
+
+
+def test_the_candidates_are_ranked_and_drawn_and_the_best_is_the_last_line(runs, capsys):
+    constant, cosine, linear = runs
+    given = ["--compare", "warmup(100) >> linear()", "--compare", 'warmup(100) >> wsd(decay="20%")', "--cooldown"]
+    assert run(["forecast", constant, cosine, *given, "--check", linear, "--steps", "5000"]) == 0
+    shown = capsys.readouterr().out
+    assert "⠀" in shown
+    assert "The two-clock law was fitted to constant (4,000 steps), cosine (4,000 steps)" in shown
+    assert "Grade A" in shown
+    for part in ("Last loss, as forecast", "baseline", "Tried on runs that it has not seen", "Annealing from now on"):
+        assert part in shown
+    assert shown.splitlines()[-1] in given
+
+
+def test_the_forecast_is_right_where_the_law_is(runs, capsys):
+    constant, cosine, linear = runs
+    assert run(["forecast", constant, cosine, "--check", linear, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    [check] = data["checks"]
+    assert check["prediction"]["final"] == pytest.approx(check["measured"][-1], rel=0.004)
+    assert {row["name"] for row in data["candidates"]["rows"]} == {
+        "warmup(100) >> linear()",
+        "warmup(100) >> cosine()",
+        "warmup(100) >> cosine(final=0.1)",
+        'warmup(100) >> wsd(decay="20%")',
+    }
+    assert data["law"]["grade"] == "A"
+
+
+def test_the_same_runs_always_give_the_same(runs, capsys):
+    said = []
+    for _ in range(2):
+        assert run(["forecast", *runs[:2], "--design", "--json"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert len(json.loads(said[0])["candidates"]["rows"]) == 5
+
+
+def test_a_run_without_rates_takes_a_schedule(tmp_path, runs, capsys):
+    rows = [row.split(",") for row in Path(runs[1]).read_text().splitlines()]
+    file = tmp_path / "bare.csv"
+    file.write_text("\n".join(f"{step},{loss}" for step, _, loss in rows))
+    given = ["--schedule", "warmup(100) >> cosine(final=0.1)", "--base-lr", "1e-3"]
+    assert run(["forecast", str(file), *given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["law"]["grade"] == "B"
+    assert run(["forecast", str(file)]) == 2
+    assert "the log must hold the rate, got none" in capsys.readouterr().err
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path, runs, capsys):
+    for folder, file in zip(("one", "two"), runs, strict=False):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "run.csv").write_text(Path(file).read_text())
+    assert run(["forecast", str(tmp_path / "one" / "run.csv"), str(tmp_path / "two" / "run.csv")]) == 0
+    assert "one/run (4,000 steps), two/run (4,000 steps)" in capsys.readouterr().out
+
+
+def test_a_candidate_without_the_runs_warmup_is_noticed(runs, capsys):
+    assert run(["forecast", *runs[:2], "--compare", "linear()"]) == 0
+    assert "linear() does not: try it behind warmup(100) >>." in capsys.readouterr().out
+    assert run(["forecast", *runs[:2], "--compare", "warmup(50) >> linear()"]) == 0
+    assert "does not: try" not in capsys.readouterr().out
+
+
+def test_a_page_is_written(tmp_path, runs, capsys):
+    assert run(["forecast", *runs[:2], "--html", str(tmp_path / "forecast.html")]) == 0
+    assert f"Page: {tmp_path / 'forecast.html'}" in capsys.readouterr().out
+    assert "which schedule next?" in (tmp_path / "forecast.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--compare", "cosin()"], "did you mean 'cosine'?"),
+        (["--compare", "plateau()"], "listens to the run; give a schedule that is fixed beforehand"),
+        (["--baseline", "step(every=5)"], "the baseline must be one of the candidates"),
+        (["--column", "loss"], "--column must be such as loss=NAME, got 'loss'; write it so"),
+        (["--column", "loss=nll"], "it must have the column 'nll', got 'step', 'lr', 'val_loss'"),
+        (["--schedule", "linear()"] * 3, "--schedule must be given once, or once a run, got 3 for 2 runs"),
+        (["--per-step", "0"], "per_step must be a finite number"),
+        (["--steps", "0"], "steps must be a whole number of at least"),
+        (["--check", "none.csv"], "there must be such a file, got none; see the path"),
+        (["--kind", "test"], "kind must be 'validation' or 'training', got 'test'"),
+    ],
+)
+def test_a_mistake_is_one_line(runs, capsys, options, said):
+    assert run(["forecast", *runs[:2], *options]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_what_cannot_be_said_is_not(tmp_path, runs, capsys):
+    file = tmp_path / "short.csv"
+    file.write_text("\n".join(Path(runs[0]).read_text().splitlines()[:10]))
+    assert run(["forecast", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert "cannot say" in err
+    assert err.count("\n") == 1
+
+
+def test_the_folder_of_a_comparison_gives_its_runs(tmp_path, capsys):
+    from numpy_task import LogisticTask
+
+    from ratesmith.experiment import compare
+
+    compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=300, evaluate_every=10, seeds=3, rates=[0.02])
+    assert run(["forecast", str(tmp_path)]) == 0
+    assert "was fitted to constant() (300 steps), cosine() (300 steps)" in capsys.readouterr().out

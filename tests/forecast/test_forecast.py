@@ -1,0 +1,211 @@
+"""What a fitted law is asked: forecasts, comparisons, designs, longer runs, cooldowns; and what it refuses."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from forecast_runs import rates, run, slow_losses
+
+import ratesmith
+from ratesmith import forecast
+from ratesmith.forecast.design import family
+
+
+@pytest.fixture(scope="module")
+def law():
+    return forecast.fit([run("constant", noise=0.001), run("cosine", noise=0.001)])
+
+
+def test_every_form_of_a_schedule_gives_the_same_forecast(law):
+    built = ratesmith.parse("cosine(final=0.1)").build(3000)
+    forms = ["cosine(final=0.1)", ratesmith.parse("cosine(final=0.1)"), built, built(np.arange(3000.0))]
+    finals = {law.predict(form, 1e-3, 3000).final for form in forms}
+    assert len(finals) == 1
+
+
+def test_a_forecast_has_bands_that_widen_with_the_level_and_ends_where_the_schedule_does(law):
+    told = law.predict("linear()", 1e-3, 4000)
+    assert told.steps[-1] == 4000
+    assert len(told.steps) <= 200
+    for inner, outer in ((50, 80), (80, 95)):
+        assert (told.low(outer) < told.low(inner)).all()
+        assert (told.high(outer) > told.high(inner)).all()
+    assert told.low()[-1] < slow_losses(rates("linear"))[-1] < told.high()[-1]
+    assert told.grade == "A"
+    assert told.warnings == ()
+
+
+def test_losses_are_given_at_the_steps_asked_for(law):
+    told = law.predict("linear()", 1e-3, 4000, at=[10, 1000, 4000])
+    whole = law.predict("linear()", 1e-3, 4000, at=np.arange(1, 4001))
+    assert told.steps.tolist() == [10, 1000, 4000]
+    np.testing.assert_allclose(told.losses, whole.losses[told.steps - 1], rtol=3e-4)
+    assert told.rates == pytest.approx([1e-3 * (1 - 9 / 4000), 1e-3 * (1 - 999 / 4000), 1e-3 / 4000])
+
+
+def test_where_nothing_is_said_rate_and_length_are_those_of_the_runs(law):
+    assert law.predict("linear()").final == law.predict("linear()", 1e-3, 4000).final
+
+
+def test_the_band_widens_with_the_horizon_and_away_from_the_rates_seen(law):
+    sds = [law.predict("cosine()", 1e-3, steps).sd[-1] for steps in (4000, 8000, 16_000)]
+    assert sds == sorted(sds)
+    assert sds[2] > 2 * sds[0]
+    assert law.predict("cosine()", 4e-4, 4000).sd[-1] > law.predict("cosine()", 1e-3, 4000).sd[-1]
+
+
+def test_candidates_stand_beside_their_baseline(law):
+    table = law.compare({"flat": "constant()", "line": "linear()", "again": "linear()"}, 1e-3, 4000, baseline="line")
+    line, again, flat = (table.row(name) for name in ("line", "again", "flat"))
+    assert (line.difference, line.sd, line.better, line.fewer) == (0, 0, 0.5, pytest.approx(0, abs=1e-6))
+    assert (again.difference, again.better) == (0, 0.5)
+    assert flat.difference == pytest.approx(flat.final - line.final, abs=1e-3)
+    assert flat.better < 0.01
+    assert flat.fewer is None or flat.fewer < 0
+    assert table.best.name == "line"
+    assert table.explain().splitlines()[0] == "Nothing promises more than line."
+    measured = slow_losses(rates("constant"))[-1] - slow_losses(rates("linear"))[-1]
+    low, high = flat.bands[95]
+    assert low < measured < high
+
+
+def test_equivalent_compute_is_the_length_at_which_both_end_alike(law):
+    row = law.compare(["constant()", "linear()"], 1e-3, 4000).row("linear()")
+    shorter = law.predict("linear()", 1e-3, round(4000 * (1 - row.fewer)), at=None)
+    assert shorter.final == pytest.approx(law.predict("constant()", 1e-3, 4000).final, abs=2e-3)
+    assert row.equivalent == f"as {round(100 * row.fewer)} % fewer steps"
+
+
+def test_a_design_is_one_of_the_family_and_is_at_least_as_good_as_the_habits(law):
+    found = law.design(4000)
+    assert found.best.name in family(4000, 100)
+    assert {"warmup(100) >> linear()", "warmup(100) >> cosine()", 'wsd(warmup=100, decay="20%")'} <= {
+        row.name for row in found.rows
+    }
+    true = {
+        text: slow_losses(1e-3 * ratesmith.parse(text).build(4000)(np.arange(4000.0)))[-1] for text in family(4000, 100)
+    }
+    assert true[found.best.name] < min(true.values()) + 0.01
+    assert true[found.best.name] <= true["warmup(100) >> linear()"] + 1e-3
+
+
+def test_a_design_is_always_the_same(law):
+    again = forecast.fit(law.curves)
+    assert [row.name for row in law.design(20_000).rows] == [row.name for row in again.design(20_000).rows]
+
+
+def test_a_longer_run_keeps_its_warmup_and_stretches_the_rest(law):
+    longer = law.extend(8000, at=[100, 8000])
+    assert longer.rates == pytest.approx([1e-3, 1e-3])
+    assert longer.final < law.under("as it was", law.curves[0].rates).final
+    assert law.extend(8000, "cosine()").final == law.predict("cosine()", steps=8000).final
+
+
+def test_a_cooldown_now_stands_beside_as_many_steps_at_the_rate():
+    law = forecast.fit([run("constant"), run("cosine")])
+    table = law.what_if_cooldown(3000, ["10%", 600], run="constant_4000")
+    assert {row.name for row in table.rows} == {"decay of 300 steps", "decay of 600 steps"}
+    decay = np.concatenate([rates("constant")[:3000], 1e-3 * (1 - np.arange(1, 601) / 600)])
+    hold = rates("constant")[:3600]
+    row = table.row("decay of 600 steps")
+    assert row.difference == pytest.approx(slow_losses(decay)[-1] - slow_losses(hold)[-1], abs=0.01)
+    assert row.better > 0.9
+
+
+def test_everything_is_plain_data_and_plain_sentences(law):
+    found = law.compare(["linear()", "cosine()"])
+    for thing in (law, law.predict("cosine()"), found, found.best, law.what_if_cooldown()):
+        json.dumps(thing.to_dict(), allow_nan=False)
+    for thing in (law, law.predict("cosine()"), found):
+        assert thing.explain().splitlines()
+    assert repr(law) == "<Law two-clock: 2 runs, grade A>"
+    assert "baseline" in found.table()
+
+
+def test_results_cannot_be_changed(law):
+    told = law.predict("cosine()")
+    with pytest.raises(AttributeError):
+        told.grade = "A"
+    with pytest.raises(ValueError, match="read-only"):
+        told.losses[0] = 0
+
+
+@pytest.mark.parametrize("name", ["tissue", "multi-power"])
+def test_the_published_laws_forecast_too(name):
+    law = forecast.fit([run("constant"), run("cosine")], law=name)
+    assert law.predict("linear()").final == pytest.approx(slow_losses(rates("linear"))[-1], abs=0.05)
+    assert next(iter(law.ensemble)) == name
+    assert law.design(4000).rows
+
+
+def test_a_million_steps_take_a_moment(law):
+    law.predict("linear()", steps=9000)
+    began = time.perf_counter()
+    law.predict('wsd(decay="20%")', steps=300_000)
+    assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            lambda law: law.predict("plateau()"),
+            "Forecast: cannot say what Plateau() will do, since it listens",
+        ),
+        (lambda law: law.predict("cosin()"), "Notation: there is no strategy 'cosin'"),
+        (
+            lambda law: law.predict([1.0, 0.5], steps=3),
+            "Forecast: an array of factors must have one for each step, ",
+        ),
+        (lambda law: law.predict("linear()", steps=1), "Forecast: steps must be a whole number of at least 2, got 1"),
+        (
+            lambda law: law.predict("linear()", steps=10**9),
+            "Forecast: steps must be at most 100,000,000, got 1,0",
+        ),
+        (lambda law: law.predict("linear()", base_lr=0), "Forecast: the rates must not all be zero, got only zeros"),
+        (
+            lambda law: law.predict([1.0, -1.0], steps=2),
+            "Forecast: a rate must be at least 0, got -0.001 at ",
+        ),
+        (
+            lambda law: law.predict("linear()", at=[3, 2]),
+            "Forecast: at must be increasing whole steps from 1 to 4000",
+        ),
+        (lambda law: law.compare({}), "Forecast: at least one candidate is needed, got none; give schedules by name"),
+        (
+            lambda law: law.compare(["linear()"], baseline="cosine()"),
+            "Forecast: the baseline must be one of the candidates 'linear()', got 'cosine()'; name one",
+        ),
+        (
+            lambda law: law.design(4000, baseline="rex"),
+            "Law.design: baseline must be 'linear' or 'cosine', got 'rex'",
+        ),
+        (
+            lambda law: law.what_if_cooldown(9000),
+            "Law.what_if_cooldown: now must be a step of run 'constant_4000'",
+        ),
+        (
+            lambda law: law.what_if_cooldown(run="x"),
+            "Law.what_if_cooldown: run must be one of 'constant_4000', ",
+        ),
+        (
+            lambda law: law.what_if_cooldown(lengths=[]),
+            "Law.what_if_cooldown: at least one length is needed, got none;",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_one_line(law, asked, said):
+    with pytest.raises(ValueError, match=r"^(Forecast|Notation|Law\.)") as error:
+        asked(law)
+    assert str(error.value).startswith(said)
+
+
+def test_one_text_is_no_list_of_candidates(law):
+    with pytest.raises(TypeError, match="Forecast: candidates must be several, got one text; give a list of notation"):
+        law.compare("cosine()")
+
+
+def test_there_is_no_candidate_of_that_name(law):
+    with pytest.raises(KeyError, match="Candidates: there is no 'x'; there are"):
+        law.compare(["linear()"]).row("x")

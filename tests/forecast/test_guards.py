@@ -1,0 +1,163 @@
+"""Every guard: a plain sentence, and the grade that goes with it."""
+
+import numpy as np
+import pytest
+from forecast_runs import rates, run, slow_losses
+
+from ratesmith import forecast
+from ratesmith.forecast import Curve
+from ratesmith.forecast.compare import disagreement
+
+
+def changed(curve, losses=None, **options):
+    """Give the run with something changed."""
+    given = {"rates": curve.rates, "steps": curve.steps, "losses": curve.losses, "kind": curve.kind}
+    if losses is not None:
+        given["losses"] = losses
+    return Curve(options.pop("name", curve.name), **{**given, **options})
+
+
+@pytest.mark.parametrize(
+    ("shapes", "grade"),
+    [
+        (["constant", "cosine"], "A"),
+        (["cosine", "wsd"], "A"),
+        (["cosine"], "B"),
+        (["wsd"], "B"),
+        (["constant"], "C"),
+    ],
+)
+def test_the_grade_says_what_was_seen(shapes, grade):
+    assert forecast.fit([run(shape) for shape in shapes]).grade == grade
+
+
+def test_two_runs_of_one_schedule_are_no_two_schedules():
+    assert forecast.fit([run("cosine"), run("cosine", name="again", noise=0.001)]).grade == "B"
+
+
+def test_under_fifteen_losses_there_is_no_forecast():
+    law = forecast.fit(run("cosine", every=300))
+    assert law.grade == "D"
+    assert law.warnings == ("Run 'cosine_4000' has 13 losses after its warm-up, fewer than 15: log more often.",)
+    with pytest.raises(forecast.CannotSay, match=r"^Forecast: cannot say\. Run 'cosine_4000' has 13 losses"):
+        law.predict("linear()")
+
+
+def test_without_annealing_it_says_so():
+    (said,) = forecast.fit(run("constant")).warnings
+    assert said.startswith("No run was annealed, so what lower rates gain is taken from other models' curves")
+
+
+def test_a_loss_that_does_not_fall_gives_no_forecast():
+    curve = run("cosine")
+    law = forecast.fit(changed(curve, 3 + 0.1 * curve.steps / 4000))
+    assert law.grade == "D"
+    assert any("ends above its lowest: overfitted or unstable" in said for said in law.warnings)
+    with pytest.raises(forecast.CannotSay):
+        law.compare(["linear()", "cosine()"])
+
+
+def test_a_rate_above_the_largest_seen_is_told_and_far_above_refused():
+    law = forecast.fit([run("constant"), run("cosine")])
+    above = law.predict("cosine()", base_lr=2e-3)
+    assert above.warnings == (
+        "Its peak rate 0.002 is above the largest seen, 0.001: whether it trains at all is not known.",
+    )
+    assert above.grade == "C"
+    with pytest.raises(forecast.CannotSay, match=r"peak rate 0\.01 is above the largest seen, 0\.001"):
+        law.predict("cosine()", base_lr=1e-2)
+
+
+def test_a_rate_far_below_is_told():
+    below = forecast.fit([run("constant"), run("cosine")]).predict("cosine()", base_lr=1e-4)
+    assert below.warnings == (
+        "Its peak rate 0.0001 is 10 times below the lowest seen, 0.001: such forecasts have been wrong by 1 to 10 % of "
+        "the loss.",
+    )
+    assert below.grade == "C"
+
+
+def test_a_horizon_beyond_one_and_a_half_times_the_longest_is_told():
+    law = forecast.fit([run("constant"), run("cosine")])
+    assert law.predict("cosine()", steps=6000).warnings == ()
+    assert law.predict("cosine()", steps=8000).warnings == (
+        "Its 8,000 steps are 2 times the longest run seen: the laws level off too early, so the band is wider.",
+    )
+    assert law.predict("cosine()", steps=40_000).grade == "C"
+
+
+def test_many_epochs_are_told():
+    law = forecast.fit(run("cosine"), epochs=20)
+    assert "The data was seen 20 times; the laws are about fresh data, and do not know overfitting." in law.warnings
+    assert forecast.fit(run("cosine"), epochs=1).warnings == ()
+
+
+def test_a_loss_lower_than_fresh_data_gives_is_told():
+    curve = run("cosine")
+    law = forecast.fit(changed(curve, 5 * np.exp(-curve.steps / 600) + 0.01))
+    assert any("below what fresh data gives: after many epochs the laws have no support." in w for w in law.warnings)
+
+
+def test_a_law_that_misses_its_runs_is_told():
+    curve = run("cosine")
+    law = forecast.fit(changed(curve, curve.losses * (1 + 0.05 * np.sin(curve.steps / 300))))
+    assert any(said.startswith("The law misses the runs that it was fitted to by ") for said in law.warnings)
+    assert law.grade in ("C", "D")
+
+
+def test_a_law_that_drifts_away_is_told():
+    curve = run("constant")
+    bent = curve.losses * (1 + 0.02 * np.maximum(0, curve.steps / 4000 - 0.5) ** 2 * 4)
+    law = forecast.fit([changed(curve, bent), run("cosine"), run("wsd"), run("linear")])
+    assert any(said.startswith("The law drifts away from run 'constant_4000' by ") for said in law.warnings)
+
+
+def test_noise_of_single_losses_is_no_misfit():
+    law = forecast.fit([run("constant", noise=0.02, every=10), run("cosine", noise=0.02, every=10)])
+    assert law.grade == "A"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("AdamW", False), ("torch.optim.NAdam", False), ("SGD", True), (None, False)]
+)
+def test_an_optimizer_unlike_adamw_is_told_where_it_is_known(name, told):
+    law = forecast.fit(changed(run("cosine"), optimizer=name))
+    assert law.warnings == ((f"The laws were found with AdamW; of {name} nothing is known.",) if told else ())
+
+
+def test_training_and_validation_losses_together_are_told():
+    law = forecast.fit([run("cosine"), changed(run("constant"), kind="training")])
+    assert "Training and validation losses are mixed: their levels differ, so give one kind." in law.warnings
+
+
+def test_laws_that_disagree_by_more_than_the_gain_are_told():
+    law = forecast.fit(run("constant"))
+    row = law.compare(["constant()", "linear()"]).row("linear()")
+    seen = max(row.laws.values()) - min(row.laws.values())
+    said = disagreement(row)
+    assert bool(said) == (seen > -row.difference)
+    small = forecast.fit([run("constant"), run("cosine")]).compare(["linear()", "cosine(final=0.02)"])
+    assert all("laws disagree about" in line for line in disagreement(small.best))
+
+
+def test_a_forecasts_warnings_reach_the_comparison_once():
+    law = forecast.fit([run("constant"), run("cosine")])
+    table = law.compare(["linear()", "cosine()"], steps=8000)
+    assert sum("times the longest run seen" in said for said in table.warnings) == 1
+
+
+def test_a_run_that_is_not_finished_counts_as_far_as_it_was_measured():
+    rate = rates("cosine")
+    at = np.arange(40, 2001, 40)
+    law = forecast.fit(Curve("half", rate, at, slow_losses(rate)[at - 1]))
+    assert law.longest == 2000
+    assert law.predict("cosine()", steps=4000).warnings
+
+
+def test_runs_that_seem_to_count_steps_differently_are_told():
+    short, long = run("cosine", 400, every=10), run("constant", 30_000, every=500)
+    said = forecast.fit([short, long]).warnings
+    assert (
+        "Run 'constant_30000' has 75 times the steps of run 'cosine_400': see that both count optimizer updates."
+        in said
+    )

@@ -1,0 +1,43 @@
+"""A comparison's own runs are read as curves."""
+
+import numpy as np
+import pytest
+from numpy_task import LogisticTask
+
+from ratesmith.experiment import compare
+from ratesmith.forecast import read_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return compare(
+        LogisticTask(), ["cosine()"], folder=folder, steps=200, evaluate_every=20, seeds=2, rates=[0.01, 0.1]
+    ), folder
+
+
+def test_each_strategy_gives_a_curve_at_the_rate_that_ended_lowest(study):
+    found, folder = study
+    curves = {curve.name: curve for curve in read_study(folder)}
+    assert set(curves) == {"constant()", "cosine()"}
+    cosine = curves["cosine()"]
+    assert cosine.peak in found.rates
+    runs = found.runs_of("cosine()", cosine.peak, range(2000))
+    assert list(cosine.steps) == list(range(20, 201, 20))
+    means = [np.mean([run.curve[place].metrics["loss"] for run in runs]) for place in range(1, 11)]
+    np.testing.assert_allclose(cosine.losses, means)
+    np.testing.assert_allclose(cosine.rates, cosine.peak * (1 + np.cos(np.pi * np.arange(200) / 200)) / 2, atol=1e-6)
+
+
+def test_another_rate_can_be_asked_for(study):
+    assert {curve.peak for curve in read_study(study[1], base_lr=0.01)} == {0.01}
+    with pytest.raises(ValueError, match=r"there must be finished runs at base_lr, got 3.0 and runs at 0.01, 0.1"):
+        read_study(study[1], base_lr=3.0)
+
+
+def test_a_folder_of_no_comparison_is_said(tmp_path):
+    with pytest.raises(ValueError, match=r"the folder must be that of a comparison, got none with study.sqlite"):
+        read_study(tmp_path)
+    (tmp_path / "study.sqlite").write_text("nothing of the kind, and long enough to look like a file of some kind")
+    with pytest.raises(ValueError, match=r"study.sqlite must be that of a comparison, got file is not a database"):
+        read_study(tmp_path)
