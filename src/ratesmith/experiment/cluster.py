@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import io
 import os
 import pickle
@@ -162,7 +161,8 @@ def _join(address: str | None, folder: Path) -> Any:
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", **({LOOPBACK: "0"} if own else {})}
     # What `ray job submit` sent along is for the driver: its workers have the task's folder instead.
     with _environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
-        ray = importlib.import_module("ray")
+        import ray
+
         if ray.is_initialized():
             raise StudyError("ray: this process has joined a cluster already; call ray.shutdown() before")
         options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if own else {}
@@ -305,8 +305,9 @@ def _serve(packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pick
     for kind, content in _told(packed, apart):
         try:
             small, large = pack(content, last=last)
-        except Exception as error:  # an error that cannot be sent
-            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {content} ({error})"))
+        except Exception as error:  # one that cannot be sent
+            said = content if isinstance(content, Exception) else error
+            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {said}"))
         last = large[-1] if large else last
         yield kind, small, [pickle.PickleBuffer(one) for one in large]
 
