@@ -101,7 +101,7 @@ class RayEngine(Executor):
         this = asyncio.current_task()
         assert this is not None
         self._following.add(this)
-        stream = self._serve.remote(packed, *map(self._stored, apart))
+        stream = self._serve.remote(self._limit is not None, packed, *map(self._stored, apart))
         ended = False
         try:
             async with asyncio.timeout(None) as clock:
@@ -297,9 +297,10 @@ _HERE: Final = Path.cwd()
 """On a worker, which imports this before any task: the task's folder."""
 
 
-def _serve(packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
+def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
     """Do a job on a worker: give its parts, and its result or error at last."""
-    yield "begun", b"", []
+    if timed:
+        yield "begun", b"", []
     os.chdir(_HERE)
     last: bytes | None = None
     for kind, content in _told(packed, apart):
