@@ -96,7 +96,8 @@ def compare(
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
     spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
     `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,
-    each trial with `gpus`. Lengths are steps, or epochs as `"10ep"`.
+    as many trials side by side as it has room for, each with a processor and `gpus`. Lengths are steps, or epochs as
+    `"10ep"`.
 
     Raises ComparisonError for options that cannot be, TaskError for a task that cannot be used, StudyError for a folder
     that cannot be gone on with.
@@ -142,7 +143,8 @@ def compare(
             if isinstance(task, str):
                 store.note_call(_as_data(given))
             states = store.states.resolve() if shared else None
-            begun = Begun(task, facts.plan, states, CHECKPOINT_SECONDS)
+            # Where states come to this process, about one a second does, however many workers there are.
+            begun = Begun(task, facts.plan, states, max(CHECKPOINT_SECONDS, 0.0 if shared else pool.workers))
             return _Comparing(call, facts, store, pool, begun).run()
 
 
