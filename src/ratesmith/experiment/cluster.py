@@ -101,22 +101,22 @@ class RayEngine(Executor):
         this = asyncio.current_task()
         assert this is not None
         self._following.add(this)
-        stream = self._serve.remote(self._limit is not None, packed, *map(self._stored, apart))
-        ended = False
+        stream, ended = None, False
         try:
+            stream = self._serve.remote(self._limit is not None, packed, *map(self._stored, apart))
             async with asyncio.timeout(None) as clock:
                 kind, content = await self._hear(stream, on_part, clock)
             ended = True
-        except TimeoutError:
-            raise TimedOut(f"stopped after {self._limit:g} seconds, the time limit of a trial") from None
         except self._ray.exceptions.RuntimeEnvSetupError as error:
             raise StudyError(f"ray: a node could not make the task's folder its own: {one_line(error)}") from None
         except self._ray.exceptions.RayError as error:
             ended = True
             raise Died(_how(error)) from None
+        except TimeoutError:
+            raise TimedOut(f"stopped after {self._limit:g} seconds, the time limit of a trial") from None
         finally:
             self._following.discard(this)
-            if not ended:
+            if stream is not None and not ended:
                 self._ray.cancel(stream, force=True)
         if kind == "error":
             raise content
