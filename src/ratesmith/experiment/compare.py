@@ -96,7 +96,8 @@ def compare(
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
     spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
     `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,
-    each trial with `gpus`. Lengths are steps, or epochs as `"10ep"`.
+    as many trials side by side as it has room for, each with a processor and `gpus`. Lengths are steps, or epochs as
+    `"10ep"`.
 
     Raises ComparisonError for options that cannot be, TaskError for a task that cannot be used, StudyError for a folder
     that cannot be gone on with.
@@ -142,7 +143,8 @@ def compare(
             if isinstance(task, str):
                 store.note_call(_as_data(given))
             states = store.states.resolve() if shared else None
-            begun = Begun(task, facts.plan, states, CHECKPOINT_SECONDS)
+            # Where states come to this process, about one a second does, however many workers there are.
+            begun = Begun(task, facts.plan, states, max(CHECKPOINT_SECONDS, 0.0 if shared else pool.workers))
             return _Comparing(call, facts, store, pool, begun).run()
 
 
@@ -205,7 +207,12 @@ def engine_of(
         from ratesmith.experiment.cluster import RayEngine
 
         assert isinstance(task, str)
-        engine = RayEngine(task, address=address, gpus=gpus, limit=limit)
+        try:
+            engine = RayEngine(task, address=address, gpus=finite("compare", "gpus", gpus, least=0.0), limit=limit)
+        except ModuleNotFoundError as error:
+            if error.name != "ray":
+                raise
+            raise ComparisonError("compare: engine 'ray' needs ray; install Ratesmith with its extra [ray]") from None
     else:
         engine = LocalPool(workers, limit) if workers else InProcess()
     try:
@@ -256,7 +263,7 @@ class _Comparing:
             store=self.store,
             engine=self.engine,
             share=self.facts.exact,
-            at_once=2 * self.call.workers or 1,  # one bundle waits for each worker, so that none is ever idle
+            at_once=2 * self.engine.workers or 1,  # one bundle waits for each worker, so that none is ever idle
             on_progress=self.call.on_progress,
         )
         chosen = self._choose(rates)
@@ -318,14 +325,14 @@ class _Comparing:
             stages.append(stage(name, arranged, steps))
         runs = len(self.question.families) * len(self.question.seeds)
         stages.append(Stage("verdict", runs, self.plan.steps, runs * self.plan.steps, runs * self.plan.steps))
-        return Outline(tuple(stages), self.facts.seconds, self.call.workers, self.call.budget)
+        return Outline(tuple(stages), self.facts.seconds, self.engine.workers, self.call.budget)
 
     def _fit(self, rates: tuple[float, ...]) -> tuple[tuple[float, ...], Outline]:
         """Make rates and seeds fewer until the outline fits the budget."""
         outline, budget = self._outline(rates), self.call.budget
         if budget is None:
             return rates, outline
-        allowed = budget.allowed(self.facts.seconds, self.call.workers)
+        allowed = budget.allowed(self.facts.seconds, self.engine.workers)
         size = first = Size(len(rates), len(self.question.choice_seeds), len(self.question.seeds))
         while outline.to_run > allowed:
             smaller = size.smaller()
@@ -394,7 +401,7 @@ class _Comparing:
         spent = sum(run.steps - run.shared for run in self.study.runs.values())
         verdict = len(self.question.families) * len(self.question.seeds) * self.plan.steps
         more = rates * len(self.question.choice_seeds) * self.plan.steps
-        return spent + verdict + more <= budget.allowed(self.facts.seconds, self.call.workers)
+        return spent + verdict + more <= budget.allowed(self.facts.seconds, self.engine.workers)
 
     def _said(self, runs: Sequence[Run]) -> Iterator[str]:
         """Give what the reader must know of the seeds and of runs that did not end well."""

@@ -38,6 +38,10 @@ class TimedOut(Exception):  # noqa: N818
 class Engine(Protocol):
     """An executor whose jobs may give parts on the way."""
 
+    @property
+    def workers(self) -> int:
+        """How many jobs run side by side; 0: each in this process, as it is submitted."""
+
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:
         """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
 
@@ -64,6 +68,8 @@ def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
 
 class InProcess(Executor):
     """Runs each job at once, in this process."""
+
+    workers = 0
 
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
         """Run the job and give its result as a finished future."""
@@ -94,7 +100,7 @@ class LocalPool(Executor):
 
     def __init__(self, workers: int, limit: float | None = None) -> None:
         """Start the processes."""
-        self._limit = limit
+        self.workers, self._limit = workers, limit
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart] | None] = queue.SimpleQueue()
         self._stopped = False
         self._slots = [_Slot() for _ in range(workers)]
