@@ -118,7 +118,7 @@ def test_a_task_whose_state_does_not_go_on_exactly_shares_nothing_and_says_so(tm
 def test_runs_of_different_lengths_share_what_is_the_same(tmp_path):
     """The horizons of wsd: one trunk, from which each length parts where its decay begins."""
     task, plan = LogisticTask(), Plan(60, 10, 30)
-    rates = Rates(30, {})
+    rates = Rates(60, 30, {})
     trials = tuple(Trial('wsd(decay="20%")', 0.1, 0, steps) for steps in (30, 45, 60))
     arranged = arrange(trials, rates)
     assert len(arranged.bundles) == 1
@@ -152,7 +152,7 @@ def trained(task, bundles, rates, plan, folder, checkpoint=math.inf):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_going_on_from_any_checkpoint_gives_the_same_runs(seed, tmp_path):
-    task, plan, rates = noisy_task(), Plan(40, 6, 7), Rates(7, {})
+    task, plan, rates = noisy_task(), Plan(40, 6, 7), Rates(40, 7, {})
     trials = tuple(Trial(name, 0.02, 3, 40) for name in NAMED)
     bundles = arrange(trials, rates).bundles
     whole, _ = trained(task, bundles, rates, plan, tmp_path)
@@ -186,7 +186,7 @@ def test_the_steps_of_a_tree_are_its_different_beginnings(tables):
 
 
 def test_a_short_beginning_is_not_shared_and_other_seeds_and_rates_are_apart():
-    rates = Rates(10, {})
+    rates = Rates(80, 10, {})
     warm = [Trial("warmup(40) >> constant()", rate, 0, 80) for rate in (0.1, 0.2)]  # the same rate, 0, at step 0 alone
     assert len(arrange(warm, rates).bundles) == 2
     both = [Trial(name, 0.1, seed, 80) for seed in (0, 1) for name in ("constant()", 'step(every="50%")')]
@@ -195,14 +195,14 @@ def test_a_short_beginning_is_not_shared_and_other_seeds_and_rates_are_apart():
 
 
 def test_equal_rates_under_other_names_are_one_training():
-    rates = Rates(10, {})
+    rates = Rates(80, 10, {})
     trials = [Trial("constant()", 0.1, 0, 50), Trial("0.5 * constant()", 0.2, 0, 50), Trial("constant(50)", 0.1, 0, 50)]
     arranged = arrange(trials[:1] + trials[2:], rates)
     assert (arranged.planned, arranged.run) == (100, 50)
 
 
 def test_a_bundle_gives_the_same_runs_in_any_order(tmp_path):
-    task, plan, rates = LogisticTask(), Plan(30, 10, 30), Rates(30, {})
+    task, plan, rates = LogisticTask(), Plan(30, 10, 30), Rates(30, 30, {})
     trials = [Trial(name, 0.3, 0, 30) for name in NAMED[:5]]
     found = []
     for order in itertools.islice(itertools.permutations(trials), 0, 120, 17):

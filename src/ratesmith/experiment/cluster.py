@@ -75,7 +75,8 @@ class RayEngine(Executor):
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
         """Give a job to the cluster. `on_part` is called in the engine's thread."""
         packed, apart = pack((job, args), {self._task: self._there})
-        following = self._follow(packed, apart, on_part or (lambda part: None))
+        # What gives no parts is no trial: it has no limit.
+        following = self._follow(packed, apart, on_part or (lambda part: None), on_part is not None)
         return asyncio.run_coroutine_threadsafe(following, self._loop)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -96,14 +97,14 @@ class RayEngine(Executor):
             one.cancel()
         await asyncio.gather(*following, return_exceptions=True)
 
-    async def _follow(self, packed: bytes, apart: Sequence[bytes], on_part: OnPart) -> Any:
+    async def _follow(self, packed: bytes, apart: Sequence[bytes], on_part: OnPart, is_trial: bool) -> Any:
         """Run one job to its end, however it ends."""
         this = asyncio.current_task()
         assert this is not None
         self._following.add(this)
         stream, ended = None, False
         try:
-            stream = self._serve.remote(self._limit is not None, packed, *map(self._stored, apart))
+            stream = self._serve.remote(self._limit is not None and is_trial, packed, *map(self._stored, apart))
             async with asyncio.timeout(None) as clock:
                 kind, content = await self._hear(stream, on_part, clock)
             ended = True

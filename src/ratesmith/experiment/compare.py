@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +104,10 @@ def compare(
     that cannot be gone on with.
     """
     given = {name: value for name, value in locals().items() if not name.startswith("on_")}
+    if isinstance(strategies, str):
+        raise ComparisonError(f"compare: strategies must be a list, got {strategies!r}; write [{strategies!r}]")
+    strategies = tuple(strategies)
+    given["strategies"] = strategies
     families, base = _families(strategies, baseline)
     asked = Question(
         families=families,
@@ -144,7 +149,8 @@ def compare(
                 store.note_call(_as_data(given))
             states = store.states.resolve() if shared else None
             # Where states come to this process, about one a second does, however many workers there are.
-            begun = Begun(task, facts.plan, states, max(CHECKPOINT_SECONDS, 0.0 if shared else pool.workers))
+            seconds = max(CHECKPOINT_SECONDS, 0.0 if shared else pool.workers)
+            begun = Begun(task, facts.plan, states, seconds if facts.exact else math.inf)
             return _Comparing(call, facts, store, pool, begun).run()
 
 
@@ -198,6 +204,8 @@ def engine_of(
     name: str, workers: int, limit: float | None, task: Source, address: str | None, gpus: float
 ) -> Iterator[tuple[Engine, bool]]:
     """Give where jobs run, and whether the study's folder is seen there; whatever ends the block ends it at once."""
+    if name == "local" and (address is not None or gpus):
+        raise ComparisonError("compare: an address and gpus are for the engine 'ray'; add it, or drop them")
     if limit is not None and finite("compare", "timeout", limit) <= 0:
         raise ComparisonError(f"compare: timeout must be above 0 seconds, got {limit!r}; give more")
     if limit is not None and not workers and name == "local":
@@ -244,6 +252,7 @@ class _Comparing:
         self.call, self.facts, self.store, self.engine, self.begun = call, facts, store, engine, begun
         self.question, self.plan = call.question, facts.plan
         self.cuts: list[Cut] = []
+        self.searched = 0
         self.notes: list[str] = []
         if not facts.exact:
             self.notes.append(
@@ -273,6 +282,7 @@ class _Comparing:
         rows = rank(runs, chosen, self.question, self.plan, self.facts.metrics)
         best = rows[0] if rows[0].base_lr is not None else None
         test = self._test(best) if self.facts.has_test and best is not None else None
+        self.study.end()
         return Comparison(
             rows=rows,
             question=self.question,
@@ -291,6 +301,7 @@ class _Comparing:
             known = [rate, updates]
             self.store.note("centre", known)
         rate, updates = known
+        self.searched = updates
         if rate is None:
             self.notes.append("The finder found no rate: the grid lies around the optimizer's own.")
         else:
@@ -332,9 +343,14 @@ class _Comparing:
         outline, budget = self._outline(rates), self.call.budget
         if budget is None:
             return rates, outline
-        allowed = budget.allowed(self.facts.seconds, self.engine.workers)
-        size = first = Size(len(rates), len(self.question.choice_seeds), len(self.question.seeds))
-        while outline.to_run > allowed:
+        first = Size(len(rates), len(self.question.choice_seeds), len(self.question.seeds))
+        # The time of an update differs from call to call: a study that goes on keeps the size that it began with.
+        asked = [str(budget), *astuple(first), len(self.question.families)]
+        fitted = self.store.get("fitted") or {}
+        settled = Size(*fitted["size"]) if fitted.get("asked") == asked else None
+        allowed = budget.allowed(self.facts.seconds, self.engine.workers) - self.searched
+        size = first
+        while size != settled if settled else outline.to_run > allowed:
             smaller = size.smaller()
             if smaller is None:
                 raise ComparisonError(
@@ -350,6 +366,7 @@ class _Comparing:
                 seeds=self.question.seeds[: size.seeds],
             )
             outline = self._outline(rates)
+        self.store.note("fitted", {"asked": asked, "size": astuple(size)})
         if size == first:
             return rates, outline
         said = f"{size.rates} rates, {size.choice_seeds} choice seeds, {size.seeds} seeds for the verdict"
@@ -398,7 +415,7 @@ class _Comparing:
         budget = self.call.budget
         if budget is None:
             return True
-        spent = sum(run.steps - run.shared for run in self.study.runs.values())
+        spent = self.searched + sum(run.steps - run.shared for run in self.study.runs.values())
         verdict = len(self.question.families) * len(self.question.seeds) * self.plan.steps
         more = rates * len(self.question.choice_seeds) * self.plan.steps
         return spent + verdict + more <= budget.allowed(self.facts.seconds, self.engine.workers)
@@ -415,7 +432,7 @@ class _Comparing:
             if found:
                 yield f"{len(found)} runs {_HAPPENED[status]}; the first: {found[0].message}."
 
-    def _test(self, winner: Row) -> dict[str, Estimate]:
+    def _test(self, winner: Row) -> dict[str, Estimate] | None:
         """Measure the winner's trained states on the test data, once each."""
         known = self.store.tests()
         found = [Trial(winner.chosen, winner.base_lr or 0.0, seed, self.plan.steps) for seed in self.question.seeds]
@@ -425,9 +442,14 @@ class _Comparing:
             if trial not in known:
                 path = self.store.state_path(trial)
                 state = str(path) if self.begun.folder is not None else path.read_bytes() if path.is_file() else b""
-                known[trial] = ask(self.engine, run_test, self.begun, trial, state)
+                try:
+                    known[trial] = ask(self.engine, run_test, self.begun, trial, state)
+                except Exception as error:
+                    said = " ".join(str(error).split())
+                    self.notes.append(f"The test data could not be measured: {said}.")
+                    return None
                 self.store.add_test(trial, known[trial])
-        return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]} if found else {}
+        return {name: estimate([known[trial][name] for trial in found]) for name in known[found[0]]} if found else None
 
 
 _HAPPENED: Final = {"failed": "failed", "timeout": "took too long", "killed": "were killed"}

@@ -17,6 +17,7 @@ from ratesmith.experiment.verdict import (
     corrected,
     estimate,
     expected_best,
+    logarithmic,
     nearly_as_good,
     paired,
 )
@@ -69,7 +70,7 @@ class Row:
     diverged: int
     """Runs of this strategy that diverged, over all rates and seeds; the verdict counts them with their first loss."""
     missing: int
-    """Fresh seeds whose run failed, was killed or stopped: they are no pair."""
+    """Fresh seeds without a result: the run failed, was killed or stopped, or its metric is not finite."""
     trials: int
     """Rates and options that its choice was made from."""
     expected: dict[int, float]
@@ -231,7 +232,7 @@ def choice_means(
     means = {}
     for variant, base_lr in pairs:
         found = [runs.get(Trial(variant, base_lr, seed, steps)) for seed in question.choice_seeds]
-        values = [run.metrics[question.metric] for run in found if run is not None and run.done]
+        values = [run.metrics.get(question.metric, math.nan) for run in found if run is not None and run.done]
         if len(values) == len(found) and all(math.isfinite(value) for value in values):
             means[variant, base_lr] = statistics.fmean(values)
     return means
@@ -265,7 +266,14 @@ def rank(
         known = {seed: capped(run, question.metric) for seed, run in own.items() if run is not None}
         finals[family] = {seed: value for seed, value in known.items() if value is not None}
     judged = [family for family in question.families if finals.get(family)]
-    order = sorted(judged, key=lambda family: question.cost(statistics.fmean(finals[family].values())))
+    relative = logarithmic([value for own in finals.values() for value in own.values()], question.mode)
+
+    def place(family: str) -> tuple[bool, float]:
+        """Rank by what is tested: the mean of the logarithms; a strategy without all seeds below those with all."""
+        own = [math.log(value) if relative else question.cost(value) for value in finals[family].values()]
+        return len(own) < len(question.seeds), statistics.fmean(own)
+
+    order = sorted(judged, key=place)
     against = _against(question.baseline, order, finals, question)
     to_best = _against(order[0] if order else "", order, finals, question)
     target = _target(question, finals)
@@ -313,7 +321,8 @@ def _reached(
         run = runs.get(Trial(*choice, seed, plan.steps))
         points = run.curve[1:] if run is not None else ()
         goal = question.cost(target)
-        known = (point.step for point in points if question.cost(point.metrics[question.metric]) <= goal)
+        values = ((point.step, point.metrics.get(question.metric, math.nan)) for point in points)
+        known = (step for step, value in values if question.cost(value) <= goal)
         steps.append(float(next(known, math.inf)))
     return statistics.median_high(steps)
 
@@ -331,12 +340,14 @@ def _row(
     tried = {run.trial[:2] for run in own if run.trial.seed in question.choice_seeds and run.trial.steps == plan.steps}
     means = choice_means(runs, sorted(tried), question, plan.steps)
     trials = [runs.get(Trial(*choice, seed, plan.steps)) for seed in question.seeds] if choice else []
-    judged = [run for run in trials if run is not None and (run.diverged or run.done)]
+    judged = [run for run in trials if run is not None and capped(run, question.metric) is not None]
     estimates = {}
     for name in names if judged else ():
         values = [capped(run, name) for run in judged]
         estimates[name] = estimate([math.nan if value is None else value for value in values])
-    counts = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(means)]
+    cut = any(run.trial.steps < plan.steps for run in own)
+    # After shorter rounds the trials of the whole length are no sample of those that were tried.
+    counts = [] if cut else [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(means)]
     at = {rate: value for (variant, rate), value in means.items() if choice and variant == choice.variant}
     return Row(
         strategy=family,

@@ -35,6 +35,8 @@ from ratesmith.task import (
 Source = str | Task
 """A task, or `path/to/file.py:name`, which alone can be sent to another process."""
 TIMED_STEPS = 5
+MOST_LOOKED_AT = 64
+"""Updates that may be spent on seeing whether a saved state goes on over the end of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
         first = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
         exact = _goes_on(loaded.task, training)
         began = time.perf_counter()
-        for _ in range(TIMED_STEPS):
-            training.step(base_lr)
+        first += [training.step(base_lr) for _ in range(TIMED_STEPS)]
     return Facts(
         base_lr=base_lr,
         metrics=tuple(metrics),
@@ -96,15 +97,17 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
 
 
 def _goes_on(task: Task, training: Training) -> bool:
-    """Tell whether a training goes on from its saved state as it does by itself."""
+    """Tell whether a training goes on from its saved state as by itself, over an epoch's end where that is near."""
+    epoch = training.steps_per_epoch
+    steps = epoch + 1 if epoch <= MOST_LOOKED_AT else 2
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
-        own = [training.step(training.base_lr) for _ in range(2)] + [measure(training)["loss"]]
+        own = [training.step(training.base_lr) for _ in range(steps)] + [measure(training)["loss"]]
         other = task.start(0)
         try:
             other.load_state_dict(task.load(path))
-            again = [other.step(training.base_lr) for _ in range(2)] + [measure(other)["loss"]]
+            again = [other.step(training.base_lr) for _ in range(steps)] + [measure(other)["loss"]]
         except Exception:
             return False
     return own == again or repr(own) == repr(again)  # NaN is not equal to itself
@@ -125,7 +128,7 @@ def lay_out(begun: Begun, trials: tuple[Trial, ...], share: bool) -> Arrangement
     """Arrange trials in bundles that begin together, or each alone; raise ValueError for a rule that goes wrong."""
     with blaming(begun.source):
         loaded = load(begun.source)
-        rates = _rates(loaded, loaded.task.start(0).steps_per_epoch)
+        rates = _rates(loaded, begun.plan.steps, loaded.task.start(0).steps_per_epoch)
     if share:
         return arrange(trials, rates)
     for trial in trials:
@@ -153,7 +156,8 @@ def run_bundle(begun: Begun, bundle: Bundle, finals: bool = False) -> Iterator[P
             # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
             yield Parted(bundle.again())
             return
-    course = Course(bundle, training, _rates(loaded, training.steps_per_epoch), begun.plan, keep, finals)
+    rates = _rates(loaded, begun.plan.steps, training.steps_per_epoch)
+    course = Course(bundle, training, rates, begun.plan, keep, finals)
     try:
         yield from course.train(begun.checkpoint_seconds)
     except StateError:
@@ -216,7 +220,7 @@ def run_test(begun: Begun, trial: Trial, state: str | bytes) -> dict[str, float]
             training.load_state_dict(_content(loaded.task, state))
         except Exception:
             training = loaded.task.start(trial.seed)
-            rates = _rates(loaded, training.steps_per_epoch)
+            rates = _rates(loaded, begun.plan.steps, training.steps_per_epoch)
             course = Course(Bundle((trial,)), training, rates, begun.plan, lambda training, name: ("", ""))
             for _ in course.train(float("inf")):
                 pass
@@ -230,7 +234,7 @@ class Loaded(NamedTuple):
     functions: Mapping[str, Callable[[int], float]]
     files: str
     """A digest of the task's file and of the modules beside it that it imported."""
-    rates: dict[int, Rates]
+    rates: dict[tuple[int, int], Rates]
 
 
 def load(source: Source) -> Loaded:
@@ -241,8 +245,9 @@ def load(source: Source) -> Loaded:
     return _load_file(source, path.read_bytes())
 
 
-def _rates(loaded: Loaded, steps_per_epoch: int) -> Rates:
-    return loaded.rates.setdefault(steps_per_epoch, Rates(steps_per_epoch, loaded.functions))
+def _rates(loaded: Loaded, whole: int, steps_per_epoch: int) -> Rates:
+    key = whole, steps_per_epoch
+    return loaded.rates.setdefault(key, Rates(*key, loaded.functions))
 
 
 @lru_cache(maxsize=1)

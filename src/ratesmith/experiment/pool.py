@@ -10,6 +10,7 @@ import inspect
 import math
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import threading
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Protocol
 
@@ -101,7 +103,7 @@ class LocalPool(Executor):
     def __init__(self, workers: int, limit: float | None = None) -> None:
         """Start the processes."""
         self.workers, self._limit = workers, limit
-        self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart | None] | None] = queue.SimpleQueue()
         self._stopped = False
         self._slots = [_Slot() for _ in range(workers)]
         for slot in self._slots:
@@ -113,7 +115,7 @@ class LocalPool(Executor):
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
         """Queue a job. `on_part` is called in a thread of the pool."""
         future: Future[Any] = Future()
-        self._jobs.put((future, (job, args), on_part or (lambda part: None)))
+        self._jobs.put((future, (job, args), on_part))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -123,7 +125,7 @@ class LocalPool(Executor):
             self._jobs.put(None)
         if cancel_futures:
             for slot in self._slots:
-                slot.kill()
+                slot.stop()
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -136,7 +138,8 @@ class LocalPool(Executor):
             try:
                 if not slot.alive():
                     slot.start()
-                future.set_result(slot.do(job, on_part, self._limit))
+                # What gives no parts is no trial: it has no limit.
+                future.set_result(slot.do(job, on_part or (lambda part: None), self._limit if on_part else None))
             except BaseException as error:
                 future.set_exception(error)
         slot.end()
@@ -148,33 +151,56 @@ class _Slot:
     def __init__(self) -> None:
         self.process: Any = None
         self.pipe: Any = None
+        self.over = False
+        self.lock = threading.Lock()
 
     def start(self) -> None:
         """Start a process in place of the one that was."""
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,))  # no daemon: a task may have processes of its own
-        with _STARTING, one_thread(), _deaf_to_interrupts():  # the environment is the whole process's
-            self.process.start()
+        resource_tracker.ensure_running()  # it would let Ctrl-C through again while the process starts
+        with _STARTING, one_thread(), _deaf_to_interrupts(), self.lock:  # the environment is the whole process's
+            if not self.over:
+                self.process.start()
         theirs.close()
 
     def alive(self) -> bool:
         return bool(self.process.is_alive())
 
     def kill(self) -> None:
-        if self.process is not None and self.process.is_alive():
+        if self.process is not None and self.process.pid is not None and self.process.is_alive():
             self.process.kill()
+
+    def stop(self) -> None:
+        """Kill the process, and start no other."""
+        with self.lock:
+            self.over = True
+            self.kill()
 
     def end(self) -> None:
         self.kill()
-        self.process.join()
+        if self.process.pid is not None:
+            self.process.join()
         self.pipe.close()
+
+    def _say(self, job: Any) -> None:
+        try:
+            self.pipe.send(job)
+        except OSError as error:
+            raise _Broken from error
+
+    def _heard(self) -> Any:
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError) as error:
+            raise _Broken from error
 
     def do(self, job: Any, on_part: OnPart, limit: float | None) -> Any:
         """Have the process do a job; the clock is this process's own, since one that hangs has none."""
         until = None if limit is None else time.monotonic() + limit
         try:
-            self.pipe.send(job)
+            self._say(job)
             while True:
                 left = math.inf if until is None else until - time.monotonic()
                 if left <= 0:
@@ -184,17 +210,19 @@ class _Slot:
                 if not wait([self.pipe], min(left, 1.0)):
                     # A process of its own that outlived it may hold the pipe open, so that it never ends.
                     if not self.alive() and not self.pipe.poll():
-                        raise EOFError
+                        raise _Broken
                     continue
-                kind, content = self.pipe.recv()
+                kind, content = self._heard()
                 if kind == "part":
                     on_part(content)
                 elif kind == "done":
                     return content
                 else:
                     raise content
-        except (EOFError, ConnectionError):
-            self.process.join()
+        except _Broken:
+            self.kill()
+            if self.process.pid is not None:
+                self.process.join()
             raise Died(_how(self.process.exitcode)) from None
 
 
@@ -211,7 +239,13 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _how(exitcode: int) -> str:
+class _Broken(Exception):  # noqa: N818
+    """The pipe to a process is broken, perhaps in the middle of a message."""
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "the worker process is gone"
     if exitcode >= 0:
         return f"the worker process ended itself with status {exitcode}"
     try:
@@ -240,6 +274,7 @@ def _work(pipe: Connection) -> None:
             return
         except Exception as error:
             try:
+                pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, to see whether it survives the way
                 pipe.send(("error", error))
             except Exception:  # one that cannot be sent
                 pipe.send(("error", RuntimeError(f"{type(error).__name__}: {error}")))

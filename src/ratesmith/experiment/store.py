@@ -32,7 +32,7 @@ CREATE INDEX IF NOT EXISTS points_of_run ON points (run);
 CREATE TABLE IF NOT EXISTS bundles (
     id INTEGER PRIMARY KEY,
     step INTEGER NOT NULL, trials TEXT NOT NULL, records TEXT NOT NULL, state TEXT, digest TEXT NOT NULL,
-    grew_from TEXT NOT NULL, attempt INTEGER NOT NULL
+    grew_from TEXT NOT NULL, next_loss REAL, attempt INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS tests (
     strategy TEXT NOT NULL, base_lr REAL NOT NULL, seed INTEGER NOT NULL, steps INTEGER NOT NULL,
@@ -93,7 +93,7 @@ class Store:
         for path in self.states.glob("*.part"):
             path.unlink(missing_ok=True)  # what an interrupted write left
         with self._transaction() as do:
-            rows = do("SELECT key, value FROM study WHERE key NOT IN ('holder', 'call', 'centre')")
+            rows = do("SELECT key, value FROM study WHERE key NOT IN ('holder', 'call', 'centre', 'fitted')")
             known = {key: json.loads(value) for key, value in rows}
             changed = [key for key in wanted if known and not _same(known.get(key), wanted[key])]
             if changed and not do("SELECT count(*) FROM runs WHERE status IN (?, ?)", FINAL).fetchone()[0]:
@@ -150,7 +150,8 @@ class Store:
                 do("DELETE FROM bundles WHERE id = ?", (bundle_id,))
             else:
                 do(
-                    "UPDATE bundles SET step=?, trials=?, records=?, state=?, digest=?, grew_from=? WHERE id=?",
+                    "UPDATE bundles SET step=?, trials=?, records=?, state=?, digest=?, grew_from=?, next_loss=? "
+                    "WHERE id=?",
                     (*_bundle_row(left), bundle_id),
                 )
             return 0 if parted is None else self._insert(do, parted)
@@ -163,13 +164,18 @@ class Store:
     def bundles(self) -> dict[int, Bundle]:
         """Give the bundles that an earlier driver left unfinished."""
         found = {}
-        for key, step, trials, records, state, digest, grew_from in self._connection.execute(
-            "SELECT id, step, trials, records, state, digest, grew_from FROM bundles"
+        for key, step, trials, records, state, digest, grew_from, next_loss in self._connection.execute(
+            "SELECT id, step, trials, records, state, digest, grew_from, next_loss FROM bundles"
         ):
             members = tuple(Trial(*trial) for trial in json.loads(trials))
             path = None if state is None else str(self.states / state)
-            found[key] = Bundle(members, step, tuple(json.loads(records)), path, digest, grew_from)
+            found[key] = Bundle(members, step, tuple(json.loads(records)), path, digest, grew_from, next_loss)
         return found
+
+    def narrow(self, key: int, bundle: Bundle) -> None:
+        """Leave a bundle with fewer of its trials."""
+        with self._transaction() as do:
+            do("UPDATE bundles SET trials = ?, records = ? WHERE id = ?", (*_bundle_row(bundle)[1:3], key))
 
     def forget_bundles(self, keys: Iterable[int]) -> None:
         """Drop bundles whose trials nobody waits for."""
@@ -204,7 +210,9 @@ class Store:
     def _insert(self, do: Any, bundle: Bundle) -> int:
         row = (*_bundle_row(bundle), 1)
         key = do(
-            "INSERT INTO bundles (step, trials, records, state, digest, grew_from, attempt) VALUES (?,?,?,?,?,?,?)", row
+            "INSERT INTO bundles (step, trials, records, state, digest, grew_from, next_loss, attempt) "
+            "VALUES (?,?,?,?,?,?,?,?)",
+            row,
         ).lastrowid
         return int(key)
 
@@ -241,8 +249,8 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 holder = self._connection.execute("SELECT value FROM study WHERE key = 'holder'").fetchone()
                 if holder is None or json.loads(holder[0]) != self._holder:
                     raise StudyError(
@@ -309,10 +317,10 @@ def point_rows(run: int, curve: Iterable[Point]) -> Iterator[tuple[int, int, str
             yield run, point.step, "validation", name, value
 
 
-def _bundle_row(bundle: Bundle) -> tuple[int, str, str, str | None, str, str]:
+def _bundle_row(bundle: Bundle) -> tuple[int, str, str, str | None, str, str, float | None]:
     state = None if bundle.state is None else Path(str(bundle.state)).name
     trials, records = json.dumps(bundle.trials), json.dumps(bundle.records)
-    return bundle.step, trials, records, state, bundle.digest, bundle.grew_from
+    return bundle.step, trials, records, state, bundle.digest, bundle.grew_from, bundle.next_loss
 
 
 def _same(before: Any, now: Any) -> bool:

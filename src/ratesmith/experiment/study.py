@@ -51,6 +51,8 @@ class _Job:
     bundle: Bundle
     finals: bool
     deaths: int = 0
+    checkpoint: str | bytes | None = None
+    """The state that it has saved on the way, which no other bundle needs."""
 
 
 @dataclass
@@ -78,11 +80,12 @@ class Study:
         self._left = self.store.bundles()
         families = self.question.families.items()
         self._family_of = {variant: family for family, own in families for variant in own}
-        self._means: dict[tuple[str, float], float] = {}
+        self._bests: dict[str, tuple[str, float, float]] = {}
         self._done = 0
         self._queue: list[_Job] = []
         self._running: dict[int, _Job] = {}
         self._failures = 0
+        self._failed_seeds: set[int] = set()
         self._ended = len(self._before)
         self._room = shutil.disk_usage(self.store.folder).free // 2
 
@@ -93,7 +96,7 @@ class Study:
 
     def train(self, stage: str, trials: Iterable[Trial], finals: bool = False) -> None:
         """Have every trial trained that has no run yet, and keep each run as it ends."""
-        wanted = list(trials)
+        wanted = list(dict.fromkeys(trials))  # two strategies may have chosen the same
         self.stage = stage
         self.planned.update(dict.fromkeys(wanted))
         todo = [trial for trial in wanted if trial not in self.known]
@@ -105,15 +108,18 @@ class Study:
             except KeyboardInterrupt:
                 self._cancel()
                 raise
-        self._tidy(finals)
+        self.tidy()
 
     def _fill_queue(self, todo: list[Trial], finals: bool) -> None:
         """Take up bundles that an earlier call left, and arrange the other trials in new ones."""
         missing = set(todo)
         for key, left in list(self._left.items()):
             mine = left.only(missing) if self.share or not left.step else Bundle(())
-            if mine.trials and len(mine.trials) == len(left.trials):
-                self._queue.append(_Job(key, self.store.next_attempt(key), mine, finals))
+            if mine.trials:
+                attempt = self.store.next_attempt(key)
+                if len(mine.trials) < len(left.trials):
+                    self.store.narrow(key, mine)
+                self._queue.append(_Job(key, attempt, mine, finals))
                 missing -= set(mine.trials)
                 del self._left[key]
         rest = tuple(trial for trial in todo if trial in missing)
@@ -175,11 +181,15 @@ class Study:
             parted = self._on_disk(part.bundle)
             gone = set(parted.trials)
             if parted.step and self.store.states_size() > self._room:
+                Path(str(parted.state)).unlink(missing_ok=True)
                 parted = parted.again()  # there is no room for one more state: its beginning is trained again
         left = self._on_disk(part.bundle) if isinstance(part, Reached) else job.bundle
         left = left.only(set(left.trials) - gone)
         key = self.store.take(job.key, job.attempt, run, left if left.trials else None, parted)
         job.bundle = left
+        if isinstance(part, Reached):
+            self._forget(job.checkpoint)
+            job.checkpoint = left.state
         if parted is not None:
             self._queue.append(_Job(key, 1, parted, job.finals))
         if run is not None:
@@ -188,16 +198,21 @@ class Study:
     def _note(self, run: Run) -> None:
         self.known[run.trial] = run
         self._ended += 1
-        self._failures += run.status == "failed"
+        if run.status == "failed":
+            self._failures += 1
+            self._failed_seeds.add(run.trial.seed)
         self._tell(run)
 
     def _end(self, job: _Job, future: Future[Any]) -> None:
         """See how a job ended: what it has not told is tried again, or ends as what happened to it."""
         del self._running[job.key]
         error = future.exception()
+        if not job.bundle.trials and isinstance(error, (Died, TimedOut)):
+            error = None  # it had told everything
         if isinstance(error, Died) and job.deaths < MOST_DEATHS:
             job.attempt = self.store.next_attempt(job.key)
             job.deaths += 1
+            job.bundle = job.bundle if self.share else job.bundle.again()
             self._queue.append(job)
         elif isinstance(error, Died):
             self._give_up(job, "killed", f"{error}; tried {MOST_DEATHS + 1} times")
@@ -209,7 +224,13 @@ class Study:
             raise error
         elif job.bundle.trials:
             raise StudyError(f"{self.store.folder}: a worker ended without saying what became of {job.bundle.trials}")
+        if not job.bundle.trials:
+            self._forget(job.checkpoint)
         self._stop_if_broken()
+
+    def _forget(self, state: str | bytes | None) -> None:
+        if isinstance(state, str):
+            Path(state).unlink(missing_ok=True)
 
     def _give_up(self, job: _Job, status: str, message: str) -> None:
         for trial in job.bundle.trials:
@@ -218,7 +239,8 @@ class Study:
     def _stop_if_broken(self) -> None:
         """Raise where nothing but failures comes back: a broken task is mended before more time goes into it."""
         over = not self._queue and not self._running
-        if self._failures and self._failures == self._ended and (over or self._failures >= MOST_FAILURES):
+        many = self._failures >= MOST_FAILURES and len(self._failed_seeds) > 1  # one seed may be one bundle
+        if self._failures and self._failures == self._ended and (over or many):
             message = next(run.message for run in self.known.values() if run.status == "failed")
             raise TaskError(f"{message} ({self._failures} runs, every one so far)")
 
@@ -229,30 +251,33 @@ class Study:
                 if trial not in self.known:
                     self.store.put(Run(trial, "cancelled", job.bundle.step, 0.0, message="stopped by Ctrl-C"))
 
-    def _tidy(self, finals: bool) -> None:
-        """Delete states that no trial needs."""
+    def tidy(self) -> None:
+        """Delete states that no trial needs: not those at the end of the verdict's runs, which the test may need."""
         waiting = (*(job.bundle for job in self._queue), *self._left.values())
         needed = {Path(str(bundle.state)) for bundle in waiting if bundle.state is not None}
-        if finals:
-            needed |= {self.store.state_path(trial) for trial in self.planned}
+        needed |= {self.store.state_path(trial) for trial in self.known if trial.seed in self.question.seeds}
         self.store.keep_states(needed)
 
+    def end(self) -> None:
+        """Forget what an earlier call had begun and this one did not ask for."""
+        self.store.forget_bundles(self._left)
+        self._left.clear()
+
     def _tell(self, run: Run | None) -> None:
-        """Say how far it is. The means are kept, since there may be thousands of runs."""
+        """Say how far it is. The best so far are kept, since there may be thousands of runs."""
         new = self.planned if run is None else (run.trial,)
         pairs = dict.fromkeys(trial[:2] for trial in new)
-        self._means.update(choice_means(self.known, pairs, self.question, self.begun.plan.steps))
+        means = choice_means(self.known, pairs, self.question, self.begun.plan.steps)
         if run is None:
             self._done = sum(trial in self.known for trial in self.planned)
         else:
             self._done += 1
-        bests: dict[str, tuple[str, float, float]] = {}
-        for (variant, rate), mean in self._means.items():
+        for (variant, rate), mean in means.items():
             family = self._family_of[variant]
-            known = bests.get(family)
+            known = self._bests.get(family)
             if known is None or self.question.cost(mean) < self.question.cost(known[2]):
-                bests[family] = (family, rate, mean)
-        found = sorted(bests.values(), key=lambda one: self.question.cost(one[2]))
+                self._bests[family] = (family, rate, mean)
+        found = sorted(self._bests.values(), key=lambda one: self.question.cost(one[2]))
         self.on_progress(
             Progress(
                 stage=self.stage,

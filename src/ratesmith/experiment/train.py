@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ratesmith.controllers import restore
@@ -80,7 +80,7 @@ class Member:
 
     def __init__(self, trial: Trial, rates: Rates, plan: Plan, known: dict[str, Any] | None) -> None:
         """Go on from what is known of the trial, or begin."""
-        self.trial, self.every = trial, plan.every(trial.steps)
+        self.trial, self.every, self.rates = trial, plan.every(trial.steps), rates
         self.show_every = max(1, trial.steps // SHOWN_RATES)
         self.table = rates.of(trial)
         self.controller = rates.controller(trial)
@@ -94,7 +94,7 @@ class Member:
         """Give the absolute rate of an update."""
         if self.table is not None:
             return self.table[step]
-        factor = self.controller.value(self.record.heard, step)
+        factor = self.controller.value(self.record.heard, self.rates.at(self.trial, step))
         return self.trial.base_lr * sound(self.trial, factor, step)
 
     def note(self, step: int, lr: float, loss: float) -> None:
@@ -126,7 +126,8 @@ class Member:
         record.curve.append(Point(step, mean, metrics))
         record.losses.clear()
         if step:
-            before, record.heard = record.heard, self.controller.observe(record.heard, step, metrics)
+            whole = self.rates.at(self.trial, step)
+            before, record.heard = record.heard, self.controller.observe(record.heard, whole, metrics)
             if why := self.controller.why(before, record.heard):
                 record.acts.append((step, why))
 
@@ -172,7 +173,7 @@ class Course:
             except ValueError as error:  # a rule of the user's own that went wrong
                 self.refused.append(Run(trial, "failed", bundle.step, 0.0, message=one_line(error)))
         self.training, self.keep, self.finals, self.step = training, keep, finals, bundle.step
-        self.grew_from = bundle.grew_from
+        self.grew_from, self.expected = bundle.grew_from, bundle.next_loss
         self.began = time.perf_counter()
 
     def train(self, checkpoint_seconds: float) -> Iterator[Part]:
@@ -183,12 +184,26 @@ class Course:
             yield from self._measure()
         due = self._due()
         while self.members:
+            parted: list[Bundle] = []
             if len(self.members) > 1 or self.members[0].table is None:
-                yield from self._part()
+                for part in self._part():
+                    if isinstance(part, Run):
+                        yield part
+                    else:
+                        parted.append(part)
                 if not self.members:
                     return
-            lr = self.members[0].rate(self.step)
-            loss = self.training.step(lr)
+            lr, loss = self.members[0].rate(self.step), None
+            try:
+                loss = self.training.step(lr)
+            finally:
+                for bundle in parted:
+                    yield Parted(replace(bundle, next_loss=loss))
+            if self.expected is not None and repr(loss) != repr(self.expected):
+                # The saved state does not go on as the training did: each begins anew, and by itself.
+                yield from (Parted(Bundle((member.trial,))) for member in self.members)
+                return
+            self.expected = None
             if ended := self._note(lr, loss):
                 yield from self._end(ended)
             self.step += 1
@@ -258,7 +273,7 @@ class Course:
             member.record.seconds += now - self.began
         self.began = now
 
-    def _part(self) -> Iterator[Parted | Run]:
+    def _part(self) -> Iterator[Bundle | Run]:
         """Let those go whose next rate is another than the trunk's; each rate is a bundle of its own."""
         lr: float | None = None
         apart: dict[float, list[Member]] = {}
@@ -282,7 +297,7 @@ class Course:
                 self.members.remove(member)
                 member.record.shared, member.record.seconds = self.step, 0.0
             bundle = self._bundle(members, state, digest, trunk)
-            yield Parted(bundle if self.step else bundle.again())
+            yield bundle if self.step else bundle.again()
 
     def _name(self) -> str:
         """Name a state by the training it is of."""

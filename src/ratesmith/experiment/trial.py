@@ -120,6 +120,8 @@ class Bundle:
     digest: str = ""
     """SHA-256 of the state's bytes: a torn file is noticed."""
     grew_from: str = ""
+    next_loss: float | None = None
+    """The next update's loss, as the training that it parted from had it: the loss of the same weights and batch."""
 
     def only(self, trials: frozenset[Trial] | set[Trial]) -> Bundle:
         """Give the bundle with these of its trials alone."""
@@ -131,6 +133,7 @@ class Bundle:
             self.state,
             self.digest,
             self.grew_from,
+            self.next_loss,
         )
 
     def again(self) -> Bundle:

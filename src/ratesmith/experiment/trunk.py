@@ -28,13 +28,23 @@ LEAST_SHARED: Final = 8
 class Rates:
     """The rates of every trial of a task, each strategy's factors worked out once."""
 
+    whole: int
+    """Updates of a whole run: strategies are built for that length, and a shorter run is that one, stretched."""
     steps_per_epoch: int
     functions: Mapping[str, Callable[[int], float]]
     _factors: dict[tuple[str, int], array[float]] = field(default_factory=dict)
 
     def controller(self, trial: Trial) -> Controller[Any]:
-        """Give the trial's schedule or controller, built for its length."""
-        return parse(trial.strategy).build(Horizon(trial.steps, self.steps_per_epoch), self.functions)
+        """Give the trial's schedule or controller, built for a whole run."""
+        return parse(trial.strategy).build(Horizon(self.whole, self.steps_per_epoch), self.functions)
+
+    def at(self, trial: Trial, step: int) -> int:
+        """Give the step of the whole run that a step of this trial stands for.
+
+        >>> Rates(100, 10, {}).at(Trial("cosine()", 0.1, 0, 25), 5)
+        20
+        """
+        return step if trial.steps == self.whole else step * self.whole // trial.steps
 
     def of(self, trial: Trial) -> array[float] | None:
         """Give a schedule's rate at every step; None for a controller, whose rates the metrics decide.
@@ -46,10 +56,11 @@ class Rates:
             controller = self.controller(trial)
             factors = array("d")
             if isinstance(controller, Schedule):
-                factors.extend(sound(trial, controller.value((), step), step) for step in range(trial.steps))
+                steps = (self.at(trial, step) for step in range(trial.steps))
+                factors.extend(sound(trial, controller.value((), step), step) for step in steps)
             self._factors[key] = factors
         factors = self._factors[key]
-        return array("d", (trial.base_lr * factor for factor in factors)) if factors else None
+        return array("d", (trial.base_lr * np.frombuffer(factors)).tobytes()) if factors else None
 
     def unheard(self, trial: Trial) -> array[float]:
         """Give the rates of a trial as they are until something is measured: a schedule's are these throughout."""
@@ -58,7 +69,7 @@ class Rates:
             return known
         controller = self.controller(trial)
         state = controller.init()
-        values = (controller.value(state, step) for step in range(min(trial.steps, LEAST_SHARED)))
+        values = (controller.value(state, self.at(trial, step)) for step in range(min(trial.steps, LEAST_SHARED)))
         return array("d", (trial.base_lr * value for value in values))
 
 
