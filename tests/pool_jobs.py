@@ -1,6 +1,8 @@
 """Jobs for worker processes: those that end well, and those that do not."""
 
 import os
+import signal
+import threading
 import time
 
 
@@ -23,6 +25,28 @@ class OddError(Exception):
 
 def fail_oddly():
     raise OddError("no")
+
+
+class TwoError(Exception):
+    def __init__(self, one, two):
+        super().__init__(one)
+
+
+def fail_with_two():
+    raise TwoError(1, 2)
+
+
+class Large:
+    """Kills its process when half of what comes before it has been sent."""
+
+    def __reduce__(self):
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL))
+        timer.start()
+        return bytes, (b"",)
+
+
+def die_while_sending():
+    return Large(), bytes(200_000_000)
 
 
 def leave(status):

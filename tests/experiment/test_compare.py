@@ -283,7 +283,7 @@ def test_a_changed_task_file_is_noticed(tmp_path):
 
 
 def test_with_nothing_finished_a_mended_task_is_taken(tmp_path):
-    broken = Odd(step=lambda training, old: lambda lr: old(lr) if training.steps < 30 else 1 / 0)
+    broken = Odd(step=lambda training, old: lambda lr: old(lr) if training.steps < 50 else 1 / 0)
     with pytest.raises(TaskError, match=r"ZeroDivisionError: division by zero \(3 runs, every one so far"):
         small(broken, tmp_path)
     small(LogisticTask(), tmp_path, steps=90, rates=[0.1])

@@ -330,6 +330,92 @@ def test_a_state_that_there_is_no_room_for_is_not_kept(tmp_path, monkeypatch):
     found = small(tmp_path / "full")
     assert found.table() == whole.table()
     assert found.costs.shared == 0
+    assert len(list((tmp_path / "full" / "states").iterdir())) == 2  # the winner's alone
+
+
+def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_needs(tmp_path):
+    made = []
+
+    class Counting(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            step = training.step
+            training.step = lambda lr: made.append(lr) or step(lr)
+            return training
+
+    def call(**options):
+        standard = {"steps": 60, "seeds": 3, "choice_seeds": 2, "rates": [0.1, 0.3, 1.0], "evaluate_every": 10}
+        return compare(Counting(), ["cosine()"], folder=tmp_path, **{**standard, **options})
+
+    def stop(progress):
+        if progress.stage == "verdict" and progress.done == progress.planned:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call(on_progress=stop)
+    assert len(list((tmp_path / "states").glob("*.state"))) == 6
+    made.clear()
+    first = call()
+    looked = len(made)
+    assert looked < 100  # a look at the task; no run is trained again, not even for the test
+    made.clear()
+    assert call() == first
+    assert len(made) == looked
+
+
+def test_two_strategies_may_choose_the_same_training(tmp_path):
+    found = compare(
+        LogisticTask(),
+        ['wsd(decay="90%")', 'wsd(decay=["10%", "90%"])'],
+        folder=tmp_path,
+        steps=60,
+        rates=[0.3, 1.0],
+        seeds=2,
+    )
+    assert len(found.rows) == 3
+
+
+def test_a_test_set_that_cannot_be_measured_does_not_cost_the_answer(tmp_path):
+    class Untestable(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            training.evaluate = lambda split="validation": measure(split) if split == "validation" else 1 / 0
+            return training
+
+    found = compare(Untestable(), ["cosine()"], folder=tmp_path, steps=60, rates=[0.3], seeds=2)
+    assert found.test is None
+    assert found.best is not None
+    assert "The test data could not be measured: division by zero." in found.notes
+
+
+def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["ratesmith.experiment.compare"], "CHECKPOINT_SECONDS", 0.0)
+    most = []
+
+    class Watched(LogisticTask):
+        def save(self, state, path):
+            super().save(state, path)
+            most.append(len(list(path.parent.glob("*.state"))))
+
+    Watched.has_test = False
+    compare(Watched(), ["cosine()"], folder=tmp_path, steps=60, rates=[0.3], seeds=1, evaluate_every=60)
+    assert len(most) > 50
+    assert max(most) <= 2
+    assert not list((tmp_path / "states").glob("*.state"))
+
+
+def test_what_another_call_had_begun_is_forgotten_at_the_end(tmp_path):
+    def stop(progress):
+        if progress.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(tmp_path, on_progress=stop)
+    small(tmp_path, rates=[0.1])
+    with sqlite3.connect(tmp_path / "study.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM bundles").fetchone()[0] == 0
+    assert len(list((tmp_path / "states").glob("*.state"))) == 2
 
 
 def test_a_second_driver_on_the_same_study_is_told_to_wait(tmp_path):

@@ -5,11 +5,9 @@ import math
 import pytest
 from numpy_task import LogisticTask
 
-from ratesmith.experiment import ComparisonError, Run, Trial, compare
-from ratesmith.experiment.comparison import Question
+from ratesmith.experiment import ComparisonError, compare
 from ratesmith.experiment.grid import MOST_VARIANTS, default_rates, extension, variants, wanted_rates
 from ratesmith.experiment.outline import Budget, read_budget
-from ratesmith.experiment.rounds import survivors
 from ratesmith.notation import parse
 
 
@@ -68,59 +66,6 @@ def test_the_grid_and_its_extensions():
     assert wanted_rates(given, given, 1.0, given) == [10.0]
 
 
-def runs_of(losses, steps=50):
-    """Make runs from a loss for each (strategy, rate): two seeds, with a little paired noise."""
-    found = {}
-    for (name, rate), loss in losses.items():
-        for seed, noise in ((0, 0.9), (1, 1.1)):
-            status = "done" if loss is not None else "diverged"
-            metrics = {"loss": loss * noise * (1 + 0.001 * seed)} if loss is not None else {}
-            trial = Trial(name, rate, seed, steps)
-            found[trial] = Run(trial, status, steps, 0.0, metrics=metrics)
-    return found
-
-
-def asked(*names):
-    return Question({name: (name,) for name in names}, names[0], "loss", "min", 0.01, (0, 1), (1000,))
-
-
-def test_after_a_shorter_round_the_best_rate_stays_with_its_neighbours():
-    rates = [0.001, 0.01, 0.1, 1.0, 10.0]
-    losses = dict(zip([("a", rate) for rate in rates], [5.0, 3.0, 1.0, 2.0, None], strict=True))
-    stay, cuts = survivors(runs_of(losses), {"a": rates}, asked("a"), 50, {"a"})
-    assert stay == {"a": [0.01, 0.1, 1.0]}
-    assert {cut.base_lr: cut.why for cut in cuts} == {
-        0.001: "clearly worse, by 1.61, than at 0.1",
-        10.0: "a run diverged or failed",
-    }
-
-
-def test_a_clearly_worse_strategy_leaves_and_the_baseline_never_does():
-    rates = [0.1, 1.0]
-    losses = {
-        (name, rate): level * rate**0.01
-        for name, level in (("base", 9.0), ("good", 1.0), ("bad", 2.0), ("near", 1.05))
-        for rate in rates
-    }
-    tried = dict.fromkeys(("base", "good", "bad", "near"), rates)
-    stay, cuts = survivors(runs_of(losses), tried, asked(*tried), 50, {"base"})
-    assert set(stay) == {"base", "good", "near"}
-    assert {cut.strategy for cut in cuts} == {"bad"}
-    assert "than good" in cuts[0].why
-
-
-def test_one_seed_cuts_nothing_and_noise_cuts_nothing():
-    rates = [0.01, 0.1, 1.0, 10.0]
-    losses = dict(zip([("a", rate) for rate in rates], [5.0, 3.0, 1.0, 2.0], strict=True))
-    one = Question({"a": ("a",)}, "a", "loss", "min", 0.01, (0,), (1000,))
-    assert survivors(runs_of(losses), {"a": rates}, one, 50, set()) == ({"a": rates}, [])
-    noisy = runs_of(losses)
-    for place, rate in enumerate(rates):
-        trial = Trial("a", rate, 1, 50)
-        noisy[trial] = Run(trial, "done", 50, 0.0, metrics={"loss": (2.0, 5.0, 0.5, 9.0)[place]})
-    assert survivors(noisy, {"a": rates}, asked("a"), 50, set()) == ({"a": rates}, [])
-
-
 def test_a_round_trains_complete_shorter_runs_and_says_what_left(tmp_path):
     rates = [0.0003, 0.003, 0.03, 0.3]
     found = compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=120, rates=rates, seeds=2, rounds=[0.25])
@@ -129,8 +74,7 @@ def test_a_round_trains_complete_shorter_runs_and_says_what_left(tmp_path):
     assert all(run.done and run.steps == 30 for run in short)
     ends = {run.trial.strategy: run.rates[-1][1] / run.trial.base_lr for run in short}
     assert ends["cosine()"] < 0.01  # stretched to the short length, not cut off
-    assert {cut.steps for cut in found.cuts} == {30}
-    left = {(cut.strategy, cut.base_lr) for cut in found.cuts}
+    left = {(cut.strategy, cut.base_lr) for cut in found.cuts if cut.steps == 30}
     whole = {run.trial[:2] for run in found.runs if run.trial.steps == 120}
     assert left
     assert not left & whole

@@ -8,7 +8,19 @@ import threading
 import time
 
 import pytest
-from pool_jobs import add, count, fail, fail_oddly, hang, hold_the_pipe, kill, leave, threads
+from pool_jobs import (
+    add,
+    count,
+    die_while_sending,
+    fail,
+    fail_oddly,
+    fail_with_two,
+    hang,
+    hold_the_pipe,
+    kill,
+    leave,
+    threads,
+)
 
 from ratesmith.experiment.pool import Died, InProcess, LocalPool, TimedOut
 
@@ -62,12 +74,32 @@ def test_a_child_that_outlives_its_worker_does_not_hide_its_death(pool):
     assert time.monotonic() - began < 50  # the child lives for 60
 
 
+def test_one_that_dies_in_the_middle_of_a_message_has_died(pool):
+    with pytest.raises(Died, match="SIGKILL"):
+        pool.submit(die_while_sending).result(60)
+    assert pool.submit(add, 1, 1).result(60) == 2
+
+
+def test_an_error_that_cannot_be_made_again_is_told(pool):
+    with pytest.raises(RuntimeError, match="TwoError: "):
+        pool.submit(fail_with_two).result(60)
+
+
+def test_shutting_down_while_a_process_is_replaced_is_quick():
+    pool = LocalPool(1)
+    pool.submit(leave, 3)
+    pool.submit(hang)
+    began = time.monotonic()
+    pool.shutdown(cancel_futures=True)
+    assert time.monotonic() - began < 300  # it hangs for 600
+
+
 def test_one_that_hangs_is_stopped_at_the_limit_and_the_others_go_on():
     pool = LocalPool(2, limit=20.0)
     try:
         warm = [pool.submit(add, 1, 1) for _ in range(4)]
         assert [future.result(60) for future in warm] == [2] * 4
-        hung = pool.submit(hang)
+        hung = pool.submit(hang, on_part=print)
         assert pool.submit(add, 1, 1).result(60) == 2
         with pytest.raises(TimedOut, match="stopped after 20 seconds, the time limit of a trial"):
             hung.result(100)

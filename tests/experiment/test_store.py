@@ -116,8 +116,8 @@ def test_a_whole_study_is_whole_and_a_damaged_one_is_told(tmp_path):
         database.execute("UPDATE runs SET made = 7 WHERE id = 1")
         database.execute("UPDATE runs SET status = 'fine' WHERE id = 2")
         row = json.dumps([list(TRIAL)])
-        database.execute("INSERT INTO bundles VALUES (90, 30, ?, '[]', 'gone.state', 'x', '', 1)", (row,))
-        database.execute("INSERT INTO bundles VALUES (91, 40, ?, '[]', 'torn.state', 'x', '', 1)", (row,))
+        database.execute("INSERT INTO bundles VALUES (90, 30, ?, '[]', 'gone.state', 'x', '', NULL, 1)", (row,))
+        database.execute("INSERT INTO bundles VALUES (91, 40, ?, '[]', 'torn.state', 'x', '', NULL, 1)", (row,))
     (tmp_path / "states" / "torn.state").write_bytes(b"torn")
     wrong = shelf.verify(tmp_path)
     assert len(wrong) == 4

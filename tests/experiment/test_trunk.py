@@ -54,16 +54,18 @@ def outcome(run):
 def alone(task, trial, plan):
     """Train one trial in the plainest loop, with none of the shared code."""
     training = task.start(trial.seed)
-    horizon = Horizon(trial.steps, training.steps_per_epoch)
-    controller = parse(trial.strategy).build(horizon)
+    controller = parse(trial.strategy).build(Horizon(plan.steps, training.steps_per_epoch))
+    at = [
+        step * plan.steps // trial.steps for step in range(trial.steps + 1)
+    ]  # a shorter run is the whole one, stretched
     state, curve, losses = controller.init(), [(0, None, measure(training))], []
     for step in range(trial.steps):
-        losses.append(training.step(trial.base_lr * controller.value(state, step)))
+        losses.append(training.step(trial.base_lr * controller.value(state, at[step])))
         if (step + 1) % plan.every(trial.steps) == 0 or step + 1 == trial.steps:
             metrics = measure(training)
             curve.append((step + 1, math.fsum(losses) / len(losses), metrics))
             losses = []
-            state = controller.observe(state, step + 1, metrics)
+            state = controller.observe(state, at[step + 1], metrics)
     return tuple(curve)
 
 
@@ -99,8 +101,8 @@ def test_the_steps_that_are_counted_are_those_that_were_made(tmp_path):
 
     strategies = [*NAMED, 'wsd(decay=["15%", "30%"])', "cosine()"]
     found = compare(Counting(), strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rounds=[0.5])
-    looked = 8 + 4  # look: one update, two and two more to see that a state goes on, five that are timed
-    assert found.costs.run == len(made) - (looked - 2)
+    looked = 1 + 31 + 31 + 5  # one update, an epoch and one more in two trainings, five that are timed
+    assert found.costs.run == len(made) - looked
 
 
 def test_a_task_whose_state_does_not_go_on_exactly_shares_nothing_and_says_so(tmp_path):
@@ -209,3 +211,51 @@ def test_a_bundle_gives_the_same_runs_in_any_order(tmp_path):
         runs, made = trained(task, [Bundle(tuple(order))], rates, plan, tmp_path)
         found.append(({trial: outcome(run) for trial, run in runs.items()}, made))
     assert all(one == found[0] for one in found)
+
+
+def test_a_shorter_run_is_the_whole_one_stretched_whatever_its_lengths_are_given_in():
+    rates = Rates(60, 10, {})
+    for name in ("multistep([45])", 'multistep(["4.5ep"])', 'multistep(["75%"])'):
+        assert list(rates.of(Trial(name, 1.0, 0, 20))) == [1.0] * 15 + [0.1] * 5
+    whole, short = (list(rates.of(Trial("warmup(20) >> cosine()", 1.0, 0, steps))) for steps in (60, 30))
+    assert short == whole[::2]
+
+
+class Epochs(LogisticTask):
+    """Now and then it draws a shift of its loss from a generator that its state leaves out; `saved`, not the shift."""
+
+    def __init__(self, every, saved):
+        super().__init__()
+        self.every, self.saved = every, saved
+
+    def start(self, seed):
+        training = super().start(seed)
+        step, noise = training.step, np.random.default_rng(seed)
+        shift = [0.0]
+
+        def noisy(lr):
+            if training.steps % self.every == 0 and (self.saved or training.steps):
+                shift[0] = noise.normal()
+            return step(lr) + shift[0]
+
+        save, load = training.state_dict, training.load_state_dict
+        training.step = noisy
+        training.state_dict = lambda: {**save(), "shift": shift[0] if self.saved else 0.0}
+        training.load_state_dict = lambda state: shift.__setitem__(0, state["shift"]) or load(state)
+        return training
+
+
+def test_a_state_that_is_exact_only_until_the_epoch_ends_is_noticed_at_once(tmp_path):
+    found = compare(Epochs(20, saved=True), NAMED, folder=tmp_path, steps=60, rates=[0.1], seeds=1)
+    assert found.costs.shared == 0
+    assert "nothing was sh" in found.notes[0]
+
+
+def test_a_state_that_proves_inexact_later_is_noticed_by_the_first_loss_after_it(tmp_path):
+    task = Epochs(70, saved=False)  # later than a look at the task goes
+    strategies = ['step(every="50%")', 'wsd(decay="20%")']
+    found = compare(task, strategies, folder=tmp_path, steps=200, rates=[0.1], seeds=1, evaluate_every=25)
+    assert found.notes[0].startswith("The verdict rests on")
+    for run in found.runs:
+        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.plan), run.trial
+    assert found.costs.shared == 0

@@ -115,8 +115,10 @@ def run_and_print(task: str, folder: Path, command: str, options: dict[str, Any]
         for kind, where in loggers.items():
             if where is not None:
                 log_to(kind, found, str(where))
-    if not quiet:
-        print_table(found)
+    if quiet:
+        click.echo(found.verdict())
+        return 0
+    print_table(found)
     print_verdict(found)
     click.echo(f"Report: {folder / 'report.html'}")
     return 0

@@ -109,8 +109,14 @@ class ShownProgress(Bar):
             print(f"ratesmith: {now.stage}: {now.done} of {now.planned} runs{best}", file=sys.stderr, flush=True)
 
     def kept(self) -> str:
-        """Say what a stopped comparison has kept."""
-        return f"{self.done} finished runs are kept in {self.folder}"
+        """Say what a stopped comparison has kept: as the store has it, which may know more than has been shown."""
+        from ratesmith.experiment import StudyError, shelf
+
+        try:
+            runs = shelf.describe(self.folder).runs
+        except StudyError:
+            runs = {}
+        return f"{runs.get('done', 0) + runs.get('diverged', 0)} finished runs are kept in {self.folder}"
 
 
 def _time(seconds: float) -> str:

@@ -21,7 +21,7 @@ from ratesmith.experiment.comparison import (
     choose,
     rank,
 )
-from ratesmith.experiment.grid import default_rates, variants, wanted_rates
+from ratesmith.experiment.grid import default_rates, first_rates, next_rates, variants, wanted_rates
 from ratesmith.experiment.jobs import Begun, Facts, Source, centre, lay_out, look, run_test
 from ratesmith.experiment.outline import Budget, Outline, Size, Stage, read_budget, stage
 from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
@@ -44,6 +44,9 @@ DEFAULT_STRATEGIES: Final = (
 FIRST_FRESH_SEED: Final = 1000
 """The verdict's seeds count from here, those of the choice from 0: they never meet."""
 CHECKPOINT_SECONDS: Final = 60.0
+_FIRST: Final = slice(1)
+"""The first seed of the choice, with which the rounds train."""
+_NO_PROMISE: Final[Mapping[tuple[str, float], float]] = {}
 ENGINES: Final = ("local", "ray")
 
 
@@ -90,8 +93,10 @@ def compare(
     95 % intervals, of the logarithms of a loss; a strategy within `margin` is a tie. `target` is a metric whose first
     step is reported (by default the baseline's own end). The winner alone is then measured on the test data.
 
-    `rounds` are shares of `steps`, such as 0.25: complete runs of that length first, after which only what is clearly
-    worse leaves. `budget` is a number of updates, or a time as "30m": rates and seeds are made fewer until it fits.
+    `rounds` are shares of `steps`, such as 0.125: complete runs of that length first, with one seed, in which each
+    variant's search begins at the middle of the grid and goes on until its best lies between two worse rates. A rate
+    that is hopeless among its variant's leaves; at the whole length the first seed sifts once more, what promises most
+    first. `budget` is a number of updates, or a time as "30m": rates and seeds are made fewer until it fits.
     `on_plan` is told what will be run before it is, and may refuse. What trials share, they train once.
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
@@ -308,14 +313,22 @@ class _Comparing:
             self.notes.append(f"The grid lies around {rate:.3g}, which a sweep of {updates} updates found.")
         return default_rates(self.facts.base_lr if rate is None else rate)
 
-    def _trials(self, tried: Mapping[str, Sequence[float]], steps: int) -> list[Trial]:
-        return [
-            Trial(variant, rate, seed, steps)
+    def _trials(
+        self,
+        tried: Mapping[str, Sequence[float]],
+        steps: int,
+        promise: Mapping[tuple[str, float], float] = _NO_PROMISE,
+        seeds: slice = slice(None),
+    ) -> list[Trial]:
+        """Give a stage's trials, the least promise last: who stops early has the best by then."""
+        pairs = [
+            (variant, rate)
             for rate in sorted({rate for rates in tried.values() for rate in rates})
             for variant, rates in tried.items()
             if rate in rates
-            for seed in self.question.choice_seeds
         ]
+        pairs.sort(key=lambda pair: promise.get(pair, math.inf))
+        return [Trial(*pair, seed, steps) for pair in pairs for seed in self.question.choice_seeds[seeds]]
 
     def _open(self, rates: Sequence[float]) -> dict[str, list[float]]:
         """Give the variants and rates of the strategies that have a choice to make."""
@@ -380,33 +393,84 @@ class _Comparing:
             family: Choice(own[0], rates[0]) for family, own in self.question.families.items() if own[0] not in tried
         }
         grid = {variant: list(own) for variant, own in tried.items()}
-        keep = set(self.question.families[self.question.baseline])
-        for steps in self._rounds() if tried else ():
-            self.study.train(f"round of {steps} steps", self._trials(tried, steps))
-            tried, cuts = survivors(self.study.known, tried, self.question, steps, keep)
-            self.cuts += cuts
+        seen, promise = tried, {}
+        if tried and self._rounds():
+            tried, seen = self._by_rounds(tried, grid, rates)
+            promise = self._promise(tried, self.plan.steps, _FIRST)
         if tried:
-            self.study.train("choice of rates", self._trials(tried, self.plan.steps))
-            while added := self._extensions(tried, grid, rates):
+            self.study.train("choice of rates", self._trials(tried, self.plan.steps, promise), in_order=bool(promise))
+            while added := self._extensions(tried, grid, rates, seen):
                 self.study.train("choice of rates, beyond the grid", self._trials(added, self.plan.steps))
         pairs = [(variant, rate) for variant, own in tried.items() for rate in own]
         means = choice_means(self.study.known, pairs, self.question, self.plan.steps)
         return {**settled, **choose(means, self.question)}
 
-    def _extensions(
+    def _by_rounds(
         self, tried: dict[str, list[float]], grid: dict[str, list[float]], given: Sequence[float]
+    ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """Give the rates that are worth the other seeds of the choice, and all that were tried at the whole length.
+
+        Each round, and then the whole length, trains with the first seed alone; the best of the round before goes
+        first.
+        """
+        promise: dict[tuple[str, float], float] = {}
+        tried = {variant: first_rates(own) for variant, own in tried.items()}
+        for steps in (*self._rounds(), self.plan.steps):
+            last = steps == self.plan.steps
+            stage = "choice of rates" if last else f"round of {steps} steps"
+            self.study.train(stage, self._trials(tried, steps, promise, _FIRST), in_order=True)
+            while added := (
+                self._extensions(tried, grid, given, tried, _FIRST) if last else self._walk(tried, grid, steps)
+            ):
+                self.study.train(stage, self._trials(added, steps, seeds=_FIRST))
+            promise, seen = self._promise(tried, steps, _FIRST), tried
+            tried, cuts = survivors(self.study.known, tried, self.question, steps, neighbours=not last)
+            self.cuts += cuts
+        return tried, seen
+
+    def _walk(
+        self, tried: dict[str, list[float]], grid: Mapping[str, Sequence[float]], steps: int
     ) -> dict[str, list[float]]:
-        """Add the rates that the best ones still ask for; a rate that a shorter round cut comes back so."""
+        """Add the neighbours of each variant's best rate, until it lies between two worse ones or at the grid's end."""
+        costs, added = self._promise(tried, steps, _FIRST), {}
+        for variant, own in tried.items():
+            known = {rate: costs[variant, rate] for rate in own if (variant, rate) in costs}
+            if new := next_rates(grid[variant], own, min(known, key=known.__getitem__, default=None)):
+                added[variant] = new
+                tried[variant] = sorted({*own, *new})
+        return added
+
+    def _promise(
+        self, tried: Mapping[str, Sequence[float]], steps: int, seeds: slice
+    ) -> dict[tuple[str, float], float]:
+        """Give what every pair cost after complete runs of so many steps with these seeds of the choice."""
         pairs = [(variant, rate) for variant, own in tried.items() for rate in own]
-        means = choice_means(self.study.known, pairs, self.question, self.plan.steps)
+        question = replace(self.question, choice_seeds=self.question.choice_seeds[seeds])
+        means = choice_means(self.study.known, pairs, question, steps)
+        return {pair: self.question.cost(mean) for pair, mean in means.items()}
+
+    def _extensions(
+        self,
+        tried: dict[str, list[float]],
+        grid: dict[str, list[float]],
+        given: Sequence[float],
+        seen: dict[str, list[float]],
+        seeds: slice = slice(None),
+    ) -> dict[str, list[float]]:
+        """Add the rates that the best ones still ask for; a rate that a shorter round cut comes back so.
+
+        `seen` are the rates that were tried at the whole length, with one seed at least.
+        """
+        promise = self._promise(tried, self.plan.steps, seeds)
         added: dict[str, list[float]] = {}
         for variant, own in tried.items():
-            costs = {rate: self.question.cost(means[variant, rate]) for rate in own if (variant, rate) in means}
+            costs = {rate: promise[variant, rate] for rate in own if (variant, rate) in promise}
             best = min(costs, key=costs.__getitem__, default=None)
-            new = wanted_rates(grid[variant], own, best, given)
+            new = wanted_rates(grid[variant], seen[variant], best, given)
             if new and self._affordable(sum(map(len, added.values())) + len(new)):
                 added[variant] = new
                 tried[variant] = sorted({*own, *new})
+                seen[variant] = sorted({*seen[variant], *new})
                 grid[variant] = sorted({*grid[variant], *new})
         return added
 

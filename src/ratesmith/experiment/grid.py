@@ -86,6 +86,32 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
+MOST_FIRST: Final = 3
+"""With how many rates, from the middle of the grid, a strategy's search in a shorter round begins."""
+
+
+def first_rates(grid: Sequence[float]) -> list[float]:
+    """Give the rates that a shorter round begins with: the middle three.
+
+    >>> first_rates([0.001, 0.01, 0.1, 1.0, 10.0])
+    [0.01, 0.1, 1.0]
+    """
+    skipped = max(0, len(grid) - MOST_FIRST) // 2
+    return list(grid[skipped : skipped + MOST_FIRST])
+
+
+def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None) -> list[float]:
+    """Give what a shorter round tries next: the best rate's neighbours in the grid; where all diverged, a lower one.
+
+    >>> next_rates([0.001, 0.01, 0.1, 1.0, 10.0], tried=[0.01, 0.1, 1.0], best=1.0)
+    [10.0]
+    """
+    if best is None:
+        return [rate for rate in grid if rate < min(tried)][-1:]
+    place = grid.index(best)
+    return [rate for rate in grid[max(0, place - 1) : place + 2] if rate not in tried]
+
+
 def wanted_rates(
     grid: Sequence[float], tried: Sequence[float], best: float | None, given: Sequence[float]
 ) -> list[float]:

@@ -18,7 +18,8 @@ def verdict(comparison: Comparison) -> str:
     best, question = comparison.best, comparison.question
     if best is None or all(run.diverged for run in comparison.runs):
         return _no_winner(comparison)
-    seeds = f"{len(question.seeds)} fresh seeds" if len(question.seeds) > 1 else "one fresh seed"
+    pairs = len(question.seeds) - best.missing
+    seeds = f"{pairs} fresh seeds" if pairs > 1 else "one fresh seed"
     said = [
         f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
         f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
@@ -46,7 +47,8 @@ def _to_baseline(comparison: Comparison, row: Row) -> str:
     if row.difference is None or other is None or other.base_lr is None:
         return ""
     named = f"the baseline {other.chosen} at {other.base_lr:g}"
-    return f"; {amount(row.difference, comparison.metric)} than {named} ({row.difference.word})"
+    word = "" if row.difference.word in ("better", "worse") else f" ({row.difference.word})"
+    return f"; {amount(row.difference, comparison.metric)} than {named}{word}"
 
 
 def amount(difference: Difference, metric: str) -> str:
@@ -88,8 +90,11 @@ def _others(comparison: Comparison) -> list[str]:
         said.append(
             f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(words['not told apart'])}."
         )
-    if set(words) == {"worse"}:
+    without = [row.strategy for row in comparison.rows if row.base_lr is None]
+    if set(words) == {"worse"} and not without:
         said.append("Every other strategy is worse.")
+    if without:
+        said.append(f"Without a rate at which every run ended well: {', '.join(without)}.")
     return said
 
 
@@ -105,11 +110,13 @@ def paste(comparison: Comparison) -> str:
     plan = comparison.plan
     names = sorted(set(re.findall(r'custom\("(\w+)"', best.chosen)))
     functions = f", functions={{{', '.join(f'{name!r}: {name}' for name in names)}}}" if names else ""
-    listens = any(name in best.chosen for name in CONTROLLERS)
+    listens = re.search(rf"\b({'|'.join(CONTROLLERS)})\(", best.chosen)
     counting = ", count_updates=True" if listens else ""
-    after = (
-        '.step(metrics={"loss": validation_loss}) after every measurement' if listens else ".step() after every update"
-    )
+    after = ".step() after every update"
+    if listens:
+        heard = sorted({"loss", *re.findall(r'metric="([^"]+)"', best.chosen)})
+        metrics = ", ".join(f'"{name}": validation_{name}' for name in heard)
+        after = f".step(metrics={{{metrics}}}) after every measurement"
     return "\n".join(
         [
             "from ratesmith import Horizon",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sqlite3
@@ -30,8 +31,12 @@ class Kept(NamedTuple):
 
 
 def studies(root: Path) -> list[Kept]:
-    """Give the studies in a folder and below it."""
-    return [describe(file.parent) for file in sorted(root.rglob("study.sqlite"))]
+    """Give the studies in a folder and below it; those that cannot be read are left out."""
+    found = []
+    for file in sorted(root.rglob("study.sqlite")):
+        with contextlib.suppress(StudyError):
+            found.append(describe(file.parent))
+    return found
 
 
 def describe(folder: Path) -> Kept:
@@ -139,8 +144,8 @@ def call(folder: Path) -> dict[str, Any]:
 
 def remove(folder: Path) -> None:
     """Delete a study: what it has written, and the folder where nothing else is in it."""
-    with _opened(folder):
-        pass
+    if not (folder / "study.sqlite").is_file():
+        _opened(folder)
     if taken(folder):
         raise StudyError(f"{folder}: a comparison is running in this folder; stop it first")
     clean(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import shutil
@@ -87,6 +88,7 @@ class Study:
         self._failures = 0
         self._failed_seeds: set[int] = set()
         self._ended = len(self._before)
+        self._places: dict[Trial, int] = {}
         self._room = shutil.disk_usage(self.store.folder).free // 2
 
     @property
@@ -94,9 +96,13 @@ class Study:
         """The runs of what has been asked for, in its order, however they ended."""
         return {trial: self.known[trial] for trial in self.planned if trial in self.known}
 
-    def train(self, stage: str, trials: Iterable[Trial], finals: bool = False) -> None:
-        """Have every trial trained that has no run yet, and keep each run as it ends."""
+    def train(self, stage: str, trials: Iterable[Trial], finals: bool = False, in_order: bool = False) -> None:
+        """Have every trial trained that has no run yet, and keep each run as it ends.
+
+        What is begun is ended first, which needs the fewest states; or, `in_order`, the trial that stands first is.
+        """
         wanted = list(dict.fromkeys(trials))  # two strategies may have chosen the same
+        self._places = {trial: place for place, trial in enumerate(wanted)} if in_order else {}
         self.stage = stage
         self.planned.update(dict.fromkeys(wanted))
         todo = [trial for trial in wanted if trial not in self.known]
@@ -131,12 +137,19 @@ class Study:
     def _work(self) -> None:
         while self._queue or self._running:
             while self._queue and len(self._running) < self.at_once:
-                self._start(self._queue.pop())
+                self._start(self._queue.pop(self._next()))
             job, told = self._events.get()
             if isinstance(told, Future):
                 self._end(job, told)
             else:
                 self._take(job, told)
+
+    def _next(self) -> int:
+        """Give the place in the queue of the job that is to begin: the last, or that of the first trial."""
+        if not self._places:
+            return -1
+        firsts = [min(self._places.get(trial, math.inf) for trial in job.bundle.trials) for job in self._queue]
+        return firsts.index(min(firsts))
 
     def _start(self, job: _Job) -> None:
         self._running[job.key] = job

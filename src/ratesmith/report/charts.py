@@ -130,7 +130,8 @@ def _forest(comparison: Comparison) -> Any:
     relative = all(row.difference is not None and row.difference.relative for row in rows)
     scale = (lambda value: 100 * math.expm1(min(value, 50.0))) if relative else float
     unit = f"{comparison.metric}, % above the baseline's" if relative else f"{comparison.metric} above the baseline's"
-    names = [_short(row.strategy) for row in reversed(rows)]
+    shown = _short([row.strategy for row in rows])
+    names = list(reversed(shown.values()))
     plot = blank((unit, ""), y_range=names, x_axis_type="linear")
     plot.height = 110 + 30 * len(rows)
     margin = comparison.question.margin
@@ -141,14 +142,19 @@ def _forest(comparison: Comparison) -> Any:
         assert difference.low is not None
         assert difference.high is not None
         colour = looks(comparison)[row.strategy][0]
-        name = _short(row.strategy)
+        name = shown[row.strategy]
         plot.segment([scale(difference.low)], [name], [scale(difference.high)], [name], color=colour, line_width=3)
         plot.scatter([scale(difference.mean)], [name], color=colour, size=10)
     return plot
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 34 else f"{name[:33]}…"
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """Give short names, each of its own."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        short = name if len(name) <= 34 else f"{name[:33]}…"
+        found[name] = short if short not in found.values() else f"{short} ({len(found) + 1})"
+    return found
 
 
 def _trunk(comparison: Comparison) -> Any:
@@ -160,7 +166,8 @@ def _trunk(comparison: Comparison) -> Any:
     if most is None or not any(run.shared for run in groups[most]):
         return None
     runs = sorted(groups[most], key=lambda run: run.shared)[:40]
-    names = [f"{_short(run.trial.strategy)}{_length(run, comparison)}" for run in runs]
+    shown = _short([run.trial.strategy for run in runs])
+    names = [f"{shown[run.trial.strategy]}{_length(run, comparison)}" for run in runs]
     plot = blank(("step", ""), y_range=list(reversed(names)), x_range=(0, comparison.plan.steps))
     plot.height = 110 + 22 * len(runs)
     data = {
