@@ -300,10 +300,11 @@ class Law:
     def explain(self) -> str:
         """Say in plain sentences what was fitted, how well, and what to be careful about."""
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
+        name, missed = self.fitted.law.name, f"{self.misfit:.2%} of the loss"
         trials = "; ".join(f"{one.name} by {one.error:.2%}" for one in self.trials)
         return "\n".join(
             [
-                f"The {self.fitted.law.name} law was fitted to {runs}; it misses them by {self.misfit:.2%} of the loss.",
+                f"The {name} law was fitted to {runs}; it misses them by {missed}.",
                 *([f"Each forecast from the others, it misses {trials}."] if trials else []),
                 f"Grade {self.grade}: {guards.GRADES[self.grade]}.",
                 *self.warnings,

@@ -170,11 +170,10 @@ def of_shapes(curves: Sequence[Curve], unsure: Mapping[str, float]) -> list[str]
 
 
 def drops(curve: Curve) -> bool:
-    """Say whether the rate of the run falls by a third or more within a hundredth of its steps, and goes on after."""
+    """Say whether the rate of the run falls by a quarter of its peak or more within a hundredth of its steps."""
     rates = curve.rates[: int(curve.steps[-1])]
     gap = max(1, len(rates) // 100)
-    later = rates[gap:]
-    return bool(np.any((later < rates[:-gap] * 2 / 3) & (later > 0.02 * curve.peak)))
+    return bool(np.any(rates[:-gap] - rates[gap:] > 0.25 * curve.peak))
 
 
 def differ(curves: Sequence[Curve]) -> bool:
