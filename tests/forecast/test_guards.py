@@ -144,8 +144,8 @@ def test_a_run_far_from_its_forecast_by_the_others_lowers_the_grade(ratio, grade
     assert guards.tried("C", trials) == "C"
     assert guards.of_trials(trials) == (
         [
-            f"Run 'b', forecast from the others, was missed by 2.0% of the loss, {ratio:.1f} standard deviations of that "
-            "forecast: all bands are wider for it."
+            f"Run 'b', forecast from the others, was missed by 2.0% of the loss, {ratio:.1f} standard deviations of "
+            "that forecast: all bands are wider for it."
         ]
         if grade != "A"
         else []
