@@ -20,6 +20,7 @@ from curves import Group, groups
 
 from ratesmith import forecast
 from ratesmith.forecast.band import FACTORS
+from ratesmith.forecast.compare import Pair, judge
 from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.guards import LONGER
 from ratesmith.forecast.laws import LAWS
@@ -69,6 +70,7 @@ def main() -> None:
     finals_table(found)
     ours = found["two-clock, priors of others"]
     coverage(ours)
+    differences(known, makers["two-clock, priors of others"])
     order(known, makers)
     unfinished(known)
     times(known)
@@ -203,6 +205,10 @@ def coverage(rows: Sequence[Final]) -> None:
     labs = np.array([cell[0] for cell in cells])
     over_all = np.round(_quantiles(scores, weights), 2)
     print("  quantiles of |error| / sd over all:", over_all, "shipped:", list(FACTORS.values()))
+    for words, longer in (("up to 1.5 x the runs", False), ("longer", True)):
+        here = np.array([cell[2] == longer for cell in cells])
+        shares = [float(np.average(scores[here] <= width, weights=weights[here])) for width in FACTORS.values()]
+        print(f"  {words:22} as shipped: {_percent(shares)}")
     together = np.zeros(3)
     for lab in sorted(set(labs)):
         here = labs == lab
@@ -212,6 +218,31 @@ def coverage(rows: Sequence[Final]) -> None:
         together += out / len(set(labs))
         print(f"  {lab:15} widths from the others: {_percent(out)}   as shipped: {_percent(shipped)}")
     print(f"  {'mean':15} widths from the others: {_percent(together)}   to reach: 45-55 / 74-86 / 90-98\n")
+
+
+def differences(known: Sequence[Group], maker: Maker) -> None:
+    """Print how many differences between measured schedules of one length lie in their bands, two runs seen."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    chances: list[tuple[float, bool]] = []
+    for group in known:
+        for names in (names for names in seen_sets(group) if len(names) == 2):
+            law = maker([group.runs[n] for n in names], group)
+            for first, *others in _same_length(group) if law.grade != "D" else ():
+                base = first.rates[: int(first.steps[-1])]
+                for row, run in zip(judge(law, [_pair(run, base) for run in others]), others, strict=True):
+                    apart = float(run.losses[-1] - first.losses[-1])
+                    scores[lab_of(group)].append(abs(row.difference - apart) / row.sd)
+                    chances.append((row.better, apart < 0))
+    print("Coverage of the bands for differences between schedules of one length, 50 / 80 / 95 %")
+    for lab, seen in scores.items():
+        shares = [float(np.mean(np.array(seen) <= width)) for width in FACTORS.values()]
+        print(f"  {lab:15} as shipped: {_percent(shares)}   ({len(seen)} differences)")
+    sure = [(better > 0.5) == lower for better, lower in chances if abs(better - 0.5) > 0.4]
+    print(f"  of {len(sure)} said with more than 90 % to be better or worse {np.mean(sure):.0%} were\n")
+
+
+def _pair(run: forecast.Curve, base: Floats) -> Pair:
+    return Pair(run.name, run.rates[: int(run.steps[-1])], base)
 
 
 def _quantiles(scores: Floats, weights: Floats) -> Floats:
@@ -277,8 +308,10 @@ def times(known: Sequence[Group]) -> None:
     fits = [_seconds(lambda runs=runs: forecast.fit(runs)) for runs in pairs]  # type: ignore[misc]
     law = forecast.fit(pairs[0])
     law.predict("cosine()", steps=2 * law.longest)
+    graded = [_seconds(lambda runs=runs: forecast.fit(runs).stretch) for runs in pairs]  # type: ignore[misc]
     far = min(_seconds(lambda: law.predict('wsd(decay="20%")', steps=1_000_000)) for _ in range(5))
     print(f"A fit of two runs: {np.median(fits):.2f} s, at most {max(fits):.2f} s (to reach 0.3 s)")
+    print(f"The same with each run forecast from the other: {np.median(graded):.2f} s, at most {max(graded):.2f} s")
     print(f"A forecast for 1,000,000 steps: {far:.3f} s, the best of 5 (to reach 0.1 s)")
     print(f"A design among 107 schedules of 50,000 steps: {_seconds(lambda: law.design(50_000)):.2f} s")
 

@@ -10,25 +10,38 @@ from ratesmith.forecast import band
 
 
 def test_the_parts_add_as_squares():
-    loss = np.array([2.0])
+    nothing = float(band.outside(0.0, 0.0, 0.0))
     alone = [
-        band.spread(np.array([0.02]), 0 * loss, 0.0, 0.0),
-        band.spread(np.array([0.0]), loss, 0.0, 0.0),
-        np.sqrt(band.spread(np.array([0.0]), loss, 2.0, 0.0) ** 2 - (band.FLOOR * loss) ** 2),
-        np.sqrt(band.spread(np.array([0.0]), loss, 0.0, 3.0) ** 2 - (band.FLOOR * loss) ** 2),
+        np.sqrt(band.outside(*parts) ** 2 - nothing**2) for parts in ((0.001, 0, 0), (0.0, 2.0, 0.0), (0.0, 0.0, 3.0))
     ]
-    assert np.array(alone).ravel() == pytest.approx([0.02, 0.0024, 0.014, 0.06])
-    together = band.spread(np.array([0.02]), loss, 2.0, 3.0)
-    assert together == pytest.approx(np.sqrt(np.sum(np.square(alone))))
+    assert [nothing, *alone] == pytest.approx([0.0004, 0.0018, 0.005, 0.03])
+    assert band.outside(0.001, 2.0, 3.0) == pytest.approx(np.sqrt(np.sum(np.square([nothing, *alone]))))
+    assert band.spread(np.array([0.03]), np.array([2.0]), 0.02) == pytest.approx(0.05)
 
 
-def test_a_doubling_of_the_horizon_adds_a_third_of_a_percent():
-    assert band.spread(np.zeros(1), np.ones(1), 1.0, 0.0) == pytest.approx(np.hypot(0.0035, 0.0012))
+def test_a_law_that_misses_its_runs_by_more_gives_wider_bands_and_less_sure_differences():
+    runs = [run("constant"), run("cosine")]
+    wave = [
+        forecast.Curve(one.name, one.rates, one.steps, one.losses * (1 + 0.004 * np.sin(one.steps / 250)))
+        for one in runs
+    ]
+    exact, rough = forecast.fit(runs), forecast.fit(wave)
+    assert exact.misfit < band.EXACT < 0.001 < rough.misfit
+    assert rough.counted == pytest.approx(band.LAPLACE * rough.misfit / band.EXACT)
+    assert rough.predict("linear()").sd[-1] > 5 * exact.predict("linear()").sd[-1]
+    sure, unsure = (law.compare(["cosine()", "linear()"]).row("linear()") for law in (exact, rough))
+    assert unsure.sd > 3 * sure.sd
+
+
+def test_what_is_wrong_with_both_alike_cancels_in_a_difference():
+    assert band.spread_of_difference(0.0, 3.0, 0.01, 0.0) == 0
+    assert band.spread_of_difference(0.0, 3.0, 0.01, 1.0) == pytest.approx(0.03 * np.sqrt(2))
+    assert band.spread_of_difference(0.04, 3.0, 0.01, 1.0) == pytest.approx(np.hypot(0.04, 0.03 * np.sqrt(2)))
 
 
 def test_the_widths_are_nearly_those_of_a_t_distribution():
     for level, factor in band.FACTORS.items():
-        assert factor == pytest.approx(t.ppf(0.5 + level / 200, band.TAILS), rel=0.1)
+        assert factor == pytest.approx(t.ppf(0.5 + level / 200, band.TAILS), rel=0.01)
 
 
 def test_the_chance_follows_from_the_difference():

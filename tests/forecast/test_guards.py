@@ -5,8 +5,9 @@ import pytest
 from forecast_runs import rates, run, slow_losses
 
 from ratesmith import forecast
-from ratesmith.forecast import Curve
+from ratesmith.forecast import Curve, guards
 from ratesmith.forecast.compare import disagreement
+from ratesmith.forecast.trial import Trial
 
 
 def changed(curve, losses=None, **options):
@@ -112,9 +113,73 @@ def test_a_law_that_drifts_away_is_told():
     assert any(said.startswith("The law drifts away from run 'constant_4000' by ") for said in law.warnings)
 
 
-def test_noise_of_single_losses_is_no_misfit():
-    law = forecast.fit([run("constant", noise=0.02, every=10), run("cosine", noise=0.02, every=10)])
-    assert law.grade == "A"
+def test_usual_noise_of_single_losses_is_no_misfit_and_very_large_noise_costs_the_a():
+    usual, wild = (
+        forecast.fit([run("constant", noise=size, every=10), run("cosine", noise=size, every=10)])
+        for size in (0.003, 0.02)
+    )
+    assert (usual.grade, wild.grade) == ("A", "B")
+    assert not any("do not rely on it" in said for said in wild.warnings)
+
+
+def waved(curve, size):
+    """Give the run with a wave that no law can follow."""
+    return changed(curve, curve.losses * (1 + size * np.sin(curve.steps / 250)))
+
+
+def test_a_law_that_misses_its_runs_by_more_than_public_curves_is_no_a():
+    law = forecast.fit([waved(run(shape), 0.004) for shape in ("constant", "cosine")])
+    assert guards.CLOSEST < law.misfit < guards.LARGEST_MISFIT
+    assert law.grade == "B"
+    assert (
+        f"The law misses the runs that it was fitted to by {law.misfit:.2%} of the loss, more than any public curves "
+        "(0.1%): bands so wide have been tried on one small training alone."
+    ) in law.warnings
+
+
+@pytest.mark.parametrize(("ratio", "grade"), [(2.9, "A"), (3.1, "B"), (6.1, "C")])
+def test_a_run_far_from_its_forecast_by_the_others_lowers_the_grade(ratio, grade):
+    trials = (Trial("a", 0.001, 0.5), Trial("b", 0.02, ratio))
+    assert guards.tried("A", trials) == grade
+    assert guards.tried("C", trials) == "C"
+    assert guards.of_trials(trials) == (
+        [
+            f"Run 'b', forecast from the others, was missed by 2.0% of the loss, {ratio:.1f} standard deviations of "
+            "that forecast: all bands are wider for it."
+        ]
+        if grade != "A"
+        else []
+    )
+
+
+def test_where_the_runs_do_not_show_how_fast_the_loss_follows_a_drop_is_asked_for():
+    curves = [run("constant"), run("cosine")]
+    assert guards.of_shapes(curves, {"log tau": 0.4, "q": 0.1}) == []
+    assert guards.of_shapes(curves[:1], {"log tau": 0.6, "q": 0.1}) == []  # it is told to anneal at all
+    assert guards.of_shapes(curves, {"log tau": np.log(2), "q": 0.1}) == [
+        "How fast the loss follows the rate is known to a factor of 2.0 only: add a run whose rate drops at once, such "
+        "as 'multistep(milestones=[\"50%\"], gamma=0.3)', with the same warm-up and peak rate."
+    ]
+    (said,) = guards.of_shapes([*curves, run("jump")], {"log tau": 0.4, "q": 0.2})
+    assert said == (
+        "How the noise grows with the rate is known to a power of +-0.20 only: log more often after the drop of the "
+        "rate, or repeat that run."
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "drops"), [("constant", False), ("cosine", False), ("linear", False), ("wsd", False), ("jump", True)]
+)
+def test_a_drop_is_known_from_a_decay(shape, drops):
+    assert guards.drops(run(shape)) == drops
+
+
+def test_the_advised_run_does_what_is_promised():
+    smooth, drop = (
+        forecast.fit([waved(run("cosine"), 0.002), waved(run(shape), 0.002)]).unsure["log tau"]
+        for shape in ("constant", "jump")
+    )
+    assert drop < smooth
 
 
 @pytest.mark.parametrize(

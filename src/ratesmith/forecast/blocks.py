@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -68,7 +69,7 @@ def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = 
         squares = np.add.reduceat(u * u, starts) / (ends - starts)
         variance = squares / np.maximum(mean[row, :count], 1e-12) ** 2 - 1
         bend[row, :count] = np.clip(variance, 0, STEEPEST) * (ends - starts > 1)
-        top = int(np.argmax(u >= TOP * u.max()))
+        top = _top(u)
         before = np.concatenate([[u[0]], u[ends[:-1] - 1]])
         jumps[row, :count] = (before - u[starts]) * (starts > top)
         slides[row, :count] = (u[starts] - u[ends - 1]) * (starts >= top)
@@ -82,15 +83,28 @@ def _cut(rates: Floats, steps: Ints, most: int) -> Ints:
     """Give the step after which each block ends."""
     end = int(steps[-1])
     shade = np.sqrt(rates[:end])  # near a rate of zero that is what the laws see
-    change = np.diff(shade, prepend=shade[0])
+    change, largest = np.empty(end), float(shade.max())
+    change[0] = 0.0
+    np.subtract(shade[1:], shade[:-1], out=change[1:])
     rising, falling = change > 0, change < 0
     moved = np.cumsum(np.abs(change, out=change), out=change)
     if moved[-1] <= 0:
         return np.asarray(steps, dtype=np.int64)
-    count = min(moved[-1] / shade.max() * most, ALL)
-    level = np.floor(moved * (count / moved[-1] * (1 - 1e-12)))
-    changes = np.flatnonzero(np.diff(level)) + 1
+    count = min(moved[-1] / largest * most, ALL)
+    changes = np.searchsorted(moved, np.arange(1, math.ceil(count)) * (moved[-1] / count))
     turns = np.flatnonzero((rising[2:] != rising[1:-1]) | (falling[2:] != falling[1:-1])) + 2
-    top = int(np.argmax(rates[:end] >= TOP * rates[:end].max()))
+    top = _top(rates[:end])
     ends = np.union1d(changes, turns if len(turns) <= TURNS else [])
     return np.union1d(np.union1d(ends, steps), [top] if top else []).astype(np.int64)
+
+
+def _top(rates: Floats) -> int:
+    """Give the step at which the warm-up is over; most are short, so that little has to be looked at."""
+    least, place = TOP * rates.max(), 0
+    for end in (len(rates) // 32, len(rates)):
+        above = rates[place:end] >= least
+        found = int(np.argmax(above)) if len(above) else 0
+        if len(above) and above[found]:
+            return place + found
+        place = end
+    return 0

@@ -96,11 +96,13 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
 
 
 def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[float]) -> float:
-    """Give the standard deviation of a difference."""
+    """Give the standard deviation of a difference: half of the laws' disagreement comes to that of the one law."""
     doubt = float(law.doubt(slopes[None, :])[0])
     doublings = max(0.0, math.log2(len(pair.rates) / law.longest))
+    beyond = float(band.outside(law.misfit, doublings / 2, law.away(pair.rates) / 2))
     apart = band.unlike(profile(pair.rates, law), profile(pair.base, law))
-    return band.spread_of_difference(doubt, loss, apart, float(np.std(laws)), doublings, law.away(pair.rates))
+    one = law.stretch * band.spread_of_difference(doubt, loss, beyond, apart)
+    return float(np.hypot(one, 0.5 * np.std(laws)))
 
 
 def profile(rates: Floats, law: Law) -> Floats:

@@ -13,6 +13,7 @@ from ratesmith.forecast.compare import Pair, ranked
 from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.predicted import Candidates
 from ratesmith.forecast.rates import rates_of
+from ratesmith.forecast.solve import Fitted, limits
 
 if TYPE_CHECKING:  # it asks for this
     from ratesmith.forecast.fit import Law
@@ -84,7 +85,7 @@ def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -
     weights: list[float] = []
     differences: list[Floats] = []
     for name, fitted in law.ensemble.items():
-        rows = _draws(fitted.x, fitted.covariance, law.counted) if name == law.fitted.law.name else fitted.x[None, :]
+        rows = _draws(fitted, law.counted * law.stretch) if name == law.fitted.law.name else fitted.x[None, :]
         losses = fitted.losses(blocks, rows)
         differences.append(losses - losses[:, base, None])
         weights += [1 / len(rows)] * len(rows)
@@ -95,10 +96,10 @@ def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -
     return found
 
 
-def _draws(centre: Floats, covariance: Floats, counted: float) -> Floats:
-    """Give samples of the parameters, the same ones always, as wide as the fit's doubt counts for."""
-    values, vectors = np.linalg.eigh(covariance)
-    normal = np.random.default_rng(0).standard_normal((DRAWS // 2, len(centre)))
+def _draws(fitted: Fitted, counted: float) -> Floats:
+    """Give samples of the parameters, the same ones always, as wide as the fit's doubt counts for, within bounds."""
+    values, vectors = np.linalg.eigh(fitted.covariance)
+    normal = np.random.default_rng(0).standard_normal((DRAWS // 2, len(fitted.x)))
     moves = counted * np.vstack([normal, -normal]) * np.sqrt(np.maximum(values, 0)) @ vectors.T
-    found: Floats = centre + moves
+    found: Floats = np.clip(fitted.x + moves, *limits(fitted.law))
     return found

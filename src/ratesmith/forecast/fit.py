@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +17,8 @@ from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.forecast.laws import LAWS, LossLaw
 from ratesmith.forecast.predicted import Candidates, Prediction
 from ratesmith.forecast.rates import checked, length_of, rates_of, stretched
-from ratesmith.forecast.solve import Fitted, fit_one, problem_of
+from ratesmith.forecast.solve import Fitted, fit_one, problem_of, thin
+from ratesmith.forecast.trial import Trial, stretch, trials
 
 SHOWN: Final = 200
 """Losses that a forecast gives where nobody says at which steps."""
@@ -121,14 +122,44 @@ class Law:
         return {mine: self.fitted, **{name: self._fit(law) for name, law in others.items()}}
 
     @cached_property
+    def misfit(self) -> float:
+        """By how much of the loss it misses the runs that it was fitted to."""
+        return guards.size_of(self.fitted.residuals)
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """How far each run is from its forecast by a law fitted to the others; empty for one run."""
+        return trials(self)
+
+    @cached_property
+    def stretch(self) -> float:
+        """By how much the trials make the bands wider, at least 1."""
+        return stretch(self.trials)
+
+    @cached_property
+    def rough(self) -> str:
+        """The grade before the trials are looked at."""
+        return guards.grade_of(self.curves, self._since, self.fitted.residuals)
+
+    @cached_property
     def grade(self) -> str:
         """How far to trust its forecasts: A two or more different schedules, B one annealed run, C rough, D not."""
-        return guards.grade_of(self.curves, self._since, self.fitted.residuals)
+        return guards.tried(self.rough, self.trials) if self.rough != "D" else "D"
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say against it, in plain sentences."""
-        return tuple(guards.of_runs(self.curves, self._since, self.fitted.residuals, self.epochs))
+        said = guards.of_runs(self.curves, self._since, self.fitted.residuals, self.epochs)
+        if self.rough != "D":
+            said += [*guards.of_trials(self.trials), *guards.of_shapes(self.curves, self.unsure)]
+        return tuple(said)
+
+    @property
+    def unsure(self) -> Mapping[str, float]:
+        """The standard deviation of each shape parameter, as far as it counts."""
+        names = [shape.name for shape in self.fitted.law.shapes]
+        sds = self.counted * np.sqrt(np.maximum(np.diag(self.fitted.covariance)[2:], 0))
+        return dict(zip(names, sds.tolist(), strict=True))
 
     @property
     def longest(self) -> int:
@@ -227,6 +258,11 @@ class Law:
 
     def look(self, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
         """Give losses, derivatives and deviations of several schedules at their wanted steps, one after the other."""
+        seen = self.alone(runs)
+        return replace(seen, sd=self.stretch * seen.sd)
+
+    def alone(self, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
+        """Give the same as `look` before the trials make the bands wider."""
         blocks = self.fitted.blocks(runs)
         losses, slopes = sensitive(self.fitted, blocks)
         steps = np.concatenate([wanted for _, wanted in runs])
@@ -234,12 +270,21 @@ class Law:
         if doublings.any():
             losses = losses + (self.far.losses(blocks)[0] - losses) * np.minimum(1.0, doublings)
         away = np.concatenate([np.full(len(wanted), self.away(rates)) for rates, wanted in runs])
-        return Seen(losses, slopes, band.spread(self.doubt(slopes), losses, doublings, away))
+        beyond = band.outside(self.misfit, doublings, away)
+        return Seen(losses, slopes, band.spread(self.doubt(slopes), losses, beyond))
 
-    @property
+    def without(self, name: str) -> Law:
+        """Give the law fitted to all runs but one."""
+        return Law(tuple(one for one in self.curves if one.name != name), self.name, self.epochs, self.priors)
+
+    def measured(self, curve: Curve) -> tuple[Ints, Floats]:
+        """Give the steps and losses of one of the runs that the law is fitted to, thinned where there are very many."""
+        return thin(curve, first_step(curve))
+
+    @cached_property
     def counted(self) -> float:
         """How much of the fit's own doubt counts."""
-        return band.LAPLACE if any(guards.curve_annealed(curve) for curve in self.curves) else band.UNSEEN
+        return band.weight(any(guards.curve_annealed(curve) for curve in self.curves), self.misfit)
 
     def doubt(self, slopes: Floats) -> Floats:
         """Give the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
@@ -255,10 +300,12 @@ class Law:
     def explain(self) -> str:
         """Say in plain sentences what was fitted, how well, and what to be careful about."""
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
-        size = guards.size_of(self.fitted.residuals)
+        name, missed = self.fitted.law.name, f"{self.misfit:.2%} of the loss"
+        trials = "; ".join(f"{one.name} by {one.error:.2%}" for one in self.trials)
         return "\n".join(
             [
-                f"The {self.fitted.law.name} law was fitted to {runs}; it misses them by {size:.2%} of the loss.",
+                f"The {name} law was fitted to {runs}; it misses them by {missed}.",
+                *([f"Each forecast from the others, it misses {trials}."] if trials else []),
                 f"Grade {self.grade}: {guards.GRADES[self.grade]}.",
                 *self.warnings,
             ]
@@ -279,7 +326,8 @@ class Law:
                 }
                 for curve in self.curves
             ],
-            "misfit": guards.size_of(self.fitted.residuals),
+            "misfit": self.misfit,
+            "trials": [{"run": one.name, "error": one.error, "deviations": one.ratio} for one in self.trials],
             "grade": self.grade,
             "warnings": list(self.warnings),
         }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ratesmith.forecast.curve import Curve, Floats
 
+if TYPE_CHECKING:  # it only reads them
+    from ratesmith.forecast.trial import Trial
+
 GRADES: Final = {
-    "A": "two or more different schedules were seen, with annealing",
-    "B": "one annealed run was seen",
-    "C": "no annealing was seen, or the forecast is far from the runs: take it as a rough one",
+    "A": "two or more different schedules were seen, with annealing, and the law fits them",
+    "B": "one annealed run was seen, or the law fits several less well than it fits public curves",
+    "C": "no annealing was seen, the law misses the runs, or the forecast is far from them: take it as a rough one",
     "D": "cannot say",
 }
 """How far to trust a forecast."""
@@ -22,6 +25,12 @@ LONGER: Final = 1.5
 """Horizons beyond so many times the longest run are far from it."""
 LARGEST_MISFIT: Final = 0.01
 """Residuals of the log loss beyond this say that the law is not the right one."""
+CLOSEST: Final = 0.001
+"""Residuals beyond this are larger than of any public curve: what the bands were measured on says nothing of them."""
+FAR_OFF: Final = 3.0
+"""Standard deviations by which one public run in twenty, forecast from the others, is off; beyond, the grade falls."""
+UNSURE: Final = {"log tau": 0.5, "q": 0.15}
+"""Standard deviations of the noise's shape from which a run that shows it better is asked for."""
 ADAPTIVE: Final = ("adam", "lamb", "lion", "adafactor", "sophia", "ademamix")
 """Parts of the names of optimizers like AdamW."""
 
@@ -86,6 +95,11 @@ def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
     if size > LARGEST_MISFIT:
         return [f"The law misses the runs that it was fitted to by {size:.1%} of the loss: do not rely on it."]
     said = []
+    if size > CLOSEST:
+        said.append(
+            f"The law misses the runs that it was fitted to by {size:.2%} of the loss, more than any public curves "
+            f"({CLOSEST:.1%}): bands so wide have been tried on one small training alone."
+        )
     for left, curve in zip(residuals, curves, strict=True):
         if len(left) < ENOUGH:
             continue
@@ -117,7 +131,49 @@ def grade_of(curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[
         return "D"
     if size > LARGEST_MISFIT or not any(curve_annealed(curve) for curve in curves):
         return "C"
-    return "A" if differ(curves) else "B"
+    return "A" if differ(curves) and size <= CLOSEST else "B"
+
+
+def tried(grade: str, trials: Sequence[Trial]) -> str:
+    """Give the grade once each run was forecast from the others: lower where one was far off, C where twice as far."""
+    worst = max((one.ratio for one in trials), default=0.0)
+    if worst > 2 * FAR_OFF:
+        return max(grade, "C")
+    return max(grade, "B") if worst > FAR_OFF else grade
+
+
+def of_trials(trials: Sequence[Trial]) -> list[str]:
+    """Give what there is to say of each run's forecast from the others."""
+    return [
+        f"Run {one.name!r}, forecast from the others, was missed by {one.error:.1%} of the loss, {one.ratio:.1f} "
+        "standard deviations of that forecast: all bands are wider for it."
+        for one in trials
+        if one.ratio > FAR_OFF
+    ]
+
+
+def of_shapes(curves: Sequence[Curve], unsure: Mapping[str, float]) -> list[str]:
+    """Give what run to add where the runs do not show how the noise follows the rate."""
+    if not any(unsure.get(name, 0.0) > most for name, most in UNSURE.items()) or not any(map(curve_annealed, curves)):
+        return []
+    about = "How fast the loss follows the rate"
+    if unsure.get("log tau", 0.0) > UNSURE["log tau"]:
+        about += f" is known to a factor of {np.exp(unsure['log tau']):.1f} only"
+    else:
+        about = f"How the noise grows with the rate is known to a power of +-{unsure['q']:.2f} only"
+    if any(map(drops, curves)):
+        return [f"{about}: log more often after the drop of the rate, or repeat that run."]
+    return [
+        f"{about}: add a run whose rate drops at once, such as 'multistep(milestones=[\"50%\"], gamma=0.3)', with the "
+        "same warm-up and peak rate."
+    ]
+
+
+def drops(curve: Curve) -> bool:
+    """Say whether the rate of the run falls by a quarter of its peak or more within a hundredth of its steps."""
+    rates = curve.rates[: int(curve.steps[-1])]
+    gap = max(1, len(rates) // 100)
+    return bool(np.any(rates[:-gap] - rates[gap:] > 0.25 * curve.peak))
 
 
 def differ(curves: Sequence[Curve]) -> bool:

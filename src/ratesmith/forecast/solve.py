@@ -160,11 +160,15 @@ def _two(ones: Floats, column: Floats, target: Floats) -> tuple[Floats, Floats]:
     return level[:, None], slope[:, None]
 
 
+def limits(law: LossLaw) -> tuple[Floats, Floats]:
+    """Give the least and the largest value of each parameter."""
+    low = np.array([0.0, -14.0, *(shape.low for shape in law.shapes)])
+    return low, np.array([1.0, 8.0, *(shape.high for shape in law.shapes)])
+
+
 def _refine(problem: Problem, start: Floats) -> Any:
     """Go to the bottom of the valley by SciPy's trust-region reflective method."""
-    shapes = problem.law.shapes
-    low = np.array([0.0, -14.0, *(shape.low for shape in shapes)])
-    high = np.array([1.0, 8.0, *(shape.high for shape in shapes)])
+    low, high = limits(problem.law)
     x0 = np.clip(start, low + 1e-6, high - 1e-6)
     both = _Residuals(problem)
     return least_squares(

@@ -1,0 +1,62 @@
+"""Trials: each run forecast from the others, the one error of a forecast that the runs themselves can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ratesmith.forecast.curve import Curve
+
+if TYPE_CHECKING:  # it asks for these
+    from ratesmith.forecast.fit import Law
+
+MOST: Final = 4
+"""Runs that are left out in turn: each costs a fit."""
+USUAL: Final = 1.5
+"""How many standard deviations a trial is off on public curves, as a root mean square: tails are heavy."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run, forecast from the others."""
+
+    name: str
+    error: float
+    """The root mean square over the run of the forecast's error, as a share of the loss."""
+    ratio: float
+    """The same in standard deviations of that forecast."""
+
+
+def trials(law: Law) -> tuple[Trial, ...]:
+    """Forecast each of the runs from all others, or of very many some; nothing where that cannot be said."""
+    if len(law.curves) < 2:
+        return ()
+    every = -(-len(law.curves) // MOST)
+    found = [_trial(law, curve) for curve in law.curves[::every]]
+    return tuple(one for one in found if one is not None)
+
+
+def _trial(law: Law, curve: Curve) -> Trial | None:
+    rest = law.without(curve.name)
+    steps, losses = law.measured(curve)
+    if rest.rough == "D" or not len(steps):
+        return None
+    seen = rest.alone([(curve.rates, steps)])
+    off = losses - seen.losses
+    relative, deviations = (float(np.sqrt(np.mean((off / unit) ** 2))) for unit in (seen.losses, seen.sd))
+    return Trial(curve.name, relative, deviations)
+
+
+def stretch(tried: Sequence[Trial]) -> float:
+    """Give by how much the bands must be wider for what the trials were off, at least 1.
+
+    Formula: `sqrt((1 + sum of (ratio / 1.5)^2) / (1 + trials))`: what is usual counts as one trial more.
+
+    >>> stretch([]), stretch([Trial("a", 0.001, 0.5)]), round(stretch([Trial("a", 0.02, 6.0)]), 2)
+    (1.0, 1.0, 2.92)
+    """
+    seen = 1 + sum((one.ratio / USUAL) ** 2 for one in tried)
+    return float(max(1.0, np.sqrt(seen / (1 + len(tried)))))
