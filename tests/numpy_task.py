@@ -119,6 +119,23 @@ def diverging():
     return DivergingTask()
 
 
+class Counting(LogisticTask):
+    """Counts its updates."""
+
+    made = 0
+
+    def start(self, seed):
+        training = super().start(seed)
+        step = training.step
+
+        def counted(lr):
+            self.made += 1
+            return step(lr)
+
+        training.step = counted
+        return training
+
+
 class Odd(LogisticTask):
     """Gives what a test puts into it."""
 

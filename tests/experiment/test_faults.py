@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from numpy_task import LogisticTask
+from numpy_task import Counting, LogisticTask
 
 from ratesmith.experiment import StudyError, compare
 from ratesmith.experiment.store import Store
@@ -334,18 +334,11 @@ def test_a_state_that_there_is_no_room_for_is_not_kept(tmp_path, monkeypatch):
 
 
 def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_needs(tmp_path):
-    made = []
-
-    class Counting(LogisticTask):
-        def start(self, seed):
-            training = super().start(seed)
-            step = training.step
-            training.step = lambda lr: made.append(lr) or step(lr)
-            return training
+    task = Counting()
 
     def call(**options):
         standard = {"steps": 60, "seeds": 3, "choice_seeds": 2, "rates": [0.1, 0.3, 1.0], "evaluate_every": 10}
-        return compare(Counting(), ["cosine()"], folder=tmp_path, **{**standard, **options})
+        return compare(task, ["cosine()"], folder=tmp_path, **{**standard, **options})
 
     def stop(progress):
         if progress.stage == "verdict" and progress.done == progress.planned:
@@ -354,13 +347,13 @@ def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_
     with pytest.raises(KeyboardInterrupt):
         call(on_progress=stop)
     assert len(list((tmp_path / "states").glob("*.state"))) == 6
-    made.clear()
+    task.made = 0
     first = call()
-    looked = len(made)
+    looked = task.made
     assert looked < 100  # a look at the task; no run is trained again, not even for the test
-    made.clear()
+    task.made = 0
     assert call() == first
-    assert len(made) == looked
+    assert task.made == looked
 
 
 def test_two_strategies_may_choose_the_same_training(tmp_path):

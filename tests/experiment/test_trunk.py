@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy_task import LogisticTask
+from numpy_task import Counting, LogisticTask
 from torch import nn
 
 from ratesmith.experiment import Plan, Run, Trial, compare, jobs
@@ -90,19 +90,11 @@ def test_the_named_set_takes_at_most_55_percent_of_the_steps(tmp_path):
 
 
 def test_the_steps_that_are_counted_are_those_that_were_made(tmp_path):
-    made = []
-
-    class Counting(LogisticTask):
-        def start(self, seed):
-            training = super().start(seed)
-            step = training.step
-            training.step = lambda lr: made.append(seed) or step(lr)
-            return training
-
+    task = Counting()
     strategies = [*NAMED, 'wsd(decay=["15%", "30%"])', "cosine()"]
-    found = compare(Counting(), strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rounds=[0.5])
+    found = compare(task, strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rounds=[0.5])
     looked = 1 + 31 + 31 + 5  # one update, an epoch and one more in two trainings, five that are timed
-    assert found.costs.run == len(made) - looked
+    assert found.costs.run == task.made - looked
 
 
 def test_a_task_whose_state_does_not_go_on_exactly_shares_nothing_and_says_so(tmp_path):

@@ -343,7 +343,8 @@ class _Comparing:
     def _outline(self, rates: Sequence[float]) -> Outline:
         tried, stages = self._open(rates), []
         for steps in (*self._rounds(), self.plan.steps) if tried else ():
-            trials = tuple(self._trials(tried, steps))
+            shorter = steps < self.plan.steps  # a round has one seed, and at the most every rate
+            trials = tuple(self._trials(tried, steps, seeds=_FIRST if shorter else slice(None)))
             arranged = ask(self.engine, lay_out, self.begun, trials, self.facts.exact)
             name = "choice of rates" if steps == self.plan.steps else f"round of {steps} steps"
             stages.append(stage(name, arranged, steps))
