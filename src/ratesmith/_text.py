@@ -26,6 +26,11 @@ def call(value: Any) -> str:
     return f"{type(value).__name__}({', '.join(parts)})"
 
 
+def one_line(error: BaseException) -> str:
+    """Give an error's text in one line."""
+    return " ".join(str(error).split())
+
+
 def literal(value: Any) -> str:
     """Give one option: a number, a text in double quotes, a list, a schedule, or a function by its name."""
     if isinstance(value, (list, tuple)):

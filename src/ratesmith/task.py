@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
+from ratesmith._text import one_line
+
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """The variables that, at 1, give a process one thread."""
 
@@ -131,7 +133,7 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
         where += f" (then {Path(beside[-1].filename).name}, line {beside[-1].lineno})"
     if isinstance(error, SyntaxError):
         where = f", line {error.lineno}"
-    said = " ".join(str(error).split()) or "no message"
+    said = one_line(error) or "no message"
     raise TaskError(f"{reference}{where}: {type(error).__name__}: {said}") from error
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from numpy_task import Counting, LogisticTask
 from torch import nn
 
 from ratesmith.experiment import Plan, Run, Trial, compare, jobs
+from ratesmith.experiment.jobs import Begun
 from ratesmith.experiment.train import Course, measure
 from ratesmith.experiment.trial import Bundle, Parted, Reached
 from ratesmith.experiment.trunk import LEAST_SHARED, Rates, arrange, steps_of_tree
@@ -243,7 +245,14 @@ def test_a_state_that_is_exact_only_until_the_epoch_ends_is_noticed_at_once(tmp_
     assert "nothing was sh" in found.notes[0]
 
 
-def test_a_state_that_proves_inexact_later_is_noticed_by_the_first_loss_after_it(tmp_path):
+@pytest.mark.parametrize("travels", [False, True])
+def test_a_state_that_proves_inexact_later_is_noticed_by_the_first_loss_after_it(tmp_path, travels, monkeypatch):
+    if travels:  # as to the nodes of a cluster, which see no file of this machine
+        monkeypatch.setattr(
+            sys.modules["ratesmith.experiment.compare"],
+            "Begun",
+            lambda task, plan, folder, pause: Begun(task, plan, None, pause),
+        )
     task = Epochs(70, saved=False)  # later than a look at the task goes
     strategies = ['step(every="50%")', 'wsd(decay="20%")']
     found = compare(task, strategies, folder=tmp_path, steps=200, rates=[0.1], seeds=1, evaluate_every=25)

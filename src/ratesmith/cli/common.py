@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
+from ratesmith._text import one_line
 from ratesmith.notation import NotationError, signatures
 
 WIDE = 170
@@ -29,20 +30,23 @@ custom names a function of yours, plateau's patience and cooldown count measurem
 class Bar:
     """A progress bar on stderr while the `with` lasts; nothing where stderr is no terminal."""
 
+    kind: type[Progress] = Progress
+
     def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
         """Make the bar; nothing is shown before the `with`."""
         self.console = Console(stderr=True)
-        self.bar = Progress(*columns, console=self.console, **options)
+        self.bar = self.kind(*columns, console=self.console, **options)
+        self.shown = self.console.is_terminal
 
     def __enter__(self) -> Self:
         """Show it."""
-        if self.console.is_terminal:
+        if self.shown:
             self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave its last line standing, or take it away where it is transient."""
-        if self.console.is_terminal:
+        if self.shown:
             self.bar.stop()
 
 
@@ -60,7 +64,7 @@ def user_mistakes(*more: type[Exception]) -> Iterator[None]:
         yield
     except mistakes as error:
         pointed = isinstance(error, NotationError)  # it shows the place, with a caret in a line of its own
-        raise Mistake(str(error) if pointed else " ".join(str(error).split())) from error
+        raise Mistake(str(error) if pointed else one_line(error)) from error
 
 
 def number_list(command: str, text: str) -> list[float]:

@@ -33,33 +33,23 @@ class _Live(Progress):
 class ShownProgress(Bar):
     """The live table with the time left; plain lines where stderr is no terminal; nothing where quiet."""
 
+    kind = _Live
+    bar: _Live
+
     def __init__(self, folder: Path, quiet: bool, ask: bool) -> None:
         """Make the bar; nothing is shown before the `with`. `ask` waits for a yes to the plan."""
-        columns = (
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("runs, time left"),
             TimeRemainingColumn(compact=True),
         )
-        super().__init__(*columns)
-        self.live = self.bar = _Live(*columns, console=self.console)
         self.folder, self.quiet, self.ask = folder, quiet, ask
-        self.shown = self.console.is_terminal and not quiet
+        self.shown = self.shown and not quiet
         self.row = self.bar.add_task("starting workers", total=None)
-        self.done = self.planned = 0
+        self.planned = 0
         self._said = ""
-
-    def __enter__(self) -> ShownProgress:
-        """Show it."""
-        if self.shown:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave its last line standing."""
-        if self.shown:
-            self.bar.stop()
 
     def show_plan(self, outline: Any) -> bool:
         """Print the plan, and ask where a budget was given and somebody can answer."""
@@ -90,7 +80,7 @@ class ShownProgress(Bar):
 
     def update(self, now: Any) -> None:
         """Take in how far the comparison is."""
-        first, self.done = self.planned == 0, now.done
+        first = self.planned == 0
         if self.quiet:
             return
         if first and now.resumed:
@@ -99,7 +89,7 @@ class ShownProgress(Bar):
             self.say(f"a best rate lies on the edge of the grid: {now.planned - self.planned} runs more")
         self.planned = now.planned
         if self.shown:
-            self.live.bests = now.bests
+            self.bar.bests = now.bests
             self.bar.update(self.row, description=now.stage, completed=now.done, total=now.planned)
             return
         best = "" if now.best is None else f"; best so far: {now.best[0]} at {now.best[1]:g} ({now.best[2]:.4g})"

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import ratesmith
+from ratesmith._text import one_line
 from ratesmith.experiment.pool import Died, OnPart, TimedOut
 from ratesmith.experiment.states import StudyError
-from ratesmith.experiment.train import one_line
 from ratesmith.task import ONE_THREAD, split_reference
 
 APART: Final = 100_000

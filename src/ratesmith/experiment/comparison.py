@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ratesmith.experiment import said
 from ratesmith.experiment.trial import Plan, Run, Trial
 from ratesmith.experiment.verdict import (
     Difference,
@@ -157,21 +158,15 @@ class Comparison:
 
     def verdict(self) -> str:
         """Give the outcome as a few sentences, the answer first."""
-        from ratesmith.experiment.said import verdict
-
-        return verdict(self)
+        return said.verdict(self)
 
     def paste(self) -> str:
         """Give the three lines that put the winner into a training script."""
-        from ratesmith.experiment.said import paste
-
-        return paste(self)
+        return said.paste(self)
 
     def table(self) -> list[dict[str, Any]]:
         """Give the ranking as rows of plain values."""
-        from ratesmith.experiment.said import table
-
-        return table(self)
+        return said.table(self)
 
     def to_pandas(self) -> Any:
         """Give the ranking as a pandas DataFrame; pandas has to be installed."""

@@ -121,14 +121,8 @@ def wanted_rates(
     [0.01]
     """
     grid = sorted(grid)
-    if best is not None:
-        place = grid.index(best)
-        missing = [
-            rate for rate in (*grid[max(0, place - 1) : place], *grid[place + 1 : place + 2]) if rate not in tried
-        ]
-        if missing:
-            return missing
-    return extension(grid, best, given)
+    beside = next_rates(grid, tried, best) if best is not None else []
+    return beside or extension(grid, best, given)
 
 
 def extension(rates: Sequence[float], best: float | None, given: Sequence[float]) -> list[float]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ratesmith._checks import whole
+from ratesmith._text import one_line
 from ratesmith.experiment.states import StateError, cannot_keep, digest_of, state_file, written_whole
-from ratesmith.experiment.train import Course, Part, measure, one_line
+from ratesmith.experiment.train import Course, Part, measure
 from ratesmith.experiment.trial import Bundle, Parted, Plan, Trial
 from ratesmith.experiment.trunk import Arrangement, Rates, arrange
 from ratesmith.finder import FinderError, find
@@ -127,8 +128,7 @@ def centre(source: Source) -> tuple[float | None, int]:
 def lay_out(begun: Begun, trials: tuple[Trial, ...], share: bool) -> Arrangement:
     """Arrange trials in bundles that begin together, or each alone; raise ValueError for a rule that goes wrong."""
     with blaming(begun.source):
-        loaded = load(begun.source)
-        rates = _rates(loaded, begun.plan.steps, loaded.task.start(0).steps_per_epoch)
+        rates = _rates(load(begun.source), begun.plan)
     if share:
         return arrange(trials, rates)
     for trial in trials:
@@ -156,8 +156,7 @@ def run_bundle(begun: Begun, bundle: Bundle, finals: bool = False) -> Iterator[P
             # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
             yield Parted(bundle.again())
             return
-    rates = _rates(loaded, begun.plan.steps, training.steps_per_epoch)
-    course = Course(bundle, training, rates, begun.plan, keep, finals)
+    course = Course(bundle, training, _rates(loaded, begun.plan), begun.plan, keep, finals)
     try:
         yield from course.train(begun.checkpoint_seconds)
     except StateError:
@@ -220,7 +219,7 @@ def run_test(begun: Begun, trial: Trial, state: str | bytes) -> dict[str, float]
             training.load_state_dict(_content(loaded.task, state))
         except Exception:
             training = loaded.task.start(trial.seed)
-            rates = _rates(loaded, begun.plan.steps, training.steps_per_epoch)
+            rates = _rates(loaded, begun.plan)
             course = Course(Bundle((trial,)), training, rates, begun.plan, lambda training, name: ("", ""))
             for _ in course.train(float("inf")):
                 pass
@@ -234,20 +233,26 @@ class Loaded(NamedTuple):
     functions: Mapping[str, Callable[[int], float]]
     files: str
     """A digest of the task's file and of the modules beside it that it imported."""
-    rates: dict[tuple[int, int], Rates]
+    rates: dict[Plan, Rates]
+    """Of the plan in work, so that no job works them out again."""
 
 
 def load(source: Source) -> Loaded:
     """Give the task that a source names, read once for the same content."""
     if not isinstance(source, str):
-        return _load_object(source)
+        return Loaded(source, {}, "", _WITHOUT_RULES)
     path, _ = split_reference(source)
     return _load_file(source, path.read_bytes())
 
 
-def _rates(loaded: Loaded, whole: int, steps_per_epoch: int) -> Rates:
-    key = whole, steps_per_epoch
-    return loaded.rates.setdefault(key, Rates(*key, loaded.functions))
+_WITHOUT_RULES: dict[Plan, Rates] = {}
+"""The rates for tasks that are objects: these name no functions, so that theirs are alike."""
+
+
+def _rates(loaded: Loaded, plan: Plan) -> Rates:
+    if plan not in loaded.rates:
+        loaded.rates.clear()  # a plan is over when another begins
+    return loaded.rates.setdefault(plan, Rates(plan.steps, plan.steps_per_epoch, loaded.functions))
 
 
 @lru_cache(maxsize=1)
@@ -260,10 +265,6 @@ def _load_file(reference: str, content: bytes) -> Loaded:
     for file in sorted({Path(file).resolve() for file in new if file and is_beside(Path(file), path)}):
         digest.update(file.read_bytes())
     return Loaded(task, callables(module), digest.hexdigest()[:12], {})
-
-
-def _load_object(task: Task) -> Loaded:
-    return Loaded(task, {}, "", {})
 
 
 def _name(source: Source) -> str:

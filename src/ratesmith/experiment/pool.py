@@ -68,6 +68,12 @@ def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
     )
 
 
+def cores() -> int:
+    """Give how many cores this process may use."""
+    usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
 class InProcess(Executor):
     """Runs each job at once, in this process."""
 

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from ratesmith.experiment.store import SCHEMA_VERSION, clean, connect, read_runs
 from ratesmith.experiment.trial import STATUSES, Run, Trial
 
 
-class Kept(NamedTuple):
+class Shelved(NamedTuple):
     """A study in a folder."""
 
     folder: Path
@@ -30,7 +31,7 @@ class Kept(NamedTuple):
     running: bool
 
 
-def studies(root: Path) -> list[Kept]:
+def studies(root: Path) -> list[Shelved]:
     """Give the studies in a folder and below it; those that cannot be read are left out."""
     found = []
     for file in sorted(root.rglob("study.sqlite")):
@@ -39,7 +40,7 @@ def studies(root: Path) -> list[Kept]:
     return found
 
 
-def describe(folder: Path) -> Kept:
+def describe(folder: Path) -> Shelved:
     """Give what is in a study."""
     with _opened(folder) as database:
         settings = _settings(database)
@@ -47,7 +48,7 @@ def describe(folder: Path) -> Kept:
         unfinished = database.execute("SELECT count(*) FROM bundles").fetchone()[0]
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     steps = int(settings.get("steps", 0))
-    return Kept(folder, str(settings.get("task", "?")), steps, dict(runs), unfinished, size, taken(folder))
+    return Shelved(folder, str(settings.get("task", "?")), steps, dict(runs), unfinished, size, taken(folder))
 
 
 def verify(folder: Path) -> list[str]:
@@ -144,34 +145,30 @@ def call(folder: Path) -> dict[str, Any]:
 
 def remove(folder: Path) -> None:
     """Delete a study: what it has written, and the folder where nothing else is in it."""
-    if not (folder / "study.sqlite").is_file():
-        _opened(folder)
+    _refuse_none(folder)
     if taken(folder):
         raise StudyError(f"{folder}: a comparison is running in this folder; stop it first")
     clean(folder)
 
 
-class _opened:  # noqa: N801  # used as a function, in a with block
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "study.sqlite").is_file():
-            raise StudyError(f"{folder}: there is no study here; give the folder of one, as ratesmith study list does")
-        self.folder = folder
-
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            self.connection = connect(self.folder, read_only=True)
-            schema = _settings(self.connection).get("schema")
-        except sqlite3.Error as error:
-            raise StudyError(
-                f"{self.folder}: the study cannot be read ({error}); export a copy, or delete it"
-            ) from error
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open a study for reading."""
+    _refuse_none(folder)
+    try:
+        connection = connect(folder, read_only=True)
+        schema = _settings(connection).get("schema")
+    except sqlite3.Error as error:
+        raise StudyError(f"{folder}: the study cannot be read ({error}); export a copy, or delete it") from error
+    with contextlib.closing(connection):
         if schema not in (None, SCHEMA_VERSION):
-            self.connection.close()
-            raise StudyError(f"{self.folder}: the study was kept by another version of Ratesmith (schema {schema})")
-        return self.connection
+            raise StudyError(f"{folder}: the study was kept by another version of Ratesmith (schema {schema})")
+        yield connection
 
-    def __exit__(self, *_: object) -> None:
-        self.connection.close()
+
+def _refuse_none(folder: Path) -> None:
+    if not (folder / "study.sqlite").is_file():
+        raise StudyError(f"{folder}: there is no study here; give the folder of one, as ratesmith study list does")
 
 
 def _settings(database: sqlite3.Connection) -> dict[str, Any]:

@@ -110,12 +110,8 @@ class Store:
             for key, value in () if known else wanted.items():
                 do("INSERT INTO study VALUES (?, ?)", (key, json.dumps(value)))
 
-    def note_call(self, call: Mapping[str, Any]) -> None:
-        """Keep the call that is being answered, so that it can be given again."""
-        self.note("call", call)
-
     def note(self, key: str, value: Any) -> None:
-        """Keep something about the study that is no setting: the call, or the rate that the finder gave."""
+        """Keep something about the study that is no setting: its call, the finder's rate, the size that was fitted."""
         with self._transaction() as do:
             do("INSERT OR REPLACE INTO study VALUES (?, ?)", (key, json.dumps(value)))
 
@@ -279,11 +275,10 @@ def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def read_runs(connection: sqlite3.Connection, curves: bool = True) -> dict[Trial, Run]:
-    """Give all runs, with their measurements where `curves` are wanted."""
+def read_runs(connection: sqlite3.Connection) -> dict[Trial, Run]:
+    """Give all runs."""
     measured: dict[int, dict[int, tuple[dict[str, float], dict[str, float]]]] = {}
-    wanted = "" if curves else " WHERE step IN (0, (SELECT made FROM runs WHERE id = run))"
-    for run, step, split, name, value in connection.execute(f"SELECT * FROM points{wanted}"):  # noqa: S608
+    for run, step, split, name, value in connection.execute("SELECT * FROM points"):
         train, validation = measured.setdefault(run, {}).setdefault(step, ({}, {}))
         (train if split == "train" else validation)[name] = math.nan if value is None else value
     runs = {}

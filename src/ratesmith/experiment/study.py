@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -173,13 +172,12 @@ class Study:
             content = Path(str(bundle.state)).read_bytes()
         except OSError:
             return bundle.again()
-        return Bundle(bundle.trials, bundle.step, bundle.records, content, bundle.digest, bundle.grew_from)
+        return replace(bundle, state=content)
 
     def _on_disk(self, bundle: Bundle) -> Bundle:
         if not isinstance(bundle.state, bytes):
             return bundle
-        path = self.store.write_state(f"{bundle.digest}", bundle.state)
-        return Bundle(bundle.trials, bundle.step, bundle.records, path, bundle.digest, bundle.grew_from)
+        return replace(bundle, state=self.store.write_state(bundle.digest, bundle.state))
 
     def _take(self, job: _Job, part: Part) -> None:
         """Keep what a job tells, in one transaction, before anything is built on it."""
@@ -302,9 +300,3 @@ class Study:
                 bests=tuple(found),
             )
         )
-
-
-def cores() -> int:
-    """Give how many cores this process may use."""
-    usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1

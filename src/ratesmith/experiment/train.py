@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ratesmith._text import one_line
 from ratesmith.controllers import restore
 from ratesmith.experiment.trial import Bundle, Kept, Parted, Plan, Point, Reached, Run, Trial
 from ratesmith.experiment.trunk import Rates, sound
@@ -307,11 +308,6 @@ class Course:
         self._clock()
         records = tuple(member.record.to_data() for member in members)
         return Bundle(tuple(member.trial for member in members), self.step, records, state, digest, grew_from)
-
-
-def one_line(error: BaseException) -> str:
-    """Give an error's text in one line."""
-    return " ".join(str(error).split())
 
 
 def measure(training: Training, split: str = "validation") -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 FINAL: Final = ("done", "diverged")
@@ -126,14 +126,10 @@ class Bundle:
     def only(self, trials: frozenset[Trial] | set[Trial]) -> Bundle:
         """Give the bundle with these of its trials alone."""
         kept = [place for place, trial in enumerate(self.trials) if trial in trials]
-        return Bundle(
-            tuple(self.trials[place] for place in kept),
-            self.step,
-            tuple(self.records[place] for place in kept) if self.records else (),
-            self.state,
-            self.digest,
-            self.grew_from,
-            self.next_loss,
+        return replace(
+            self,
+            trials=tuple(self.trials[place] for place in kept),
+            records=tuple(self.records[place] for place in kept) if self.records else (),
         )
 
     def again(self) -> Bundle:

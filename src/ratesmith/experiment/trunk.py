@@ -118,14 +118,14 @@ def _steps_of(bundle: Bundle, rates: Rates) -> int:
     return listening + steps_of_tree([np.frombuffer(table) for _, table in tables if table is not None])
 
 
-def steps_of_tree(tables: Sequence[Any], start: int = 0) -> int:
-    """Give how many different updates there are from `start` on, each shared beginning counted once.
+def steps_of_tree(tables: Sequence[Any]) -> int:
+    """Give how many different updates there are, each shared beginning counted once.
 
     >>> steps_of_tree([np.array([1, 1, 1, 1.0]), np.array([1, 1, 0.5, 0.5])])
     6
     """
     steps = 0
-    waiting = [(list(tables), start)]
+    waiting = [(list(tables), 0)]
     while waiting:
         group, at = waiting.pop()
         while group:

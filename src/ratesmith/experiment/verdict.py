@@ -73,8 +73,13 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Estimate(mean, None, None)
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values)
-    return Estimate(mean, float(mean - half), float(mean + half))
+    half = _half(float(stats.sem(values)), len(values))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def _half(error: float, count: int) -> float:
+    """Give half of the 95 % interval of a mean of so many values, by Student's t."""
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
 
 
 def logarithmic(values: Sequence[float], mode: str) -> bool:
@@ -118,9 +123,8 @@ def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, 
     error = float(stats.sem(found))
     if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
         return mean, mean, 1.0 if mean == 0.0 else 0.0, 0.5 if mean == 0.0 else float(mean < 0.0)
-    freedom = len(found) - 1
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * error
-    lower = float(stats.t.cdf(-mean / error, freedom))
+    half = _half(error, len(found))
+    lower = float(stats.t.cdf(-mean / error, len(found) - 1))
     return mean - half, mean + half, 2 * min(lower, 1 - lower), lower
 
 

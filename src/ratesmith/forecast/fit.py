@@ -16,7 +16,7 @@ from ratesmith.forecast.blocks import Blocks
 from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.forecast.laws import LAWS, LossLaw
 from ratesmith.forecast.predicted import Candidates, Prediction
-from ratesmith.forecast.rates import checked, length_of, rates_of, stretched
+from ratesmith.forecast.rates import checked, is_array, length_of, rates_of, stretched
 from ratesmith.forecast.solve import Fitted, fit_one, problem_of, thin
 from ratesmith.forecast.trial import Trial, stretch, trials
 
@@ -180,7 +180,7 @@ class Law:
         grade D, and ValueError for what cannot be laid out.
         """
         base, length = self._base(base_lr), self._length(steps)
-        return self.under(str(schedule) if not _is_array(schedule) else "array", rates_of(schedule, base, length), at)
+        return self.under(str(schedule) if not is_array(schedule) else "array", rates_of(schedule, base, length), at)
 
     def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
         """Forecast the losses under absolute rates, one for each update: see predict."""
@@ -354,10 +354,6 @@ def sensitive(fitted: Fitted, blocks: Blocks) -> tuple[Floats, Floats]:
     rows = np.vstack([fitted.x, fitted.x + nudge * np.eye(len(fitted.x))])
     losses = fitted.losses(blocks, rows)
     return losses[0], (losses[1:] - losses[0]).T / nudge
-
-
-def _is_array(schedule: Any) -> bool:
-    return isinstance(schedule, (np.ndarray, list, tuple))
 
 
 def _several(candidates: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ratesmith._text import one_line
 from ratesmith.forecast.curve import Floats
 
 ROWS: Final = 32_768
@@ -151,7 +152,7 @@ def _json(who: str, path: Path, text: str) -> Log:
     try:
         whole = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise _no_log(who, f"what is no whole JSON ({' '.join(str(error).split())[:80]})") from None
+        raise _no_log(who, f"what is no whole JSON ({one_line(error)[:80]})") from None
     state = isinstance(whole, dict) and isinstance(whole.get("log_history"), list)
     rows = whole["log_history"] if state else whole
     if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
@@ -223,7 +224,7 @@ def _parquet(who: str, path: Path) -> Log:
     try:
         file = parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise _no_log(who, f"damaged Parquet ({' '.join(str(error).split())[:80]})") from None
+        raise _no_log(who, f"damaged Parquet ({one_line(error)[:80]})") from None
 
     def pieces(wanted: Sequence[str]) -> Pieces:
         for batch in file.iter_batches(batch_size=ROWS, columns=list(wanted)):

@@ -47,6 +47,11 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
     return checked(base * factors, who)
 
 
+def is_array(schedule: Any) -> bool:
+    """Tell whether a schedule is given as the factors themselves."""
+    return isinstance(schedule, (np.ndarray, list, tuple))
+
+
 def checked(rates: Floats, who: str) -> Floats:
     """Give the rates themselves where they can be trained with, or raise an error that says who wanted them."""
     if not (rates.min() >= 0 and rates.max() < np.inf):
@@ -68,6 +73,11 @@ def length_of(steps: Any, who: str = "Forecast") -> int:
 def stretched(curve: Curve, steps: int) -> Floats:
     """Give the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
     warmup = min(curve.warmup_steps if curve.warmup_steps > 1 else 0, steps // 2, curve.length - 1)
-    rest = curve.rates[warmup:]
-    places = (np.arange(steps - warmup) + 0.5) * (len(rest) / (steps - warmup)) - 0.5
-    return np.concatenate([curve.rates[:warmup], np.interp(places, np.arange(len(rest)), rest)])
+    return np.concatenate([curve.rates[:warmup], resampled(curve.rates[warmup:], steps - warmup)])
+
+
+def resampled(values: Floats, length: int) -> Floats:
+    """Give values, one a step, at another number of steps: step by step the value at the same share of the way."""
+    places = (np.arange(length) + 0.5) * (len(values) / length) - 0.5
+    found: Floats = np.interp(places, np.arange(len(values)), values)
+    return found

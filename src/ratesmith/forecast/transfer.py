@@ -9,7 +9,7 @@ import numpy as np
 
 from ratesmith._checks import finite
 from ratesmith.forecast.curve import Floats, numbers_of
-from ratesmith.forecast.rates import length_of, rates_of
+from ratesmith.forecast.rates import is_array, length_of, rates_of, resampled
 
 DAMPED: Final = (0.0, 0.4, 0.7)
 """The power of the bound's horizon part: the least, the usual, the most. The bound alone has 1, which is too strong:
@@ -62,7 +62,7 @@ def transfer_rate(
     first = _laid_out(old_schedule, steps, who)
     second = _laid_out(new_schedule, steps if new_steps is None else new_steps, who)
     old, new = best_rate(first), best_rate(second)
-    middle = best_rate(_resampled(second, len(first))) if len(first) != len(second) else new
+    middle = best_rate(resampled(second, len(first))) if len(first) != len(second) else new
     shape, horizon = middle / old, new / middle
     ends = [horizon**power for power in DAMPED]
     return Transfer(shape * ends[1], shape * min(ends) / SHAPE_ERROR, shape * max(ends) * SHAPE_ERROR, shape, horizon)
@@ -121,13 +121,7 @@ def refined(norms: Any, *, power: float = 1.0) -> Floats:
 
 def _laid_out(schedule: Any, steps: int | None, who: str) -> Floats:
     if steps is None:
-        if not isinstance(schedule, (np.ndarray, list, tuple)):
+        if not is_array(schedule):
             raise ValueError(f"{who}: steps must be given for {schedule}; say how long it trains")
         steps = len(schedule)
     return rates_of(schedule, 1.0, length_of(steps, who), who)
-
-
-def _resampled(factors: Floats, length: int) -> Floats:
-    places = (np.arange(length) + 0.5) * (len(factors) / length) - 0.5
-    found: Floats = np.interp(places, np.arange(len(factors)), factors)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bokeh.models import ColumnDataSource, HoverTool
@@ -18,36 +18,47 @@ DASHES = ("solid", "dashed", "dotted")
 GREY = "#888888"
 
 
-def looks(comparison: Comparison) -> dict[str, tuple[str, str]]:
-    """Give each strategy its colour and dash: the baseline grey and dashed, the others by rank."""
-    baseline = comparison.question.baseline
-    others = [row.strategy for row in comparison.rows if row.strategy != baseline]
+Looks = Mapping[str, tuple[str, str]]
+"""The colour and dash of each strategy."""
+
+
+def looks(names: Iterable[str], baseline: str) -> Looks:
+    """Give each name its colour and dash: the baseline grey and dashed, the others by their place."""
+    others = [name for name in names if name != baseline]
     given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
     return {baseline: (GREY, "dashed"), **given}
 
 
-def charts(comparison: Comparison) -> dict[str, Any]:
+def legend_below(plot: Any, columns: int) -> None:
+    """Put the legend under the picture, without a box of its own."""
+    legend = plot.legend[0]
+    plot.add_layout(legend, "below")
+    legend.orientation, legend.ncols = "horizontal", columns
+    legend.background_fill_alpha, legend.border_line_color, legend.label_text_color = 0.0, None, GREY
+
+
+def charts(comparison: Comparison, known: Looks) -> dict[str, Any]:
     """Give the pictures by name, in the order of the page."""
     judged = [row for row in comparison.rows if row.base_lr is not None]
     best = {row.strategy: [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.curve] for row in judged}
     best = {name: runs for name, runs in best.items() if runs}
     drawn = {}
     if any(row.difference is not None and row.difference.low is not None for row in judged):
-        drawn["forest"] = _forest(comparison)
+        drawn["forest"] = _forest(comparison, known)
     if any(run.metrics for run in comparison.runs):
-        drawn["basin"] = _basin(comparison)
+        drawn["basin"] = _basin(comparison, known)
     if best:
         shares = {
             name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates] for name, runs in best.items()
         }
-        drawn["rates"] = _lines(comparison, shares, {}, ("step", "share of the initial rate"), stairs=True)
+        drawn["rates"] = _lines(comparison, known, shares, {}, ("step", "share of the initial rate"), stairs=True)
         for split, label, value in (
             ("validation", "validation loss", lambda point: point.metrics["loss"]),
             ("training", "training loss", lambda point: point.train_loss),
         ):
             curves = {name: _curve(runs, value) for name, runs in best.items()}
             means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
-            drawn[split] = _lines(comparison, means, curves, ("step", label), log=True)
+            drawn[split] = _lines(comparison, known, means, curves, ("step", label), log=True)
     if trunk := _trunk(comparison):
         drawn["trunk"] = trunk
     return drawn
@@ -100,6 +111,7 @@ def _source(name: str, points: Iterable[tuple[float, float]]) -> ColumnDataSourc
 
 def _lines(
     comparison: Comparison,
+    known: Looks,
     curves: dict[str, list[tuple[int, float]]],
     bands: dict[str, Band],
     labels: tuple[str, str],
@@ -111,7 +123,7 @@ def _lines(
     plot = blank(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.plan.steps))
     drawn = []
     for name, points in reversed([(name, points) for name, points in curves.items() if points]):
-        colour, dash = looks(comparison)[name]
+        colour, dash = known[name]
         if bands.get(name):
             steps, _, low, high = zip(*bands[name], strict=True)
             plot.varea(steps, low, high, color=colour, alpha=0.15)
@@ -124,7 +136,7 @@ def _lines(
     return plot
 
 
-def _forest(comparison: Comparison) -> Any:
+def _forest(comparison: Comparison, known: Looks) -> Any:
     """Draw each strategy's paired difference to the baseline, with its interval and the margin of a tie."""
     rows = [row for row in comparison.rows if row.difference is not None and row.difference.low is not None]
     relative = all(row.difference is not None and row.difference.relative for row in rows)
@@ -141,7 +153,7 @@ def _forest(comparison: Comparison) -> Any:
         assert difference is not None
         assert difference.low is not None
         assert difference.high is not None
-        colour = looks(comparison)[row.strategy][0]
+        colour = known[row.strategy][0]
         name = shown[row.strategy]
         plot.segment([scale(difference.low)], [name], [scale(difference.high)], [name], color=colour, line_width=3)
         plot.scatter([scale(difference.mean)], [name], color=colour, size=10)
@@ -188,7 +200,7 @@ def _length(run: Run, comparison: Comparison) -> str:
     return "" if run.trial.steps == comparison.plan.steps else f", {run.trial.steps} steps"
 
 
-def _basin(comparison: Comparison) -> Any:
+def _basin(comparison: Comparison, known: Looks) -> Any:
     """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
     metric, seeds = comparison.metric, (*comparison.question.choice_seeds, *comparison.question.seeds)
     whole = [run for run in comparison.runs if run.trial.steps == comparison.plan.steps]
@@ -200,7 +212,7 @@ def _basin(comparison: Comparison) -> Any:
     top = max(values, default=1.0)
     drawn = []
     for row in reversed(comparison.rows):
-        colour, dash = looks(comparison)[row.strategy]
+        colour, dash = known[row.strategy]
         means, dots, crosses = [], [], []
         for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
             chosen_by = comparison.runs_of(row.chosen, rate, comparison.question.choice_seeds)

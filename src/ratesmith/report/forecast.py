@@ -8,7 +8,7 @@ from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
 from ratesmith.forecast.predicted import chance
-from ratesmith.report.charts import COLOURS, DASHES, GREY
+from ratesmith.report.charts import looks
 from ratesmith.report.forecast_charts import agreement, annealing, by_decay, fan, forest, misses, rate_strip
 from ratesmith.report.page import write_page
 
@@ -40,40 +40,33 @@ def write_forecast(
 
     `checks`: further runs that were measured, each with the forecast under its own rates.
     """
-    looks = _looks(candidates)
-    fan_plot = fan(law, candidates, looks)
+    known = looks([row.name for row in candidates.rows], candidates.baseline)
+    fan_plot = fan(law, candidates, known)
     drawn = {
         "fan": fan_plot,
-        "rates": rate_strip(law, candidates, looks, fan_plot.x_range),
-        "forest": forest(candidates, looks),
+        "rates": rate_strip(law, candidates, known, fan_plot.x_range),
+        "forest": forest(candidates, known),
         "decay": by_decay(law, candidates),
         "annealing": annealing(law),
         "misses": misses(law, checks),
         "checks": agreement(checks),
     }
-    known = [name for name in CAPTIONS if drawn.get(name) is not None]
+    pictures = {name: drawn[name] for name in CAPTIONS if drawn.get(name) is not None}
     return write_page(
         "forecast.html.jinja",
         path,
-        {name: drawn[name] for name in known},
+        pictures,
         title=title,
         command=command,
         law=law,
         candidates=candidates,
         checks=[_checked(*pair) for pair in checks],
-        looks=looks,
+        looks=known,
         fitted=law.explain().splitlines(),
         sentences=[line for line in candidates.explain().splitlines() if line not in law.explain().splitlines()],
         captions=CAPTIONS,
         chance=chance,
     )
-
-
-def _looks(candidates: Candidates) -> dict[str, tuple[str, str]]:
-    """Give each candidate its colour and dash: the baseline grey and dashed, the others by rank."""
-    others = [row.name for row in candidates.rows if row.name != candidates.baseline]
-    given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
-    return {candidates.baseline: (GREY, "dashed"), **given}
 
 
 def _checked(run: Curve, said: Prediction) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,9 +11,8 @@ from bokeh.models.annotations import Span
 from bokeh.models.formatters import NumeralTickFormatter
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
-from ratesmith.report.charts import COLOURS, GREY, blank
+from ratesmith.report.charts import COLOURS, GREY, Looks, blank, legend_below
 
-Looks = Mapping[str, tuple[str, str]]
 SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
 """Shares of training, in percent, that a decay is tried for."""
 LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
@@ -148,10 +147,7 @@ def misses(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Any:
             alpha=0.8,
             legend_label=run.name if seen else f"{run.name}, not seen",
         )
-    legend = plot.legend[0]
-    plot.add_layout(legend, "below")
-    legend.orientation, legend.ncols = "horizontal", 2
-    legend.background_fill_alpha, legend.border_line_color, legend.label_text_color = 0.0, None, GREY
+    legend_below(plot, 2)
     _steps_along(plot)
     return plot
 

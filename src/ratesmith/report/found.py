@@ -9,7 +9,7 @@ from typing import Any
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.finder import Curve, Found
-from ratesmith.report.charts import COLOURS, blank
+from ratesmith.report.charts import COLOURS, blank, legend_below
 from ratesmith.report.page import write_page
 
 CAPTIONS = {
@@ -55,10 +55,5 @@ def _chart(found: Found, curves: list[Curve], label: str, dots: bool) -> Any:
         plot.add_layout(Span(location=found.suggestion, dimension="height", line_color=COLOURS[2], line_width=2))
         low, high = found.interval
         plot.add_layout(BoxAnnotation(left=low, right=high, fill_color=COLOURS[2], fill_alpha=0.15))
-    legend = plot.legend[0]
-    plot.add_layout(legend, "below")
-    legend.orientation, legend.ncols = "horizontal", 3
-    plot.legend.background_fill_alpha = 0.0
-    plot.legend.border_line_color = None
-    plot.legend.label_text_color = "#888888"
+    legend_below(plot, 3)
     return plot

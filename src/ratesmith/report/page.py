@@ -20,18 +20,18 @@ from ratesmith.report.charts import charts, looks
 
 def write_report(comparison: Comparison, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
     """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
-    drawn = charts(comparison)
+    known = looks([row.strategy for row in comparison.rows], comparison.question.baseline)
+    drawn = charts(comparison, known)
     relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
     margin = comparison.question.margin
-    known = {
+    told = {
         "comparison": comparison,
-        "looks": looks(comparison),
-        "shown": lambda difference, value: difference.shown(value),
+        "looks": known,
         "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
         "tries": sorted({k for row in comparison.rows for k in row.expected}),
         "infinity": math.inf,
     }
-    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **known)
+    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **told)
 
 
 def write_page(template: str, path: str | Path, drawn: dict[str, Any], **known: Any) -> Path:
