@@ -6,7 +6,7 @@ from forecast_runs import rates, run, slow_losses
 from scipy.stats import t
 
 from ratesmith import forecast
-from ratesmith.forecast import band
+from ratesmith.forecast import band, doubt
 
 
 def test_the_parts_add_as_squares():
@@ -27,7 +27,7 @@ def test_a_law_that_misses_its_runs_by_more_gives_wider_bands_and_less_sure_diff
     ]
     exact, rough = forecast.fit(runs), forecast.fit(wave)
     assert exact.misfit < band.EXACT < 0.001 < rough.misfit
-    assert rough.counted == pytest.approx(band.LAPLACE * rough.misfit / band.EXACT)
+    assert doubt.counted(rough) == pytest.approx(band.LAPLACE * rough.misfit / band.EXACT)
     assert rough.predict("linear()").sd[-1] > 5 * exact.predict("linear()").sd[-1]
     sure, unsure = (law.compare(["cosine()", "linear()"]).row("linear()") for law in (exact, rough))
     assert unsure.sd > 3 * sure.sd
@@ -81,4 +81,9 @@ def test_on_models_drawn_from_the_priors_the_bands_hold_at_least_what_they_promi
 
 
 def test_the_fits_own_doubt_counts_more_where_no_annealing_was_seen():
-    assert forecast.fit(run("constant")).counted == band.UNSEEN > band.LAPLACE == forecast.fit(run("cosine")).counted
+    assert (
+        doubt.counted(forecast.fit(run("constant")))
+        == band.UNSEEN
+        > band.LAPLACE
+        == doubt.counted(forecast.fit(run("cosine")))
+    )

@@ -20,11 +20,16 @@ def test_the_candidates_are_ranked_and_drawn_and_the_best_is_the_last_line(runs,
     assert run(["forecast", constant, cosine, *given, "--check", linear, "--steps", "5000"]) == 0
     shown = capsys.readouterr().out
     assert "⠀" in shown
-    assert "The two-clock law was fitted to constant (4,000 steps), cosine (4,000 steps)" in shown
+    assert (
+        "A law of how the loss follows the rate (two-clock) was fitted to constant (4,000 steps), cosine (4,000 steps)"
+        in shown
+    )
     assert "Grade A" in shown
     for part in ("Last loss, as forecast", "baseline", "Tried on runs that it has not seen", "Annealing from now on"):
         assert part in shown
     assert shown.splitlines()[-1] in given
+    assert "⠤a⠤ constant" in shown
+    assert "⠤1⠤ " in shown  # without colours, marks tell the lines apart
 
 
 def test_the_forecast_is_right_where_the_law_is(runs, capsys):
@@ -94,7 +99,7 @@ def test_a_page_is_written(tmp_path, runs, capsys):
         (["--schedule", "linear()"] * 3, "--schedule must be given once, or once a run, got 3 for 2 runs"),
         (["--per-step", "0"], "per_step must be a finite number"),
         (["--steps", "0"], "steps must be a whole number of at least"),
-        (["--check", "none.csv"], "there must be such a file, got none; see the path"),
+        (["--check", "none.csv"], "it must be a file, got no such one; check the path"),
         (["--kind", "test"], "kind must be 'validation' or 'training', got 'test'"),
     ],
 )

@@ -78,3 +78,13 @@ def test_a_run_knows_its_warmup_and_how_far_it_was_annealed():
     curve = Curve("a", rates=rates, steps=[5, 10, 15, 20, 28], losses=[5, 4, 3, 2, 1])
     assert (curve.length, curve.warmup_steps) == (28, 10)
     assert curve.annealed == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("first", [0.0, 1.0])
+def test_a_warmup_is_as_long_whether_its_first_update_is_made_at_zero_or_a_step_later(first):
+    rates = np.minimum(1.0, (np.arange(50) + first) / 20)
+    assert Curve("a", rates=rates, steps=[10, 20, 30, 40, 50], losses=[5, 4, 3, 2, 1]).warmup_steps == 20
+
+
+def test_a_run_at_one_rate_had_no_warmup():
+    assert Curve("a", **GOOD).warmup_steps == 0

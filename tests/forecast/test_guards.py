@@ -132,8 +132,8 @@ def test_a_law_that_misses_its_runs_by_more_than_public_curves_is_no_a():
     assert guards.CLOSEST < law.misfit < guards.LARGEST_MISFIT
     assert law.grade == "B"
     assert (
-        f"The law misses the runs that it was fitted to by {law.misfit:.2%} of the loss, more than any public curves "
-        "(0.1%): bands so wide have been tried on one small training alone."
+        f"The law misses the runs that it was fitted to by {100 * law.misfit:.2f} % of the loss, more than any "
+        "public curves (0.1 %): bands so wide have been tried on one small training alone."
     ) in law.warnings
 
 
@@ -144,7 +144,7 @@ def test_a_run_far_from_its_forecast_by_the_others_lowers_the_grade(ratio, grade
     assert guards.tried("C", trials) == "C"
     assert guards.of_trials(trials) == (
         [
-            f"Run 'b', forecast from the others, was missed by 2.0% of the loss, {ratio:.1f} standard deviations of "
+            f"Run 'b', forecast from the others, was missed by 2.0 % of the loss, {ratio:.1f} standard deviations of "
             "that forecast: all bands are wider for it."
         ]
         if grade != "A"

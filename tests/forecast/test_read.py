@@ -250,7 +250,7 @@ def test_a_damaged_parquet_file_is_said(tmp_path):
 
 
 def test_a_file_or_folder_that_is_not_there_is_said(tmp_path):
-    fails(tmp_path / "none.csv", "there must be such a file, got none")
+    fails(tmp_path / "none.csv", "it must be a file, got no such one")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").write_text("x")
     fails(tmp_path / "folder", "the folder must hold *tfevents* or trainer_state.json or metrics.csv, got notes.txt")

@@ -5,6 +5,7 @@ import pytest
 from forecast_runs import run
 
 from ratesmith import forecast
+from ratesmith.forecast import doubt
 from ratesmith.forecast.trial import MOST, Trial, stretch
 
 
@@ -33,9 +34,9 @@ def test_runs_that_contradict_each_other_make_all_bands_wider_and_lower_the_grad
     assert law.stretch > 1.5
     assert law.grade in ("B", "C")
     assert any("forecast from the others, was missed by" in said for said in law.warnings)
-    alone = law.alone([(other.rates, np.array([4000]))])
+    alone = doubt.alone(law, [(other.rates, np.array([4000]))])
     assert law.under("linear", other.rates, [4000]).sd[-1] == pytest.approx(law.stretch * alone.sd[-1])
-    assert f"linear by {law.trials[2].error:.2%}" in law.explain()
+    assert f"linear is missed by {100 * law.trials[2].error:.1f} %" in law.explain()
     assert law.to_dict()["trials"][2]["run"] == "linear"
 
 

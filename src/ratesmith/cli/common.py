@@ -26,6 +26,9 @@ with +):
 \b
 custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
 
+SEE_STRATEGIES = """\b
+Strategies, such as cosine(), warmup("5%") >> linear() or step(every="30%"), are listed by 'ratesmith --help'."""
+
 
 class Bar:
     """A progress bar on stderr while the `with` lasts; nothing where stderr is no terminal."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ratesmith.cli.common import STRATEGIES, Mistake, number_list, user_mistakes, wide_console
+from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.cli.progress import ShownProgress
 from ratesmith.task import TaskError
 
@@ -27,7 +27,7 @@ Examples:
 An option given as a list is tried with each value, and the strategy is judged by its best."""
 
 
-@click.command(epilog=f"{EXAMPLES}\n\n{STRATEGIES}")
+@click.command(epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
 @click.argument("task", metavar="FILE.py:NAME")
 @click.option(
     "--strategy",
@@ -160,7 +160,7 @@ def print_verdict(found: Any) -> None:
     for note in found.notes:
         click.echo(note)
     costs = found.costs
-    share = f" ({costs.run / costs.planned:.0%})" if costs.planned else ""
+    share = f" ({100 * costs.run / costs.planned:.0f} %)" if costs.planned else ""
     click.echo(
         f"{costs.planned:,} steps planned, {costs.shared:,} of them shared with another run, {costs.run:,} made{share}."
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
+from ratesmith.cli.common import SEE_STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
 from ratesmith.notation import parse
 
 if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
@@ -29,16 +29,21 @@ NARROW = 140
 COLOURS = ("blue", "magenta", "green", "red", "yellow")
 DRAWN = 4
 """Candidates that the small picture shows."""
-HABITS = ("linear()", "cosine()", "cosine(final=0.1)", 'wsd(decay="20%")')
-"""What is compared where nothing is named."""
+MARKED = 16
+"""Points of a line that bear its mark where there are no colours."""
 
 
-@click.command(epilog=f"{EXAMPLES}\n{STRATEGIES}")
+@click.command(epilog=f"{EXAMPLES}\n{SEE_STRATEGIES}")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Path)
-@click.option("--compare", "candidates", multiple=True, help="A schedule in notation; repeat. Default: four habits.")
+@click.option(
+    "--compare",
+    "candidates",
+    multiple=True,
+    help="A schedule in notation; repeat. Default: linear(), two cosines and a WSD.",
+)
 @click.option("--steps", type=int, help="How long the run to come lasts. Default: as long as the longest of these.")
 @click.option("--base-lr", type=float, help="Its rate, which a schedule's factors multiply. Default: the largest seen.")
-@click.option("--baseline", help="The candidate that the others stand beside. Default: the first.")
+@click.option("--baseline", help="What the others stand beside. Default: the first candidate, or linear decay.")
 @click.option("--design", is_flag=True, help="Search a family of usual schedules for the one that promises most.")
 @click.option("--cooldown", is_flag=True, help="Say what annealing the least annealed run from its end on would give.")
 @click.option("--check", multiple=True, type=Path, metavar="RUN", help="A further run, to try the forecast on; repeat.")
@@ -56,7 +61,7 @@ def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
     RUN is CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
     trainer_state.json, Lightning's metrics.csv, or the folder of a ratesmith compare. Best are two runs with different
     schedules at the same peak rate, one of them annealed. It takes seconds, always gives the same, and says how far to
-    trust it. The last line is the schedule that promises most.
+    trust it. The last line is the schedule to run first.
     """
     try:
         from ratesmith.forecast import fit
@@ -111,10 +116,9 @@ def _candidates(
     **_: Any,
 ) -> Candidates:
     """Compare what was named, or the habits, with the best that the design finds where it is asked for."""
-    names = [str(parse(text)) for text in candidates]
-    if not names:
-        warmup = min(curve.warmup_steps for curve in law.curves) - 1
-        names = [f"warmup({warmup}) >> {text}" if warmup else text for text in HABITS]
+    from ratesmith.forecast.design import habits
+
+    names = [str(parse(text)) for text in candidates] or habits(law, steps or law.longest)
     if design:
         names.append(law.design(steps, base_lr).best.name)
     return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline and str(parse(baseline)))
@@ -182,7 +186,7 @@ def _print_all(asked: Asked) -> None:
 
 def _cold(asked: Asked) -> list[str]:
     """Say it where the runs warmed up and a candidate does not."""
-    warmup = min(run.warmup_steps for run in asked.law.curves) - 1
+    warmup = asked.law.warmup_steps
     cold = [row.name for row in asked.candidates.rows if row.prediction.rates[0] > 0.9 * row.prediction.rates.max()]
     if not warmup or not cold:
         return []
@@ -194,7 +198,9 @@ def _table(found: Candidates, title: str, wide: bool) -> Table:
     from ratesmith.forecast.predicted import chance
 
     table = Table(title=f"{title} [80 % band]", show_lines=not wide)
-    beside = (f"against {found.baseline}", "better", "worth") if wide else ("difference",)
+    beside = [f"against {found.baseline}", "better", "worth"] if wide else ["difference"]
+    if len(found.rows) == 1 and found.best.name == found.baseline:
+        beside = []
     for heading in ("#", "candidate", "loss", *beside):
         table.add_column(heading, overflow="fold", no_wrap=heading != "candidate")
     between = " " if wide else "\n"
@@ -207,7 +213,7 @@ def _table(found: Candidates, title: str, wide: bool) -> Table:
             apart = ["baseline", "", ""]
         elif not wide:
             apart[1] = f"better: {apart[1]}"
-        table.add_row(str(place), row.name, loss, *(apart if wide else ["\n".join(apart).strip()]))
+        table.add_row(str(place), row.name, loss, *(apart if wide else ["\n".join(apart).strip()])[: len(beside)])
     return table
 
 
@@ -225,12 +231,15 @@ def _checks_table(checks: list[tuple[Curve, Prediction]]) -> Table:
 
 
 def _print_picture(asked: Asked, console: Any) -> None:
-    """Draw the runs so far in white, and what the first candidates promise, without the steep beginning."""
+    """Draw the runs so far in white, and what the first candidates promise, without the steep beginning.
+
+    Runs are marked with letters, and candidates with their numbers in the table.
+    """
     import plotille
 
     rows = asked.candidates.rows[:DRAWN]
-    curves = {run.name: (run.steps, run.losses) for run in asked.law.curves}
-    curves |= {row.name: (row.prediction.steps, row.prediction.losses) for row in rows}
+    curves = {f"{chr(97 + n)} {run.name}": (run.steps, run.losses) for n, run in enumerate(asked.law.curves)}
+    curves |= {f"{n} {row.name}": (row.prediction.steps, row.prediction.losses) for n, row in enumerate(rows, 1)}
     last = max(int(steps[-1]) for steps, _ in curves.values())
     points = {
         name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 4]
@@ -248,8 +257,11 @@ def _print_picture(asked: Asked, console: Any) -> None:
         figure.register_label_formatter(kind, tick)
     for index, (name, known) in enumerate(points.items()):
         colour = "white" if index < len(asked.law.curves) else COLOURS[index % len(COLOURS)]
-        if known:
+        if known and console.is_terminal:
             figure.plot(*zip(*known, strict=True), label=name, lc=colour)
+        elif known:
+            few = [*known[: -1 : -(-len(known) // MARKED)], known[-1]]
+            figure.plot(*zip(*few, strict=True), label=name[2:], marker=name[0])
     click.echo(figure.show(legend=True))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ratesmith._checks import finite, whole
-from ratesmith.forecast import band
+from ratesmith.forecast import band, doubt
 from ratesmith.forecast.blocks import Blocks
 from ratesmith.forecast.curve import Curve, Floats
 from ratesmith.forecast.predicted import Candidates, Row
@@ -58,22 +58,19 @@ def ranked(law: Law, pairs: Sequence[Pair], baseline: str) -> Candidates:
 
 
 def disagreement(row: Row) -> tuple[str, ...]:
-    """Say it where the laws disagree about a gain by more than the gain."""
-    seen = row.laws.values()
-    low, high = min(seen), max(seen)
-    if row.difference >= 0 or high - low <= -row.difference:
-        return ()
-    return (
-        f"The laws disagree about {row.name} by more than the gain: from {low:+.4f} to {high:+.4f}. "
-        "Only running both can tell.",
-    )
+    """Say it where the laws disagree about a gain by more than that."""
+    low, high = min(row.laws.values()), max(row.laws.values())
+    said = f"The laws disagree about {row.name} by more than the gain: from {low:+.4f} to {high:+.4f}."
+    return (said,) if row.torn else ()
 
 
 def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
     """Give the rows in the order of the pairs."""
     runs = [(rates, np.array([len(rates)])) for pair in pairs for rates in (pair.rates, pair.base)]
-    seen, blocks = law.look(runs), law.fitted.blocks(runs)
+    seen, blocks = doubt.look(law, runs), law.fitted.blocks(runs)
     views = {name: fitted.losses(blocks)[0] for name, fitted in law.ensemble.items()}
+    places = np.arange(len(runs)) | 1
+    ranks = doubt.scores(law, blocks, places)[::2]
     rows = []
     for place, pair in enumerate(pairs):
         mine, other = 2 * place, 2 * place + 1
@@ -90,6 +87,7 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
                 band.chance_below(difference, sd),
                 fewer_steps(law.fitted, one_row(blocks, mine), one_row(blocks, other), offset),
                 laws,
+                float(ranks[place]),
             )
         )
     return rows
@@ -97,11 +95,11 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
 
 def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[float]) -> float:
     """Give the standard deviation of a difference: half of the laws' disagreement comes to that of the one law."""
-    doubt = float(law.doubt(slopes[None, :])[0])
+    mine = float(doubt.own(law, slopes[None, :])[0])
     doublings = max(0.0, math.log2(len(pair.rates) / law.longest))
-    beyond = float(band.outside(law.misfit, doublings / 2, law.away(pair.rates) / 2))
+    beyond = float(band.outside(law.misfit, doublings / 2, doubt.away(law, pair.rates) / 2))
     apart = band.unlike(profile(pair.rates, law), profile(pair.base, law))
-    one = law.stretch * band.spread_of_difference(doubt, loss, beyond, apart)
+    one = law.stretch * band.spread_of_difference(mine, loss, beyond, apart)
     return float(np.hypot(one, 0.5 * np.std(laws)))
 
 

@@ -30,7 +30,7 @@ class Curve:
     >>> import numpy as np
     >>> run = Curve("a", rates=np.full(100, 1e-3), steps=[20, 40, 60, 80, 100], losses=[5.0, 4.0, 3.5, 3.3, 3.2])
     >>> run.length, run.peak, run.warmup_steps, run.annealed
-    (100, 0.001, 1, 0.0)
+    (100, 0.001, 0, 0.0)
     """
 
     name: str
@@ -67,8 +67,12 @@ class Curve:
 
     @property
     def warmup_steps(self) -> int:
-        """Updates until the rate is first within 0.1 % of its largest; 1 without a warm-up."""
-        return int(np.argmax(self.rates >= 0.999 * self.rates.max())) + 1
+        """The n of `warmup(n) >> ...`: updates until the rate is within 0.1 % of its largest; 0 without a warm-up.
+
+        Counted from the update that had, or before the first would have had, no rate: many loops begin at 1 / n.
+        """
+        first = int(np.argmax(self.rates >= 0.999 * self.peak))
+        return first + (0 < self.rates[0] * first < 1.5 * self.peak)
 
     @property
     def annealed(self) -> float:

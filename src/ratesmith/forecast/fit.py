@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
-from ratesmith.forecast import band, guards
-from ratesmith.forecast.blocks import Blocks
+from ratesmith.forecast import doubt, guards
 from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.forecast.laws import LAWS, LossLaw
 from ratesmith.forecast.predicted import Candidates, Prediction
@@ -71,15 +70,6 @@ def fit(
 def first_step(curve: Curve) -> int:
     """Give the step from which a run is fitted: the end of warm-up, thrice a short one, and 4 % of the run at least."""
     return max(curve.warmup_steps, min(3 * curve.warmup_steps, 1000), int(0.04 * curve.steps[-1]))
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Forecasts of several schedules at once: losses, their derivatives in the parameters, and their deviations."""
-
-    losses: Floats
-    slopes: Floats
-    sd: Floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,8 +148,13 @@ class Law:
     def unsure(self) -> Mapping[str, float]:
         """The standard deviation of each shape parameter, as far as it counts."""
         names = [shape.name for shape in self.fitted.law.shapes]
-        sds = self.counted * np.sqrt(np.maximum(np.diag(self.fitted.covariance)[2:], 0))
+        sds = doubt.counted(self) * np.sqrt(np.maximum(np.diag(self.fitted.covariance)[2:], 0))
         return dict(zip(names, sds.tolist(), strict=True))
+
+    @property
+    def warmup_steps(self) -> int:
+        """The warm-up that all runs had, in steps; 0 without one."""
+        return min(curve.warmup_steps for curve in self.curves)
 
     @property
     def longest(self) -> int:
@@ -186,7 +181,7 @@ class Law:
         """Forecast the losses under absolute rates, one for each update: see predict."""
         grade = self._answerable([rates])
         wanted = _wanted(at, len(rates))
-        seen = self.look([(rates, wanted)])
+        seen = doubt.look(self, [(rates, wanted)])
         return Prediction(
             name,
             float(rates.max()),
@@ -256,23 +251,6 @@ class Law:
 
         return cooldowns(self, now, lengths, shape, final, run)
 
-    def look(self, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
-        """Give losses, derivatives and deviations of several schedules at their wanted steps, one after the other."""
-        seen = self.alone(runs)
-        return replace(seen, sd=self.stretch * seen.sd)
-
-    def alone(self, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
-        """Give the same as `look` before the trials make the bands wider."""
-        blocks = self.fitted.blocks(runs)
-        losses, slopes = sensitive(self.fitted, blocks)
-        steps = np.concatenate([wanted for _, wanted in runs])
-        doublings = np.maximum(0.0, np.log2(steps / self.longest))
-        if doublings.any():
-            losses = losses + (self.far.losses(blocks)[0] - losses) * np.minimum(1.0, doublings)
-        away = np.concatenate([np.full(len(wanted), self.away(rates)) for rates, wanted in runs])
-        beyond = band.outside(self.misfit, doublings, away)
-        return Seen(losses, slopes, band.spread(self.doubt(slopes), losses, beyond))
-
     def without(self, name: str) -> Law:
         """Give the law fitted to all runs but one."""
         return Law(tuple(one for one in self.curves if one.name != name), self.name, self.epochs, self.priors)
@@ -281,31 +259,15 @@ class Law:
         """Give the steps and losses of one of the runs that the law is fitted to, thinned where there are very many."""
         return thin(curve, first_step(curve))
 
-    @cached_property
-    def counted(self) -> float:
-        """How much of the fit's own doubt counts."""
-        return band.weight(any(guards.curve_annealed(curve) for curve in self.curves), self.misfit)
-
-    def doubt(self, slopes: Floats) -> Floats:
-        """Give the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
-        variance = np.einsum("ij,jk,ik->i", slopes, self.fitted.covariance, slopes)
-        found: Floats = self.counted * np.sqrt(np.maximum(variance, 0))
-        return found
-
-    def away(self, rates: Floats) -> float:
-        """Give how many factors of 2 the peak of these rates lies outside the peaks seen."""
-        peaks, peak = [curve.peak for curve in self.curves], float(rates.max())
-        return max(0.0, math.log2(peak / max(peaks)), math.log2(min(peaks) / peak))
-
     def explain(self) -> str:
         """Say in plain sentences what was fitted, how well, and what to be careful about."""
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
-        name, missed = self.fitted.law.name, f"{self.misfit:.2%} of the loss"
-        trials = "; ".join(f"{one.name} by {one.error:.2%}" for one in self.trials)
+        name, missed = self.fitted.law.name, f"{100 * self.misfit:.2f} % of the loss"
+        trials = ", ".join(f"{one.name} is missed by {100 * one.error:.1f} %" for one in self.trials)
         return "\n".join(
             [
-                f"The {name} law was fitted to {runs}; it misses them by {missed}.",
-                *([f"Each forecast from the others, it misses {trials}."] if trials else []),
+                f"A law of how the loss follows the rate ({name}) was fitted to {runs}; it misses them by {missed}.",
+                *([f"Forecast from the other runs alone, {trials}."] if trials else []),
                 f"Grade {self.grade}: {guards.GRADES[self.grade]}.",
                 *self.warnings,
             ]
@@ -346,14 +308,6 @@ class Law:
 
     def _length(self, steps: int | None) -> int:
         return max(curve.length for curve in self.curves) if steps is None else length_of(steps)
-
-
-def sensitive(fitted: Fitted, blocks: Blocks) -> tuple[Floats, Floats]:
-    """Give the losses and their derivatives in the parameters, by differences, in one batch: (wanted, parameters)."""
-    nudge = 1e-4
-    rows = np.vstack([fitted.x, fitted.x + nudge * np.eye(len(fitted.x))])
-    losses = fitted.losses(blocks, rows)
-    return losses[0], (losses[1:] - losses[0]).T / nudge
 
 
 def _several(candidates: Iterable[str]) -> list[str]:

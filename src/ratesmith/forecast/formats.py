@@ -47,7 +47,7 @@ def open_log(who: str, path: Path) -> Log:
             return _events(who, path)
         path = _in_folder(who, path)
     if not path.exists():
-        raise ValueError(f"{who}: there must be such a file, got none; see the path")
+        raise ValueError(f"{who}: it must be a file, got no such one; check the path")
     with path.open("rb") as file:
         head = file.read(4096)
     if "tfevents" in path.name:

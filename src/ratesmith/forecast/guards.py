@@ -79,8 +79,8 @@ def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[str]:
     for curve in curves:
         if curve.losses[-1] < 0.1 * curve.losses[0]:
             said.append(
-                f"The loss of run {curve.name!r} fell to {curve.losses[-1] / curve.losses[0]:.1%} of where it began, "
-                "below what fresh data gives: after many epochs the laws have no support."
+                f"The loss of run {curve.name!r} fell to {100 * curve.losses[-1] / curve.losses[0]:.1f} % of where it "
+                "began, below what fresh data gives: after many epochs the laws have no support."
             )
         elif curve.losses[-1] > 1.03 * curve.losses.min():
             said.append(
@@ -93,12 +93,12 @@ def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
     """Give what the residuals of the log loss say."""
     size = size_of(residuals)
     if size > LARGEST_MISFIT:
-        return [f"The law misses the runs that it was fitted to by {size:.1%} of the loss: do not rely on it."]
+        return [f"The law misses the runs that it was fitted to by {100 * size:.1f} % of the loss: do not rely on it."]
     said = []
     if size > CLOSEST:
         said.append(
-            f"The law misses the runs that it was fitted to by {size:.2%} of the loss, more than any public curves "
-            f"({CLOSEST:.1%}): bands so wide have been tried on one small training alone."
+            f"The law misses the runs that it was fitted to by {100 * size:.2f} % of the loss, more than any "
+            f"public curves ({100 * CLOSEST:.1f} %): bands so wide have been tried on one small training alone."
         )
     for left, curve in zip(residuals, curves, strict=True):
         if len(left) < ENOUGH:
@@ -108,7 +108,8 @@ def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
         drift = abs(thirds[2] - thirds[1])
         if drift > max(0.003, 4 * noise):
             said.append(
-                f"The law drifts away from run {curve.name!r} by {drift:.1%} of the loss: forecasts will drift further."
+                f"The law drifts away from run {curve.name!r} by {100 * drift:.1f} % of the loss: forecasts will drift "
+                "further."
             )
     return said
 
@@ -145,8 +146,8 @@ def tried(grade: str, trials: Sequence[Trial]) -> str:
 def of_trials(trials: Sequence[Trial]) -> list[str]:
     """Give what there is to say of each run's forecast from the others."""
     return [
-        f"Run {one.name!r}, forecast from the others, was missed by {one.error:.1%} of the loss, {one.ratio:.1f} "
-        "standard deviations of that forecast: all bands are wider for it."
+        f"Run {one.name!r}, forecast from the others, was missed by {100 * one.error:.1f} % of the loss, "
+        f"{one.ratio:.1f} standard deviations of that forecast: all bands are wider for it."
         for one in trials
         if one.ratio > FAR_OFF
     ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ratesmith.forecast.band import LEVELS, Bands, bands
 from ratesmith.forecast.curve import Floats, Ints
 from ratesmith.forecast.guards import GRADES
+
+SURE: Final = 0.9
+"""The probability from which a candidate is said to be better than the baseline without a doubt."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,6 +96,8 @@ class Row:
     not from a quarter to four times the steps."""
     laws: Mapping[str, float]
     """The difference as each law sees it."""
+    score: float
+    """What rows are ranked by: the mean of the difference over all laws, and half of its deviation for the doubt."""
 
     @property
     def final(self) -> float:
@@ -100,15 +105,16 @@ class Row:
         return self.prediction.final
 
     @property
+    def torn(self) -> bool:
+        """Whether the laws disagree about it by more than what it gains."""
+        seen = self.laws.values()
+        return self.score < 0 and max(seen) - min(seen) > -self.difference
+
+    @property
     def bands(self) -> dict[int, tuple[float, float]]:
         """The low and the high end of each band of the difference, by its level in percent."""
         whole = bands(self.prediction.losses[-1:] * 0 + self.difference, self.prediction.sd[-1:] * 0 + self.sd)
         return {level: (float(low[0]), float(high[0])) for level, (low, high) in whole.items()}
-
-    @property
-    def score(self) -> float:
-        """What rows are ranked by: the difference, and half a standard deviation for the doubt."""
-        return self.difference + 0.5 * self.sd
 
     @property
     def equivalent(self) -> str:
@@ -138,13 +144,14 @@ class Row:
             "better": self.better,
             "fewer_steps": self.fewer,
             "laws": dict(self.laws),
+            "score": self.score,
             "prediction": self.prediction.to_dict(),
         }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Candidates:
-    """Candidates beside a baseline, the most promising first: by the difference plus half of its deviation."""
+    """Candidates beside a baseline, the most promising first: by what all laws say together, see `Row.score`."""
 
     rows: tuple[Row, ...]
     baseline: str
@@ -153,8 +160,13 @@ class Candidates:
 
     @property
     def best(self) -> Row:
-        """The row that promises most: the baseline where nothing does better."""
+        """The row that comes first: the baseline where nothing promises more."""
         return self.rows[0]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the first is better than the baseline with 90 % or more, and no warning says otherwise of it."""
+        return self.best.better >= SURE and not self.best.torn
 
     def row(self, name: str) -> Row:
         """Give one candidate by its name, or raise KeyError."""
@@ -181,16 +193,21 @@ class Candidates:
 
     def explain(self) -> str:
         """Say in plain sentences which candidate to run, how sure that is, and what to be careful about."""
+        return "\n".join([*self._answer(), f"Grade {self.grade}: {GRADES[self.grade]}.", *self.warnings])
+
+    def _answer(self) -> list[str]:
         best = self.best
+        if len(self.rows) == 1 and best.name == self.baseline:
+            return [f"{best.prediction}.", "It stands alone: name a second schedule to compare it with."]
         if best.name == self.baseline:
-            first = f"Nothing promises more than {self.baseline}."
-        else:
-            low, high = best.bands[80]
-            first = (
-                f"{best.name} promises {best.difference:+.4f} beside {self.baseline} ({low:+.4f} to {high:+.4f} in "
-                f"80 %), {best.equivalent}; better with probability {chance(best.better)}."
-            )
-        return "\n".join([first, f"Grade {self.grade}: {GRADES[self.grade]}.", *self.warnings])
+            other = self.rows[1]
+            return [f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."]
+        low, high = best.bands[80]
+        first = (
+            f"{best.name} comes first: {best.difference:+.4f} against {self.baseline} ({low:+.4f} to {high:+.4f} in "
+            f"80 %), {best.equivalent}; better with {chance(best.better)}."
+        )
+        return [first] if self.sure else [first, "That is not sure: where it matters, run both."]
 
     def __repr__(self) -> str:
         """Give the answer in one line."""
@@ -201,6 +218,7 @@ class Candidates:
         return {
             "baseline": self.baseline,
             "best": self.best.name,
+            "sure": self.sure,
             "grade": self.grade,
             "warnings": list(self.warnings),
             "rows": [row.to_dict() for row in self.rows],

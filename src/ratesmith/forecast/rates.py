@@ -72,7 +72,7 @@ def length_of(steps: Any, who: str = "Forecast") -> int:
 
 def stretched(curve: Curve, steps: int) -> Floats:
     """Give the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
-    warmup = min(curve.warmup_steps if curve.warmup_steps > 1 else 0, steps // 2, curve.length - 1)
+    warmup = min(curve.warmup_steps, steps // 2, curve.length - 1)
     return np.concatenate([curve.rates[:warmup], resampled(curve.rates[warmup:], steps - warmup)])
 
 

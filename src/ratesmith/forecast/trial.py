@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ratesmith.forecast import doubt
 from ratesmith.forecast.curve import Curve
 
 if TYPE_CHECKING:  # it asks for these
@@ -44,7 +45,7 @@ def _trial(law: Law, curve: Curve) -> Trial | None:
     steps, losses = law.measured(curve)
     if rest.rough == "D" or not len(steps):
         return None
-    seen = rest.alone([(curve.rates, steps)])
+    seen = doubt.alone(rest, [(curve.rates, steps)])
     off = losses - seen.losses
     relative, deviations = (float(np.sqrt(np.mean((off / unit) ** 2))) for unit in (seen.losses, seen.sd))
     return Trial(curve.name, relative, deviations)

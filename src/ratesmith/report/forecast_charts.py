@@ -11,6 +11,7 @@ from bokeh.models.annotations import Span
 from bokeh.models.formatters import NumeralTickFormatter
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
+from ratesmith.forecast.design import front
 from ratesmith.report.charts import COLOURS, GREY, Looks, blank, legend_below
 
 SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
@@ -89,11 +90,11 @@ def forest(candidates: Candidates, looks: Looks) -> Any:
 def by_decay(law: Law, candidates: Candidates) -> Any:
     """Draw the last loss against the share of training that a linear decay takes."""
     said = candidates.best.prediction
-    steps, warmup = int(said.steps[-1]), law.curves[0].warmup_steps - 1
-    front = f"warmup({min(warmup, steps // 5)}) >> " if warmup else ""
-    known = [share for share in SHARES if steps * share // 100 + warmup < steps]
-    named = {f"{share}": f'{front}wsd(decay="{share}%")' for share in known}
-    found = law.compare({"all": f"{front}linear()", **named}, said.base_lr, steps)
+    steps = int(said.steps[-1])
+    warmup = front(law, steps)
+    known = [share for share in SHARES if steps * share // 100 + law.warmup_steps < steps]
+    named = {f"{share}": f'{warmup}wsd(decay="{share}%")' for share in known}
+    found = law.compare({"all": f"{warmup}linear()", **named}, said.base_lr, steps)
     whole = found.row("all").final
     rows = [(share, found.row(f"{share}")) for share in known]
     points = [(share, row.difference, *row.bands[80]) for share, row in rows] + [(100, 0.0, 0.0, 0.0)]
