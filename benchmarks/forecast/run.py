@@ -1,6 +1,6 @@
 """How good the forecasts are on public curves: ours beside both published laws, fitted again without priors.
 
-    python benchmarks/forecast/run.py [--curves FOLDER]
+    python benchmarks/forecast/run.py [--curves FOLDER] [--picture FILE.png]
 
 Every prior of ours is taken from other families than the one that is forecast, and so are the widths of the bands.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from curves import Group, groups
 
 from ratesmith import forecast
-from ratesmith.forecast.band import FACTORS
+from ratesmith.forecast.band import FACTORS, level_of
 from ratesmith.forecast.compare import Pair, judge
 from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.guards import LONGER
@@ -29,6 +29,7 @@ SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
 """What the multi-power law's own protocol fits on."""
 WIDE = 10.0
 """By how much the priors are widened where a law is fitted as published: with none."""
+COLOURS = ("#0091D5", "#E69F00")
 Priors = dict[str, tuple[float, float]]
 Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Law]
 
@@ -53,7 +54,9 @@ class Final:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", type=Path, default=Path("../shared/curves"), help="the folder of public curves")
-    root = parser.parse_args().curves
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw errors and calibration")
+    given = parser.parse_args()
+    root = given.curves
     if not (root / "multipowerlaw").is_dir():
         print(f"No curves in {root}: give the folder that holds multipowerlaw/ and llama/ with --curves")
         return
@@ -70,6 +73,8 @@ def main() -> None:
     finals_table(found)
     ours = found["two-clock, priors of others"]
     coverage(ours)
+    if given.picture:
+        draw(ours, given.picture)
     differences(known, makers["two-clock, priors of others"])
     order(known, makers)
     unfinished(known)
@@ -220,6 +225,30 @@ def coverage(rows: Sequence[Final]) -> None:
     print(f"  {'mean':15} widths from the others: {_percent(together)}   to reach: 45-55 / 74-86 / 90-98\n")
 
 
+def draw(rows: Sequence[Final], file: Path) -> None:
+    """Draw the errors of final losses beside what was measured, and how many lie in bands of each level."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    levels = np.arange(0, 101)
+    for (words, longer), colour in zip((("up to 1.5 x the runs", False), ("longer", True)), COLOURS, strict=True):
+        here = [row for row in rows if row.longer == longer]
+        errors, sd = (np.array([getattr(row, name) for row in here]) for name in ("error", "sd"))
+        measured = np.array([row.measured for row in here])
+        left.plot(measured, 100 * errors / measured, ".", ms=3, alpha=0.5, color=colour, label=f"{words} ({len(here)})")
+        inside = np.sort(100 * level_of(errors, sd))
+        right.plot(levels, 100 * np.searchsorted(inside, levels, side="right") / len(here), color=colour, label=words)
+    left.axhline(0, color="#888888", lw=0.8)
+    right.plot([0, 100], [0, 100], "--", color="#888888", lw=0.8)
+    left.set(xlabel="final loss measured", ylabel="forecast less measured, %")
+    right.set(xlabel="level of the band, %", ylabel="measured losses inside, %")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+    figure.savefig(file, dpi=130)
+
+
 def differences(known: Sequence[Group], maker: Maker) -> None:
     """Print how many differences between measured schedules of one length lie in their bands, two runs seen."""
     scores: dict[str, list[float]] = defaultdict(list)
@@ -258,10 +287,14 @@ def _percent(values: Sequence[float] | Floats) -> str:
 
 
 def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
-    """Print how much above the best measured schedule of a length the forecast's choice lies, two runs seen."""
+    """Print how much above the best measured schedule of a length a choice lies, two runs seen.
+
+    "lowest" is the lowest forecast of the one law, "ranked" what `Candidates` puts first, "mean" no choice at all.
+    """
     print("Choice among the measured schedules of one length, from two runs: 1e-3 above the best (and the mean of all)")
+    print(f"{'':30}{'lowest':>8}{'ranked':>8}{'mean':>8}")
     for name, maker in makers.items():
-        lost, blind = [], []
+        lost, ranked, blind = [], [], []
         for group in known:
             for names in seen_sets(group):
                 if len(names) == 2 and kind_of(names) != "two lengths of one schedule":
@@ -269,9 +302,11 @@ def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
                     for runs in _same_length(group):
                         measured = np.array([run.losses[-1] for run in runs])
                         told = [law.under(run.name, run.rates, [int(run.steps[-1])]).final for run in runs]
+                        rows = judge(law, [_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
                         lost.append(measured[int(np.argmin(told))] - measured.min())
+                        ranked.append(measured[int(np.argmin([row.score for row in rows]))] - measured.min())
                         blind.append(measured.mean() - measured.min())
-        print(f"    {name:30}{1e3 * np.mean(lost):8.1f}{1e3 * np.mean(blind):8.1f}")
+        print(f"{name:30}" + "".join(f"{1e3 * np.mean(values):8.2f}" for values in (lost, ranked, blind)))
     print()
 
 

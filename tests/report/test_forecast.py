@@ -22,7 +22,7 @@ def page_file(tmp_path_factory):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_shows_the_answer_the_table_and_the_pictures(page_file, browser, width, scheme):
     found, path = page_file
-    page = opened(browser, path, pictures=7, width=width, color_scheme=scheme)
+    page = opened(browser, path, pictures=8, width=width, color_scheme=scheme)
     assert page.inner_text("h1") == "<b>mine</b>: which schedule next?"
     assert page.inner_text(".verdict") == found.explain().splitlines()[0]
     ranked = page.locator("table").first.locator("tbody tr code").all_inner_texts()
@@ -38,7 +38,7 @@ def test_what_the_fan_draws_is_what_was_forecast(page_file, browser):
     found, path = page_file
     page = browser.new_page()
     page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 7")
+    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 8")
     drawn = page.evaluate(
         """() => Bokeh.documents.flatMap(d => d.roots()).filter(plot => plot.left[0].axis_label === 'loss')
             .flatMap(plot => plot.renderers.filter(drawn => drawn.glyph.type === 'Line').map(drawn => [

@@ -97,6 +97,16 @@ def bands(centre: Floats, sd: Floats) -> dict[int, tuple[Floats, Floats]]:
     return {level: (centre - factor * sd, centre + factor * sd) for level, factor in FACTORS.items()}
 
 
+def level_of(errors: Floats, sd: Floats) -> Floats:
+    """Give the level, as a share, of the band that just holds each error: evenly spread where bands are right.
+
+    >>> np.round(level_of(np.array([0.0, -1.53, 2.78]), np.ones(3)), 2).tolist()
+    [0.0, 0.8, 0.95]
+    """
+    found: Floats = 2 * stdtr(TAILS, np.abs(errors) / sd) - 1
+    return found
+
+
 def chance_below(difference: float, sd: float) -> float:
     """Give the probability that the true difference is below 0."""
     if sd <= 0:

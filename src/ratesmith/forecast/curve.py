@@ -72,7 +72,8 @@ class Curve:
         Counted from the update that had, or before the first would have had, no rate: many loops begin at 1 / n.
         """
         first = int(np.argmax(self.rates >= 0.999 * self.peak))
-        return first + (0 < self.rates[0] * first < 1.5 * self.peak)
+        begun = float(self.rates[0]) * first
+        return first + 1 if 0.5 * self.peak < begun < 1.5 * self.peak else first
 
     @property
     def annealed(self) -> float:

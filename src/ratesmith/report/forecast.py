@@ -8,8 +8,19 @@ from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
 from ratesmith.forecast.predicted import chance
+from ratesmith.forecast.trial import left_out
 from ratesmith.report.charts import looks
-from ratesmith.report.forecast_charts import agreement, annealing, by_decay, fan, forest, misses, rate_strip
+from ratesmith.report.forecast_charts import (
+    Unseen,
+    agreement,
+    annealing,
+    by_decay,
+    calibration,
+    fan,
+    forest,
+    misses,
+    rate_strip,
+)
 from ratesmith.report.page import write_page
 
 CAPTIONS = {
@@ -22,8 +33,10 @@ CAPTIONS = {
     "annealing": "What a linear decay to zero from the end of the least annealed run on would gain over keeping the "
     "rate for as many steps, with the band of 80 %.",
     "misses": "What the law misses, by step: dots are runs that it was fitted to, crosses those that it was tried on.",
-    "checks": "Forecast against measured, on runs that the law has not seen, at every measurement after the first "
-    "tenth: on the dashed line they agree.",
+    "agreement": "Forecast against measured, on runs that the law had not seen, at every measurement after the first "
+    "tenth: on the dashed line they agree. Of the runs that it was fitted to, each is forecast from the others.",
+    "calibration": "How many of these losses lie inside bands of each level: on the dashed line the bands are right, "
+    "above it too wide, below it too narrow. Losses of one run miss together, so a line may jump.",
 }
 
 
@@ -41,6 +54,7 @@ def write_forecast(
     `checks`: further runs that were measured, each with the forecast under its own rates.
     """
     known = looks([row.name for row in candidates.rows], candidates.baseline)
+    unseen = _unseen(law, checks)
     fan_plot = fan(law, candidates, known)
     drawn = {
         "fan": fan_plot,
@@ -49,7 +63,8 @@ def write_forecast(
         "decay": by_decay(law, candidates),
         "annealing": annealing(law),
         "misses": misses(law, checks),
-        "checks": agreement(checks),
+        "agreement": agreement(unseen),
+        "calibration": calibration(unseen),
     }
     pictures = {name: drawn[name] for name in CAPTIONS if drawn.get(name) is not None}
     return write_page(
@@ -67,6 +82,15 @@ def write_forecast(
         captions=CAPTIONS,
         chance=chance,
     )
+
+
+def _unseen(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
+    """Give the checks, and the law's own runs as they are forecast from each other."""
+    trials = [
+        (f"{run.name}, from the others", run, rest.under(run.name, run.rates, run.steps.tolist()))
+        for rest, run in left_out(law)
+    ]
+    return [*((run.name, run, said) for run, said in checks), *trials]
 
 
 def _checked(run: Curve, said: Prediction) -> dict[str, Any]:

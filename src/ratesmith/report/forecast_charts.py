@@ -11,6 +11,7 @@ from bokeh.models.annotations import Span
 from bokeh.models.formatters import NumeralTickFormatter
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
+from ratesmith.forecast.band import level_of
 from ratesmith.forecast.design import front
 from ratesmith.report.charts import COLOURS, GREY, Looks, blank, legend_below
 
@@ -20,6 +21,10 @@ LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
 """Lengths of annealing, as shares of the steps already made."""
 EDGE: Final = 86
 """Room for the numbers to the left, alike in pictures that stand above each other."""
+LEVELS: Final = np.arange(0, 101, 2)
+"""Levels of bands, in percent, whose contents are counted."""
+Unseen = Sequence[tuple[str, Curve, Prediction]]
+"""Runs that were forecast from others: what to call them, what was measured, and the forecast."""
 MOST_RATES: Final = 400
 """Points that a line of rates is drawn with."""
 
@@ -153,17 +158,34 @@ def misses(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Any:
     return plot
 
 
-def agreement(checks: Sequence[tuple[Curve, Prediction]]) -> Any:
-    """Draw forecast against measured losses of runs that the law has not seen; None without any."""
-    if not checks:
+def agreement(unseen: Unseen) -> Any:
+    """Draw forecast against measured losses of runs that the law had not seen; None without any."""
+    if not unseen:
         return None
     plot = blank(("measured", "forecast"))
     every = []
-    for place, (run, said) in enumerate(checks):
+    for place, (name, run, said) in enumerate(unseen):
         later = run.steps > run.length / 10
-        plot.scatter(run.losses[later], said.losses[later], color=COLOURS[place % len(COLOURS)], size=5, alpha=0.8)
+        colour = COLOURS[place % len(COLOURS)]
+        plot.scatter(run.losses[later], said.losses[later], color=colour, size=5, alpha=0.8, legend_label=name)
         every += [*run.losses[later], *said.losses[later]]
     plot.line([min(every), max(every)], [min(every), max(every)], color=GREY, line_dash="dashed")
+    legend_below(plot, 2)
+    return plot
+
+
+def calibration(unseen: Unseen) -> Any:
+    """Draw the share of measured losses inside bands of every level, for runs not seen; None without any."""
+    if not unseen:
+        return None
+    plot = blank(("level of the band, %", "measured losses inside, %"), x_range=(0, 100), y_range=(-2, 102))
+    plot.line([0, 100], [0, 100], color=GREY, line_dash="dashed")
+    for place, (name, run, said) in enumerate(unseen):
+        later = run.steps > run.length / 10
+        levels = np.sort(level_of(run.losses - said.losses, said.sd)[later])
+        inside = np.searchsorted(levels, LEVELS / 100, side="right") / len(levels)
+        plot.line(LEVELS, 100 * inside, color=COLOURS[place % len(COLOURS)], line_width=2, legend_label=name)
+    legend_below(plot, 2)
     return plot
 
 
