@@ -12,7 +12,7 @@ from ratesmith.forecast import Curve
 
 ROOT = Path(__file__).parents[1]
 CURVES = Path(os.environ.get("RATESMITH_CURVES", ROOT.parent / "shared" / "curves"))
-TRUE = {"l0": 2.5, "a": 0.4, "alpha": 0.5, "b": 0.3, "tau": 150.0, "p": 0.7, "q": 0.7}
+TRUE = {"l0": 2.5, "a": 0.4, "alpha": 0.5, "b": 0.3, "tau": 100.0, "p": 0.65, "q": 0.7}
 
 
 def rates(shape, steps=4000, peak=1e-3, warmup=100, final=0.0):

@@ -161,7 +161,9 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     assert [row["strategy"] for row in results["rows"]] in (["constant()", "cosine()"], ["cosine()", "constant()"])
     assert results["verdict"] in out
     costs = results["costs"]
-    assert f"{costs['planned']:,} steps planned, {costs['shared']:,} of them shared with another run" in out
+    assert (
+        f"The runs have {costs['planned']:,} steps in all, {costs['shared']:,} of them shared with another run" in out
+    )
 
 
 QUICK = [f"{TASK}:task", "--strategy", "cosine()", "--steps", "20", "--seeds", "2", "--rates", "0.1", "--workers", "0"]
@@ -174,7 +176,7 @@ def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
     assert run(["compare", *QUICK, *halving, "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     lines = out.partition("To use it:\n\n")[2].partition("\n\n")[0]
-    assert len(lines.splitlines()) == 3
+    assert "# make the optimizer with lr=0.1; after every update: scheduler.step()" in lines
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     known = {"optimizer": optimizer, "halving": lambda epoch: 0.5**epoch}
     exec(lines, known)
@@ -184,11 +186,12 @@ def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
     assert 0.0 <= optimizer.param_groups[0]["lr"] <= 0.1
 
 
-def test_quietly_compare_prints_the_verdict_alone(tmp_path, capsys):
+def test_quietly_compare_prints_the_verdict_and_what_to_mind_alone(tmp_path, capsys):
     assert run(["compare", *QUICK, "--quiet", "--out", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith("Best on the validation set: ")
+    assert "The verdict rests on 2 paired seeds" in out
     assert "┃" not in out
 
 
@@ -293,7 +296,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             ["compare", "no/such.py:task"],
             "no/such.py: there is no such file; give the path of the file that holds 'task'",
         ),
-        (["compare", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; the file has "),
+        (["compare", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (
             ["compare", f"{TASK}:not_a_task"],
             f"{TASK}:not_a_task: this must be a task or a function that gives one, got int",
@@ -315,7 +318,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         (["compare", f"{TASK}:task", "--metric", "accuracy"], "compare: mode must be given for the metric 'accuracy'"),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: seeds must be a whole number of at least 1, got 0"),
         (["find"], "Missing argument 'FILE.py:NAME'."),
-        (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; the file has "),
+        (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
         (["find", f"{TASK}:task", "--method", "guess"], "find: method must be one of sweep, race, grid, got 'guess'"),
         (["find", f"{TASK}:task", "--rule", "best"], "sweep: rule must be one of middle, half_descent, steepest, "),

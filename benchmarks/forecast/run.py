@@ -61,6 +61,8 @@ def main() -> None:
         print(f"No curves in {root}: give the folder that holds multipowerlaw/ and llama/ with --curves")
         return
     known = groups(root)
+    print("Priors of the two-clock law over all groups (mean, sd), as shipped:")
+    print("  " + ", ".join(f"{name} ({mean:.3f}, {sd:.3f})" for name, (mean, sd) in priors(known, "").items()) + "\n")
     learned = {family: priors(known, family) for family in {group.family for group in known}}
     makers: dict[str, Maker] = {
         "two-clock, priors of others": lambda runs, group: forecast.fit(runs, priors=learned[group.family]),
@@ -96,7 +98,7 @@ def priors(known: Sequence[Group], without: str) -> Priors:
     table = np.array(rows)
     names = [shape.name for shape in LAWS["default"].shapes]
     return {
-        name: (float(column.mean()), float(1.2 * column.std(ddof=1)))
+        name: (float(column.mean()), float(1.5 * column.std(ddof=1)))
         for name, column in zip(names, table.T, strict=True)
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
-from ratesmith._text import one_line
+from ratesmith._text import hint, one_line
 
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """The variables that, at 1, give a process one thread."""
@@ -79,8 +79,9 @@ def load_task(reference: str) -> tuple[Task, ModuleType]:
     path, name = split_reference(reference)
     module = _module(path)
     if not hasattr(module, name):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise TaskError(f"{path}: there is no {name!r}; the file has {', '.join(known) or 'nothing to call'}")
+        own = [key for key, value in callables(module).items() if getattr(value, "__module__", "") == module.__name__]
+        known = f"the file has {', '.join(own) or 'nothing to call'}"
+        raise TaskError(f"{path}: there is no {name!r}; {hint(name, own, known)}")
     task = getattr(module, name)
     if callable(task) and not isinstance(task, Task):
         try:

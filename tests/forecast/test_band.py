@@ -63,11 +63,11 @@ def test_on_models_drawn_from_the_priors_the_bands_hold_at_least_what_they_promi
     inside = dict.fromkeys(band.LEVELS, 0)
     for count in range(25):
         model = {
-            "alpha": np.exp(draw.normal(-0.68, 0.2)),
-            "b": 0.4 * np.exp(draw.normal(0.2, 0.5)),
-            "tau": np.exp(draw.normal(4.5, 0.8)),
-            "p": draw.normal(0.69, 0.1),
-            "q": draw.normal(0.7, 0.12),
+            "alpha": np.exp(draw.normal(-0.69, 0.12)),
+            "b": 0.4 * np.exp(draw.normal(0.1, 0.44)),
+            "tau": np.exp(draw.normal(3.97, 1.18)),
+            "p": draw.normal(0.625, 0.076),
+            "q": draw.normal(0.733, 0.132),
         }
         runs = [run(shape, 1500, 0.001, every=25, change=model) for shape in ("constant", "cosine")]
         rate = rates(["linear", "wsd", "jump"][count % 3], 1500)

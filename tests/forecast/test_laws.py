@@ -47,8 +47,8 @@ def multi_by_loop(u, tau, beta, gamma):
 def test_the_two_clocks_agree_with_a_loop_over_steps(shape):
     rate = rates(shape, 1500)
     progress, noise = LAWS["default"].columns(every_step(rate), DEFAULT, 4000.0)
-    slow = slow_losses(rate, rate.max(), l0=0.0, a=1.0, b=0.0, p=0.7, q=0.65)
-    both = slow_losses(rate, rate.max(), l0=0.0, a=1.0, b=1.0, p=0.7, q=0.65)
+    slow = slow_losses(rate, rate.max(), l0=0.0, a=1.0, b=0.0, tau=150.0, p=0.7, q=0.65)
+    both = slow_losses(rate, rate.max(), l0=0.0, a=1.0, b=1.0, tau=150.0, p=0.7, q=0.65)
     np.testing.assert_allclose(progress[0], slow, rtol=1e-8)
     np.testing.assert_allclose(noise[0], both - slow, rtol=1e-6, atol=1e-10)
 

@@ -1,11 +1,17 @@
 """A comparison's own runs are read as curves."""
 
+import shutil
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 from numpy_task import LogisticTask
 
 from ratesmith.experiment import compare
+from ratesmith.experiment.store import SCHEMA_VERSION
 from ratesmith.forecast import read_study
+from ratesmith.forecast.study import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +39,22 @@ def test_another_rate_can_be_asked_for(study):
     assert {curve.peak for curve in read_study(study[1], base_lr=0.01)} == {0.01}
     with pytest.raises(ValueError, match=r"there must be finished runs at base_lr, got 3.0 and runs at 0.01, 0.1"):
         read_study(study[1], base_lr=3.0)
+
+
+def test_what_another_version_keeps_is_not_read(study, tmp_path):
+    assert SCHEMA == SCHEMA_VERSION
+    shutil.copy(study[1] / "study.sqlite", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "study.sqlite")) as connection:
+        connection.execute("UPDATE study SET value = '99' WHERE key = 'schema'")
+        connection.commit()
+    with pytest.raises(ValueError, match=r"got schema 99, not 2; compare again"):
+        read_study(tmp_path)
+
+
+def test_runs_that_were_hardly_measured_say_how_to_measure_more(tmp_path):
+    compare(LogisticTask(), [], folder=tmp_path, steps=40, evaluate_every=10, seeds=1, rates=[0.1])
+    with pytest.raises(ValueError, match=r"measured 5 times at least, got 4; compare again with --evaluate-every"):
+        read_study(tmp_path)
 
 
 def test_a_folder_of_no_comparison_is_said(tmp_path):

@@ -52,7 +52,9 @@ An option given as a list is tried with each value, and the strategy is judged b
     type=float,
     help="First complete runs of this share of --steps, as 0.25; what is clearly worse leaves. Repeat for more.",
 )
-@click.option("--budget", help="Fit the plan into so many steps, or a time as 30m, and ask before it is run.")
+@click.option(
+    "--budget", help="Fit the plan into so many steps, or a time as 30m; at a terminal, ask before it is run."
+)
 @click.option("--yes", is_flag=True, help="Agree to the plan beforehand.")
 @click.option("--timeout", type=float, help="Seconds that a worker may spend on one trial.")
 @click.option("--workers", type=int, help="Processes that train side by side; 0: this one. Default: one a core.")
@@ -62,7 +64,7 @@ An option given as a list is tried with each value, and the strategy is judged b
 @click.option("--out", type=Path, help="Folder for runs and report. Default: runs/FILE-NAME.")
 @click.option("--tensorboard", type=Path, help="Also write every run to this folder, for TensorBoard.")
 @click.option("--mlflow", help="Also log every run to this MLflow tracking address.")
-@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+@click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
 def compare(task: str, out: Path | None, **options: Any) -> int:
     """Train every strategy at several initial rates; say which is best on the validation set.
 
@@ -116,7 +118,7 @@ def run_and_print(task: str, folder: Path, command: str, options: dict[str, Any]
             if where is not None:
                 log_to(kind, found, str(where))
     if quiet:
-        click.echo(found.verdict())
+        click.echo("\n".join([found.verdict(), *found.notes]))
         return 0
     print_table(found)
     print_verdict(found)
@@ -133,16 +135,16 @@ def print_table(found: Any) -> None:
     names = tuple(found.best.estimates) if found.best else (found.metric,)
     title = f"Validation set, after the last step, over {len(found.question.seeds)} fresh seeds: mean [95 % interval]"
     table = Table(title=title, show_lines=not wide)
-    facts = ("strategy", "chosen", "diverged")
+    facts = ("strategy", "chosen", "runs diverged")
     against = f"{found.metric} against {found.question.baseline}"
     for heading in ("#", *(facts if wide else facts[:1]), *names, against):
-        table.add_column(heading, overflow="fold", no_wrap=heading not in ("strategy", "chosen", against))
+        table.add_column(heading, overflow="fold", no_wrap=heading not in (*facts, against))
     for place, row in enumerate(found.rows, 1):
         rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
         chosen = f"at {rate}" if row.chosen == row.strategy else f"{row.chosen} at {rate}"
         cells = [row.strategy, chosen, f"{row.diverged} of {row.runs}"]
         if not wide:
-            cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} diverged"]
+            cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} runs diverged"]
         said = "" if row.difference is None else f"{row.difference}\n{row.difference.word}"
         figures = [*(str(row.estimates.get(name, "–")) for name in names), said]
         table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
@@ -162,7 +164,10 @@ def print_verdict(found: Any) -> None:
     costs = found.costs
     share = f" ({100 * costs.run / costs.planned:.0f} %)" if costs.planned else ""
     click.echo(
-        f"{costs.planned:,} steps planned, {costs.shared:,} of them shared with another run, {costs.run:,} made{share}."
+        f"The runs have {costs.planned:,} steps in all, {costs.shared:,} of them shared with another run: "
+        f"{costs.run:,} were made{share}."
     )
+    if found.cuts:
+        click.echo(f"Shorter rounds took out {len(found.cuts)} rates of single strategies: the report says why.")
     if lines := found.paste():
         click.echo(f"\nTo use it:\n\n{lines}\n")

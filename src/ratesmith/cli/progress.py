@@ -58,15 +58,15 @@ class ShownProgress(Bar):
         if self.shown:
             self.bar.stop()
         table = Table(
-            "stage", "runs", "steps of each", "planned", "to run", title="Plan, in updates", title_justify="left"
+            "stage", "runs", "steps of each", "steps in all", "to make", title="Plan, in updates", title_justify="left"
         )
         for stage in outline.stages:
             table.add_row(stage.name, *(f"{number:,}" for number in stage[1:]))
         table.add_row("in all", "", "", f"{sum(stage.planned for stage in outline.stages):,}", f"{outline.to_run:,}")
         self.console.print(table, highlight=False)
         workers = f"{outline.workers} workers" if outline.workers > 1 else "one worker"
-        most = f"At the most {outline.to_run:,} steps, about {_time(outline.time)} with {workers}"
-        self.say(f"{most}; rates beyond the grid may follow.")
+        time = f"about {_time(outline.time)} with {workers} once started"
+        self.say(f"At the most {outline.to_run:,} steps, {time}; rates beyond the grid may follow.")
         if outline.made_smaller:
             self.say(f"Made smaller to fit the budget of {outline.budget}: {outline.made_smaller}.")
         agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)
@@ -84,7 +84,7 @@ class ShownProgress(Bar):
         if self.quiet:
             return
         if first and now.resumed:
-            self.say(f"going on after {now.resumed} finished runs in {self.folder}")
+            self.say(f"{now.resumed} finished runs are kept in {self.folder}, and are not made again")
         if now.stage.endswith("beyond the grid") and now.planned > self.planned:
             self.say(f"a best rate lies on the edge of the grid: {now.planned - self.planned} runs more")
         self.planned = now.planned

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ratesmith.cli.common import user_mistakes, wide_console
+from ratesmith.cli.common import Mistake, user_mistakes, wide_console
 from ratesmith.cli.compare import needs_extra, run_and_print
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -33,10 +33,10 @@ def list_(root: Path) -> None:
     if not found:
         click.echo(f"There is no study in {root}.")
         return
-    table = Table("folder", "task", "steps", "runs", "waiting", "size", "")
+    table = Table("folder", "task", "steps", "runs", "waiting", "size", "now")
     for one in found:
         runs = ", ".join(f"{count} {status}" for status, count in one.runs.items()) or "none"
-        state = "running" if one.running else ""
+        state = "running" if one.running else "at rest"
         table.add_row(str(one.folder), one.task, f"{one.steps:,}", runs, str(one.unfinished), _size(one.bytes), state)
     wide_console().print(table, highlight=False)
 
@@ -72,7 +72,7 @@ def export(folder: Path, file: Path) -> None:
 @study.command()
 @FOLDER
 @click.option("--workers", type=int, help="Another number of processes than before.")
-@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+@click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
 def resume(folder: Path, workers: int | None, quiet: bool) -> int:
     """Give the command of a study again: it goes on where it was stopped."""
     from ratesmith.experiment import StudyError, shelf
@@ -95,7 +95,9 @@ def rm(folder: Path, yes: bool) -> None:
     with user_mistakes(StudyError):
         known = shelf.describe(folder)
         if not yes:
-            click.confirm(f"Delete {sum(known.runs.values())} runs in {folder}?", abort=True)
+            agreed = sys.stdin.isatty() and click.confirm(f"Delete {sum(known.runs.values())} runs in {folder}?")
+            if not agreed:
+                raise Mistake(f"study rm: {folder} is kept: nobody said yes; say it, or give --yes")
         shelf.remove(folder)
     click.echo(f"{folder}: deleted.")
 

@@ -99,7 +99,7 @@ def compare(
         families=families,
         baseline=base,
         metric=metric,
-        mode=_mode(metric, mode),
+        mode=_mode(mode),
         margin=finite("compare", "margin", margin, least=0.0),
         choice_seeds=tuple(range(whole("compare", "choice_seeds", choice_seeds, least=1))),
         seeds=tuple(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + whole("compare", "seeds", seeds, least=1))),
@@ -124,11 +124,7 @@ def compare(
     with engine_of(engine, call.workers, timeout, task, address, gpus) as (pool, shared):
         names = tuple(variant for own in families.values() for variant in own)
         facts = ask(pool, look, task, steps, evaluate_every, names)
-        if metric not in facts.metrics:
-            known = ", ".join(facts.metrics)
-            raise ComparisonError(
-                f"compare: metric must be one that the task reports, got {metric!r}; it reports {known}"
-            )
+        _check_metric(metric, mode, facts.metrics)
         with Store(Path(folder)) as store:
             store.settle({**facts.identity, **asdict(facts.plan)})
             if isinstance(task, str):
@@ -157,14 +153,20 @@ def _families(strategies: Iterable[str | Strategy], baseline: str | Strategy) ->
     return families, next(iter(families))
 
 
-def _mode(metric: str, mode: str | None) -> str:
-    if mode is None and metric == "loss":
-        return "min"
-    if mode is None:
-        raise ComparisonError(f"compare: mode must be given for the metric {metric!r}; write --mode max or --mode min")
-    if mode not in ("min", "max"):
+def _mode(mode: str | None) -> str:
+    if mode not in (None, "min", "max"):
         raise ComparisonError(f"compare: mode must be 'min' or 'max', got {mode!r}; choose one")
-    return mode
+    return mode or "min"
+
+
+def _check_metric(metric: str, mode: str | None, known: Sequence[str]) -> None:
+    """Refuse a metric that the task does not report, and one of which nobody said which values are better."""
+    if metric not in known:
+        raise ComparisonError(
+            f"compare: metric must be one that the task reports, got {metric!r}; it reports {', '.join(known)}"
+        )
+    if mode is None and metric != "loss":
+        raise ComparisonError(f"compare: mode must be given for the metric {metric!r}; write --mode max or --mode min")
 
 
 def _rates(given: Iterable[float]) -> tuple[float, ...]:

@@ -161,7 +161,7 @@ class Comparison:
         return said.verdict(self)
 
     def paste(self) -> str:
-        """Give the three lines that put the winner into a training script."""
+        """Give the lines that put the winner into a training script."""
         return said.paste(self)
 
     def table(self) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ class Facts:
     exact: bool
     """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
     seconds: float
-    """Of one update, about."""
+    """Of one update, about, with its share of the measurement that follows now and then."""
 
 
 class Begun(NamedTuple):
@@ -75,7 +75,8 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
     epoch = Horizon(training.steps_per_epoch, training.steps_per_epoch)
     if isinstance(steps, str) and not steps.strip().endswith("ep"):
         raise ValueError(f"compare: steps must be a number of steps or epochs, got {steps!r}; write 500 or '10ep'")
-    horizon = Horizon(epoch.resolve(steps), training.steps_per_epoch)
+    length = whole("compare", "steps", epoch.resolve(steps), least=1)
+    horizon = Horizon(length, training.steps_per_epoch)
     every = whole("compare", "evaluate_every", horizon.resolve(evaluate_every), least=1)
     for strategy in strategies:
         controller = parse(strategy).build(horizon, loaded.functions)
@@ -86,6 +87,9 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
         exact = _goes_on(loaded.task, training)
         began = time.perf_counter()
         first += [training.step(base_lr) for _ in range(TIMED_STEPS)]
+        stepped = time.perf_counter()
+        measure(training)
+        seconds = (stepped - began) / TIMED_STEPS + (time.perf_counter() - stepped) / every
     return Facts(
         base_lr=base_lr,
         metrics=tuple(metrics),
@@ -93,7 +97,7 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
         plan=Plan(horizon.steps, every, training.steps_per_epoch),
         identity={"task": _name(source), "the task's files": loaded.files, "losses at the first step": first},
         exact=exact,
-        seconds=(time.perf_counter() - began) / TIMED_STEPS,
+        seconds=seconds,
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ratesmith.experiment.verdict import Difference
+from ratesmith.experiment.verdict import FEWEST
 from ratesmith.notation import CONTROLLERS
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison, Row
+    from ratesmith.experiment.trial import Plan, Run
 
 
 def verdict(comparison: Comparison) -> str:
@@ -26,8 +27,8 @@ def verdict(comparison: Comparison) -> str:
     ]
     if _on_edge(comparison, best):
         said.append("That rate lies on the edge of those tried: a better one may lie beyond it, give other rates.")
-    if len(question.seeds) == 1:
-        said.append("One seed cannot tell strategies apart: use --seeds 5 or more.")
+    if len(comparison.rows) > 1 and len(question.seeds) < FEWEST:
+        said.append("So few seeds cannot tell strategies apart: use --seeds 5 or more.")
     elif len(comparison.rows) > 1:
         said += _others(comparison)
     return " ".join(said)
@@ -46,28 +47,8 @@ def _to_baseline(comparison: Comparison, row: Row) -> str:
     other = next((one for one in comparison.rows if one.strategy == comparison.question.baseline), None)
     if row.difference is None or other is None or other.base_lr is None:
         return ""
-    named = f"the baseline {other.chosen} at {other.base_lr:g}"
-    word = "" if row.difference.word in ("better", "worse") else f" ({row.difference.word})"
-    return f"; {amount(row.difference, comparison.metric)} than {named}{word}"
-
-
-def amount(difference: Difference, metric: str) -> str:
-    """Say a difference in words: `12 % [9.1 %, 15 %] lower`.
-
-    >>> amount(Difference(-0.1, -0.2, -0.05, None, None, 0.01, 0.99, "better", True, 5), "loss")
-    'loss 9.52 % [4.88 %, 18.1 %] lower'
-    """
-    sign = 1 if difference.mean >= 0 else -1
-    ends = (difference.mean, difference.low, difference.high)
-    shown = [
-        None if end is None else math.expm1(end) * 100 * sign if difference.relative else end * sign for end in ends
-    ]
-    unit = " %" if difference.relative else ""
-    mean, low, high = (None if value is None else f"{value:.3g}{unit}" for value in shown)
-    if sign < 0:
-        low, high = high, low
-    interval = "" if low is None else f" [{low}, {high}]"
-    return f"{metric} {mean}{interval} {'higher' if sign > 0 else 'lower'}"
+    word = "a tie" if row.difference.word == "tie" else row.difference.word
+    return f"; {row.difference} against the baseline {other.chosen} at {other.base_lr:g}: {word}"
 
 
 def _on_edge(comparison: Comparison, row: Row) -> bool:
@@ -78,7 +59,8 @@ def _on_edge(comparison: Comparison, row: Row) -> bool:
 def _others(comparison: Comparison) -> list[str]:
     words: dict[str, list[str]] = {}
     for row in comparison.rows[1:]:
-        if row.to_best is not None:
+        told = row.strategy == comparison.question.baseline and comparison.rows[0].difference is not None
+        if row.to_best is not None and not told:
             words.setdefault(row.to_best.word, []).append(row.strategy)
     said = []
     if "tie" in words:
@@ -91,11 +73,25 @@ def _others(comparison: Comparison) -> list[str]:
             f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(words['not told apart'])}."
         )
     without = [row.strategy for row in comparison.rows if row.base_lr is None]
-    if set(words) == {"worse"} and not without:
+    if all(row.to_best and row.to_best.word == "worse" for row in comparison.rows[1:]):
         said.append("Every other strategy is worse.")
     if without:
         said.append(f"Without a rate at which every run ended well: {', '.join(without)}.")
     return said
+
+
+def idle(rows: Iterable[Row], runs: Iterable[Run], plan: Plan) -> Iterator[str]:
+    """Say which strategies never changed the rate, and so were nothing but a constant one."""
+    rates: dict[str, set[int]] = {}
+    for run in runs:
+        if run.done and run.trial.steps == plan.steps:
+            rates.setdefault(run.trial.strategy, set()).add(len({rate for _, rate in run.rates}))
+    for row in rows:
+        if rates.get(row.chosen) == {1} and row.chosen != "constant()":
+            yield (
+                f"{row.chosen} never changed its rate within {plan.steps:,} steps: it was a constant rate. Give more "
+                "--steps, or give it shorter lengths or less patience."
+            )
 
 
 def _relative(comparison: Comparison) -> bool:
@@ -103,7 +99,7 @@ def _relative(comparison: Comparison) -> bool:
 
 
 def paste(comparison: Comparison) -> str:
-    """Give the three lines that put the winner into a training script; nothing where there is none."""
+    """Give the lines that put the winner into a training script; nothing where there is none."""
     best = comparison.best
     if best is None:
         return ""
@@ -112,17 +108,16 @@ def paste(comparison: Comparison) -> str:
     functions = f", functions={{{', '.join(f'{name!r}: {name}' for name in names)}}}" if names else ""
     listens = re.search(rf"\b({'|'.join(CONTROLLERS)})\(", best.chosen)
     counting = ", count_updates=True" if listens else ""
-    after = ".step() after every update"
-    if listens:
-        heard = sorted({"loss", *re.findall(r'metric="([^"]+)"', best.chosen)})
-        metrics = ", ".join(f'"{name}": validation_{name}' for name in heard)
-        after = f".step(metrics={{{metrics}}}) after every measurement"
+    heard = sorted({"loss", *re.findall(r'metric="([^"]+)"', best.chosen)}) if listens else []
+    metrics = ", ".join(f'"{name}": validation_{name}' for name in heard)
+    when = f"measurement: scheduler.step(metrics={{{metrics}}})" if listens else "update: scheduler.step()"
+    horizon = f"Horizon(steps={plan.steps}, steps_per_epoch={plan.steps_per_epoch})"
     return "\n".join(
         [
             "from ratesmith import Horizon",
             "from ratesmith.torch import ScheduleLR",
-            f"scheduler = ScheduleLR(optimizer, {best.chosen!r}, horizon=Horizon({plan.steps}, {plan.steps_per_epoch})"
-            f"{functions}{counting})  # optimizer with lr={best.base_lr:g}; scheduler{after}",
+            f"# make the optimizer with lr={best.base_lr:g}; after every {when}",
+            f"scheduler = ScheduleLR(optimizer, {best.chosen!r}, horizon={horizon}{functions}{counting})",
         ]
     )
 

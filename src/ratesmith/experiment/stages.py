@@ -24,6 +24,7 @@ from ratesmith.experiment.jobs import Begun, Facts, Source, centre, lay_out, run
 from ratesmith.experiment.outline import Budget, Outline, Size, Stage, stage
 from ratesmith.experiment.pool import Engine, ask
 from ratesmith.experiment.rounds import survivors
+from ratesmith.experiment.said import idle
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.study import Progress, Study
 from ratesmith.experiment.trial import Run, Trial
@@ -98,7 +99,7 @@ class Stages:
             plan=self.plan,
             runs=tuple(runs.values()),
             cuts=tuple(self.cuts),
-            notes=(*self.notes, *self._said(list(runs.values()))),
+            notes=(*self.notes, *self._said(list(runs.values())), *idle(rows, runs.values(), self.plan)),
             test=test,
             tested=len({trial[:2] for trial in self.store.tests()}),
         )

@@ -12,12 +12,14 @@ from scipy import stats
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 9999
+FEWEST: Final = 3
+"""Values from which an interval is given: that of two is 13 standard errors wide to each side, and says nothing."""
 NEARLY: Final = 0.05
 """Rates whose loss is within this share of the best are called nearly as good."""
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval; `low` and `high` are None for a single seed."""
+    """A mean over seeds with its 95 % interval; `low` and `high` are None for fewer than three seeds."""
 
     mean: float
     low: float | None
@@ -34,7 +36,7 @@ class Difference(NamedTuple):
     """How a strategy differs from another, paired by seed.
 
     Of the logarithms where `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
-    otherwise. Intervals are None for a single pair.
+    otherwise. Intervals are None for fewer than three pairs.
     """
 
     mean: float
@@ -71,7 +73,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     2 [-0.4841, 4.484]
     """
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if len(values) < FEWEST:
         return Estimate(mean, None, None)
     half = _half(float(stats.sem(values)), len(values))
     return Estimate(mean, mean - half, mean + half)
@@ -97,7 +99,7 @@ def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: 
     pairs = zip(values, others, strict=True)
     found = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
     mean = statistics.fmean(found)
-    if len(found) < 2:
+    if len(found) < FEWEST:
         return Difference(mean, None, None, None, None, 1.0, 0.5, "not told apart", relative, len(found))
     low, high, p, lower = _student(found, mean)
     boot_low, boot_high = _bootstrap(found)

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith.forecast.curve import Curve
+from ratesmith.forecast.curve import FEWEST, Curve
 
 FILE: Final = "study.sqlite"
+SCHEMA: Final = 2
+"""The version of the comparisons' tables that is read here."""
 
 
 def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
@@ -45,6 +47,12 @@ def _runs(who: str, file: Path) -> list[dict[str, Any]]:
     whole = "status = 'done' AND steps = (SELECT max(steps) FROM runs)"
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (schema,) = connection.execute("SELECT value FROM study WHERE key = 'schema'").fetchone() or ("none",)
+            if schema != str(SCHEMA):
+                raise ValueError(
+                    f"{who}: the runs must be kept as this version of Ratesmith keeps them, got schema {schema}, not "
+                    f"{SCHEMA}; compare again"
+                )
             runs = connection.execute(
                 f"SELECT id, strategy, base_lr, rates FROM runs WHERE {whole} ORDER BY strategy, base_lr, seed"  # noqa: S608
             ).fetchall()
@@ -65,4 +73,9 @@ def _curve(strategy: str, seeds: list[dict[str, Any]]) -> Curve:
     steps = sorted(set.intersection(*(set(run["losses"]) for run in seeds)))
     losses = [float(np.mean([run["losses"][step] for run in seeds])) for step in steps]
     begun, rates = np.array(seeds[0]["rates"], dtype=np.float64).T
+    if len(steps) < FEWEST:
+        raise ValueError(
+            f"read_study: {strategy} must have been measured {FEWEST} times at least, got {len(steps)}; compare again "
+            "with --evaluate-every set to less"
+        )
     return Curve(strategy, np.interp(np.arange(steps[-1]), begun, rates), np.array(steps), np.array(losses))
