@@ -31,6 +31,14 @@ WIDE = 10.0
 """By how much the priors are widened where a law is fitted as published: with none."""
 COLOURS = ("#0091D5", "#E69F00")
 Priors = dict[str, tuple[float, float]]
+VAGUE: Priors = {
+    "log alpha": (-0.68, 0.65),
+    "log B/A": (0.22, 1.78),
+    "log tau": (4.96, 3.4),
+    "p": (0.69, 0.33),
+    "q": (0.70, 0.45),
+}
+"""What is believed before a whole group of runs is fitted: parameters that it does not show stay near."""
 Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Law]
 
 
@@ -93,8 +101,7 @@ def priors(known: Sequence[Group], without: str) -> Priors:
     rows = []
     for group in known:
         if group.family != without and len(group.runs) >= 3:
-            wide = {shape.name: (shape.mean, 2.5 * shape.sd) for shape in LAWS["default"].shapes}
-            rows.append(forecast.fit(list(group.runs.values()), priors=wide).fitted.x[2:])
+            rows.append(forecast.fit(list(group.runs.values()), priors=VAGUE).fitted.x[2:])
     table = np.array(rows)
     names = [shape.name for shape in LAWS["default"].shapes]
     return {

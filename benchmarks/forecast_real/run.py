@@ -5,22 +5,24 @@ A character transformer of 112,384 parameters learns text that ships with Python
 alone, and only then are the others made: the dates in forecasts.json and in each run's first line show it. Runs are
 kept in runs/, so that an interruption loses nothing, and a table can be printed again at once.
 
-    python benchmarks/forecast_real/run.py [--quick] [--refit] [--base-lr RATE] [--picture FILE.svg]
+    python benchmarks/forecast_real/run.py [--quick] [--refit] [--pairs] [--base-lr RATE] [--picture FILE.svg]
 
 `--quick` makes two short runs and two others in a folder that is thrown away, in about two minutes of one core.
 `--refit` shows what the code of today would have forecast from the same two runs, beside the same measurements.
+`--pairs` shows how well every run and every two of the runs forecast the last losses of all others, with today's code.
 `--base-lr` makes the shorter of the runs at another rate, in a folder of its own.
 """
 
 import argparse
 import csv
 import datetime
+import itertools
 import json
 import re
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +35,7 @@ from train import BASE_LR, EVERY, train
 
 from ratesmith import Horizon, __version__, parse
 from ratesmith.forecast import Curve, Law, fit
+from ratesmith.forecast.band import FACTORS
 from ratesmith.forecast.read import read
 
 HERE = Path(__file__).parent
@@ -197,6 +200,32 @@ def summary(found: list[Result], runs: Mapping[str, Curve], again: float | None)
     return lines
 
 
+def pairs(runs: Mapping[str, Curve]) -> Table:
+    """Forecast the last loss of every run from every other one, and from every two others."""
+    drop, two = "drop to 0.3 half-way", ("constant", "cosine to 10 %")
+    kinds: dict[str, Callable[[tuple[str, ...]], bool]] = {
+        "constant rate + cosine, as then": lambda names: names == two,
+        "cosine + drop half-way": lambda names: set(names) == {two[1], drop},
+        "every two of the runs": lambda names: len(names) == 2,
+        "every two, one of them with the drop": lambda names: len(names) == 2 and drop in names,
+        "every single run": lambda names: len(names) == 1,
+    }
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    for names in (names for count in (1, 2) for names in itertools.combinations(runs, count)):
+        law = fit([runs[name] for name in names])
+        others = [run for name, run in runs.items() if name not in names] if law.grade != "D" else []
+        told = [(run, law.under(run.name, run.rates, [int(run.steps[-1])])) for run in others]
+        errors = [(abs(said.final - float(run.losses[-1])), float(said.sd[-1])) for run, said in told]
+        for kind, is_one in kinds.items():
+            found[kind] += errors if is_one(names) else []
+    shown = Table("fitted to", "forecasts", "mean error", "inside the 50 / 80 / 95 % band", box=box.MARKDOWN)
+    for kind, errors in found.items():
+        inside = (statistics.fmean(error <= width * sd for error, sd in errors) for width in FACTORS.values())
+        mean = f"{statistics.fmean(error for error, _ in errors):.3f}"
+        shown.add_row(kind, str(len(errors)), mean, " / ".join(f"{100 * share:.0f}" for share in inside) + " %")
+    return shown
+
+
 def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None:
     """Draw every forecast with its band, and what was measured."""
     from matplotlib import rcParams
@@ -243,6 +272,9 @@ def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.N
         law = fit(measured(folder, fitted, rate).values())
         said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
     runs = measured(folder, {**fitted, **plan, **again}, rate)
+    if given.pairs:
+        Console(width=200).print(pairs({name: runs[name] for name in (*fitted, *plan)}))
+        return
     found = results(said, runs)
     Console(width=200).print(table(found))
     seeds = [float(runs[name].losses[-1]) for name in again]
@@ -257,6 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--refit", action="store_true")
+    parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--base-lr", type=float, default=BASE_LR)
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     given = parser.parse_args()
