@@ -60,7 +60,7 @@ def test_a_run_without_rates_takes_a_schedule(tmp_path, runs, capsys):
     rows = [row.split(",") for row in Path(runs[1]).read_text().splitlines()]
     file = tmp_path / "bare.csv"
     file.write_text("\n".join(f"{step},{loss}" for step, _, loss in rows))
-    given = ["--schedule", "warmup(100) >> cosine(final=0.1)", "--base-lr", "1e-3"]
+    given = ["--schedule", "warmup(100) >> cosine(final=0.1)", "--schedule-lr", "1e-3"]
     assert run(["forecast", str(file), *given, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["law"]["grade"] == "B"
     assert run(["forecast", str(file)]) == 2
@@ -93,7 +93,7 @@ def test_a_page_is_written(tmp_path, runs, capsys):
     [
         (["--compare", "cosin()"], "did you mean 'cosine'?"),
         (["--compare", "plateau()"], "listens to the run; give a schedule that is fixed beforehand"),
-        (["--baseline", "step(every=5)"], "the baseline must be one of the candidates"),
+        (["--schedule-lr", "0.1"], "--schedule-lr and --schedule-steps say more of --schedule, got none; give it too"),
         (["--column", "loss"], "--column must be such as loss=NAME, got 'loss'; write it so"),
         (["--column", "loss=nll"], "it must have the column 'nll', got 'step', 'lr', 'val_loss'"),
         (["--schedule", "linear()"] * 3, "--schedule must be given once, or once a run, got 3 for 2 runs"),
@@ -108,6 +108,39 @@ def test_a_mistake_is_one_line(runs, capsys, options, said):
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_run_that_the_law_was_fitted_to_is_no_check(runs, capsys):
+    assert run(["forecast", *runs[:2], "--check", runs[1]]) == 2
+    assert "--check must be a run that the law has not seen, got" in capsys.readouterr().err
+
+
+def test_checks_take_the_schedule_too_and_another_rate_can_be_asked_for(tmp_path, runs, capsys):
+    bare = []
+    for name, file in zip(("a.csv", "b.csv"), (runs[0], runs[1]), strict=True):
+        rows = [line.split(",") for line in Path(file).read_text().splitlines()]
+        bare.append(tmp_path / name)
+        bare[-1].write_text("\n".join(f"{row[0]},{row[2]}" for row in rows))
+    given = ["--schedule", "warmup(100) >> constant()", "--schedule", "warmup(100) >> cosine(final=0.1)"]
+    told = ["--schedule-lr", "1e-3", "--base-lr", "8e-4", "--json"]
+    assert run(["forecast", str(bare[0]), "--check", str(bare[1]), *given, *told]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [row["prediction"]["base_lr"] for row in data["candidates"]["rows"]] == [pytest.approx(8e-4)] * 4
+    assert len(data["checks"]) == 1
+
+
+def test_a_baseline_is_a_candidate_too(runs, capsys):
+    assert run(["forecast", *runs[:2], "--baseline", "step(every=500)", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["candidates"]["baseline"] == "step(every=500)"
+    assert len(data["candidates"]["rows"]) == 5
+
+
+def test_what_annealing_now_gives_comes_with_its_own_warnings(runs, capsys):
+    assert run(["forecast", runs[0], "--cooldown"]) == 0
+    out = capsys.readouterr().out
+    assert "against keeping the rate for as many steps" in out
+    assert "cannot say in steps" not in out
 
 
 def test_what_cannot_be_said_is_not(tmp_path, runs, capsys):
@@ -127,3 +160,5 @@ def test_the_folder_of_a_comparison_gives_its_runs(tmp_path, capsys):
     compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=300, evaluate_every=10, seeds=3, rates=[0.02])
     assert run(["forecast", str(tmp_path)]) == 0
     assert "was fitted to constant() (300 steps), cosine() (300 steps)" in capsys.readouterr().out
+    assert run(["forecast", str(tmp_path), "--kind", "training"]) == 2
+    assert "is the folder of a comparison, which knows its own rates and losses" in capsys.readouterr().err

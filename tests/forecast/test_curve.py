@@ -86,5 +86,11 @@ def test_a_warmup_is_as_long_whether_its_first_update_is_made_at_zero_or_a_step_
     assert Curve("a", rates=rates, steps=[10, 20, 30, 40, 50], losses=[5, 4, 3, 2, 1]).warmup_steps == 20
 
 
+def test_a_later_peak_that_is_a_hair_higher_is_no_warmup():
+    cycle = (1 + np.cos(np.pi * np.arange(100) / 100)) / 2
+    rates = np.concatenate([np.linspace(0, 1, 20, endpoint=False), 0.995 * cycle, cycle])
+    assert Curve("a", rates=rates, steps=[10, 60, 110, 150, 200], losses=[5, 4, 3, 2, 1]).warmup_steps in (19, 20)
+
+
 def test_a_run_at_one_rate_had_no_warmup():
     assert Curve("a", **GOOD).warmup_steps == 0

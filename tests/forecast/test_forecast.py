@@ -111,6 +111,29 @@ def test_a_gain_that_is_not_sure_is_said_to_be_so(law):
     assert not replace(found, rows=(replace(sure, laws={"one": -0.01, "two": 0.01}),)).sure
 
 
+def test_annealing_lengths_that_cannot_be_are_said(law):
+    with pytest.raises(ValueError, match="must be at most 100,000,000"):
+        law.what_if_cooldown(lengths=[10**9])
+    with pytest.raises(ValueError, match=r"the length '0%' must be a whole number of at least 1, got 0"):
+        law.what_if_cooldown(lengths=["0%"])
+    with pytest.raises(TypeError, match=r"lengths must be several, got one text; write \['5%'\]"):
+        law.what_if_cooldown(lengths="5%")
+    found = law.what_if_cooldown(lengths=[100, 100])
+    assert len(found.rows) == 1
+    assert found.best.fewer is None  # what is made already cannot be made shorter
+
+
+def test_what_is_no_run_and_no_number_is_said(law):
+    with pytest.raises(TypeError, match="curves must be runs, got NoneType"):
+        forecast.fit(None)
+    with pytest.raises(TypeError, match="epochs must be a finite number of at least 0, got 'x'"):
+        forecast.fit(law.curves, epochs="x")
+    with pytest.raises(ValueError, match=r"prior's mean of 'log alpha' must be a finite number"):
+        forecast.fit(law.curves, priors={"log alpha": (float("nan"), 1.0)})
+    with pytest.raises(TypeError, match="candidates must be several, got int"):
+        law.compare(5)
+
+
 def test_a_design_is_always_the_same(law):
     again = forecast.fit(law.curves)
     assert [row.name for row in law.design(20_000).rows] == [row.name for row in again.design(20_000).rows]

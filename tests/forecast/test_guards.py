@@ -1,5 +1,7 @@
 """Every guard: a plain sentence, and the grade that goes with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from forecast_runs import rates, run, slow_losses
@@ -61,9 +63,7 @@ def test_a_loss_that_does_not_fall_gives_no_forecast():
 def test_a_rate_above_the_largest_seen_is_told_and_far_above_refused():
     law = forecast.fit([run("constant"), run("cosine")])
     above = law.predict("cosine()", base_lr=2e-3)
-    assert above.warnings == (
-        "Its peak rate 0.002 is above the largest seen, 0.001: whether it trains at all is not known.",
-    )
+    assert above.warnings == ("Its peak rate 0.002 is above the largest seen, 0.001: whether it trains is not known.",)
     assert above.grade == "C"
     with pytest.raises(forecast.CannotSay, match=r"peak rate 0\.01 is above the largest seen, 0\.001"):
         law.predict("cosine()", base_lr=1e-2)
@@ -82,7 +82,8 @@ def test_a_horizon_beyond_one_and_a_half_times_the_longest_is_told():
     law = forecast.fit([run("constant"), run("cosine")])
     assert law.predict("cosine()", steps=6000).warnings == ()
     assert law.predict("cosine()", steps=8000).warnings == (
-        "Its 8,000 steps are 2 times the longest run seen: the laws level off too early, so the band is wider.",
+        "Its 8,000 steps are 2 times the longest run seen: the laws level off too early, and the further the less they "
+        "know.",
     )
     assert law.predict("cosine()", steps=40_000).grade == "C"
 
@@ -90,6 +91,7 @@ def test_a_horizon_beyond_one_and_a_half_times_the_longest_is_told():
 def test_many_epochs_are_told():
     law = forecast.fit(run("cosine"), epochs=20)
     assert "The data was seen 20 times; the laws are about fresh data, and do not know overfitting." in law.warnings
+    assert law.grade == "C"
     assert forecast.fit(run("cosine"), epochs=1).warnings == ()
 
 
@@ -188,11 +190,50 @@ def test_the_advised_run_does_what_is_promised():
 def test_an_optimizer_unlike_adamw_is_told_where_it_is_known(name, told):
     law = forecast.fit(changed(run("cosine"), optimizer=name))
     assert law.warnings == ((f"The laws were found with AdamW; of {name} nothing is known.",) if told else ())
+    assert law.grade == ("C" if told else "B")
 
 
 def test_training_and_validation_losses_together_are_told():
     law = forecast.fit([run("cosine"), changed(run("constant"), kind="training")])
     assert "Training and validation losses are mixed: their levels differ, so give one kind." in law.warnings
+    assert law.grade == "C"
+
+
+def test_runs_at_other_peak_rates_are_other_trainings():
+    law = forecast.fit([run("constant"), run("cosine", peak=1e-4)])
+    assert any("forecast each from its own" in said for said in law.warnings)
+    assert law.grade == "C"
+    assert forecast.fit([run("constant"), run("cosine", peak=9e-4)]).grade in ("A", "B")
+
+
+def test_a_run_much_shorter_than_those_seen_is_rough_and_one_before_their_warmup_is_not_told():
+    law = forecast.fit([run("constant"), run("cosine")])
+    assert law.predict("linear()", steps=1000).grade == law.grade
+    short = law.predict("linear()", steps=500)
+    assert short.grade == "C"
+    assert short.warnings[-1] == (
+        "Its 500 steps are few beside the shortest run seen, 4,000: little is known of so early."
+    )
+    with pytest.raises(forecast.CannotSay, match="little is known of so early"):
+        law.predict("linear()", steps=50)
+
+
+def test_before_the_step_that_the_law_was_fitted_from_a_forecast_means_nothing():
+    law = forecast.fit([run("constant"), run("cosine")])
+    assert law.predict("linear()").steps[0] <= 300
+    assert "before it this means nothing" in law.predict("linear()", at=[1, 4000]).warnings[-1]
+
+
+def test_noise_alone_is_no_overfitting():
+    curve = run("cosine", noise=0.03)
+    worse = changed(curve, np.append(curve.losses[:-1], 1.06 * curve.losses.min()))
+    assert not any("ends above its lowest" in said for said in forecast.fit(worse).warnings)
+
+
+def test_losses_that_a_law_cannot_have_are_not_graded():
+    curve = run("cosine")
+    law = forecast.fit(changed(curve, 1e-3 * curve.rates[curve.steps - 1] / curve.peak + 1e-9), law="tissue")
+    assert law.grade in ("C", "D")
 
 
 def test_laws_that_disagree_by_more_than_the_gain_are_told():
@@ -201,8 +242,10 @@ def test_laws_that_disagree_by_more_than_the_gain_are_told():
     seen = max(row.laws.values()) - min(row.laws.values())
     said = disagreement(row)
     assert bool(said) == (seen > -row.difference)
-    small = forecast.fit([run("constant"), run("cosine")]).compare(["linear()", "cosine(final=0.02)"])
-    assert all("laws disagree about" in line for line in disagreement(small.best))
+    torn = replace(row, score=-0.01, difference=-0.01, laws={"one": -0.01, "two": -0.03})
+    assert disagreement(torn) == ("The laws disagree about linear() by more than the gain: from -0.0300 to -0.0100.",)
+    assert disagreement(replace(torn, laws={"one": -0.01, "two": -0.015})) == ()
+    assert disagreement(replace(torn, score=0.01, difference=0.01)) == ()
 
 
 def test_a_forecasts_warnings_reach_the_comparison_once():

@@ -346,6 +346,41 @@ def test_a_missing_package_is_said(tmp_path, monkeypatch, package, name):
         read(tmp_path / name)
 
 
+@pytest.mark.parametrize("rows", [150_000, 700_000])
+def test_very_many_rows_keep_the_rates_and_all_parts_of_the_run(tmp_path, rows):
+    factors = parse("warmup(2000) >> cosine(final=0.1)").build(Horizon(rows))(np.arange(rows, dtype=float))
+    file = tmp_path / "run.csv"
+    with file.open("w") as to:
+        to.write("step,lr,loss\n")
+        to.writelines(f"{step},{1e-3 * lr:.9g},{2 + step**-0.3:.6f}\n" for step, lr in enumerate(factors, 1))
+    curve = read(file)
+    np.testing.assert_allclose(curve.rates, 1e-3 * factors, atol=1e-5)
+    assert len(curve.steps) == 200
+    assert np.diff(curve.steps).max() < 1.1 * rows / 200
+    assert curve.warmup_steps == pytest.approx(2000, rel=0.02)
+
+
+def test_a_drop_between_rates_that_are_logged_seldom_is_said(tmp_path):
+    rows = ["step,lr,val_loss"]
+    for step in range(20, 4001, 20):
+        rate = "" if step % 800 else 1e-3 if step <= 2000 else 3e-4
+        rows.append(f"{step},{rate},{2 + step**-0.3:.5f}")
+    file = tmp_path / "run.csv"
+    file.write_text("\n".join(rows))
+    (note,) = read(file).notes
+    assert "are known at steps 1600 and 2400 only, and differ much: a straight line was drawn" in note
+    assert read(file, schedule='multistep(milestones=["50%"], gamma=0.3)', base_lr=1e-3).notes == ()
+
+
+def test_a_cell_too_long_for_csv_and_a_column_that_is_there_twice_are_said(tmp_path):
+    file = csv(tmp_path)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:5], '"' + "x" * 200_000 + '",1,1', *lines[5:]]))
+    fails(file, "it must be CSV, JSON lines")
+    file.write_text("step,lr,val_loss,val_loss\n" + "\n".join(f"{s},0.1,{3 / s},{9 / s}" for s in range(1, 30)))
+    fails(file, "a column must have a name of its own, got 'val_loss' twice; rename one")
+
+
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     pytest.importorskip("resource")  # not on Windows
     program = """

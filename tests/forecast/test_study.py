@@ -51,6 +51,23 @@ def test_what_another_version_keeps_is_not_read(study, tmp_path):
         read_study(tmp_path)
 
 
+def test_a_strategy_whose_rates_differ_from_seed_to_seed_gives_a_curve_for_each(tmp_path):
+    compare(
+        LogisticTask(),
+        ["plateau(factor=0.5, patience=0, threshold=0.02)"],
+        folder=tmp_path,
+        steps=200,
+        evaluate_every=10,
+        seeds=3,
+        rates=[0.1],
+    )
+    curves = read_study(tmp_path)
+    assert "constant()" in {curve.name for curve in curves}
+    plateaus = [curve for curve in curves if curve.name.startswith("plateau")]
+    assert len(plateaus) > 1
+    assert all(", seed " in curve.name for curve in plateaus)
+
+
 def test_runs_that_were_hardly_measured_say_how_to_measure_more(tmp_path):
     compare(LogisticTask(), [], folder=tmp_path, steps=40, evaluate_every=10, seeds=1, rates=[0.1])
     with pytest.raises(ValueError, match=r"measured 5 times at least, got 4; compare again with --evaluate-every"):

@@ -22,7 +22,7 @@ EXAMPLES = """\b
 Examples:
   ratesmith forecast run.csv --compare 'linear()' --compare 'wsd(decay="20%")' --steps 50000
   ratesmith forecast constant.csv cosine.csv --design --html forecast.html
-  ratesmith forecast run.csv --schedule 'warmup(500) >> cosine()' --base-lr 3e-4 --check other.csv
+  ratesmith forecast run.csv --schedule 'warmup(500) >> cosine()' --schedule-lr 3e-4 --check other.csv
 """
 NARROW = 140
 """Below so many columns a band goes under its loss."""
@@ -49,7 +49,8 @@ MARKED = 16
 @click.option("--check", multiple=True, type=Path, metavar="RUN", help="A further run, to try the forecast on; repeat.")
 @click.option("--epochs", type=float, help="How often the longest run saw its data.")
 @click.option("--schedule", multiple=True, help="What set the rates of a run whose log has none; one for all or each.")
-@click.option("--logged-steps", type=int, help="The steps that --schedule was laid out for. Default: the last logged.")
+@click.option("--schedule-lr", type=float, help="The rate that --schedule's factors multiplied.")
+@click.option("--schedule-steps", type=int, help="The steps that it was laid out for. Default: the last logged.")
 @click.option("--column", multiple=True, metavar="WHAT=NAME", help="A column by name: step=, lr= or loss=; repeat.")
 @click.option("--kind", help="Which losses to read: validation or training.")
 @click.option("--per-step", type=float, help="How far the step column rises in an update, where it counts tokens.")
@@ -69,8 +70,10 @@ def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
         name = (error.name or "").partition(".")[0]
         raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
     with user_mistakes(OSError):
-        law = fit(_read(options["runs"], options, options["schedule"]), epochs=options["epochs"])
-        parts = Asked(law, _candidates(law, **options), _checks(law, options), _cooldown(law, options["cooldown"]))
+        runs, unseen = _read(options)
+        law = fit(runs, epochs=options["epochs"])
+        checks = [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in unseen]
+        parts = Asked(law, _candidates(law, **options), checks, law.what_if_cooldown() if options["cooldown"] else None)
         page = _write_page(parts, html) if html else None
     if as_json:
         click.echo(json.dumps(parts.to_dict(), indent=1, allow_nan=False))
@@ -121,43 +124,54 @@ def _candidates(
     names = [str(parse(text)) for text in candidates] or habits(law, steps or law.longest)
     if design:
         names.append(law.design(steps, base_lr).best.name)
+    if baseline:
+        names.append(str(parse(baseline)))
     return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline and str(parse(baseline)))
 
 
-def _checks(law: Law, options: dict[str, Any]) -> list[tuple[Curve, Prediction]]:
-    runs = _read(options["check"], options, ())
-    return [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in runs]
-
-
-def _cooldown(law: Law, asked: bool) -> Candidates | None:
-    return law.what_if_cooldown() if asked else None
-
-
-def _read(paths: tuple[Path, ...], options: dict[str, Any], schedules: tuple[str, ...]) -> list[Curve]:
-    """Read runs; those of one name are told apart by their folders."""
-    from ratesmith.forecast import read, read_study
-
-    given = {name: options[name] for name in ("kind", "per_step") if options[name] is not None}
-    given["columns"] = _columns(options["column"])
+def _read(options: dict[str, Any]) -> tuple[list[Curve], list[Curve]]:
+    """Read the runs, and those that the forecast is tried on; those of one name are told apart by their folders."""
+    paths = [*options["runs"], *options["check"]]
+    schedules = options["schedule"]
     if len(schedules) > 1 and len(schedules) != len(paths):
         raise Mistake(
             f"forecast: --schedule must be given once, or once a run, got {len(schedules)} for {len(paths)} runs; "
             "give as many"
         )
-    found = []
-    for place, path in enumerate(paths):
-        if (path / "study.sqlite").exists():
-            found += [(path, run) for run in read_study(path)]
-            continue
-        laid_out = {}
-        if schedules:
-            laid_out = {"schedule": schedules[place % len(schedules)], "steps": options["logged_steps"]}
-            laid_out["base_lr"] = options["base_lr"]
-        found.append((path, read(path, **laid_out, **given)))
-    names = [run.name for _, run in found]
-    if len(set(names)) == len(names):
-        return [run for _, run in found]
-    return [replace(run, name=f"{path.resolve().parent.name}/{run.name}") for path, run in found]
+    if not schedules and (options["schedule_lr"] is not None or options["schedule_steps"] is not None):
+        raise Mistake("forecast: --schedule-lr and --schedule-steps say more of --schedule, got none; give it too")
+    if twice := [path for path in options["check"] if path.resolve() in {run.resolve() for run in options["runs"]}]:
+        raise Mistake(f"forecast: --check must be a run that the law has not seen, got {twice[0]} twice; name another")
+    found = [
+        (path, curve, place < len(options["runs"]))
+        for place, path in enumerate(paths)
+        for curve in _curves(path, schedules[place % len(schedules)] if schedules else None, options)
+    ]
+    names = [curve.name for _, curve, _ in found]
+    if len(set(names)) < len(names):
+        found = [
+            (path, replace(curve, name=f"{path.resolve().parent.name}/{curve.name}"), seen)
+            for path, curve, seen in found
+        ]
+    return [curve for _, curve, seen in found if seen], [curve for _, curve, seen in found if not seen]
+
+
+def _curves(path: Path, schedule: str | None, options: dict[str, Any]) -> list[Curve]:
+    from ratesmith.forecast import read, read_study
+
+    given = {name: options[name] for name in ("kind", "per_step") if options[name] is not None}
+    if columns := _columns(options["column"]):
+        given["columns"] = columns
+    if schedule:
+        given |= {"schedule": schedule, "steps": options["schedule_steps"], "base_lr": options["schedule_lr"]}
+    if not (path / "study.sqlite").exists():
+        return [read(path, **given)]
+    if given:
+        raise Mistake(
+            f"forecast: {path} is the folder of a comparison, which knows its own rates and losses; leave out "
+            "--schedule, --column, --kind and --per-step"
+        )
+    return read_study(path)
 
 
 def _columns(texts: tuple[str, ...]) -> dict[str, str]:
@@ -180,14 +194,18 @@ def _print_all(asked: Asked) -> None:
             highlight=False,
         )
     known = {*asked.law.explain().splitlines()}
-    lines = [line for line in asked.candidates.explain().splitlines() if line not in known]
-    click.echo("\n".join([*lines, *_cold(asked)]))
+    told = [found.explain().splitlines() for found in (asked.candidates, asked.cooldown) if found]
+    lines = [line for lines in told for line in lines if line not in known]
+    click.echo("\n".join(dict.fromkeys([*lines, *_cold(asked)])))
 
 
 def _cold(asked: Asked) -> list[str]:
     """Say it where the runs warmed up and a candidate does not."""
+    from ratesmith.forecast.rates import rates_of
+
     warmup = asked.law.warmup_steps
-    cold = [row.name for row in asked.candidates.rows if row.prediction.rates[0] > 0.9 * row.prediction.rates.max()]
+    named = {row.name: row.prediction for row in asked.candidates.rows}
+    cold = [name for name, said in named.items() if rates_of(name, 1.0, int(said.steps[-1]))[0] > 0.9]
     if not warmup or not cold:
         return []
     return [f"The runs warmed up for {warmup} steps, and {cold[0]} does not: try it behind warmup({warmup}) >>."]
@@ -199,6 +217,8 @@ def _table(found: Candidates, title: str, wide: bool) -> Table:
 
     table = Table(title=f"{title} [80 % band]", show_lines=not wide)
     beside = [f"against {found.baseline}", "better", "worth"] if wide else ["difference"]
+    if wide and all(row.fewer is None for row in found.rows):
+        beside.pop()
     if len(found.rows) == 1 and found.best.name == found.baseline:
         beside = []
     for heading in ("#", "candidate", "loss", *beside):
@@ -212,7 +232,7 @@ def _table(found: Candidates, title: str, wide: bool) -> Table:
         if row.name == found.baseline:
             apart = ["baseline", "", ""]
         elif not wide:
-            apart[1] = f"better: {apart[1]}"
+            apart = [apart[0], f"better: {apart[1]}", *([apart[2]] if row.fewer is not None else [])]
         table.add_row(str(place), row.name, loss, *(apart if wide else ["\n".join(apart).strip()])[: len(beside)])
     return table
 

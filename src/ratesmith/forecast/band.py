@@ -13,7 +13,7 @@ from ratesmith.forecast.curve import Floats
 
 LAPLACE: Final = 0.25
 """How much of the fit's own doubt counts; the priors and the few effective points make it too large."""
-UNSEEN: Final = 0.4
+UNSEEN: Final = 0.5
 """The same where no annealing was seen: with less the 80 % band held only half of the ends forecast at half a run."""
 EXACT: Final = 0.0002
 """The misfit, as a share of the loss, up to which the fit's own doubt counts as it is; beyond, in proportion.

@@ -67,6 +67,13 @@ def choose(who: str, names: Iterable[str], given: Mapping[str, str] | None = Non
     Columns(step='step', lr='lr-AdamW', training='train_loss', validation='val_loss')
     """
     names, given = list(names), dict(given or {})
+    found = _choose(who, names, given)
+    if twice := [name for name in found[:4] if name and names.count(name) > 1]:
+        raise ValueError(f"{who}: a column must have a name of its own, got {twice[0]!r} twice; rename one")
+    return found
+
+
+def _choose(who: str, names: list[str], given: Mapping[str, str]) -> Columns:
     for role, name in given.items():
         if role not in ROLES:
             raise ValueError(

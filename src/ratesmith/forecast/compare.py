@@ -14,6 +14,7 @@ from ratesmith.forecast import band, doubt
 from ratesmith.forecast.blocks import Blocks
 from ratesmith.forecast.curve import Curve, Floats
 from ratesmith.forecast.predicted import Candidates, Row
+from ratesmith.forecast.rates import length_of
 from ratesmith.forecast.solve import Fitted
 from ratesmith.horizon import Horizon
 from ratesmith.shapes import Ramp
@@ -34,6 +35,8 @@ class Pair:
     name: str
     rates: Floats
     base: Floats
+    begun: bool = False
+    """Whether part of it is made already, so that it cannot be shortened as a whole."""
 
 
 def compare(law: Law, rates: Mapping[str, Floats], baseline: str | None) -> Candidates:
@@ -85,7 +88,7 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
                 difference,
                 sd,
                 band.chance_below(difference, sd),
-                fewer_steps(law.fitted, one_row(blocks, mine), one_row(blocks, other), offset),
+                None if pair.begun else fewer_steps(law.fitted, one_row(blocks, mine), one_row(blocks, other), offset),
                 laws,
                 float(ranks[place]),
             )
@@ -151,14 +154,19 @@ def cooldowns(
     rate, so_far = float(curve.rates[step - 1]), curve.rates[:step]
     if rate <= 0:
         raise ValueError(f"{who}: the rate at step {step:,} must be above 0, got 0; nothing is left to anneal")
+    if isinstance(lengths, str):
+        raise TypeError(f"{who}: lengths must be several, got one text; write [{lengths!r}]")
     pairs = []
     for length in lengths:
-        more = max(1, Horizon(step).resolve(length))
+        more = whole(who, f"the length {length!r}", Horizon(step).resolve(length), least=1)
+        length_of(step + more, who)
         down: Any = Ramp(1.0, floor, more, shape)(np.arange(1, more + 1, dtype=np.float64))
         name = f"decay of {more:,} steps"
-        pairs.append(Pair(name, np.concatenate([so_far, rate * down]), np.concatenate([so_far, np.full(more, rate)])))
+        kept = np.concatenate([so_far, np.full(more, rate)])
+        pairs.append(Pair(name, np.concatenate([so_far, rate * down]), kept, begun=True))
     if not pairs:
         raise ValueError(f"{who}: at least one length is needed, got none; give steps, or shares such as '10%'")
+    pairs = list({pair.name: pair for pair in pairs}.values())
     return ranked(law, pairs, "keeping the rate for as many steps")
 
 

@@ -39,6 +39,8 @@ class Curve:
     losses: Floats
     kind: str = "validation"
     optimizer: str | None = None
+    notes: tuple[str, ...] = ()
+    """What had to be guessed when it was read."""
 
     def __post_init__(self) -> None:
         """Check everything once, so that nothing later has to."""
@@ -67,11 +69,14 @@ class Curve:
 
     @property
     def warmup_steps(self) -> int:
-        """The n of `warmup(n) >> ...`: updates until the rate is within 0.1 % of its largest; 0 without a warm-up.
+        """The n of `warmup(n) >> ...`: updates until the rate has risen to a peak; 0 without a warm-up.
 
-        Counted from the update that had, or before the first would have had, no rate: many loops begin at 1 / n.
+        A peak is where it stops rising at 95 % of its largest or more. Counted from the update that had, or before the
+        first would have had, no rate: many loops begin at 1 / n.
         """
-        first = int(np.argmax(self.rates >= 0.999 * self.peak))
+        near = int(np.argmax(self.rates >= 0.95 * self.peak))
+        falls = np.diff(self.rates[near:]) <= 1e-9 * self.peak
+        first = near + int(np.argmax(falls)) if near and falls.any() else near
         begun = float(self.rates[0]) * first
         return first + 1 if 0.5 * self.peak < begun < 1.5 * self.peak else first
 

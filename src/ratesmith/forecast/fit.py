@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ratesmith._checks import finite
 from ratesmith.forecast import doubt, guards
 from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.forecast.laws import LAWS, LossLaw
@@ -43,6 +44,8 @@ def fit(
     >>> law.grade
     'B'
     """
+    if not isinstance(curves, Iterable | Curve):
+        raise TypeError(f"Forecast: curves must be runs, got {type(curves).__name__}; give a Curve, or a list of them")
     runs = (curves,) if isinstance(curves, Curve) else tuple(curves)
     if not runs:
         raise ValueError("Forecast: at least one run is needed, got none; give a Curve")
@@ -55,11 +58,12 @@ def fit(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"Forecast: each run needs a name of its own, got {twice!r} twice; rename one")
-    if epochs is not None and not epochs > 0:
+    if epochs is not None and finite("Forecast", "epochs", epochs, least=0.0) <= 0:
         raise ValueError(f"Forecast: epochs must be above 0, got {epochs!r}; say how often the data is seen")
     names = [shape.name for shape in LAWS[law].shapes]
-    for name, (_, sd) in priors.items():
-        if name not in names or not sd > 0:
+    for name, (mean, sd) in priors.items():
+        finite("Forecast", f"the prior's mean of {name!r}", mean)
+        if name not in names or finite("Forecast", f"the prior's sd of {name!r}", sd) <= 0:
             raise ValueError(
                 f"Forecast: priors are (mean, sd above 0) of {', '.join(map(repr, names))}, got {name!r} with sd "
                 f"{sd!r}; name one of them"
@@ -129,7 +133,11 @@ class Law:
     @cached_property
     def rough(self) -> str:
         """The grade before the trials are looked at."""
-        return guards.grade_of(self.curves, self._since, self.fitted.residuals)
+        return guards.worst(guards.grade_of(self.curves, self._since, self.fitted.residuals), self._said)
+
+    @cached_property
+    def _said(self) -> list[guards.Said]:
+        return guards.of_runs(self.curves, self._since, self.fitted.residuals, self.epochs)
 
     @cached_property
     def grade(self) -> str:
@@ -139,7 +147,7 @@ class Law:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say against it, in plain sentences."""
-        said = guards.of_runs(self.curves, self._since, self.fitted.residuals, self.epochs)
+        said = [one.sentence for one in self._said]
         if self.rough != "D":
             said += [*guards.of_trials(self.trials), *guards.of_shapes(self.curves, self.unsure)]
         return tuple(said)
@@ -168,7 +176,8 @@ class Law:
     def predict(
         self, schedule: Any, base_lr: float | None = None, steps: int | None = None, at: Sequence[int] | None = None
     ) -> Prediction:
-        """Forecast the losses of one run under a schedule, at `at`, or at up to 200 steps and the last.
+        """Forecast the losses of one run under a schedule, at `at`, or at up to 200 steps from where
+        the law was fitted to the last.
 
         `schedule`: notation, a strategy, a schedule, or an array of factors. `base_lr`: the rate that factors multiply;
         None is the largest rate seen. `steps`: how long; None is as long as the longest run seen. Raises CannotSay with
@@ -180,7 +189,11 @@ class Law:
     def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
         """Forecast the losses under absolute rates, one for each update: see predict."""
         grade = self._answerable([rates])
-        wanted = _wanted(at, len(rates))
+        begun = min(self._since)
+        wanted = _wanted(at, len(rates), begun)
+        about = [one.sentence for one in guards.of_forecast(self.curves, self._since, rates)]
+        if wanted[0] < begun:
+            about.append(f"The law was fitted from step {begun:,} on: before it this means nothing.")
         seen = doubt.look(self, [(rates, wanted)])
         return Prediction(
             name,
@@ -190,7 +203,7 @@ class Law:
             frozen(seen.losses),
             frozen(seen.sd),
             grade,
-            (*self.warnings, *guards.of_forecast(self.curves, rates)),
+            (*self.warnings, *about),
         )
 
     def compare(
@@ -296,10 +309,11 @@ class Law:
 
     def _answerable(self, several: Sequence[Floats]) -> str:
         """Give the grade of forecasts under these rates, or raise CannotSay."""
-        grade = max(guards.lowered(self.grade, self.curves, rates) for rates in several)
+        said = [one for rates in several for one in guards.of_forecast(self.curves, self._since, rates)]
+        grade = guards.worst(self.grade, said)
         if grade == "D":
-            about = [sentence for rates in several for sentence in guards.of_forecast(self.curves, rates)]
-            why = " ".join(dict.fromkeys([*self.warnings, *about])) or "The loss of no run falls."
+            about = [one.sentence for one in said if one.best == "D"] or self.warnings
+            why = " ".join(dict.fromkeys(about)) or "The loss of no run falls."
             raise guards.CannotSay(f"Forecast: cannot say. {why}")
         return grade
 
@@ -311,14 +325,16 @@ class Law:
 
 
 def _several(candidates: Iterable[str]) -> list[str]:
-    if isinstance(candidates, str):
-        raise TypeError("Forecast: candidates must be several, got one text; give a list of notation, or a dict")
+    if isinstance(candidates, str) or not isinstance(candidates, Iterable):
+        got = "one text" if isinstance(candidates, str) else type(candidates).__name__
+        raise TypeError(f"Forecast: candidates must be several, got {got}; give a list of notation, or a dict")
     return list(candidates)
 
 
-def _wanted(at: Sequence[int] | None, length: int) -> Ints:
+def _wanted(at: Sequence[int] | None, length: int, begun: int) -> Ints:
     if at is None:
-        return np.unique(np.linspace(max(1, length // SHOWN), length, SHOWN).astype(np.int64))
+        first = min(max(1, length // SHOWN, begun), length)
+        return np.unique(np.linspace(first, length, SHOWN).astype(np.int64))
     given = numbers_of("Forecast", "at", at)
     good = len(given) and (given == np.floor(given)).all() and given[0] >= 1 and given[-1] <= length
     if not (good and (np.diff(given) > 0).all()):

@@ -98,9 +98,9 @@ def _csv(who: str, path: Path) -> Log:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         first = next(_told(file), "")
     mark = max(",;\t", key=first.count)
-    names = [name.strip() for name in next(csv.reader([first], delimiter=mark))]
     if first.count(mark) == 0:
         raise _no_log(who, f"text that begins with {first.strip()[:40]!r}")
+    names = [name.strip() for name in _next_rows(who, csv.reader([first], delimiter=mark))[0]]
     if all(not math.isnan(number(name)) for name in names):
         raise ValueError(f"{who}: the first row must name the columns, got {first.strip()[:60]!r}; add such a row")
 
@@ -109,10 +109,17 @@ def _csv(who: str, path: Path) -> Log:
             rows = csv.reader(_told(file), delimiter=mark)
             next(rows)
             places = {name: names.index(name) for name in wanted}
-            while piece := list(itertools.islice(rows, ROWS)):
+            while piece := _next_rows(who, rows):
                 yield {name: _cells(who, name, piece, place) for name, place in places.items()}
 
     return Log("CSV", names, pieces)
+
+
+def _next_rows(who: str, rows: Iterator[list[str]]) -> list[list[str]]:
+    try:
+        return list(itertools.islice(rows, ROWS))
+    except csv.Error as error:
+        raise _no_log(who, f"CSV that cannot be read ({one_line(error)})") from None
 
 
 def _told(lines: Iterable[str]) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -39,66 +40,107 @@ class CannotSay(ValueError):  # noqa: N818 - it is an answer
     """A forecast that would be a guess; the message says why, in one line."""
 
 
+class Said(NamedTuple):
+    """A sentence on what is wrong, and the best grade that it leaves."""
+
+    sentence: str
+    best: str = "A"
+
+
 def of_runs(
     curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats], epochs: float | None
-) -> list[str]:
+) -> list[Said]:
     """Give what there is to say of the runs and of how well the law fits them."""
     said = [*_thin_runs(curves, since)]
     if not any(curve_annealed(curve) for curve in curves):
         said.append(
-            "No run was annealed, so what lower rates gain is taken from other models' curves: show it one run that "
-            "ends at a low rate."
+            Said(
+                "No run was annealed, so what lower rates gain is taken from other models' curves: show it one run "
+                "that ends at a low rate."
+            )
         )
     names = sorted({c.optimizer for c in curves if c.optimizer and not any(a in c.optimizer.lower() for a in ADAPTIVE)})
     if names:
-        said.append(f"The laws were found with AdamW; of {' and '.join(names)} nothing is known.")
-    if len({curve.kind for curve in curves}) > 1:
-        said.append("Training and validation losses are mixed: their levels differ, so give one kind.")
-    short, long = (choose(curves, key=lambda curve: curve.steps[-1]) for choose in (min, max))
-    if long.steps[-1] > 50 * short.steps[-1]:
-        said.append(
-            f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: see "
-            "that both count optimizer updates."
-        )
-    return said + _fresh(curves, epochs) + misfit(residuals, curves)
+        said.append(Said(f"The laws were found with AdamW; of {' and '.join(names)} nothing is known.", "C"))
+    said += [Said(note, "B") for note in dict.fromkeys(note for curve in curves for note in curve.notes)]
+    return said + _unlike(curves) + _fresh(curves, epochs) + misfit(residuals, curves)
 
 
-def _thin_runs(curves: Sequence[Curve], since: Sequence[int]) -> list[str]:
+def _thin_runs(curves: Sequence[Curve], since: Sequence[int]) -> list[Said]:
     counts = [int(np.count_nonzero(c.steps >= first)) for c, first in zip(curves, since, strict=True)]
     few = [(curve.name, count) for curve, count in zip(curves, counts, strict=True) if count < ENOUGH]
     return [
-        f"Run {name!r} has {count} losses after its warm-up, fewer than {ENOUGH}: log more often."
+        Said(f"Run {name!r} has {count} losses after its warm-up, fewer than {ENOUGH}: log more often.")
         for name, count in few
     ]
 
 
-def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[str]:
+def _unlike(curves: Sequence[Curve]) -> list[Said]:
+    """Give what says that the runs are not of one training."""
+    said = []
+    if len({curve.kind for curve in curves}) > 1:
+        said.append(Said("Training and validation losses are mixed: their levels differ, so give one kind.", "C"))
+    short, long = (choose(curves, key=lambda curve: curve.steps[-1]) for choose in (min, max))
+    if long.steps[-1] > 50 * short.steps[-1]:
+        said.append(
+            Said(
+                f"Run {long.name!r} has {long.steps[-1] / short.steps[-1]:.0f} times the steps of run {short.name!r}: "
+                "see that both count optimizer updates.",
+                "C",
+            )
+        )
+    low, high = (choose(curves, key=lambda curve: curve.peak) for choose in (min, max))
+    if high.peak > LONGER * low.peak:
+        said.append(
+            Said(
+                f"The peak rate of run {high.name!r} is {high.peak / low.peak:.2g} times that of run {low.name!r}: "
+                "such runs are different trainings, forecast each from its own.",
+                "C",
+            )
+        )
+    return said
+
+
+def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[Said]:
     said = []
     if epochs is not None and epochs > 4:
-        said.append(f"The data was seen {epochs:g} times; the laws are about fresh data, and do not know overfitting.")
+        seen = f"The data was seen {epochs:g} times; the laws are about fresh data, and do not know overfitting."
+        said.append(Said(seen, "C"))
     for curve in curves:
-        if curve.losses[-1] < 0.1 * curve.losses[0]:
+        parts = np.array_split(curve.losses, max(1, min(20, len(curve.losses) // 3)))
+        medians = [float(np.median(part)) for part in parts]
+        if medians[-1] < 0.1 * medians[0]:
             said.append(
-                f"The loss of run {curve.name!r} fell to {100 * curve.losses[-1] / curve.losses[0]:.1f} % of where it "
-                "began, below what fresh data gives: after many epochs the laws have no support."
+                Said(
+                    f"The loss of run {curve.name!r} fell to {100 * medians[-1] / medians[0]:.1f} % of where it began, "
+                    "below what fresh data gives: after many epochs the laws have no support.",
+                    "C",
+                )
             )
-        elif curve.losses[-1] > 1.03 * curve.losses.min():
+        elif medians[-1] > 1.03 * min(medians):
             said.append(
-                f"The loss of run {curve.name!r} ends above its lowest: overfitted or unstable, no law fits it."
+                Said(
+                    f"The loss of run {curve.name!r} ends above its lowest: overfitted or unstable, no law fits it.",
+                    "C",
+                )
             )
     return said
 
 
-def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
+def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[Said]:
     """Give what the residuals of the log loss say."""
     size = size_of(residuals)
-    if size > LARGEST_MISFIT:
-        return [f"The law misses the runs that it was fitted to by {100 * size:.1f} % of the loss: do not rely on it."]
+    missed = f"The law misses the runs that it was fitted to by {100 * size:.2f} % of the loss"
+    if not size <= LARGEST_MISFIT:
+        return [Said(f"{missed}: do not rely on it.", "C")]
     said = []
     if size > CLOSEST:
         said.append(
-            f"The law misses the runs that it was fitted to by {100 * size:.2f} % of the loss, more than any "
-            f"public curves ({100 * CLOSEST:.1f} %): bands so wide have been tried on one small training alone."
+            Said(
+                f"{missed}, more than any public curves ({100 * CLOSEST:.1f} %): bands so wide have been tried on one "
+                "small training alone.",
+                "B",
+            )
         )
     for left, curve in zip(residuals, curves, strict=True):
         if len(left) < ENOUGH:
@@ -108,10 +150,17 @@ def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[str]:
         drift = abs(thirds[2] - thirds[1])
         if drift > max(0.003, 4 * noise):
             said.append(
-                f"The law drifts away from run {curve.name!r} by {100 * drift:.1f} % of the loss: forecasts will drift "
-                "further."
+                Said(
+                    f"The law drifts away from run {curve.name!r} by {100 * drift:.1f} % of the loss: forecasts will "
+                    "drift further."
+                )
             )
     return said
+
+
+def worst(grade: str, said: Iterable[Said]) -> str:
+    """Give the grade that is left after all that was said."""
+    return max([grade, *(one.best for one in said)])
 
 
 def size_of(residuals: Sequence[Floats]) -> float:
@@ -126,13 +175,12 @@ def size_of(residuals: Sequence[Floats]) -> float:
 def grade_of(curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats]) -> str:
     """Give how far the forecasts of a law fitted to these runs are to be trusted: A to D."""
     counts = [int(np.count_nonzero(c.steps >= first)) for c, first in zip(curves, since, strict=True)]
-    size = size_of(residuals)
     falls = any(np.median(c.losses[-3:]) < np.median(c.losses[:3]) for c in curves)
-    if max(counts) < ENOUGH or size > 0.03 or not falls:
+    if max(counts) < ENOUGH or not size_of(residuals) <= 0.03 or not falls:  # not a number is not small
         return "D"
-    if size > LARGEST_MISFIT or not any(curve_annealed(curve) for curve in curves):
+    if not any(curve_annealed(curve) for curve in curves):
         return "C"
-    return "A" if differ(curves) and size <= CLOSEST else "B"
+    return "A" if differ(curves) else "B"
 
 
 def tried(grade: str, trials: Sequence[Trial]) -> str:
@@ -158,7 +206,9 @@ def of_shapes(curves: Sequence[Curve], unsure: Mapping[str, float]) -> list[str]
     if not any(unsure.get(name, 0.0) > most for name, most in UNSURE.items()) or not any(map(curve_annealed, curves)):
         return []
     about = "How fast the loss follows the rate"
-    if unsure.get("log tau", 0.0) > UNSURE["log tau"]:
+    if unsure.get("log tau", 0.0) > math.log(10):
+        about += " is not known"
+    elif unsure.get("log tau", 0.0) > UNSURE["log tau"]:
         about += f" is known to a factor of {np.exp(unsure['log tau']):.1f} only"
     else:
         about = f"How the noise grows with the rate is known to a power of +-{unsure['q']:.2f} only"
@@ -190,38 +240,36 @@ def differ(curves: Sequence[Curve]) -> bool:
 
 def curve_annealed(curve: Curve) -> bool:
     """Say whether the run was seen at less than half of its peak rate, after it."""
-    measured = curve.rates[curve.steps - 1][curve.steps > int(np.argmax(curve.rates))]
+    measured = curve.rates[curve.steps - 1][curve.steps > curve.warmup_steps]
     return bool(len(measured) >= 3 and measured.min() < 0.5 * curve.peak)
 
 
-def of_forecast(curves: Sequence[Curve], rates: Floats) -> list[str]:
-    """Give what there is to say of a forecast under these rates."""
-    longest = max(int(curve.steps[-1]) for curve in curves)
+def of_forecast(curves: Sequence[Curve], since: Sequence[int], rates: Floats) -> list[Said]:
+    """Give what there is to say of a forecast under these rates: how far it lies from the runs."""
+    seen = [int(curve.steps[-1]) for curve in curves]
     lowest, highest = min(curve.peak for curve in curves), max(curve.peak for curve in curves)
     said, peak, steps = [], float(rates.max()), len(rates)
     if peak > 1.05 * highest:
-        said.append(
-            f"Its peak rate {peak:.3g} is above the largest seen, {highest:.3g}: whether it trains at all is not known."
-        )
+        told = f"Its peak rate {peak:.3g} is above the largest seen, {highest:.3g}: whether it trains is not known."
+        said.append(Said(told, _beyond(peak / highest, 1.5, 4)))
     elif peak < 0.55 * lowest:
-        said.append(
+        told = (
             f"Its peak rate {peak:.3g} is {lowest / peak:.3g} times below the lowest seen, {lowest:.3g}: such "
             "forecasts have been wrong by 1 to 10 % of the loss."
         )
-    if steps > LONGER * longest:
-        said.append(
-            f"Its {steps:,} steps are {steps / longest:.2g} times the longest run seen: the laws level off too early, "
-            "so the band is wider."
+        said.append(Said(told, _beyond(lowest / peak, 2.5, 16)))
+    if steps > LONGER * max(seen):
+        told = (
+            f"Its {steps:,} steps are {steps / max(seen):.3g} times the longest run seen: the laws level off too "
+            "early, and the further the less they know."
         )
+        said.append(Said(told, _beyond(steps / max(seen), 5, 100)))
+    elif steps < min(seen) / 4:
+        told = f"Its {steps:,} steps are few beside the shortest run seen, {min(seen):,}: little is known of so early."
+        said.append(Said(told, "C" if steps > min(since) else "D"))
     return said
 
 
-def lowered(grade: str, curves: Sequence[Curve], rates: Floats) -> str:
-    """Give the grade of one forecast: C where it lies far from the runs, D where it lies too far to say anything."""
-    highest, lowest = max(curve.peak for curve in curves), min(curve.peak for curve in curves)
-    longest, peak = max(int(curve.steps[-1]) for curve in curves), float(rates.max())
-    if peak > 4 * highest or peak < lowest / 16 or len(rates) > 100 * longest:
-        return "D"
-    if peak > 1.5 * highest or peak < lowest / 2.5 or len(rates) > 5 * longest:
-        return max(grade, "C")
-    return grade
+def _beyond(times: float, rough: float, none: float) -> str:
+    """Give the best grade so many times away from the runs."""
+    return "D" if times > none else "C" if times > rough else "A"

@@ -203,9 +203,10 @@ class Candidates:
             other = self.rows[1]
             return [f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."]
         low, high = best.bands[80]
+        worth = "" if best.fewer is None else f", {best.equivalent}"
         first = (
             f"{best.name} comes first: {best.difference:+.4f} against {self.baseline} ({low:+.4f} to {high:+.4f} in "
-            f"80 %), {best.equivalent}; better with {chance(best.better)}."
+            f"80 %){worth}; better with {chance(best.better)}."
         )
         return [first] if self.sure else [first, "That is not sure: where it matters, run both."]
 

@@ -21,6 +21,8 @@ MOST_STEPS: Final = 20_000_000
 """Updates that a run may have: a larger count is one of samples or tokens."""
 ENOUGH: Final = 15
 """Validation losses from which on they are preferred to training losses."""
+SELDOM: Final = 4
+"""Losses between two logged rates from which on a large change between these is said to be a guess."""
 APART: Final = 0.1
 """How far, as a share of the largest rate, a log's rates may lie from those of the schedule that is said to be its."""
 
@@ -62,7 +64,7 @@ def read(
     <Curve 'run': 100 steps, 10 losses, to 3.5>
     """
     path = Path(path)
-    who = f"read {path.name!r}"
+    who = f"read {path.resolve().name!r}"
     if kind is not None and kind not in KINDS:
         raise ValueError(f"{who}: kind must be 'validation' or 'training', got {kind!r}; name one of them")
     per_step = finite(who, "per_step", per_step, 1e-9)
@@ -77,11 +79,13 @@ def read(
     known = (known[0] + at_zero, known[1])
     last = int(np.rint(max(places[-1:].max(initial=0), known[0][-1:].max(initial=0))))
     _refuse_long(who, chosen.step, last, steps)
+    notes: tuple[str, ...] = ()
     if schedule is None:
         rates = _joined(who, chosen.lr, known, last)
+        notes = _guessed(name or _name(path), known, places)
     else:
         rates = _laid_out(who, schedule, base_lr, steps or last, known, last)
-    return Curve(name or _name(path), rates, places, losses, kind, optimizer or chosen.optimizer)
+    return Curve(name or _name(path), rates, places, losses, kind, optimizer or chosen.optimizer, notes)
 
 
 def _fill(who: str, log: Log, chosen: Columns, per_step: float) -> tuple[Series, Series, Series]:
@@ -162,6 +166,20 @@ def _joined(who: str, column: str | None, known: tuple[Floats, Floats], last: in
         )
     steps, rates = _with_warmup(steps, rates)
     return np.interp(np.arange(1, last + 1), steps, rates)
+
+
+def _guessed(name: str, known: tuple[Floats, Floats], places: Ints) -> tuple[str, ...]:
+    """Say it where rates were logged much less often than losses, and changed much in between."""
+    steps, rates = known
+    between = np.searchsorted(places, steps[1:]) - np.searchsorted(places, steps[:-1])
+    far = (between > SELDOM) & (np.abs(np.diff(rates)) > APART * rates.max())
+    if not far.any():
+        return ()
+    at = int(np.argmax(far))
+    return (
+        f"The rates of run {name!r} are known at steps {steps[at]:.0f} and {steps[at + 1]:.0f} only, and differ much: "
+        "a straight line was drawn, though it may have dropped at once; log them as often as losses, or give schedule.",
+    )
 
 
 def _with_warmup(steps: Floats, rates: Floats) -> tuple[Floats, Floats]:

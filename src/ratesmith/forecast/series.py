@@ -10,7 +10,7 @@ import numpy as np
 from ratesmith.forecast.curve import Floats
 
 MOST: Final = 131_072
-"""Entries that are held; of more, neighbours are joined."""
+"""Entries that are held; of more, those of equal stretches of the steps are joined."""
 RESTARTS: Final = 3
 """Times that the step may go back in any log; in a long one, in a twentieth of its rows."""
 
@@ -20,13 +20,15 @@ class Series:
     """Values by step, in rising order of the step.
 
     Each entry is a mean over rows next to each other: the sums of their steps and values, and how many they are. As
-    long as there are few rows, each is an entry of its own.
+    long as there are few rows, each is an entry of its own; then those of one stretch are joined, alike at all places.
     """
 
     who: str
     name: str
     mean: bool
     """Whether rows of the same step are averaged; if not, the last of them counts."""
+    stretch: float = 1.0
+    """How many steps are joined where there are too many rows."""
     rows: int = 0
     sums: Floats = field(default_factory=lambda: np.empty((3, 0)))
     """Steps, values and counts, a column an entry."""
@@ -76,9 +78,14 @@ class Series:
                 )
         self.sums = np.concatenate([self.sums, part], axis=1)
         if self.sums.shape[1] > MOST:
-            even = self.sums.shape[1] // 2 * 2
-            joined = self.sums[:, 0:even:2] + self.sums[:, 1:even:2]
-            self.sums = np.concatenate([joined, self.sums[:, even:]], axis=1)
+            self._join()
+
+    def _join(self) -> None:
+        steps = self.sums[0] / self.sums[2]
+        while steps[-1] > self.stretch * MOST / 2:
+            self.stretch *= 2
+        begins = np.flatnonzero(np.diff(np.floor(steps / self.stretch), prepend=-1))
+        self.sums = np.add.reduceat(self.sums, begins, axis=1)
 
     def _check(self, steps: Floats, values: Floats) -> None:
         if not np.isfinite(steps).all() or steps.min() < 0:

@@ -119,7 +119,7 @@ def fit_one(problem: Problem) -> Fitted:
     model = losses_of(problem.law, problem.blocks, best.x[None, :], problem.s_ref)[0]
     curvature = best.jac.T @ best.jac
     covariance = np.linalg.pinv(curvature, hermitian=True)
-    left = np.log(problem.losses / model)
+    left = np.log(problem.losses / np.maximum(model, 1e-9))
     residuals = tuple(left[problem.blocks.row == row] for row in range(len(problem.blocks.rates)))
     return Fitted(
         problem.law, best.x, covariance, problem.reference, problem.s_ref, problem.scale, float(best.cost), residuals

@@ -21,8 +21,10 @@ SCHEMA: Final = 2
 def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
     """Give one curve for each strategy of a comparison, at one initial rate, its validation loss the mean over seeds.
 
+    A strategy whose rates differ from seed to seed, as a plateau's do, gives one for each seed.
+
     `folder`: the comparison's, with its study.sqlite. `base_lr`: which of its rates; default: the one at which some
-    strategy ended lowest. Diverged runs are left out. Raises ValueError for a folder without such runs.
+    strategy ended lowest on average. Diverged runs are left out. Raises ValueError for a folder without such runs.
     """
     folder = Path(folder)
     who = f"read_study {folder.name!r}"
@@ -31,15 +33,27 @@ def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) 
     runs = _runs(who, folder / FILE)
     known = sorted({run["base_lr"] for run in runs})
     if base_lr is None and runs:
-        base_lr = min(runs, key=lambda run: float(run["losses"][max(run["losses"])]))["base_lr"]
+        base_lr = _lowest(runs)
     chosen = [run for run in runs if run["base_lr"] == base_lr]
     if not chosen:
         rates = ", ".join(f"{rate:g}" for rate in known) or "none"
         raise ValueError(f"{who}: there must be finished runs at base_lr, got {base_lr} and runs at {rates}; name one")
-    by_strategy: dict[str, list[dict[str, Any]]] = {}
+    alike: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for run in chosen:
-        by_strategy.setdefault(run["strategy"], []).append(run)
-    return [_curve(strategy, seeds) for strategy, seeds in by_strategy.items()]
+        alike.setdefault((run["strategy"], repr(run["rates"])), []).append(run)
+    named = [strategy for strategy, _ in alike]
+    return [
+        _curve(strategy if named.count(strategy) == 1 else f"{strategy}, seed {seeds[0]['seed']}", seeds)
+        for (strategy, _), seeds in alike.items()
+    ]
+
+
+def _lowest(runs: list[dict[str, Any]]) -> float:
+    """Give the rate at which some strategy ended lowest, as the mean over its seeds."""
+    ends: dict[tuple[str, float], list[float]] = {}
+    for run in runs:
+        ends.setdefault((run["strategy"], run["base_lr"]), []).append(float(run["losses"][max(run["losses"])]))
+    return min(ends, key=lambda pair: float(np.mean(ends[pair])))[1]
 
 
 def _runs(who: str, file: Path) -> list[dict[str, Any]]:
@@ -54,7 +68,7 @@ def _runs(who: str, file: Path) -> list[dict[str, Any]]:
                     f"{SCHEMA}; compare again"
                 )
             runs = connection.execute(
-                f"SELECT id, strategy, base_lr, rates FROM runs WHERE {whole} ORDER BY strategy, base_lr, seed"  # noqa: S608
+                f"SELECT id, strategy, base_lr, seed, rates FROM runs WHERE {whole} ORDER BY strategy, base_lr, seed"  # noqa: S608
             ).fetchall()
             points = connection.execute(
                 "SELECT run, step, value FROM points WHERE split = 'validation' AND name = 'loss' AND step > 0"
@@ -64,8 +78,8 @@ def _runs(who: str, file: Path) -> list[dict[str, Any]]:
     measured: dict[int, dict[int, float]] = {}
     for run, step, value in points:
         measured.setdefault(run, {})[step] = np.nan if value is None else value
-    names = ("strategy", "base_lr", "rates", "losses")
-    found = [(strategy, rate, json.loads(rates), measured.get(key, {})) for key, strategy, rate, rates in runs]
+    names = ("strategy", "base_lr", "seed", "rates", "losses")
+    found = [(*known, json.loads(rates), measured.get(key, {})) for key, *known, rates in runs]
     return [dict(zip(names, run, strict=True)) for run in found if run[3]]
 
 
