@@ -22,7 +22,7 @@ from ratesmith import forecast
 from ratesmith.forecast.band import FACTORS, level_of
 from ratesmith.forecast.compare import Pair, judge
 from ratesmith.forecast.curve import Floats
-from ratesmith.forecast.guards import LONGER
+from ratesmith.forecast.guards import FAR_OFF, LONGER
 from ratesmith.forecast.laws import LAWS
 
 SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
@@ -86,6 +86,7 @@ def main() -> None:
     if given.picture:
         draw(ours, given.picture)
     differences(known, makers["two-clock, priors of others"])
+    which_pair(known, makers["two-clock, priors of others"])
     order(known, makers)
     unfinished(known)
     times(known)
@@ -293,6 +294,32 @@ def _quantiles(scores: Floats, weights: Floats) -> Floats:
 
 def _percent(values: Sequence[float] | Floats) -> str:
     return " / ".join(f"{100 * value:.0f}" for value in values)
+
+
+def which_pair(known: Sequence[Group], maker: Maker) -> None:
+    """Print how well two runs of 24,000 steps forecast the others, by what they are, and how far trials are off."""
+    print("Two runs of 24,000 steps -> the last losses of the seven others, 1e-3 (25M and 100M)")
+    ratios: list[float] = []
+    for words, names in (
+        ("constant + cosine", ("constant_24000", "cosine_24000")),
+        ("constant + WSD", ("constant_24000", "wsdld_20000_24000")),
+        ("cosine + WSD", ("cosine_24000", "wsdld_20000_24000")),
+        ("constant + drop to a tenth", ("constant_24000", "wsdcon_3")),
+        ("cosine + drop to a tenth", ("cosine_24000", "wsdcon_3")),
+        ("cosine + drop to 0.3", ("cosine_24000", "wsdcon_9")),
+    ):
+        means = []
+        for group in known:
+            if set(names) <= set(group.runs):
+                law = maker([group.runs[name] for name in names], group)
+                others = [curve for name, curve in group.runs.items() if name not in names]
+                means.append(np.mean([_errors(law, curve)[-1] for curve in others]))
+        print(f"    {words:30}" + "".join(f"{1e3 * mean:8.1f}" for mean in sorted(means, reverse=True)))
+    for group in known:
+        for names in (names for names in seen_sets(group) if len(names) == 2):
+            ratios += [trial.ratio for trial in maker([group.runs[name] for name in names], group).trials]
+    far = [f"{np.mean(np.array(ratios) > most):.1%} beyond {most:g}" for most in (FAR_OFF, 2 * FAR_OFF)]
+    print(f"Runs forecast from one other, in their own deviations: {len(ratios)}, {', '.join(far)}\n")
 
 
 def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:

@@ -36,6 +36,7 @@ from train import BASE_LR, EVERY, train
 from ratesmith import Horizon, __version__, parse
 from ratesmith.forecast import Curve, Law, fit
 from ratesmith.forecast.band import FACTORS
+from ratesmith.forecast.compare import Pair, judge
 from ratesmith.forecast.read import read
 
 HERE = Path(__file__).parent
@@ -226,6 +227,34 @@ def pairs(runs: Mapping[str, Curve]) -> Table:
     return shown
 
 
+def choices(runs: Mapping[str, Curve]) -> list[str]:
+    """Say how well every two runs forecast differences to linear decay, and which of its length to take."""
+    same = [run for run in runs.values() if run.length == runs["linear"].length]
+    measured = np.array([run.losses[-1] for run in same])
+    scores: list[float] = []
+    ranked: list[float] = []
+    lowest: list[float] = []
+    for names in itertools.combinations(runs, 2):
+        law = fit([runs[name] for name in names])
+        if law.grade == "D":
+            continue
+        rows = judge(law, [Pair(run.name, run.rates, runs["linear"].rates) for run in same])
+        scores += [
+            abs(row.difference - float(run.losses[-1] - runs["linear"].losses[-1])) / row.sd
+            for row, run in zip(rows, same, strict=True)
+            if row.name not in (*names, "linear")
+        ]
+        ranked.append(measured[int(np.argmin([row.score for row in rows]))] - measured.min())
+        lowest.append(measured[int(np.argmin([row.final for row in rows]))] - measured.min())
+    inside = [statistics.fmean(score <= width for score in scores) for width in FACTORS.values()]
+    return [
+        f"Of {len(scores)} differences to linear decay {' / '.join(f'{100 * share:.0f}' for share in inside)} % lie "
+        "inside their 50 / 80 / 95 % bands.",
+        f"What is ranked first of {len(same)} ends {statistics.fmean(ranked):.4f} above the best, what is forecast "
+        f"lowest {statistics.fmean(lowest):.4f}, one taken blindly {float(measured.mean() - measured.min()):.4f}.",
+    ]
+
+
 def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None:
     """Draw every forecast with its band, and what was measured."""
     from matplotlib import rcParams
@@ -273,7 +302,9 @@ def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.N
         said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
     runs = measured(folder, {**fitted, **plan, **again}, rate)
     if given.pairs:
-        Console(width=200).print(pairs({name: runs[name] for name in (*fitted, *plan)}))
+        known = {name: runs[name] for name in (*fitted, *plan)}
+        Console(width=200).print(pairs(known))
+        print(*choices(known), sep="\n")
         return
     found = results(said, runs)
     Console(width=200).print(table(found))

@@ -29,7 +29,7 @@ LARGEST_MISFIT: Final = 0.01
 CLOSEST: Final = 0.001
 """Residuals beyond this are larger than of any public curve: what the bands were measured on says nothing of them."""
 FAR_OFF: Final = 3.0
-"""Standard deviations by which one public run in twenty, forecast from the others, is off; beyond, the grade falls."""
+"""Standard deviations by which one public run in forty, forecast from the others, is off; beyond, the grade falls."""
 UNSURE: Final = {"log tau": 0.5, "q": 0.15}
 """Standard deviations of the noise's shape from which a run that shows it better is asked for."""
 ADAPTIVE: Final = ("adam", "lamb", "lion", "adafactor", "sophia", "ademamix")
