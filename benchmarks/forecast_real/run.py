@@ -37,6 +37,7 @@ from ratesmith import Horizon, __version__, parse
 from ratesmith.forecast import Curve, Law, fit
 from ratesmith.forecast.band import FACTORS
 from ratesmith.forecast.compare import Pair, judge
+from ratesmith.forecast.predicted import chance
 from ratesmith.forecast.read import read
 
 HERE = Path(__file__).parent
@@ -300,6 +301,9 @@ def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.N
     if given.refit:
         law = fit(measured(folder, fitted, rate).values())
         said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
+        same = {name: text for name, (text, steps, _) in plan.items() if steps == plan["designed"][1]}
+        for row in law.compare(same, steps=plan["designed"][1], baseline="linear").rows:
+            print(f"{row.name}: better than linear with {chance(row.better)}")
     runs = measured(folder, {**fitted, **plan, **again}, rate)
     if given.pairs:
         known = {name: runs[name] for name in (*fitted, *plan)}

@@ -65,7 +65,7 @@ def test_candidates_stand_beside_their_baseline(law):
     assert (again.difference, again.better) == (0, 0.5)
     assert flat.difference == pytest.approx(flat.final - line.final, abs=1e-3)
     assert flat.better < 0.01
-    assert flat.fewer is None or flat.fewer < 0
+    assert flat.fewer == pytest.approx(-0.7, abs=0.3)
     assert table.best.name == "line"
     assert table.explain().splitlines()[0] == "Nothing promises more than line; again is better with 50 %."
     measured = slow_losses(rates("constant"))[-1] - slow_losses(rates("linear"))[-1]
@@ -183,11 +183,16 @@ def test_the_published_laws_forecast_too(name):
     assert law.design(4000).rows
 
 
-def test_a_million_steps_take_a_moment(law):
-    law.predict("linear()", steps=9000)
-    began = time.perf_counter()
-    law.predict('wsd(decay="20%")', steps=300_000)
-    assert time.perf_counter() - began < 1.0
+def test_a_hundred_times_the_steps_take_hardly_longer_to_forecast(law):
+    times = []
+    for steps in (4000, 400_000):
+        rows = []
+        for _ in range(5):
+            began = time.perf_counter()
+            law.predict('wsd(decay="20%")', steps=steps)
+            rows.append(time.perf_counter() - began)
+        times.append(min(rows))
+    assert times[1] < 20 * times[0]  # blocks, not steps, are what it costs
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_a_million_steps_take_a_moment(law):
     [
         (
             lambda law: law.predict("plateau()"),
-            "Forecast: cannot say what Plateau() will do, since it listens",
+            "Forecast: cannot say what plateau() will do, since it listens",
         ),
         (lambda law: law.predict("cosin()"), "Notation: there is no strategy 'cosin'"),
         (

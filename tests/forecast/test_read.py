@@ -333,7 +333,7 @@ def test_units_that_do_not_match_are_said(tmp_path):
 def test_a_schedule_needs_a_base_rate_and_must_be_known_beforehand(tmp_path):
     file = write(tmp_path / "run.csv", ["step", "val_loss"], STEPS, LOSSES)
     fails(file, "base_lr must be given where the log has no rates, got none", schedule="linear()")
-    said = "cannot say what Plateau() will do, since it listens to the run; give"
+    said = "cannot say what plateau() will do, since it listens to the run; give"
     fails(file, said, schedule="plateau()", base_lr=1.0)
 
 

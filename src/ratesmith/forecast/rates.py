@@ -25,6 +25,7 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
     """
     length = length_of(steps, who)
     base = finite(who, "base_lr", base_lr, least=0.0)
+    given = schedule
     if isinstance(schedule, str):
         schedule = notation.parse(schedule)
     if isinstance(schedule, notation.Strategy):
@@ -34,7 +35,7 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
         factors = np.broadcast_to(factors, (length,))
     elif hasattr(schedule, "observe"):
         raise ValueError(
-            f"{who}: cannot say what {schedule} will do, since it listens to the run; give a schedule that is fixed "
+            f"{who}: cannot say what {given} will do, since it listens to the run; give a schedule that is fixed "
             "beforehand"
         )
     else:
