@@ -109,6 +109,7 @@ def test_a_gain_that_is_not_sure_is_said_to_be_so(law):
     assert replace(found, rows=(sure,)).sure
     assert "not sure" not in replace(found, rows=(sure,)).explain()
     assert not replace(found, rows=(replace(sure, laws={"one": -0.01, "two": 0.01}),)).sure
+    assert not replace(found, rows=(sure,), grade="C").sure
 
 
 def test_annealing_lengths_that_cannot_be_are_said(law):

@@ -243,7 +243,7 @@ def _checks_table(checks: list[tuple[Curve, Prediction]]) -> Table:
         table.add_column(heading, overflow="fold")
     for run, said in checks:
         low, high, loss = said.low()[-1], said.high()[-1], float(run.losses[-1])
-        held = "holds" if low <= loss <= high else "missed"
+        held = "holds" if said.holds(loss) else "missed"
         table.add_row(
             run.name, f"{said.final:.4f} [{low:.4f}, {high:.4f}]", f"{loss:.4f}", f"{said.final - loss:+.4f}", held
         )

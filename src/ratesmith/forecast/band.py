@@ -45,10 +45,13 @@ Bands = Mapping[int, tuple[Floats, Floats]]
 def weight(annealed: bool, misfit: float) -> float:
     """Give how much of the fit's own doubt counts: in proportion to the misfit where that is above 0.0002.
 
-    >>> weight(True, 0.0001), round(weight(True, 0.002), 6)
-    (0.25, 2.5)
+    Where no annealing was seen that doubt is nearly the prior's own, and counts twice at the most.
+
+    >>> weight(True, 0.0001), round(weight(True, 0.002), 6), weight(False, 0.002)
+    (0.25, 2.5, 2.0)
     """
-    return (LAPLACE if annealed else UNSEEN) * max(1.0, misfit / EXACT)
+    rough = max(1.0, misfit / EXACT)
+    return LAPLACE * rough if annealed else min(2.0, UNSEEN * rough)
 
 
 def outside(misfit: float, doublings: Floats | float, away: Floats | float) -> Floats:

@@ -188,7 +188,7 @@ class Law:
 
     def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
         """Forecast the losses under absolute rates, one for each update: see predict."""
-        grade = self._answerable([rates])
+        grade = self.grade_under([rates])
         begun = min(self._since)
         wanted = _wanted(at, len(rates), begun)
         about = [one.sentence for one in guards.of_forecast(self.curves, self._since, rates)]
@@ -307,7 +307,7 @@ class Law:
             "warnings": list(self.warnings),
         }
 
-    def _answerable(self, several: Sequence[Floats]) -> str:
+    def grade_under(self, several: Sequence[Floats]) -> str:
         """Give the grade of forecasts under these rates, or raise CannotSay."""
         said = [one for rates in several for one in guards.of_forecast(self.curves, self._since, rates)]
         grade = guards.worst(self.grade, said)

@@ -48,6 +48,10 @@ class Prediction:
         """Give the high end of a band."""
         return self.bands[level][1]
 
+    def holds(self, loss: float) -> bool:
+        """Tell whether a last loss that was measured lies in the 80 % band."""
+        return bool(self.low()[-1] <= loss <= self.high()[-1])
+
     def __str__(self) -> str:
         """Give the last loss and its band in one line."""
         low, high = self.low()[-1], self.high()[-1]
@@ -165,8 +169,8 @@ class Candidates:
 
     @property
     def sure(self) -> bool:
-        """Whether the first is better than the baseline with 90 % or more, and no warning says otherwise of it."""
-        return self.best.better >= SURE and not self.best.torn
+        """Whether the first is better than the baseline with 90 % or more, the laws agree, and the grade is A or B."""
+        return self.best.better >= SURE and not self.best.torn and self.grade in ("A", "B")
 
     def row(self, name: str) -> Row:
         """Give one candidate by its name, or raise KeyError."""

@@ -102,5 +102,5 @@ def _checked(run: Curve, said: Prediction) -> dict[str, Any]:
         "low": low,
         "high": high,
         "measured": measured,
-        "held": low <= measured <= high,
+        "held": said.holds(measured),
     }
