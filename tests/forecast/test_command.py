@@ -97,7 +97,7 @@ def test_a_page_is_written(tmp_path, runs, capsys):
         (["--column", "loss"], "--column must be such as loss=NAME, got 'loss'; write it so"),
         (["--column", "loss=nll"], "it must have the column 'nll', got 'step', 'lr', 'val_loss'"),
         (["--schedule", "linear()"] * 3, "--schedule must be given once, or once a run, got 3 for 2 runs"),
-        (["--per-step", "0"], "per_step must be a finite number"),
+        (["--per-step", "0"], "--per-step must be a finite number"),
         (["--steps", "0"], "steps must be a whole number of at least"),
         (["--check", "none.csv"], "it must be a file, got no such one; check the path"),
         (["--kind", "test"], "kind must be 'validation' or 'training', got 'test'"),

@@ -11,6 +11,7 @@ from forecast_runs import rates, run, slow_losses
 import ratesmith
 from ratesmith import forecast
 from ratesmith.forecast.design import family
+from ratesmith.forecast.predicted import tried_on
 
 FAMILY = [f"warmup(100) >> {text}" for text in family(4000, 100)]
 
@@ -110,6 +111,32 @@ def test_a_gain_that_is_not_sure_is_said_to_be_so(law):
     assert "not sure" not in replace(found, rows=(sure,)).explain()
     assert not replace(found, rows=(replace(sure, laws={"one": -0.01, "two": 0.01}),)).sure
     assert not replace(found, rows=(sure,), grade="C").sure
+
+
+def test_where_the_laws_rank_otherwise_than_the_table_it_is_undecided(law):
+    found = law.compare({"line": "linear()", "other": "linear(final=0.001)"}, 1e-3, 4000)
+    base, other = found.row("line"), replace(found.row("other"), better=0.7, difference=-0.001, score=0.01)
+    said = replace(found, rows=(base, other)).explain()
+    assert said.startswith("Undecided: three laws together put line first, the law of the table alone other (70 %")
+    first = replace(other, better=0.34, difference=0.01, score=-0.01)
+    assert replace(found, rows=(first, base)).explain().startswith("Undecided: three laws together put other first")
+    assert "A rough guess only." in replace(found, rows=(base, replace(other, better=0.1)), grade="C").explain()
+
+
+def test_what_runs_that_were_not_seen_say_of_a_gain(law):
+    said = law.predict("linear()")
+    good, bad = (said.final, said), (2 * said.final, said)
+    assert tried_on([good], 0.1) == "Tried on 1 further runs: 1 inside the 80 % band, off by 0.0000 on average."
+    assert "more than the gain of 0.1000: do not choose by this forecast" in tried_on([good, bad], 0.1)
+    assert tried_on([bad], 0.0).endswith("Forecast again from all of these runs.")
+
+
+def test_a_run_that_ended_as_low_already_is_named(law):
+    best = min(law.curves, key=lambda curve: curve.losses[-1])
+    found = law.compare(["constant()"], steps=int(best.steps[-1]))
+    assert any(
+        said.startswith(f"Run {best.name!r} has ended at {best.losses[-1]:.4f} already") for said in found.warnings
+    )
 
 
 def test_annealing_lengths_that_cannot_be_are_said(law):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,17 @@ NARROW = 140
 COLOURS = ("blue", "magenta", "green", "red", "yellow")
 DRAWN = 4
 """Candidates that the small picture shows."""
+SPELLED = (
+    ("columns={'step': ...}", "--column step=NAME"),
+    ("columns={'lr': ...}", "--column lr=NAME"),
+    ("columns={'loss': ...}", "--column loss=NAME"),
+    ("give schedule and base_lr", "give --schedule and --schedule-lr"),
+    ("base_lr must be given where the log", "--schedule-lr must be given where the log"),
+    ("see base_lr, steps", "see --schedule-lr, --schedule-steps"),
+    ("per_step", "--per-step"),
+)
+"""What options are called in Python and here."""
+RANKED = "Last loss, as forecast; ranked by three laws together"
 MARKED = 16
 """Points of a line that bear its mark where there are no colours."""
 
@@ -69,11 +82,11 @@ def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
         raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
-    with user_mistakes(OSError):
+    with user_mistakes(OSError), _by_options():
         runs, unseen = _read(options)
         law = fit(runs, epochs=options["epochs"])
         checks = [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in unseen]
-        parts = Asked(law, _candidates(law, **options), checks, law.what_if_cooldown() if options["cooldown"] else None)
+        parts = Asked(law, _candidates(law, **options), checks, _cooldown(law, options["cooldown"]))
         page = _write_page(parts, html) if html else None
     if as_json:
         click.echo(json.dumps(parts.to_dict(), indent=1, allow_nan=False))
@@ -127,6 +140,26 @@ def _candidates(
     if baseline:
         names.append(str(parse(baseline)))
     return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline and str(parse(baseline)))
+
+
+def _cooldown(law: Law, asked: bool) -> Candidates | None:
+    """Give what annealing would, unless no run has a rate left to anneal."""
+    last = [curve for curve in law.curves if curve.rates[curve.steps[-1] - 1] > 0]
+    if asked and not last:
+        click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
+    return law.what_if_cooldown() if asked and last else None
+
+
+@contextmanager
+def _by_options() -> Iterator[None]:
+    """Name the command's options where a mistake names those of Python."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        for python, option in SPELLED:
+            text = text.replace(python, option)
+        raise ValueError(text) from error
 
 
 def _read(options: dict[str, Any]) -> tuple[list[Curve], list[Curve]]:
@@ -185,7 +218,7 @@ def _print_all(asked: Asked) -> None:
     console = wide_console()
     _print_picture(asked, console)
     click.echo(asked.law.explain())
-    console.print(_table(asked.candidates, "Last loss, as forecast", console.width >= NARROW), highlight=False)
+    console.print(_table(asked.candidates, RANKED, console.width >= NARROW), highlight=False)
     if asked.checks:
         console.print(_checks_table(asked.checks), highlight=False)
     if asked.cooldown:
@@ -193,7 +226,12 @@ def _print_all(asked: Asked) -> None:
             _table(asked.cooldown, "Annealing from now on, beside keeping the rate", console.width >= NARROW),
             highlight=False,
         )
+    from ratesmith.forecast.predicted import tried_on
+
     known = {*asked.law.explain().splitlines()}
+    if asked.checks:
+        measured = [(float(run.losses[-1]), said) for run, said in asked.checks]
+        click.echo(tried_on(measured, -asked.candidates.best.difference))
     told = [found.explain().splitlines() for found in (asked.candidates, asked.cooldown) if found]
     lines = [line for lines in told for line in lines if line not in known]
     click.echo("\n".join(dict.fromkeys([*lines, *_cold(asked)])))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -261,14 +261,33 @@ def _rates(loaded: Loaded, plan: Plan) -> Rates:
 
 @lru_cache(maxsize=1)
 def _load_file(reference: str, content: bytes) -> Loaded:
-    before = set(sys.modules)
     task, module = load_task(reference)
     path, _ = split_reference(reference)
-    new = (getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before)
     digest = hashlib.sha256(content)
-    for file in sorted({Path(file).resolve() for file in new if file and is_beside(Path(file), path)}):
+    for file in _imported(path.resolve()):
         digest.update(file.read_bytes())
     return Loaded(task, callables(module), digest.hexdigest()[:12], {})
+
+
+def _imported(path: Path) -> list[Path]:
+    """Give the files beside a task's that its import statements name, and those that theirs do."""
+    found: dict[Path, None] = {}
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            beside = path.parent
+            if isinstance(node, ast.ImportFrom):
+                names = [".".join(filter(None, (node.module, name))) for name in ("", *names)]
+                beside = file.parent if node.level else beside
+            for parts in (name.split(".") for name in names if name):
+                places = [beside.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
+                files = [one for place in places for one in (place.with_suffix(".py"), place / "__init__.py")]
+                new = [one for one in files if one not in found and one != path and is_beside(one, path)]
+                found.update(dict.fromkeys(new))
+                todo += new
+    return sorted(found)
 
 
 def _name(source: Source) -> str:

@@ -87,12 +87,29 @@ def spread_of_difference(doubt: float, loss: float, beyond: float, apart: float)
     return float(np.hypot(doubt, np.sqrt(2) * apart * beyond * loss))
 
 
+def rough(misfit: float) -> float:
+    """Give how many times wider differences are where the law misses its runs by more than it misses public curves.
+
+    In proportion to the misfit beyond 0.1 %, twice at the most: on the one training of that kind, bands without it held
+    19, 57 and 84 % of the differences instead of 50, 80 and 95 %.
+
+    >>> rough(0.0005), rough(0.0015), rough(0.004)
+    (1.0, 1.5, 2.0)
+    """
+    return min(2.0, max(1.0, misfit / 0.001))
+
+
 def unlike(one: Floats, other: Floats) -> float:
     """Give how unlike two schedules are, from 0 for the same to 1: 6 times the root mean square, at most 1.
 
     Both hold the rate, as a share of the largest seen, at the same shares of their steps.
     """
     return float(min(1.0, 6 * np.sqrt(np.mean((one - other) ** 2))))
+
+
+def bands_of_losses(losses: Floats, sd: Floats) -> dict[int, tuple[Floats, Floats]]:
+    """Give the bands of losses, which end at 0."""
+    return {level: (np.maximum(low, 0.0), high) for level, (low, high) in bands(losses, sd).items()}
 
 
 def bands(centre: Floats, sd: Floats) -> dict[int, tuple[Floats, Floats]]:

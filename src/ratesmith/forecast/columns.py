@@ -81,6 +81,8 @@ def _choose(who: str, names: list[str], given: Mapping[str, str]) -> Columns:
             )
         if name not in names:
             raise ValueError(f"{who}: it must have the column {name!r}, got {_listed(names)}; name one of them")
+    if len(set(given.values())) < len(given):
+        raise ValueError(f"{who}: step, lr and loss must be different columns, got {_listed(list(given.values()))}")
     if not (step := given.get("step") or _step(names)):
         raise ValueError(
             f"{who}: a column must count the steps, got {_listed(names)}; name it as columns={{'step': ...}}"

@@ -57,7 +57,21 @@ def ranked(law: Law, pairs: Sequence[Pair], baseline: str) -> Candidates:
     grade = law.grade_under([pair.rates for pair in pairs])
     rows = sorted(judge(law, pairs), key=lambda row: (row.score, row.name != baseline))
     said = [sentence for row in rows for sentence in row.prediction.warnings]
-    return Candidates(tuple(rows), baseline, grade, (*dict.fromkeys(said), *disagreement(rows[0])))
+    return Candidates(
+        tuple(rows), baseline, grade, (*dict.fromkeys(said), *disagreement(rows[0]), *_made_already(law, rows))
+    )
+
+
+def _made_already(law: Law, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Say it where a run of this length ended as low already."""
+    length = int(rows[0].prediction.steps[-1])
+    ends = {curve.name: float(curve.losses[-1]) for curve in law.curves if int(curve.steps[-1]) == length}
+    best = min(ends, key=lambda name: ends[name], default=None)
+    if best is None or ends[best] > rows[0].prediction.high()[-1]:
+        return ()
+    return (
+        f"Run {best!r} has ended at {ends[best]:.4f} already, where {rows[0].name} is forecast {rows[0].final:.4f}.",
+    )
 
 
 def disagreement(row: Row) -> tuple[str, ...]:
@@ -102,7 +116,7 @@ def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[flo
     doublings = max(0.0, math.log2(len(pair.rates) / law.longest))
     beyond = float(band.outside(law.misfit, doublings / 2, doubt.away(law, pair.rates) / 2))
     apart = band.unlike(profile(pair.rates, law), profile(pair.base, law))
-    one = law.stretch * band.spread_of_difference(mine, loss, beyond, apart)
+    one = law.stretch * band.rough(law.misfit) * band.spread_of_difference(mine, loss, beyond, apart)
     return float(np.hypot(one, 0.5 * np.std(laws)))
 
 

@@ -276,10 +276,13 @@ class Law:
         """Say in plain sentences what was fitted, how well, and what to be careful about."""
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
         name, missed = self.fitted.law.name, f"{100 * self.misfit:.2f} % of the loss"
-        trials = ", ".join(f"{one.name} is missed by {100 * one.error:.1f} %" for one in self.trials)
+        them = "them" if len(self.curves) > 1 else "it"
+        trials = ", ".join(
+            f"{one.name} is missed by {100 * one.error:.1f} % ({one.ratio:.1f} deviations)" for one in self.trials
+        )
         return "\n".join(
             [
-                f"A law of how the loss follows the rate ({name}) was fitted to {runs}; it misses them by {missed}.",
+                f"A law of how the loss follows the rate ({name}) was fitted to {runs}; it misses {them} by {missed}.",
                 *([f"Forecast from the other runs alone, {trials}."] if trials else []),
                 f"Grade {self.grade}: {guards.GRADES[self.grade]}.",
                 *self.warnings,

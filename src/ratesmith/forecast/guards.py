@@ -107,7 +107,7 @@ def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[Said]:
         seen = f"The data was seen {epochs:g} times; the laws are about fresh data, and do not know overfitting."
         said.append(Said(seen, "C"))
     for curve in curves:
-        parts = np.array_split(curve.losses, max(1, min(20, len(curve.losses) // 3)))
+        parts = np.array_split(curve.losses, max(1, min(10, len(curve.losses) // 5)))
         medians = [float(np.median(part)) for part in parts]
         if medians[-1] < 0.1 * medians[0]:
             said.append(
@@ -117,7 +117,7 @@ def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[Said]:
                     "C",
                 )
             )
-        elif medians[-1] > 1.03 * min(medians):
+        elif medians[-1] > 1.025 * min(medians):
             said.append(
                 Said(
                     f"The loss of run {curve.name!r} ends above its lowest: overfitted or unstable, no law fits it.",

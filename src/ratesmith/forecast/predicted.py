@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ratesmith.forecast.band import LEVELS, Bands, bands
+from ratesmith.forecast.band import LEVELS, Bands, bands, bands_of_losses
 from ratesmith.forecast.curve import Floats, Ints
 from ratesmith.forecast.guards import GRADES
 
@@ -38,7 +38,7 @@ class Prediction:
     @property
     def bands(self) -> Bands:
         """The low and the high end of each band, by its level in percent."""
-        return bands(self.losses, self.sd)
+        return bands_of_losses(self.losses, self.sd)
 
     def low(self, level: int = 80) -> Floats:
         """Give the low end of a band."""
@@ -203,16 +203,21 @@ class Candidates:
         best = self.best
         if len(self.rows) == 1 and best.name == self.baseline:
             return [f"{best.prediction}.", "It stands alone: name a second schedule to compare it with."]
-        if best.name == self.baseline:
-            other = self.rows[1]
-            return [f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."]
+        rough = ["A rough guess only."] if self.grade == "C" else []
+        other = max((row for row in self.rows if row.name != self.baseline), key=lambda row: row.better)
+        if best.name == self.baseline and other.better <= 0.5:
+            told = f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."
+            return [told, *rough]
+        if best.name == self.baseline or best.better < 0.5:
+            told = f"three laws together put {best.name} first, the law of the table alone {other.name}"
+            return [f"Undecided: {told} ({chance(other.better)} better than {self.baseline}).", *rough]
         low, high = best.bands[80]
         worth = "" if best.fewer is None else f", {best.equivalent}"
         first = (
             f"{best.name} comes first: {best.difference:+.4f} against {self.baseline} ({low:+.4f} to {high:+.4f} in "
             f"80 %){worth}; better with {chance(best.better)}."
         )
-        return [first] if self.sure else [first, "That is not sure: where it matters, run both."]
+        return [first] if self.sure else [first, *rough, "That is not sure: where it matters, run both."]
 
     def __repr__(self) -> str:
         """Give the answer in one line."""
@@ -228,6 +233,19 @@ class Candidates:
             "warnings": list(self.warnings),
             "rows": [row.to_dict() for row in self.rows],
         }
+
+
+def tried_on(checks: Sequence[tuple[float, Prediction]], gain: float) -> str:
+    """Say what forecasts of runs that were measured, by their last loss, mean for a gain that is forecast.
+
+    `gain` is how far the first candidate is below its baseline; 0 where it is the baseline.
+    """
+    inside = sum(said.holds(loss) for loss, said in checks)
+    off = sum(abs(said.final - loss) for loss, said in checks) / len(checks)
+    told = f"Tried on {len(checks)} further runs: {inside} inside the 80 % band, off by {off:.4f} on average"
+    if gain > 0 and off > gain:
+        told += f", more than the gain of {gain:.4f}: do not choose by this forecast"
+    return f"{told}. Forecast again from all of these runs." if inside < len(checks) else f"{told}."
 
 
 def chance(probability: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
-from ratesmith.forecast.predicted import chance
+from ratesmith.forecast.predicted import chance, tried_on
 from ratesmith.forecast.trial import left_out
 from ratesmith.report.charts import looks
 from ratesmith.report.forecast_charts import (
@@ -78,6 +78,9 @@ def write_forecast(
         checks=[_checked(*pair) for pair in checks],
         looks=known,
         fitted=law.explain().splitlines(),
+        tried=tried_on([(float(run.losses[-1]), said) for run, said in checks], -candidates.best.difference)
+        if checks
+        else "",
         sentences=[line for line in candidates.explain().splitlines() if line not in law.explain().splitlines()],
         captions=CAPTIONS,
         chance=chance,
