@@ -53,7 +53,7 @@ def test_what_the_fan_draws_is_what_was_forecast(page_file, browser):
 def test_annealed_runs_leave_out_what_annealing_would_gain(tmp_path):
     _, cosine, linear = (read(file) for file in write_runs(tmp_path))
     law = fit([linear, cosine])
-    path = write_forecast(law, law.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
+    path = law.report(law.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
     text = path.read_text(encoding="utf-8")
     assert "the least annealed run" not in text
     assert "It stands alone: name a second schedule to compare it with." in text

@@ -170,7 +170,7 @@ def agreement(unseen: Unseen) -> Any:
         plot.scatter(run.losses[later], said.losses[later], color=colour, size=5, alpha=0.8, legend_label=name)
         every += [*run.losses[later], *said.losses[later]]
     plot.line([min(every), max(every)], [min(every), max(every)], color=GREY, line_dash="dashed")
-    legend_below(plot, 2)
+    legend_below(plot, 1)
     return plot
 
 
@@ -185,7 +185,7 @@ def calibration(unseen: Unseen) -> Any:
         levels = np.sort(level_of(run.losses - said.losses, said.sd)[later])
         inside = np.searchsorted(levels, LEVELS / 100, side="right") / len(levels)
         plot.line(LEVELS, 100 * inside, color=COLOURS[place % len(COLOURS)], line_width=2, legend_label=name)
-    legend_below(plot, 2)
+    legend_below(plot, 1)
     return plot
 
 
