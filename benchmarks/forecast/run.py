@@ -337,9 +337,8 @@ def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
                     law = maker([group.runs[n] for n in names], group)
                     for runs in _same_length(group):
                         measured = np.array([run.losses[-1] for run in runs])
-                        told = [law.under(run.name, run.rates, [int(run.steps[-1])]).final for run in runs]
                         rows = judge(law, [_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
-                        lost.append(measured[int(np.argmin(told))] - measured.min())
+                        lost.append(measured[int(np.argmin([row.final for row in rows]))] - measured.min())
                         ranked.append(measured[int(np.argmin([row.score for row in rows]))] - measured.min())
                         blind.append(measured.mean() - measured.min())
         print(f"{name:30}" + "".join(f"{1e3 * np.mean(values):8.2f}" for values in (lost, ranked, blind)))

@@ -138,8 +138,9 @@ def _candidates(
     if design:
         names.append(law.design(steps, base_lr).best.name)
     if baseline:
-        names.append(str(parse(baseline)))
-    return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline and str(parse(baseline)))
+        baseline = str(parse(baseline))
+        names.append(baseline)
+    return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline)
 
 
 def _cooldown(law: Law, asked: bool) -> Candidates | None:
@@ -226,14 +227,9 @@ def _print_all(asked: Asked) -> None:
             _table(asked.cooldown, "Annealing from now on, beside keeping the rate", console.width >= NARROW),
             highlight=False,
         )
-    from ratesmith.forecast.predicted import tried_on
-
-    known = {*asked.law.explain().splitlines()}
-    if asked.checks:
-        measured = [(float(run.losses[-1]), said) for run, said in asked.checks]
-        click.echo(tried_on(measured, -asked.candidates.best.difference))
-    told = [found.explain().splitlines() for found in (asked.candidates, asked.cooldown) if found]
-    lines = [line for lines in told for line in lines if line not in known]
+    if told := asked.candidates.tried_on(asked.checks):
+        click.echo(told)
+    lines = [line for found in (asked.candidates, asked.cooldown) if found for line in asked.law.new_in(found)]
     click.echo("\n".join(dict.fromkeys([*lines, *_cold(asked)])))
 
 

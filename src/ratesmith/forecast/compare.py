@@ -54,7 +54,7 @@ def compare(law: Law, rates: Mapping[str, Floats], baseline: str | None) -> Cand
 
 def ranked(law: Law, pairs: Sequence[Pair], baseline: str) -> Candidates:
     """Give every pair as a row, the most promising first, with what there is to say against them."""
-    grade = law.grade_under([pair.rates for pair in pairs])
+    grade, _ = law.told_under([pair.rates for pair in pairs])
     rows = sorted(judge(law, pairs), key=lambda row: (row.score, row.name != baseline))
     said = [sentence for row in rows for sentence in row.prediction.warnings]
     return Candidates(

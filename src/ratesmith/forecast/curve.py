@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -62,12 +63,12 @@ class Curve:
         """Updates made."""
         return len(self.rates)
 
-    @property
+    @cached_property
     def peak(self) -> float:
         """The largest rate."""
         return float(self.rates.max())
 
-    @property
+    @cached_property
     def warmup_steps(self) -> int:
         """The n of `warmup(n) >> ...`: updates until the rate has risen to a peak; 0 without a warm-up.
 

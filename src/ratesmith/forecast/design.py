@@ -64,7 +64,7 @@ def design(law: Law, steps: int, base_lr: float, baseline: str) -> Candidates:
     """Give the most promising of the family beside a baseline: see Law.design."""
     if baseline not in ("linear", "cosine"):
         raise ValueError(f"Law.design: baseline must be 'linear' or 'cosine', got {baseline!r}; name one of them")
-    law.grade_under([np.full(steps, base_lr)])
+    law.told_under([np.full(steps, base_lr)])
     warmup = front(law, steps)
     texts = [warmup + text for text in family(steps, min(law.warmup_steps, steps // 5))]
     base = f"{warmup}{baseline}()"

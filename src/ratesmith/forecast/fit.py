@@ -19,7 +19,7 @@ from ratesmith.forecast.laws import LAWS, LossLaw
 from ratesmith.forecast.predicted import Candidates, Prediction
 from ratesmith.forecast.rates import checked, is_array, length_of, rates_of, stretched
 from ratesmith.forecast.solve import Fitted, fit_one, problem_of, thin
-from ratesmith.forecast.trial import Trial, stretch, trials
+from ratesmith.forecast.trial import Trial, left_out, stretch, trial_of
 
 SHOWN: Final = 200
 """Losses that a forecast gives where nobody says at which steps."""
@@ -122,9 +122,14 @@ class Law:
         return guards.size_of(self.fitted.residuals)
 
     @cached_property
+    def left_out(self) -> tuple[tuple[Law, Curve], ...]:
+        """Runs, at most 4, each with the law fitted to all others, where that law can say anything."""
+        return tuple(left_out(self))
+
+    @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """How far each run is from its forecast by a law fitted to the others; empty for one run."""
-        return trials(self)
+        return tuple(trial_of(rest, curve) for rest, curve in self.left_out)
 
     @cached_property
     def stretch(self) -> float:
@@ -189,10 +194,9 @@ class Law:
 
     def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
         """Forecast the losses under absolute rates, one for each update: see predict."""
-        grade = self.grade_under([rates])
+        grade, about = self.told_under([rates])
         begun = min(self._since)
         wanted = _wanted(at, len(rates), begun)
-        about = [one.sentence for one in guards.of_forecast(self.curves, self._since, rates)]
         if wanted[0] < begun:
             about.append(f"The law was fitted from step {begun:,} on: before it this means nothing.")
         seen = doubt.look(self, [(rates, wanted)])
@@ -309,6 +313,11 @@ class Law:
             ]
         )
 
+    def new_in(self, found: Candidates) -> list[str]:
+        """Give the sentences of candidates that are not the law's own."""
+        own = self.explain().splitlines()
+        return [line for line in found.explain().splitlines() if line not in own]
+
     def to_dict(self) -> dict[str, Any]:
         """Give the law as plain data for JSON."""
         return {
@@ -330,15 +339,15 @@ class Law:
             "warnings": list(self.warnings),
         }
 
-    def grade_under(self, several: Sequence[Floats]) -> str:
-        """Give the grade of forecasts under these rates, or raise CannotSay."""
+    def told_under(self, several: Sequence[Floats]) -> tuple[str, list[str]]:
+        """Give the grade of forecasts under these rates, and what there is to say of them; or raise CannotSay."""
         said = [one for rates in several for one in guards.of_forecast(self.curves, self._since, rates)]
         grade = guards.worst(self.grade, said)
         if grade == "D":
             about = [one.sentence for one in said if one.best == "D"] or self.warnings
             why = " ".join(dict.fromkeys(about)) or "The loss of no run falls."
             raise guards.CannotSay(f"Forecast: cannot say. {why}")
-        return grade
+        return grade, [one.sentence for one in said]
 
     def _base(self, base_lr: float | None) -> float:
         return max(curve.peak for curve in self.curves) if base_lr is None else base_lr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ratesmith.forecast.band import LEVELS, Bands, bands, bands_of_losses
-from ratesmith.forecast.curve import Floats, Ints
+from ratesmith.forecast.curve import Curve, Floats, Ints
 from ratesmith.forecast.guards import GRADES
 
 SURE: Final = 0.9
@@ -218,6 +218,11 @@ class Candidates:
             f"80 %){worth}; better with {chance(best.better)}."
         )
         return [first] if self.sure else [first, *rough, "That is not sure: where it matters, run both."]
+
+    def tried_on(self, checks: Sequence[tuple[Curve, Prediction]]) -> str:
+        """Say what further runs that were measured, each with its forecast, mean for the gain; "" without any."""
+        measured = [(float(run.losses[-1]), said) for run, said in checks]
+        return tried_on(measured, -self.best.difference) if measured else ""
 
     def __repr__(self) -> str:
         """Give the answer in one line."""

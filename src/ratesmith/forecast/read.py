@@ -64,6 +64,7 @@ def read(
     <Curve 'run': 100 steps, 10 losses, to 3.5>
     """
     path = Path(path)
+    name = name or _name(path)
     who = f"read {path.resolve().name!r}"
     if kind is not None and kind not in KINDS:
         raise ValueError(f"{who}: kind must be 'validation' or 'training', got {kind!r}; name one of them")
@@ -82,10 +83,10 @@ def read(
     notes: tuple[str, ...] = ()
     if schedule is None:
         rates = _joined(who, chosen.lr, known, last)
-        notes = _guessed(name or _name(path), known, places)
+        notes = _guessed(name, known, places)
     else:
         rates = _laid_out(who, schedule, base_lr, steps or last, known, last)
-    return Curve(name or _name(path), rates, places, losses, kind, optimizer or chosen.optimizer, notes)
+    return Curve(name, rates, places, losses, kind, optimizer or chosen.optimizer, notes)
 
 
 def _fill(who: str, log: Log, chosen: Columns, per_step: float) -> tuple[Series, Series, Series]:

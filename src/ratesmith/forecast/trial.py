@@ -31,11 +31,6 @@ class Trial:
     """The same in standard deviations of that forecast."""
 
 
-def trials(law: Law) -> tuple[Trial, ...]:
-    """Forecast each of the runs from all others, or of very many some; nothing where that cannot be said."""
-    return tuple(_trial(rest, curve) for rest, curve in left_out(law))
-
-
 def left_out(law: Law) -> Iterator[tuple[Law, Curve]]:
     """Give runs, at most 4, each with the law fitted to all others, where that law can say anything."""
     every = -(-len(law.curves) // MOST)
@@ -45,7 +40,8 @@ def left_out(law: Law) -> Iterator[tuple[Law, Curve]]:
             yield rest, curve
 
 
-def _trial(rest: Law, curve: Curve) -> Trial:
+def trial_of(rest: Law, curve: Curve) -> Trial:
+    """Give how far a run is from its forecast by a law that was fitted to others."""
     steps, losses = rest.measured(curve)
     seen = doubt.alone(rest, [(curve.rates, steps)])
     off = losses - seen.losses

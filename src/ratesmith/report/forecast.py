@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Law, Prediction
-from ratesmith.forecast.predicted import chance, tried_on
-from ratesmith.forecast.trial import left_out
+from ratesmith.forecast.predicted import chance
 from ratesmith.report.charts import looks
 from ratesmith.report.forecast_charts import (
     Unseen,
@@ -78,10 +77,8 @@ def write_forecast(
         checks=[_checked(*pair) for pair in checks],
         looks=known,
         fitted=law.explain().splitlines(),
-        tried=tried_on([(float(run.losses[-1]), said) for run, said in checks], -candidates.best.difference)
-        if checks
-        else "",
-        sentences=[line for line in candidates.explain().splitlines() if line not in law.explain().splitlines()],
+        tried=candidates.tried_on(checks),
+        sentences=law.new_in(candidates),
         captions=CAPTIONS,
         chance=chance,
     )
@@ -91,7 +88,7 @@ def _unseen(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
     """Give the checks, and the law's own runs as they are forecast from each other."""
     trials = [
         (f"{run.name}, from the others", run, rest.under(run.name, run.rates, run.steps.tolist()))
-        for rest, run in left_out(law)
+        for rest, run in law.left_out
     ]
     return [*((run.name, run, said) for run, said in checks), *trials]
 
