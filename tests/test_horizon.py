@@ -1,7 +1,11 @@
 """Lengths become steps in one place, and nothing is guessed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ratesmith import Horizon
 
@@ -52,3 +56,125 @@ def test_a_length_that_could_mean_two_things_or_none_is_refused(length, message)
 def test_a_horizon_is_at_least_one_step(steps):
     with pytest.raises((ValueError, TypeError), match="Horizon: steps must be a whole number of at least 1"):
         Horizon(steps)
+
+
+class Loader:
+    """A loader of so many batches, with any attributes."""
+
+    def __init__(self, batches, **attributes):
+        self.batches = batches
+        vars(self).update(attributes)
+
+    def __len__(self):
+        return self.batches
+
+
+def updates_of_a_loop(batches, accumulate, epochs, remainder):
+    """Count the updates that the loops in the wild make."""
+    updates = counter = 0
+    for _ in range(epochs):
+        for i in range(batches):
+            counter += 1
+            if remainder == "carry":
+                updates += counter % accumulate == 0
+            else:
+                updates += (i + 1) % accumulate == 0 or (remainder == "step" and i + 1 == batches)
+    return updates
+
+
+@pytest.mark.parametrize("remainder", ["step", "drop", "carry"])
+@given(batches=st.integers(1, 40), accumulate=st.integers(1, 12), epochs=st.integers(1, 6))
+def test_a_loader_gives_the_updates_that_the_loop_over_it_makes(remainder, batches, accumulate, epochs):
+    updates = updates_of_a_loop(batches, accumulate, epochs, remainder)
+    if updates == 0:
+        with pytest.raises(ValueError, match="Horizon: there must be at least one update"):
+            Horizon.from_dataloader(range(batches), epochs=epochs, accumulate=accumulate, remainder=remainder)
+        return
+    horizon = Horizon.from_dataloader(range(batches), epochs=epochs, accumulate=accumulate, remainder=remainder)
+    assert horizon.steps == updates
+    if horizon.steps_per_epoch is None:
+        assert remainder == "carry"
+        assert batches % accumulate > 0
+    else:
+        assert horizon.resolve(f"{epochs}ep") == updates
+
+
+def test_epochs_of_no_whole_number_of_updates_are_refused_not_rounded():
+    horizon = Horizon.from_dataloader(range(10), epochs=2, accumulate=4, remainder="carry")
+    assert horizon == Horizon(5)
+    with pytest.raises(ValueError, match="Horizon: '1ep' needs steps_per_epoch, which is not known"):
+        horizon.resolve("1ep")
+
+
+@pytest.mark.parametrize(
+    ("loader", "options", "expected"),
+    [
+        (Loader(10, batch_size=8), {"accumulate": 4}, Horizon(6, 3, samples_per_step=32)),
+        (Loader(10, batch_size=8), {"world_size": 4}, Horizon(6, 3, samples_per_step=32)),
+        (Loader(10, batch_size=8, drop_last=True), {"world_size": 4}, Horizon(4, 2, samples_per_step=32)),
+        (Loader(10, batch_size=8), {"world_size": 4, "sharded": True}, Horizon(20, 10, samples_per_step=32)),
+        (Loader(10, batch_size=8), {"sharded": True}, Horizon(20, 10)),
+        (Loader(10, batch_size=None, batch_sampler=SimpleNamespace(batch_size=3)), {}, Horizon(20, 10, 0, None, 3)),
+        (Loader(10, batch_size=None, batch_sampler=None), {}, Horizon(20, 10)),
+        (Loader(10, batch_size=2, sampler=SimpleNamespace(num_replicas=3)), {}, Horizon(20, 10, samples_per_step=6)),
+        (
+            Loader(10, batch_size=2, sampler=SimpleNamespace(num_replicas=3)),
+            {"sharded": False},
+            Horizon(8, 4, samples_per_step=6),
+        ),
+    ],
+)
+def test_the_processes_and_the_batch_size_count(loader, options, expected):
+    assert Horizon.from_dataloader(loader, epochs=2, **options) == expected
+
+
+@pytest.mark.parametrize(
+    ("loader", "options", "message"),
+    [
+        (range(10), {"epochs": 0}, "Horizon: epochs must be a whole number of at least 1, got 0"),
+        (range(10), {"epochs": 1.5}, "Horizon: epochs must be a whole number of at least 1, got 1.5"),
+        (range(10), {"accumulate": 0}, "Horizon: accumulate must be a whole number of at least 1, got 0"),
+        (range(10), {"world_size": 0}, "Horizon: world_size must be a whole number of at least 1, got 0"),
+        (
+            range(10),
+            {"remainder": "keep"},
+            "Horizon: remainder must be 'step', 'drop' or 'carry', got 'keep'; choose one",
+        ),
+        (
+            iter([]),
+            {},
+            "Horizon: the loader must have a length, got list_iterator without one; count its updates yourself and "
+            "give Horizon(steps)",
+        ),
+        ([], {}, "Horizon: the loader must have at least one batch, got none; give the one for training"),
+        (
+            range(3),
+            {"accumulate": 4, "remainder": "drop"},
+            "Horizon: there must be at least one update, got 3 batches an epoch with accumulate 4; give a smaller one, "
+            "or remainder='step'",
+        ),
+        (
+            Loader(3, drop_last=True),
+            {"world_size": 4},
+            "Horizon: each process must get at least one batch, got 3 for 4 with drop_last; give a smaller batch size",
+        ),
+        (
+            Loader(3, sampler=SimpleNamespace(num_replicas=2)),
+            {"world_size": 4},
+            "Horizon: world_size must be 2, as the loader was made for, got 4; leave it out",
+        ),
+    ],
+)
+def test_a_loader_that_gives_no_updates_is_refused(loader, options, message):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Horizon.from_dataloader(loader, **{"epochs": 1, **options})
+    assert str(caught.value).startswith(message)
+
+
+def test_what_is_no_trainer_of_the_two_is_refused():
+    with pytest.raises(TypeError) as caught:
+        Horizon.from_trainer(Loader(3))
+    assert str(caught.value) == (
+        "Horizon: the trainer must be one of Lightning or Hugging Face, got Loader; "
+        "give from_dataloader its loader instead"
+    )

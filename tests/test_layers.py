@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
     {"_checks", "_text", "facts"},
-    {"_arrays"},
+    {"_arrays", "_updates"},
     {"horizon"},
     {"schedule"},
     {"shapes"},

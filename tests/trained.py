@@ -15,7 +15,7 @@ class Regression(nn.Module):
         return {"loss": (output - labels).square().mean(), "logits": output}
 
 
-def lightning_trainer(lightning, folder, epochs):
+def lightning_trainer(lightning, folder, epochs, **options):
     return lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -25,6 +25,7 @@ def lightning_trainer(lightning, folder, epochs):
         enable_model_summary=False,
         enable_checkpointing=False,
         num_sanity_val_steps=0,
+        **options,
     )
 
 
