@@ -1,5 +1,7 @@
 """Lengths become steps in one place, and nothing is guessed."""
 
+import math
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -178,3 +180,22 @@ def test_what_is_no_trainer_of_the_two_is_refused():
         "Horizon: the trainer must be one of Lightning or Hugging Face, got Loader; "
         "give from_dataloader its loader instead"
     )
+
+
+@given(
+    step=st.integers(0, 10**9),
+    before=st.one_of(st.none(), st.integers(1, 10**7)),
+    after=st.one_of(st.none(), st.integers(1, 10**7)),
+    samples=st.tuples(st.integers(1, 10**4), st.integers(1, 10**4)),
+)
+def test_a_step_is_converted_by_tokens_else_by_samples_to_the_nearest(step, before, after, samples):
+    old = Horizon(10, tokens_per_step=before, samples_per_step=samples[0])
+    new = Horizon(10, tokens_per_step=after, samples_per_step=samples[1])
+    sizes = samples if None in (before, after) else (before, after)
+    assert new.convert(step, before=old) == math.floor(Fraction(step * sizes[0], sizes[1]) + Fraction(1, 2))
+
+
+def test_a_step_stays_itself_where_no_unit_is_known_on_both_sides():
+    assert Horizon(10, tokens_per_step=5).convert(7, before=Horizon(10, samples_per_step=3)) == 7
+    with pytest.raises(ValueError, match="Horizon: step must be a whole number of at least 0, got -1"):
+        Horizon(10).convert(-1, before=Horizon(10))

@@ -129,6 +129,23 @@ class Horizon:
             )
         return steps - self.used
 
+    def convert(self, step: int, before: Horizon) -> int:
+        """Return the step here that lies where `step` lay under the horizon `before`: after the same data.
+
+        Formula: `step * before.tokens_per_step / self.tokens_per_step`, to the nearest step, halves up; with samples
+        where either does not know its tokens. Where neither is known on both sides, it is `step` itself.
+
+        >>> small, large = Horizon(1000, samples_per_step=32), Horizon(250, samples_per_step=128)
+        >>> large.convert(400, before=small), large.convert(401, before=small), large.convert(402, before=small)
+        (100, 100, 101)
+        """
+        step = whole("Horizon", "step", step, least=0)
+        for name in ("tokens_per_step", "samples_per_step"):
+            here, there = getattr(self, name), getattr(before, name)
+            if here is not None and there is not None:
+                return int((2 * step * there + here) // (2 * here))
+        return step
+
     def resolve(self, length: int | str) -> int:
         """Turn a length into steps, rounded to the nearest step.
 
