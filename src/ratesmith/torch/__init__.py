@@ -8,10 +8,11 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ratesmith.torch.configs import from_deepspeed, from_megatron
-from ratesmith.torch.controller import ControllerLR
+from ratesmith.torch.controller_lr import ControllerLR
 from ratesmith.torch.importers import from_torch, from_transformers
 from ratesmith.torch.live import find
-from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target, apply, tensor_rates
+from ratesmith.torch.rates import apply, tensor_rates
+from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 from ratesmith.torch.task import TorchTask
 
 __all__ = [

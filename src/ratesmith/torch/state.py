@@ -1,90 +1,231 @@
-"""The saved state of a ScheduleLR: read with care, and told apart from the state of another."""
+"""The saved state of a ScheduleLR: read with care, told apart from another's, and given to the groups it belongs to."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from ratesmith._checks import whole
-from ratesmith.torch.functions import same
-from ratesmith.torch.track import Track
+import torch
 
-FORMAT: Final = 1
-"""The version of the saved state."""
-FIELDS: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
-"""What a saved track has, beside the controller's state."""
+from ratesmith._checks import whole
+from ratesmith.horizon import Horizon
+from ratesmith.torch.binding import Binding
+from ratesmith.torch.functions import same
+from ratesmith.torch.groups import Group
+
+FORMAT: Final = 2
+"""The version of the saved state. None of its keys is an attribute of torch's schedulers, which take any key there is:
+their `load_state_dict` would put it in place of what they need."""
+KEYS: Final = {"format", "updates", "horizon", "groups", "bindings"}
+"""What a state of this version has."""
+BINDING: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
+"""What a saved binding has, beside the controller's state."""
+GROUP: Final = ("name", "param_names", "shapes")
+"""By what a saved group is recognised in another process, the surest first."""
+HORIZON: Final = ("steps", "steps_per_epoch", "tokens_per_step", "samples_per_step")
+"""What is kept of a horizon."""
 KEEP: Final = "give on_mismatch='keep_new' to go on with the new schedule"
 USE: Final = "'use_saved' to go on with the saved one"
 
 
-def read(state: Any) -> list[dict[str, Any]]:
-    """Give the saved tracks, or refuse what is no state of ours."""
-    if not isinstance(state, Mapping) or state.get("format") != FORMAT:
-        known = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-        raise ValueError(
-            f"ScheduleLR: the state must be one that ScheduleLR saved (format {FORMAT}), got {known}; "
-            "load the state of the same class"
+@dataclass(frozen=True)
+class Saved:
+    """A state as it was read: the step, the horizon if there was one, the groups' marks and the bindings."""
+
+    updates: int
+    horizon: Horizon | None
+    groups: list[dict[str, str]] | None
+    bindings: list[dict[str, Any]]
+
+
+def save(updates: int, horizon: Horizon | None, groups: list[Group], bindings: list[Binding]) -> dict[str, Any]:
+    """Return all as plain data of its own."""
+    return {
+        "format": FORMAT,
+        "updates": updates,
+        "horizon": None if horizon is None else {name: getattr(horizon, name) for name in HORIZON},
+        "groups": [_marks(group) for group in groups],
+        "bindings": [binding.saved(groups) for binding in bindings],
+    }
+
+
+def read(state: Any) -> Saved:
+    """Return a state as it was saved, or raise ValueError or TypeError for what is none of ours."""
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"ScheduleLR: the state must be one that ScheduleLR saved, got {type(state).__name__}; load such a dict"
         )
-    whole("ScheduleLR", "the saved step", state.get("step"), least=0)
+    if "format" not in state:
+        raise ValueError(_foreign(state))
+    version = whole("ScheduleLR", "the format of the state", state["format"], least=1)
+    if version > FORMAT:
+        raise ValueError(
+            f"ScheduleLR: the state must be of format {FORMAT} or older, got format {version}; "
+            "it is of a newer Ratesmith: install that to load it"
+        )
+    if version == 1:
+        state = _from_first(state)
+    if unknown := sorted(set(map(str, state)) - KEYS):
+        raise ValueError(f"ScheduleLR: the state must have no unknown keys, got {', '.join(unknown)}; remove them")
+    if missing := sorted(KEYS - set(state)):
+        raise ValueError(f"ScheduleLR: the state must have {', '.join(missing)}, got none; it is damaged")
+    updates = whole("ScheduleLR", "the saved step", state["updates"], least=0)
+    bindings = state["bindings"]
+    for binding in bindings if isinstance(bindings, list) else [bindings]:
+        if not _is_binding(binding):
+            known = ", ".join((*BINDING, "state"))
+            raise ValueError(f"ScheduleLR: a saved schedule must have {known}, got {binding!r}; it is damaged")
+    groups = state["groups"]
+    if groups is not None and not (isinstance(groups, list) and all(map(_is_marks, groups))):
+        raise ValueError(f"ScheduleLR: saved groups must be known by {', '.join(GROUP)}, got {groups!r}; it is damaged")
+    return Saved(updates, _horizon(state["horizon"]), groups, list(bindings))
+
+
+def _foreign(state: Mapping[Any, Any]) -> str:
+    """Return the message for a state that is not of a ScheduleLR."""
+    known = ", ".join(sorted(map(str, state))) or "an empty one"
+    step = state.get("last_epoch")
+    if isinstance(step, int):
+        return (
+            f"ScheduleLR: the state must be one that ScheduleLR saved, got one of a torch scheduler at step {step}: "
+            f"go on with scheduler.step_to({step}); ratesmith.torch.from_torch(old_scheduler) gives its schedule"
+        )
+    return f"ScheduleLR: the state must be one that ScheduleLR saved, got {known}; load the state of the same class"
+
+
+def _from_first(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state of format 1 as one of format 2; the other way round there is none."""
     tracks = state.get("tracks")
-    for track in tracks if isinstance(tracks, list) else [None]:
-        if not _is_track(track):
-            known = ", ".join((*FIELDS, "state"))
-            raise ValueError(f"ScheduleLR: a saved schedule must have {known}, got {track!r}; it is damaged")
-    return list(tracks or ())
+    return {
+        **{key: value for key, value in state.items() if key not in ("step", "tracks")},
+        **{"updates": state.get("step"), "horizon": None, "groups": None, "bindings": tracks},
+    }
 
 
-def _is_track(data: Any) -> bool:
-    fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in FIELDS.items())
+def _is_binding(data: Any) -> bool:
+    fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in BINDING.items())
     functions = data.get("functions", {}) if fits else None
     known = isinstance(functions, dict) and all(isinstance(code, str) for code in functions.values())
-    return fits and known and "state" in data and all(base is None or _is_number(base) for base in data["base"])
+    if not (fits and known and "state" in data and not set(data) - {*BINDING, "state", "functions"}):
+        return False
+    return all(base is None or (isinstance(base, float) and math.isfinite(base)) for base in data["base"])
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
+def _is_marks(data: Any) -> bool:
+    return isinstance(data, dict) and all(name in GROUP and isinstance(text, str) for name, text in data.items())
 
 
-def refuse(tracks: list[Track], saved: list[dict[str, Any]], choice: str) -> None:
+def _horizon(data: Any) -> Horizon | None:
+    if data is None:
+        return None
+    if not isinstance(data, dict) or set(data) != set(HORIZON):
+        raise ValueError(f"ScheduleLR: a saved horizon must have {', '.join(HORIZON)}, got {data!r}; it is damaged")
+    return Horizon(**data)
+
+
+# Groups in another process
+
+
+def _marks(group: Group) -> dict[str, str]:
+    """Return what a group is recognised by: its name, or short digests of its parameters' names and shapes.
+
+    With several processes each may hold another part of a parameter, so there the shapes say nothing.
+    """
+    found = {}
+    if isinstance(group.get("name"), str):
+        found["name"] = group["name"]
+    if group.get("param_names"):
+        found["param_names"] = _digest(group["param_names"])
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+        found["shapes"] = _digest([tuple(weight.shape) for weight in group["params"]])
+    return found
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(repr(list(parts)).encode()).hexdigest()[:16]
+
+
+def in_order(saved: Saved, groups: list[Group]) -> list[dict[str, Any]]:
+    """Return the saved bindings with their bases in the order of the groups here.
+
+    Groups are recognised by name, else by their parameters' names, else by place and equal shapes. Raise ValueError if
+    none of these fits and it matters, since the bases differ.
+    """
+    bindings, count = saved.bindings, len(groups)
+    if saved.groups is None or len(saved.groups) != count or any(len(own["base"]) != count for own in bindings):
+        return bindings  # what does not fit is told by `refuse`
+    order = _order(saved.groups, [_marks(group) for group in groups])
+    if order is None:
+        if any(len(set(own["base"])) > 1 for own in bindings):
+            raise ValueError(
+                "ScheduleLR: the saved groups must be those of this optimizer, got parameters of other shapes; "
+                'give every group a "name" to tell them apart'
+            )
+        return bindings
+    return [{**own, "base": [own["base"][place] for place in order]} for own in bindings]
+
+
+def _order(saved: list[dict[str, str]], here: list[dict[str, str]]) -> list[int] | None:
+    """Return for each group here the place that it was saved at; None if they are not the same groups."""
+    for by in GROUP:
+        before, now = [group.get(by) for group in saved], [group.get(by) for group in here]
+        if None in before or None in now or sorted(map(str, before)) != sorted(map(str, now)):
+            continue
+        if before == now:
+            return list(range(len(here)))
+        if len(set(before)) == len(before):
+            return [before.index(mark) for mark in now]
+    known = all("shapes" in group for group in (*saved, *here))
+    return None if known else list(range(len(here)))
+
+
+# What does not fit
+
+
+def refuse(bindings: list[Binding], saved: list[dict[str, Any]], groups: list[Group], choice: str) -> None:
     """Refuse a state that does not fit; of another schedule or function, as `choice` says."""
-    if len(saved) != len(tracks):
+    if len(saved) != len(bindings):
         raise ValueError(
-            f"ScheduleLR: the saved state must be one of {len(tracks)} schedules, got {len(saved)}; "
+            f"ScheduleLR: the saved state must be one of {len(bindings)} schedules, got {len(saved)}; "
             "make the scheduler with as many"
         )
-    pairs = list(zip(tracks, saved, strict=True))
-    lines, do = [line for track, data in pairs for line in _unfit(track, data)], "make it for the same keys and groups"
+    pairs = list(zip(bindings, saved, strict=True))
+    lines = [line for binding, data in pairs for line in _unfit(binding, data, groups)]
+    do = "make it for the same keys and groups"
     if not lines and choice != "keep_new":
-        lines, do = [line for track, data in pairs for line in _other_functions(track, data)], KEEP
+        lines, do = [line for binding, data in pairs for line in _other_functions(binding, data)], KEEP
     if not lines and choice == "error":
-        lines, do = [line for track, data in pairs for line in _other_schedule(track, data)], f"{KEEP}, or {USE}"
+        lines, do = [line for binding, data in pairs for line in _other_schedule(binding, data)], f"{KEEP}, or {USE}"
     if lines:
         listed = "\n  ".join(lines)
         raise ValueError(f"ScheduleLR: the saved state must fit this scheduler, got a difference:\n  {listed}\n{do}")
 
 
-def _unfit(track: Track, data: dict[str, Any]) -> Iterator[str]:
-    """Give what can't be reconciled."""
-    for name, here in (("key", track.name), ("absolute", track.absolute)):
+def _unfit(binding: Binding, data: dict[str, Any], groups: list[Group]) -> Iterator[str]:
+    """Return what can't be reconciled."""
+    for name, here in (("key", binding.name), ("absolute", binding.absolute)):
         if here != data[name]:
-            yield f"{track.name} {name}: saved {data[name]}, here {here}"
+            yield f"{binding.name} {name}: saved {data[name]}, here {here}"
     before, now = (
         f"{len(bases)} groups, it sets {[place for place, base in enumerate(bases) if base is not None]}"
-        for bases in (data["base"], track.bases)
+        for bases in (data["base"], binding.bases(groups))
     )
     if before != now:
-        yield f"{track.name}: saved {before}; here {now}"
+        yield f"{binding.name}: saved {before}; here {now}"
 
 
-def _other_schedule(track: Track, data: dict[str, Any]) -> Iterator[str]:
-    if track.text != data["schedule"]:
-        yield f"{track.name} schedule: saved {data['schedule']}"
-        yield f"{' ' * len(track.name)} schedule: here  {track.text}"
+def _other_schedule(binding: Binding, data: dict[str, Any]) -> Iterator[str]:
+    if binding.text != data["schedule"]:
+        yield f"{binding.name} schedule: saved {data['schedule']}"
+        yield f"{' ' * len(binding.name)} schedule: here  {binding.text}"
 
 
-def _other_functions(track: Track, data: dict[str, Any]) -> Iterator[str]:
-    """Give the functions that have the saved name and another code; only their name can be saved."""
+def _other_functions(binding: Binding, data: dict[str, Any]) -> Iterator[str]:
+    """Return the functions that have the saved name and another code; only their name can be saved."""
     for name, code in data.get("functions", {}).items():
-        if name in track.functions and not same(code, track.functions[name]):
-            yield f"{track.name} function {name}: what it does here is not what was saved"
+        if name in binding.functions and not same(code, binding.functions[name]):
+            yield f"{binding.name} function {name}: what it does here is not what was saved"

@@ -9,7 +9,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith.controllers import Adaptive
 from ratesmith.schedule import Schedule
-from ratesmith.torch.scheduler import Absolute, ScheduleLR, Target
+from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 
 
 class ControllerLR(ScheduleLR, lr_scheduler.ReduceLROnPlateau):
