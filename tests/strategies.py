@@ -39,11 +39,13 @@ finite_parts: st.SearchStrategy[Schedule] = st.one_of(
 endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values),
     st.builds(Staircase, st.integers(1, 40), gammas),
+    st.builds(Staircase, st.integers(7, 40), gammas, st.integers(1, 7)),
     st.builds(Milestones, st.lists(lengths, unique=True, max_size=5).map(lambda at: tuple(sorted(at))), gammas),
     st.builds(Exponential, gammas, st.integers(1, 40)),
     st.builds(InverseSqrt, st.integers(1, 40)),
     st.builds(InverseTime, gammas, st.integers(1, 40)),
     st.builds(Custom, st.just(custom_rule), st.integers(1, 40)),
+    st.builds(Custom, st.just(custom_rule), st.integers(7, 40), st.integers(1, 7)),
 )
 
 
@@ -57,6 +59,7 @@ def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
         st.builds(Schedule.take, inner, lengths),
         st.builds(Schedule.clip, inner, st.floats(0.0, 0.5), st.floats(0.5, 5.0)),
         st.builds(Schedule.hold, inner, st.integers(1, 20)),
+        st.builds(Schedule.hold, inner, st.integers(7, 20), st.integers(1, 7)),
         st.builds(lambda a, b: a >> b, finite_parts, inner),
         st.builds(lambda a, b: a * b, inner, inner),
         st.builds(lambda k, a: k * a, values, inner),

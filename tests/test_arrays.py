@@ -6,7 +6,18 @@ import torch
 from hypothesis import given
 from strategies import schedules
 
-from ratesmith import Constant, Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
+from ratesmith import (
+    Constant,
+    Custom,
+    Exponential,
+    InverseSqrt,
+    InverseTime,
+    Milestones,
+    Ramp,
+    Staircase,
+    Tanh,
+    recipes,
+)
 from ratesmith.shapes import SHAPES
 
 RAMP = Ramp(1.0, 0.0, 4)
@@ -30,6 +41,10 @@ CASES = [
     RAMP.stretch(9),
     Exponential(0.9).take(5).clip(low=0.7),
     RAMP.hold(3),
+    RAMP.hold(7, stairs=3),
+    Staircase(9, 0.5, stairs=4),
+    Custom(lambda count: 1 / (1 + count), every=9, stairs=2),
+    recipes.sgdr(30, "17%", height=0.5),
     0.1 * RAMP * Exponential(0.9),
     0.1 + 0.9 * RAMP + Exponential(0.9),
     Tanh(-3.0, 2.0, 9),
@@ -112,6 +127,8 @@ def test_in_single_precision_every_shape_is_exact_to_five_digits_up_to_ten_to_th
         Ramp(1.0, 0.1, 50_000).stretch(10**9),
         Ramp(1.0, 0.1, 1000).repeat(growth=2, height=0.99),
         Ramp(1.0, 0.1, 10**8).repeat().hold(2**24 + 1),
+        Staircase(10**8 + 1, 0.9, stairs=3),
+        Ramp(0.1, 1.0, long).hold(10**8 + 1, stairs=1000),
         0.1 + 0.5 * Ramp(1.0, 0.1, long).shift(-(2**24)),
     ):
         found = jax.jit(schedule)(jax.numpy.asarray(steps))
@@ -125,6 +142,42 @@ def test_a_length_that_32_bits_cannot_hold_is_refused_where_steps_have_no_more()
         with pytest.raises(ValueError, match=said):
             jax.jit(schedule)(jax.numpy.arange(3))
         assert schedule(np.arange(3, dtype=np.int32)).shape == (3,)
+
+
+@pytest.mark.parametrize(("every", "stairs"), [(1001, 4), (10**8 + 1, 999), (5 * 10**8, 10**8 + 7), (7, 7)])
+def test_every_stair_begins_at_its_step_in_every_array(every, stairs):
+    jax = pytest.importorskip("jax")
+    counts = np.unique(np.linspace(0, stairs * (2**31 - 2) // every, 50).astype(np.int64))
+    begins = [(2 * int(count) * every + stairs) // (2 * stairs) for count in counts]
+    around = [step for begin in begins for step in (begin - 1, begin) if step < 2**31]
+    schedule = Custom(lambda count: count / 1.0, every, stairs)
+    expected = [float((step * stairs + (stairs - 1) // 2) // every) if step > 0 else 0.0 for step in around]
+    assert [schedule(step) for step in around] == expected
+    np.testing.assert_array_equal(schedule(np.array(around)), expected)
+    np.testing.assert_array_equal(schedule(torch.tensor(around)), expected)
+    exact = Custom(lambda count: count, every, stairs)
+    np.testing.assert_array_equal(jax.jit(exact)(jax.numpy.asarray(around)), np.array(expected, dtype=np.int64))
+    held = Custom(lambda step: step).hold(every, stairs)
+    begun = [begin for begin in begins if begin < 2**31]
+    np.testing.assert_array_equal(jax.jit(held)(jax.numpy.asarray(begun)), begun)
+    np.testing.assert_array_equal(held(torch.tensor(begun)), begun)
+
+
+def test_in_single_precision_cycles_stretched_by_a_whole_ratio_begin_at_their_step():
+    jax = pytest.importorskip("jax")
+    quarter = 2**24 + 1
+    restarts = recipes.cosine_restarts(4 * quarter, 4)
+    found = jax.jit(restarts)(jax.numpy.asarray([quarter, 2 * quarter, 3 * quarter, 4 * quarter]))
+    np.testing.assert_array_equal(found, [1.0, 1.0, 1.0, 0.0])
+
+
+def test_stairs_that_32_bits_cannot_count_are_refused():
+    jax = pytest.importorskip("jax")
+    said = (
+        "Schedule: an array of int32 steps must be able to hold 4 times the steps of a staircase, got 1073741824; use"
+    )
+    with pytest.raises(ValueError, match=said):
+        jax.jit(Staircase(2**30, stairs=3))(jax.numpy.arange(3))
 
 
 def test_a_product_of_steps_and_lengths_does_not_wrap_around():

@@ -43,7 +43,7 @@ class Torch:
         """Make what is made on the device and in the type of `like`."""
         self._torch, self._made = torch, {"dtype": like.dtype, "device": like.device}
         self.cos, self.sin, self.exp, self.log1p = torch.cos, torch.sin, torch.exp, torch.log1p
-        self.where = torch.where
+        self.where, self.finfo = torch.where, torch.finfo
 
     def clip(self, x: Any, low: float | None, high: float | None) -> Any:
         """Give `x` kept within `low` and `high`; None is no limit."""
@@ -146,6 +146,59 @@ def scaled(t: Any, times: int, over: Any, most: int, xp: Any) -> Any:
     if narrow and most * times > int(xp.iinfo(t.dtype).max):
         t = xp.astype(t, xp.asarray(0.0).dtype)
     return t * times / over
+
+
+def stairs_begun(t: Any, every: int, stairs: int, xp: Any) -> Any:
+    """Return how many stairs have begun after the first by step `t`, where `every` steps have so many `stairs`.
+
+    Stair i begins at the step nearest to `i * every / stairs`, halves up.
+
+    >>> [stairs_begun(t, 10, 4, NUMBERS) for t in (2, 3, 4, 5, 7, 8, 9, 10)]
+    [0, 1, 1, 2, 2, 3, 3, 4]
+    """
+    if stairs == 1:
+        return t // every
+    t = math.floor(t) if xp is NUMBERS else t // 1
+    blocks = t // every
+    return blocks * stairs + _times_over(t - blocks * every, stairs, every, (stairs - 1) // 2, xp)
+
+
+def stair_start(count: Any, every: int, stairs: int, xp: Any) -> Any:
+    """Return the step at which a stair begins: the one nearest to `count * every / stairs`, halves up.
+
+    >>> [stair_start(count, 10, 4, NUMBERS) for count in range(5)]
+    [0, 3, 5, 8, 10]
+    """
+    if stairs == 1:
+        return count * every
+    blocks = count // stairs
+    return blocks * every + _times_over(count - blocks * stairs, every, stairs, stairs // 2, xp)
+
+
+def _times_over(x: Any, times: int, over: int, plus: int, xp: Any) -> Any:
+    """Return `(x * times + plus) // over` for whole x from 0 to less than `over`, and a `plus` of at most half of it.
+
+    An array may not hold the product, so `times` is taken digit by digit there, in the largest base that fits.
+    """
+    if xp is NUMBERS:
+        return (x * times + plus) // over
+    whole = not isinstance(xp, Torch) and xp.isdtype(x.dtype, "integral")
+    most = int(xp.iinfo(x.dtype).max) if whole else int(2 / xp.finfo(x.dtype).eps)  # up to which steps are exact
+    base = most // (2 * over)
+    if base < 2:
+        raise ValueError(
+            f"Schedule: an array of {x.dtype} steps must be able to hold 4 times the steps of a staircase, got {over}; "
+            "use wider integers (for JAX: jax.config.update('jax_enable_x64', True))"
+        )
+    digits: list[int] = []
+    while times:
+        times, digit = divmod(times, base)
+        digits.insert(0, digit)
+    found, rest = x * 0, x * 0
+    for place, digit in enumerate(digits, 1):
+        rest = rest * base + x * digit + (plus if place == len(digits) else 0)
+        found, rest = found * base + rest // over, rest - rest // over * over
+    return found
 
 
 def refuse_narrow(t: Any, reach: Callable[[], int], xp: Any) -> None:

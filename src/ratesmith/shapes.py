@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root
+from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root, stairs_begun
 from ratesmith._checks import MOST_MILESTONES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples
+from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, whole_stairs
 
 Shares = tuple[Any, Any]
 
@@ -243,27 +243,33 @@ class Tanh(Schedule):
 class Staircase(Schedule):
     """Multiplied by `gamma` once every `every` steps; it never ends.
 
-    Formula: `gamma ** floor(step / every)`. Source: torch.optim.lr_scheduler.StepLR.
+    Formula: `gamma ** floor(step / every)`. With `stairs`, it is multiplied so many times in `every` steps, each time
+    at the step nearest to a multiple of `every / stairs`, halves up. Source: torch.optim.lr_scheduler.StepLR.
 
-    >>> stairs = Staircase(every=30, gamma=0.5)
-    >>> stairs(0), stairs(29), stairs(30), stairs(60)
+    >>> decay = Staircase(every=30, gamma=0.5)
+    >>> decay(0), decay(29), decay(30), decay(60)
     (1.0, 1.0, 0.5, 0.25)
+    >>> [Staircase(every=5, gamma=0.5, stairs=2)(step) for step in range(6)]
+    [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     every: int
     gamma: float = 0.1
+    stairs: int = 1
     steps = None
 
     def __post_init__(self) -> None:
         """Refuse an empty or broken stair and a gamma that is not positive."""
-        object.__setattr__(self, "every", whole("Staircase", "every", self.every, least=1))
+        every, stairs = whole_stairs("Staircase", self.every, self.stairs)
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "stairs", stairs)
         object.__setattr__(self, "gamma", _positive("Staircase", "gamma", self.gamma))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return power(self.gamma, t // self.every, xp)
+        return power(self.gamma, stairs_begun(t, self.every, self.stairs, xp), xp)
 
     def _turns(self, since: int, until: int) -> list[int]:
-        return multiples(self.every, since, until)
+        return multiples(self.every, since, until, self.stairs)
 
 
 @dataclass(frozen=True)
@@ -336,6 +342,8 @@ class Exponential(Schedule):
 class Custom(Schedule):
     """Your own rule: `function(step // every)` gives the factor; it never ends.
 
+    With `stairs`, it counts so many times in `every` steps, each time at the step nearest to a multiple of
+    `every / stairs`, halves up.
     `function` gets one int of at least 0 at a time, as torch.optim.lr_scheduler.LambdaLR calls it, and must give a
     finite number: anything else raises ValueError or TypeError with the step at which it happened. For JAX arrays and
     torch tensors it gets the array, whose values may not be known yet, and has to be made of operations on arrays.
@@ -347,16 +355,19 @@ class Custom(Schedule):
 
     function: Callable[[int], float]
     every: int = 1
+    stairs: int = 1
     steps = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called and an empty or broken period."""
         if not callable(self.function):
             raise TypeError(f"Custom: function must be callable, got {self.function!r}; give a function of the step")
-        object.__setattr__(self, "every", whole("Custom", "every", self.every, least=1))
+        every, stairs = whole_stairs("Custom", self.every, self.stairs)
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "stairs", stairs)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return one_by_one(self._one, xp.clip(t, 0, None) // self.every, xp)
+        return one_by_one(self._one, stairs_begun(xp.clip(t, 0, None), self.every, self.stairs, xp), xp)
 
     def _one(self, count: Any) -> Any:
         return called("Custom", self.function, int(count) if isinstance(count, (int, float)) else count)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith import _text
-from ratesmith._arrays import NUMBERS, owner, refuse_narrow
+from ratesmith._arrays import NUMBERS, owner, refuse_narrow, stair_start, stairs_begun
 from ratesmith._checks import DEEPEST, LARGEST, whole
 from ratesmith.facts import Facts, extent, measure, picture
 
@@ -139,11 +139,11 @@ class Schedule(abc.ABC):
 
         return Clip(self, low, high)
 
-    def hold(self, every: int) -> Hold:
-        """Change only every `every` steps: a staircase of the same curve, as one that steps once an epoch."""
+    def hold(self, every: int, stairs: int = 1) -> Hold:
+        """Change only every `every` steps, or `stairs` times in them: as a schedule that is stepped once an epoch."""
         from ratesmith.schedule.transform import Hold
 
-        return Hold(self, every)
+        return Hold(self, every, stairs)
 
     def init(self) -> tuple[()]:
         """Give the controller's first state, which is empty."""
@@ -191,9 +191,19 @@ class Schedule(abc.ABC):
         return picture(self, steps, self._turns(0, steps), str(self))
 
 
-def multiples(every: int, since: int, until: int) -> list[int]:
-    """Give the first multiples of a number after `since` and up to `until`."""
-    return list(range((max(since, 0) // every + 1) * every, until + 1, every)[:MOST_TURNS])
+def multiples(every: int, since: int, until: int, stairs: int = 1) -> list[int]:
+    """Return the first steps after `since` and up to `until` at which a stair begins, `stairs` of them in `every`."""
+    first = stairs_begun(max(since, 0), every, stairs, NUMBERS) + 1
+    last = stairs_begun(until, every, stairs, NUMBERS)
+    return [stair_start(count, every, stairs, NUMBERS) for count in range(first, min(last + 1, first + MOST_TURNS))]
+
+
+def whole_stairs(who: str, every: Any, stairs: Any) -> tuple[int, int]:
+    """Return the options of a staircase as whole numbers; refuse stairs that are shorter than a step."""
+    every, stairs = whole(who, "every", every, least=1), whole(who, "stairs", stairs, least=1)
+    if stairs > every:
+        raise ValueError(f"{who}: stairs must be at most every, got {stairs} in {every} steps; give longer ones")
+    return every, stairs
 
 
 def _reach(value: Any) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratesmith._arrays import bounded, passed, pick, power, scaled
+from ratesmith._arrays import NUMBERS, bounded, passed, pick, power, scaled, stair_start, stairs_begun
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, nesting
+from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, nesting, whole_stairs
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,11 @@ class Stretch(Schedule):
             )
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(
-            scaled(xp.clip(t, 0, self.steps), self.schedule.steps or 1, self.steps, self.steps, xp), xp
-        )
+        t = xp.clip(t, 0, self.steps)
+        length = self.schedule.steps or 1
+        common = math.gcd(length, self.steps)  # a whole ratio keeps whole steps whole, in any type
+        times, over = length // common, self.steps // common
+        return self.schedule._at(t * times if over == 1 else scaled(t, times, over, self.steps, xp), xp)
 
     def _turns(self, since: int, until: int) -> list[int]:
         length = self.schedule.steps or 1
@@ -231,27 +234,36 @@ class Clip(Schedule):
 class Hold(Schedule):
     """A schedule that changes only every `every` steps, as one that is stepped once an epoch.
 
-    Formula: `schedule(floor(step / every) * every)`.
+    Formula: `schedule(floor(step / every) * every)`. With `stairs`, it changes so many times in `every` steps, each
+    time at the step nearest to a multiple of `every / stairs`.
 
     >>> from ratesmith import Ramp
     >>> stairs = Ramp(1.0, 0.0, 4).hold(2)
     >>> [stairs(step) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+    >>> [Ramp(0.0, 8.0, 8).hold(5, stairs=2)(step) for step in range(8)]
+    [0.0, 0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 5.0]
     """
 
     schedule: Schedule
     every: int
+    stairs: int = 1
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a stair that is not whole."""
         object.__setattr__(self, "_depth", nesting("Hold", "schedule", self.schedule))
-        object.__setattr__(self, "every", whole("Hold", "every", self.every, least=1))
+        every, stairs = whole_stairs("Hold", self.every, self.stairs)
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "stairs", stairs)
         length = self.schedule.steps
-        object.__setattr__(self, "steps", None if length is None else -(-length // self.every) * self.every)
+        if length is not None:  # it ends with the last stair that has begun before the end
+            length = stair_start(stairs_begun(length - 1, every, stairs, NUMBERS) + 1, every, stairs, NUMBERS)
+        object.__setattr__(self, "steps", length)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(t // self.every * self.every, xp)
+        count = stairs_begun(t, self.every, self.stairs, xp)
+        return self.schedule._at(stair_start(count, self.every, self.stairs, xp), xp)
 
     def _turns(self, since: int, until: int) -> list[int]:
-        return multiples(self.every, since, until if self.steps is None else min(until, self.steps))
+        return multiples(self.every, since, until if self.steps is None else min(until, self.steps), self.stairs)
