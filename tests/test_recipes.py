@@ -1,10 +1,13 @@
 """The recipes: each is the shape it names, with lengths read against the horizon."""
 
 import math
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ratesmith import Constant, Exponential, Horizon, InverseSqrt, Milestones, Ramp, Staircase, recipes
+from ratesmith import Constant, Custom, Exponential, Horizon, InverseSqrt, Milestones, Ramp, Staircase, recipes
 from ratesmith.notation import parse
 
 
@@ -14,6 +17,7 @@ from ratesmith.notation import parse
         (lambda h: recipes.constant(h), Constant(1.0, 200)),
         (lambda h: recipes.step(h, "25%", gamma=0.3), Staircase(50, 0.3)),
         (lambda h: recipes.step(h, 30), Staircase(30, 0.1)),
+        (lambda h: recipes.step(h, "33.3%"), Staircase(333, 0.1, stairs=5)),
         (lambda h: recipes.multistep(h, ["50%", "3ep", 190]), Milestones((100, 120, 190), 0.1)),
         (lambda h: recipes.exponential(h, 0.9), Exponential(0.9, 1)),
         (lambda h: recipes.exponential(h, 0.9, every="1ep"), Exponential(0.9, 40)),
@@ -50,6 +54,74 @@ def test_a_milestone_behind_a_warm_up_is_a_point_of_the_whole_training():
 def test_the_custom_recipe_counts_in_its_own_unit():
     rule = recipes.custom(Horizon(200, steps_per_epoch=40), lambda epoch: 0.5**epoch, every="1ep")
     assert [rule(step) for step in (0, 39, 40, 80)] == [1, 1, 0.5, 0.25]
+
+
+@st.composite
+def shares(draw):
+    """Give a length of training and a share of it of at least one step, as text and exactly."""
+    steps = draw(st.integers(2, 3000))
+    hundredths = draw(st.integers(-(-10_000 // steps), 10_000))
+    return steps, f"{hundredths // 100}.{hundredths % 100:02}%", Fraction(steps * hundredths, 10_000)
+
+
+def begins(period, steps):
+    """Give the steps at which a repeated length begins again within so many updates: each the nearest, halves up."""
+    all_of_them = (math.floor(i * period + Fraction(1, 2)) for i in range(1, math.ceil(steps / period) + 2))
+    return [step for step in all_of_them if step < steps]
+
+
+@given(shares())
+def test_what_repeats_a_share_changes_at_the_nearest_step_to_each_multiple_of_it(given_share):
+    steps, share, period = given_share
+    expected = begins(period, steps)
+    counted = [sum(begin <= step for begin in expected) for step in range(steps)] if steps < 200 else None
+    rule = recipes.custom(steps, float, share)
+    drops = recipes.step(steps, share, gamma=0.5)
+    held = recipes.hold(steps, Custom(float), share)
+    changes = [step for step in range(1, steps) if rule(step) != rule(step - 1)]
+    assert changes == expected
+    assert counted is None or [rule(step) for step in range(steps)] == counted
+    assert [held(step) for step in expected] == expected
+    assert all(held(step - 1) < step for step in expected)
+    assert drops._turns(0, steps - 1) == expected
+    assert drops(steps - 1) == 0.5 ** min(len(expected), 1074) or len(expected) > 1000
+    assert parse(str(drops)).build() == drops
+    if period.denominator == 1:
+        assert drops == Staircase(int(period), 0.5)
+
+
+def test_a_quarter_drops_three_times_within_every_training():
+    for steps in range(4, 2000):
+        assert recipes.step(steps, "25%", gamma=0.5)(steps - 1) == 0.125, steps
+
+
+@given(shares(), st.sampled_from([1.0, 2.0]))
+def test_restarts_of_a_share_are_the_curve_of_cycles_that_need_not_be_whole(given_share, growth):
+    steps, share, period = given_share
+    restarts = recipes.sgdr(steps, share, growth=growth)
+    waves = recipes.cyclic(steps, share, low=0.0)
+    start, length = Fraction(0), period
+    for step in range(steps):
+        if step >= start + length:
+            start, length = start + length, length * int(growth)
+        assert restarts(step) == pytest.approx(0.5 + 0.5 * math.cos(math.pi * (step - start) / length), abs=1e-9)
+        assert waves(step) == pytest.approx(float(1 - abs(step / period % 2 - 1)), abs=1e-9)
+
+
+def test_restarts_of_a_whole_share_are_what_they_were():
+    assert str(recipes.sgdr(1000, "25%", warmup="1.23%")) == (
+        'Repeat(Ramp(0.0, 1.0, 12) >> Ramp(1.0, 0.0, 238, shape="cosine"))'
+    )
+    assert str(recipes.sgdr(1001, "25%", warmup="1.23%")) == (
+        'Stretch(Take(Repeat(Ramp(0.0, 1.0, 49) >> Ramp(1.0, 0.0, 952, shape="cosine")), 4004), 1001)'
+    )
+
+
+def test_a_repeated_length_of_tokens_or_epochs_is_not_rounded_either():
+    horizon = Horizon(100, steps_per_epoch=5, tokens_per_step=300)
+    assert recipes.step(horizon, "0.5ep")._turns(0, 10) == [3, 5, 8, 10]
+    assert recipes.step(horizon, "1ktok")._turns(0, 10) == [3, 7, 10]
+    assert recipes.step(horizon, "500tok")._turns(0, 10) == [2, 3, 5, 7, 8, 10]
 
 
 def test_milestones_and_factors_are_lists():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from ratesmith import _updates
 from ratesmith._checks import whole
 
 _LENGTH = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(?:(%)|(ep)|([kMGBT]?)(tok|sp))\s*")
-_MANY = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_MANY = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 _FORMS = "whole steps, '5%', '2ep' or '3Mtok'"
 
 
@@ -153,6 +154,20 @@ class Horizon:
         (or B) and T for thousands to trillions. Raises TypeError for a bare float (it could mean a share or steps) and
         ValueError for another text, or for a unit whose size in steps is unknown.
         """
+        return math.floor(self._exact(length) + Fraction(1, 2))
+
+    def period(self, length: int | str) -> Fraction:
+        """Return a length that is repeated in steps, which need not be whole, so that no rounding adds up.
+
+        A length below one step is rounded as any other is.
+
+        >>> Horizon(1000).period("25%"), Horizon(1001).period("25%"), Horizon(1000).period("0.01%")
+        (Fraction(250, 1), Fraction(1001, 4), Fraction(0, 1))
+        """
+        exact = self._exact(length)
+        return exact if exact >= 1 else Fraction(self.resolve(length))
+
+    def _exact(self, length: int | str) -> Fraction:
         if not isinstance(length, str):
             if isinstance(length, float):
                 raise TypeError(
@@ -160,20 +175,19 @@ class Horizon:
                     + (f"write '{100 * length:g}%' for a share of training or " if 0 <= length <= 1 else "write ")
                     + "an int for steps"
                 )
-            return whole("Horizon", "a length", length, least=0)
+            return Fraction(whole("Horizon", "a length", length, least=0))
         found = _LENGTH.fullmatch(length)
         if not found:
             raise ValueError(f"Horizon: a length must be {_FORMS}, got {length!r}; write one of these")
         number, share, epochs, many, unit = found.groups()
-        amount = float(number) * _MANY[many or ""]
+        amount = Fraction(number) * _MANY[many or ""]
         if share and amount > 100:
             raise ValueError(f"Horizon: a share must be at most 100%, got {length!r}; give '100%' or less")
         if share:
-            return math.floor(self.steps * amount / 100 + 0.5)
+            return self.steps * amount / 100
         if epochs:
-            return math.floor(amount * self._known("steps_per_epoch", length) + 0.5)
-        per_step = self._known("tokens_per_step" if unit == "tok" else "samples_per_step", length)
-        return math.floor(amount / per_step + 0.5)
+            return amount * self._known("steps_per_epoch", length)
+        return amount / self._known("tokens_per_step" if unit == "tok" else "samples_per_step", length)
 
     def _known(self, name: str, length: str) -> int:
         size: int | None = getattr(self, name)

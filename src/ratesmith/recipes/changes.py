@@ -11,12 +11,15 @@ from ratesmith.schedule.base import nesting
 def hold(horizon: Horizon | int, schedule: Schedule, every: int | str = "1ep") -> Schedule:
     """Any schedule, changing only every `every`: by default at the ends of epochs.
 
+    Where `every` is no whole number of steps, each change is at the step nearest to its multiple.
+
     >>> from ratesmith import Ramp
     >>> stairs = hold(100, Ramp(1.0, 0.0, 100), "50%")
     >>> stairs(0), stairs(49), stairs(50)
     (1.0, 1.0, 0.5)
     """
-    return _known("hold", schedule).hold(Horizon.of(horizon).resolve(every))
+    period = Horizon.of(horizon).period(every)
+    return _known("hold", schedule).hold(period.numerator, period.denominator)
 
 
 def repeat(

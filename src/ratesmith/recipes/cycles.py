@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 from ratesmith._checks import finite, whole
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -21,6 +24,7 @@ def cyclic(
 
     Formula: `low + (1 - low) * tri(step) * k`, tri the triangle from 0 to 1 to 0 and k, in cycle i counted from 0, 1
     (triangular), `0.5 ** i` (triangular2) or `gamma ** step` (exp_range). `down` is as long as `up` unless given.
+    Cycles of no whole number of steps are laid out up to the end of training.
     Source: Smith, "Cyclical learning rates", 2017, arXiv 1506.01186; torch.optim.lr_scheduler.CyclicLR.
 
     >>> schedule = cyclic(100, 10, low=0.5, mode="triangular2")
@@ -31,9 +35,11 @@ def cyclic(
     floor = finite("cyclic", "low", low, least=0.0, most=1.0)
     if mode not in ("triangular", "triangular2", "exp_range"):
         raise ValueError(f"cyclic: mode must be 'triangular', 'triangular2' or 'exp_range', got {mode!r}; choose one")
-    rise = known.resolve(up)
-    triangle = Ramp(0.0, 1.0, rise) >> Ramp(1.0, 0.0, rise if down is None else known.resolve(down))
-    waves: Schedule = triangle.repeat(height=0.5 if mode == "triangular2" else 1.0)
+    rise = known.period(up)
+    fall = rise if down is None else known.period(down)
+    fine = math.lcm(rise.denominator, fall.denominator)
+    triangle = Ramp(0.0, 1.0, int(rise * fine)) >> Ramp(1.0, 0.0, int(fall * fine))
+    waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, known)
     if mode == "exp_range":
         waves = waves * Exponential(gamma)
     return floor + (1 - floor) * waves
@@ -52,7 +58,8 @@ def sgdr(
 
     Formula: in cycle i, which lasts `round(first * growth ** i)` steps,
     `final + (height ** i - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed. A `warmup` inside
-    the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle.
+    the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle. Where
+    `first` is no whole number of steps, neither are the cycles, and they are laid out up to the end of training.
     Source: Loshchilov and Hutter, "SGDR", 2017 (growth is T_mult).
 
     >>> schedule = sgdr(70, first=10, growth=2)
@@ -60,13 +67,19 @@ def sgdr(
     [1.0, 0.5, 1.0, 0.5, 0.006, 1.0]
     """
     known = Horizon.of(horizon)
-    one, up = known.resolve(first), known.resolve(warmup)
+    cycle = known.period(first)
+    fine = cycle.denominator  # parts of a step, of which a cycle has a whole number
+    one, up = cycle.numerator, math.floor(known.period(warmup) * fine + Fraction(1, 2))
     floor = finite("sgdr", "final", final, least=0.0, most=1.0)
     if up > one:
-        raise ValueError(f"sgdr: warmup must be at most the first cycle of {one} steps, got {up}; make it shorter")
+        raise ValueError(
+            f"sgdr: warmup must be at most the first cycle of {known.resolve(first)} steps, got "
+            f"{known.resolve(warmup)}; make it shorter"
+        )
 
     def cycles(low: float, high: float, height: float) -> Schedule:
-        return (Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")).repeat(height=height, growth=growth)
+        wave = Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")
+        return _laid_out(wave.repeat(height=height, growth=growth), fine, known)
 
     if height == 1.0 or floor == 0.0:
         return cycles(floor, 1.0, height)
@@ -88,3 +101,9 @@ def cosine_restarts(horizon: Horizon | int, cycles: int, *, final: float = 0.0) 
     times = whole("cosine_restarts", "cycles", cycles, least=1)
     one = Ramp(1.0, finite("cosine_restarts", "final", final, least=0.0, most=1.0), left, "cosine")
     return one.repeat(times).stretch(left)
+
+
+def _laid_out(cycles: Schedule, fine: int, horizon: Horizon) -> Schedule:
+    """Return cycles that are counted in parts of a step, `fine` of them each, over the steps left of training."""
+    left = max(1, horizon.left)
+    return cycles if fine == 1 else cycles.take(fine * left).stretch(left)

@@ -25,13 +25,17 @@ def constant(horizon: Horizon | int, length: int | str | None = None) -> Constan
 def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Staircase:
     """Step decay: times `gamma` once every `every`.
 
-    Formula: `gamma ** floor(step / every)`. Source: torch.optim.lr_scheduler.StepLR.
+    Formula: `gamma ** floor(step / every)`; where `every` is no whole number of steps, each drop is at the step nearest
+    to its multiple. Source: torch.optim.lr_scheduler.StepLR.
 
     >>> decay = step(300, every="30%", gamma=0.5)
     >>> decay(89), decay(90), decay(180)
     (1.0, 0.5, 0.25)
+    >>> print(step(1001, "25%"))
+    Staircase(1001, stairs=4)
     """
-    return Staircase(Horizon.of(horizon).resolve(every), gamma)
+    period = Horizon.of(horizon).period(every)
+    return Staircase(period.numerator, gamma, period.denominator)
 
 
 def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: float = 0.1) -> Milestones:
@@ -190,13 +194,15 @@ def tanh(horizon: Horizon | int, lower: float = -7.0, upper: float = 3.0, *, fin
 def custom(horizon: Horizon | int, function: Callable[[int], float], every: int | str = 1) -> Custom:
     """Your own rule: `function(step // every)` gives the factor.
 
+    Where `every` is no whole number of steps, each count is at the step nearest to its multiple.
     Source: torch.optim.lr_scheduler.LambdaLR.
 
     >>> rule = custom(100, lambda count: 1 / (1 + count), every="10%")
     >>> rule(0), rule(9), rule(10)
     (1.0, 1.0, 0.5)
     """
-    return Custom(function, Horizon.of(horizon).resolve(every))
+    period = Horizon.of(horizon).period(every)
+    return Custom(function, period.numerator, period.denominator)
 
 
 def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) -> tuple[int, ...]:
