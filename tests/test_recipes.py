@@ -90,6 +90,12 @@ def test_what_repeats_a_share_changes_at_the_nearest_step_to_each_multiple_of_it
         assert drops == Staircase(int(period), 0.5)
 
 
+def test_a_repeated_length_below_one_step_is_rounded_to_one_or_refused():
+    assert recipes.step(600, "0.1%") == Staircase(1)
+    with pytest.raises(ValueError, match="Staircase: every must be a whole number of at least 1, got 0"):
+        recipes.step(400, "0.1%")
+
+
 def test_a_quarter_drops_three_times_within_every_training():
     for steps in range(4, 2000):
         assert recipes.step(steps, "25%", gamma=0.5)(steps - 1) == 0.125, steps
