@@ -101,6 +101,16 @@ def test_a_quarter_drops_three_times_within_every_training():
         assert recipes.step(steps, "25%", gamma=0.5)(steps - 1) == 0.125, steps
 
 
+@given(shares())
+def test_what_falls_smoothly_by_a_share_is_where_its_formula_says_at_the_end(given_share):
+    steps, share, period = given_share
+    falls, slows = recipes.exponential(steps, 0.9, share), recipes.inverse_time(steps, 0.5, share)
+    for at in (0, 1, steps // 2, steps):
+        assert falls(at) == pytest.approx(0.9 ** float(at / period), rel=1e-9)
+        assert slows(at) == pytest.approx(1 / (1 + 0.5 * float(at / period)), rel=1e-9)
+    assert recipes.exponential(1000, 0.9, "25%") == Exponential(0.9, 250)
+
+
 @given(shares(), st.sampled_from([1.0, 2.0]))
 def test_restarts_of_a_share_are_the_curve_of_cycles_that_need_not_be_whole(given_share, growth):
     steps, share, period = given_share

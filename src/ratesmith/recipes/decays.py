@@ -99,7 +99,11 @@ def exponential(horizon: Horizon | int, gamma: float, every: int | str = 1) -> E
     >>> decay(0), decay(25), decay(50), decay(100)
     (1.0, 0.5, 0.25, 0.0625)
     """
-    return Exponential(gamma, Horizon.of(horizon).resolve(every))
+    period = Horizon.of(horizon).period(every)
+    if period.denominator == 1:
+        return Exponential(gamma, period.numerator)
+    # In one step, where the period is no whole number of them: rounded, it would be off by more in each.
+    return Exponential(Exponential(gamma).gamma ** float(1 / period))
 
 
 def natural_exponential(horizon: Horizon | int, rate: float, every: int | str = 1) -> Exponential:
@@ -124,7 +128,10 @@ def inverse_time(horizon: Horizon | int, rate: float, every: int | str = 1) -> I
     >>> decay(0), decay(10), decay(30)
     (1.0, 0.5, 0.25)
     """
-    return InverseTime(rate, Horizon.of(horizon).resolve(every))
+    period = Horizon.of(horizon).period(every)
+    if period.denominator == 1:
+        return InverseTime(rate, period.numerator)
+    return InverseTime(InverseTime(rate).rate / float(period))
 
 
 def cosine(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
