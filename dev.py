@@ -53,7 +53,7 @@ def stop(text: str) -> None:
 
 
 def works(*command: str | Path) -> bool:
-    """Tell whether a command runs and succeeds."""
+    """Whether a command runs and succeeds."""
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
@@ -105,7 +105,7 @@ def mend_pip() -> None:
 
 
 def cpu_index() -> list[str]:
-    """Give pip's options for PyTorch's CPU builds, where they are wanted and the index answers within 3 seconds."""
+    """Return pip's options for PyTorch's CPU builds, where they are wanted and the index answers within 3 seconds."""
     if sys.platform != "linux":
         return []
     answers: list[bool] = []

@@ -26,14 +26,14 @@ CALLS = 20_000
 
 
 def by_hand(step: int) -> float:
-    """Give warm-up and cosine as one would write them down."""
+    """Return warm-up and cosine as one would write them down."""
     if step < WARMUP:
         return step / WARMUP
     return 0.5 * (1 + math.cos(math.pi * (min(step, STEPS) - WARMUP) / (STEPS - WARMUP)))
 
 
 def by_numpy(steps: Any) -> Any:
-    """Give the same curve as a single NumPy expression."""
+    """Return the same curve as a single NumPy expression."""
     decay = 0.5 * (1 + np.cos(np.pi * (np.clip(steps, WARMUP, STEPS) - WARMUP) / (STEPS - WARMUP)))
     return np.where(steps < WARMUP, steps / WARMUP, decay)
 

@@ -40,7 +40,7 @@ GROUPS = (1, 100, 1000)
 
 
 def optimizer(groups: int) -> torch.optim.Optimizer:
-    """Give an optimizer of so many groups that has made its first update."""
+    """Return an optimizer of so many groups that has made its first update."""
     made = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(groups)], lr=0.1)
     made.step()
     return made
@@ -88,7 +88,7 @@ def tensors(groups: int, rounds: int) -> str:
 
 
 def one(name: str, groups: int, rounds: int) -> float:
-    """Give the cost of a drop-in's step as a share of torch's."""
+    """Return the cost of a drop-in's step as a share of torch's."""
     theirs = getattr(lr_scheduler, name, swa_utils.SWALR)(optimizer(groups), **CLASSES[name])
     mine = getattr(ours, name)(optimizer(groups), **CLASSES[name])
     ours_cost, torchs_cost = fastest(rounds, max(3, 1000 // groups), mine.step, theirs.step)

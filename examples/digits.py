@@ -18,7 +18,7 @@ def model() -> nn.Module:
 
 
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
-    """Give the share of right answers."""
+    """Return the share of right answers."""
     return (output.argmax(1) == target).float().mean()
 
 

@@ -6,7 +6,7 @@ from ratesmith import Horizon, parse
 
 
 def curve(text, steps, seed, base_lr=1e-3):
-    """Give steps, rates and losses: a power of progress, and noise that follows the rate with a delay."""
+    """Return steps, rates and losses: a power of progress, and noise that follows the rate with a delay."""
     schedule = parse(text).build(Horizon(steps))
     rates = base_lr * np.asarray(schedule(np.arange(steps, dtype=float))) * np.ones(steps)
     progress, noise, at = np.cumsum((rates / base_lr) ** 0.7), 0.0, []

@@ -16,7 +16,7 @@ TRUE = {"l0": 2.5, "a": 0.4, "alpha": 0.5, "b": 0.3, "tau": 100.0, "p": 0.65, "q
 
 
 def rates(shape, steps=4000, peak=1e-3, warmup=100, final=0.0):
-    """Give the rates of a few usual schedules."""
+    """Return the rates of a few usual schedules."""
     t = np.arange(1, steps + 1, dtype=float)
     share = np.clip((t - warmup) / (steps - warmup), 0, 1)
     factors = {
@@ -31,7 +31,7 @@ def rates(shape, steps=4000, peak=1e-3, warmup=100, final=0.0):
 
 
 def slow_losses(rate, peak=1e-3, s_ref=4000.0, **change):
-    """Give the loss after every step by the two-clock law, one step after the other."""
+    """Return the loss after every step by the two-clock law, one step after the other."""
     true = {**TRUE, **change}
     s = n = 0.0
     losses = []
@@ -44,7 +44,7 @@ def slow_losses(rate, peak=1e-3, s_ref=4000.0, **change):
 
 
 def run(shape, steps=4000, noise=0.0, every=40, name=None, **options):
-    """Give a run that the two-clock law made."""
+    """Return a run that the two-clock law made."""
     change = options.pop("change", {})
     rate = rates(shape, steps, **options)
     at = np.arange(every, steps + 1, every)
@@ -54,7 +54,7 @@ def run(shape, steps=4000, noise=0.0, every=40, name=None, **options):
 
 
 def public_groups():
-    """Give the public curves, or skip the test."""
+    """Return the public curves, or skip the test."""
     if not (CURVES / "multipowerlaw").is_dir():
         pytest.skip("the folder of public curves is not here")
     if "forecast_public" not in sys.modules:

@@ -29,7 +29,7 @@ FRAMEWORKS = {"torch", "jax", "keras", "lightning", "transformers", "optax"}
 
 
 def imports(file):
-    """Give every module that a file imports, wherever in the file it does."""
+    """Return every module that a file imports, wherever in the file it does."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -30,7 +30,7 @@ def lightning_trainer(lightning, folder, epochs, **options):
 
 
 def skorch_rates(callbacks, seen):
-    """Give a callback that notes the rate of each update in a list."""
+    """Return a callback that notes the rate of each update in a list."""
 
     class Seen(callbacks.Callback):
         def on_batch_begin(self, net, training=False, **_):

@@ -42,18 +42,18 @@ COLUMNS = ("task", "search", "steps until within 1 %", "over the better peer", "
 
 
 def settled(trails: list[Trail], oracle: Oracle, budget: int) -> float:
-    """Give the median over the repetitions of the steps until the answer is right."""
+    """Return the median over the repetitions of the steps until the answer is right."""
     return statistics.median_high(trail.settled(oracle, MARGIN, budget) for trail in trails)
 
 
 def right(trails: list[Trail], oracle: Oracle, verdict: bool = False) -> str:
-    """Give how often the last answer is within the margin."""
+    """Return how often the last answer is within the margin."""
     pairs = [trail.verdict if verdict else trail.last for trail in trails]
     return f"{sum(oracle.regret(pair) <= MARGIN for pair in pairs)}/{len(pairs)}"
 
 
 def lines(oracle: Oracle, found: Mapping[str, list[Trail]], budget: int) -> list[list[str]]:
-    """Give a task's lines of the table."""
+    """Return a task's lines of the table."""
     peers = min((settled(trails, oracle, budget) for name, trails in found.items() if name in PEERS), default=math.inf)
     rows = []
     for name, trails in found.items():
@@ -68,7 +68,7 @@ def lines(oracle: Oracle, found: Mapping[str, list[Trail]], budget: int) -> list
 
 
 def said(steps: float) -> str:
-    """Give steps as text."""
+    """Return steps as text."""
     return "never" if math.isinf(steps) else f"{steps:,.0f}"
 
 

@@ -38,7 +38,7 @@ FILE = f"{digits.__file__}:task"
 
 
 def inside_compare(workers: int, runs: int) -> tuple[float, float]:
-    """Give the wall time and processor time of so many runs: of two more, less that of two, which start the workers."""
+    """Return the wall time and processor time of these runs: of two more, less that of two, which start the workers."""
     longer, shorter = one_comparison(workers, runs + 2), one_comparison(workers, 2)
     return longer[0] - shorter[0], longer[1] - shorter[1]
 
@@ -72,7 +72,7 @@ def one_comparison(workers: int, runs: int) -> tuple[float, float]:
 
 
 def now() -> tuple[float, float]:
-    """Give the wall time and the processor time."""
+    """Return the wall time and the processor time."""
     return time.perf_counter(), time.process_time()
 
 

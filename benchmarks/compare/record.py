@@ -59,7 +59,7 @@ class Recording:
                 self._states.popitem(last=False)
 
     def near(self, seed: int, keys: list[bytes]) -> tuple[TorchTraining, int]:
-        """Give a training at the last of these points that is in memory, or at its beginning, and its step."""
+        """Return a training at the last of these points that is in memory, or at its beginning, and its step."""
         live = self.task.start(seed)
         for step in range(len(keys) - 1, 0, -1):
             if keys[step] in self._states:
@@ -114,7 +114,7 @@ class Replayed:
         return live.evaluate()["loss"] if sound else math.nan, live
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the seed and the rates so far: they decide all else."""
+        """Return the seed and the rates so far: they decide all else."""
         return {"seed": self._seed, "rates": list(self._rates)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

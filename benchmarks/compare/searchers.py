@@ -45,7 +45,7 @@ class Trail:
         return self.points[-1][1] if self.points else None
 
     def settled(self, oracle: Oracle, margin: float, budget: int) -> float:
-        """Give the steps from which on what it would return is within the margin; infinite if never in the budget."""
+        """Return the steps from which on what it would return is within the margin; infinite if never in the budget."""
         found = math.inf
         for steps, pair in reversed(self.points):
             if oracle.regret(pair) > margin:
@@ -132,7 +132,7 @@ def asha(recording: Recording, repetition: int, budget: int) -> Trail:
 
 
 def shuffled(recording: Recording, repetition: int) -> list[Pair]:
-    """Give the grid in a random order."""
+    """Return the grid in a random order."""
     grid = Oracle(recording).grid
     random.Random(repetition).shuffle(grid)
     return grid
@@ -183,7 +183,7 @@ class Watch:
 
 
 def ratesmith(rounds: Sequence[float] = (0.125,), choice_seeds: int = 2, seeds: int = 5) -> Search:
-    """Give the search by `compare` with these options."""
+    """Return the search by `compare` with these options."""
 
     def search(recording: Recording, repetition: int, budget: int) -> Trail:
         watch = Watch(choice_seeds)

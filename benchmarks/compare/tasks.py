@@ -53,7 +53,7 @@ class Problem:
         return tuple(float(f"{10 ** (half / 2):.3g}") for half in range(self.lowest, self.lowest + 7))
 
     def task(self) -> TorchTask:
-        """Give the task."""
+        """Return the task."""
         return self.make(self.optimizer)
 
 

@@ -21,11 +21,11 @@ class Counted:
         return self.loss
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
-        """Give the loss."""
+        """Return the loss."""
         return {"loss": self.loss}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the loss."""
+        """Return the loss."""
         return {"loss": self.loss}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -53,5 +53,5 @@ class Task:
 
 
 def task() -> Task:
-    """Give the task."""
+    """Return the task."""
     return Task()

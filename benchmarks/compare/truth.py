@@ -36,7 +36,7 @@ class Truth(NamedTuple):
 
 @functools.cache
 def schedule(strategy: str, steps: int) -> tuple[float, ...]:
-    """Give the factor of every update."""
+    """Return the factor of every update."""
     built = parse(strategy).build(Horizon(steps, steps), {})
     assert isinstance(built, Schedule)
     return tuple(float(built(step)) for step in range(steps))
@@ -95,7 +95,7 @@ class Oracle:
                         self.finals.setdefault(pair, {})[seed] = loss if math.isfinite(loss) else first
 
     def truth(self, pair: Pair) -> Truth:
-        """Give what a pair ends with."""
+        """Return what a pair ends with."""
         if len(self.finals.get(pair, {})) < FIRST_SEEDS:
             self._more([pair], FIRST_SEEDS)
         found = list(self.finals[pair].values())
@@ -103,17 +103,17 @@ class Oracle:
 
     @property
     def best(self) -> tuple[Pair, Truth]:
-        """Give the best pair of the grid."""
+        """Return the best pair of the grid."""
         if self._best is None:
             self._best = min(((pair, self.truth(pair)) for pair in self.grid), key=lambda one: one[1].loss)
         return self._best
 
     def regret(self, pair: Pair | None) -> float:
-        """Give by what share a pair is worse than the best; infinite for none."""
+        """Return by what share a pair is worse than the best; infinite for none."""
         return math.inf if pair is None else self.truth(pair).loss / self.best[1].loss - 1
 
     def error(self, pair: Pair) -> float:
-        """Give the standard error of a pair's difference to the best, over the seeds of both, as a share."""
+        """Return the standard error of a pair's difference to the best, over the seeds of both, as a share."""
         mine, its = self.finals[pair], self.finals[self.best[0]]
         changes = [mine[seed] - its[seed] for seed in mine if seed in its]
         return statistics.stdev(changes) / math.sqrt(len(changes)) / self.best[1].loss
@@ -145,7 +145,7 @@ def write(oracles: Iterable[Oracle]) -> None:
 
 
 def describe(oracle: Oracle) -> str:
-    """Give one line on how well the truth is known."""
+    """Return one line on how well the truth is known."""
     problem, ((strategy, rate), best) = oracle.recording.problem, oracle.best
     near = [pair for pair in oracle.grid if oracle.regret(pair) <= 0.01]
     errors = [oracle.error(pair) for pair in oracle.grid if 0 < oracle.regret(pair) <= NEAR - 1]

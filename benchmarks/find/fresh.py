@@ -32,18 +32,18 @@ RATES = [10 ** (power / 3) for power in range(-15, 4)]
 
 
 def standard(values: Any) -> Any:
-    """Give values with mean 0 and standard deviation 1."""
+    """Return values with mean 0 and standard deviation 1."""
     return (values - values.mean(0)) / values.std(0)
 
 
 def deep() -> nn.Module:
-    """Give eight layers, six of them behind layer normalisation."""
+    """Return eight layers, six of them behind layer normalisation."""
     blocks = (layer for _ in range(6) for layer in (nn.ReLU(), nn.LayerNorm(64), nn.Linear(64, 64)))
     return nn.Sequential(nn.Linear(64, 64), *blocks, nn.ReLU(), nn.Linear(64, 10))
 
 
 def task(name: str, optimizer: str) -> TorchTask:
-    """Give a training by its name."""
+    """Return a training by its name."""
     x, y = make_friedman1(600, noise=1.0, random_state=0)
     digits, numbers = load_digits(return_X_y=True)
     digits = (digits / 16).astype("float32")
@@ -60,7 +60,7 @@ def task(name: str, optimizer: str) -> TorchTask:
 
 
 def final(of: TorchTask, rate: float, seed: int) -> float:
-    """Give the validation loss of a whole training, or that of its first weights where it diverged."""
+    """Return the validation loss of a whole training, or that of its first weights where it diverged."""
     training, schedule = of.start(seed), Ramp(1.0, 0.0, STEPS, "cosine")
     untrained = training.evaluate()["loss"]
     for step in range(STEPS):
@@ -71,7 +71,7 @@ def final(of: TorchTask, rate: float, seed: int) -> float:
 
 
 def ratios(name: str, optimizer: str) -> dict[str, list[float]]:
-    """Give the ratios of the sweep's rate and of the race's, one for each seed."""
+    """Return the ratios of the sweep's rate and of the race's, one for each seed."""
     of = task(name, optimizer)
     logs = [statistics.fmean(math.log(final(of, rate, seed)) for seed in SEEDS) for rate in RATES]
 

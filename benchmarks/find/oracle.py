@@ -45,7 +45,7 @@ class Curve:
         return rate, loss
 
     def loss(self, rate: float | None) -> float:
-        """Give the loss to expect from a rate: a straight line between two of the grid, in both logarithms.
+        """Return the loss to expect from a rate: a straight line between two of the grid, in both logarithms.
 
         No rate, and one beyond the grid's end, give the initial loss; one below its beginning gives the beginning's.
         """
@@ -90,7 +90,7 @@ def rows() -> list[Row]:
 
 @functools.cache
 def curves() -> dict[tuple[str, str], Curve]:
-    """Give the curve of each problem and optimizer."""
+    """Return the curve of each problem and optimizer."""
     known: dict[tuple[str, str], dict[float, list[Row]]] = {}
     for row in rows():
         known.setdefault(row[:2], {}).setdefault(row[3], []).append(row)
@@ -105,7 +105,7 @@ def curves() -> dict[tuple[str, str], Curve]:
 
 
 def pool() -> ProcessPoolExecutor:
-    """Give two processes of one torch thread each."""
+    """Return two processes of one torch thread each."""
     return ProcessPoolExecutor(
         2, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     )

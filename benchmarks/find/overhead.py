@@ -21,7 +21,7 @@ ROUNDS = 15
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Give the processor time of a piece of work."""
+    """Return the processor time of a piece of work."""
     began = time.process_time()
     work()
     return time.process_time() - began

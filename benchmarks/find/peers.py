@@ -38,7 +38,7 @@ Finder = Callable[[Problem, str, int], float | None]
 
 
 def pieces(problem: Problem, optimizer: str, seed: int) -> Pieces:
-    """Give a new model, its optimizer, the loss and a loader of the training data."""
+    """Return a new model, its optimizer, the loss and a loader of the training data."""
     task = problem.task(optimizer)
     random.seed(seed)
     np.random.seed(seed)
@@ -80,11 +80,11 @@ class Module(LightningModule):
         self.lr = float(optimizer.param_groups[0]["lr"])
 
     def training_step(self, batch: list[Tensor]) -> Tensor:
-        """Give the loss of a batch."""
+        """Return the loss of a batch."""
         return self.loss(self.model(batch[0]), batch[1])
 
     def configure_optimizers(self) -> Optimizer:
-        """Give the optimizer."""
+        """Return the optimizer."""
         return self.made
 
 
@@ -177,27 +177,27 @@ def slide(rates: list[float], losses: list[float]) -> float:
 
 
 def minimum(rates: list[float], losses: list[float]) -> float:
-    """Give a tenth of the rate at the least loss."""
+    """Return a tenth of the rate at the least loss."""
     return rates[int(np.argmin(losses))] / 10
 
 
 def steep(rates: list[float], losses: list[float]) -> float:
-    """Give the rate where the loss begins to fall fastest over the rate's logarithm."""
+    """Return the rate where the loss begins to fall fastest over the rate's logarithm."""
     return rates[int(np.argmin(np.diff(losses) / np.diff(np.log(rates))))]
 
 
 def by(rule: Callable[[list[float], list[float]], float]) -> Finder:
-    """Give the finder that applies one of fastai's rules."""
+    """Return the finder that applies one of fastai's rules."""
     return lambda problem, optimizer, seed: rule(*sweep(problem, optimizer, seed))
 
 
 def constant(problem: Problem, optimizer: str, seed: int) -> float | None:
-    """Give the rate that people start with."""
+    """Return the rate that people start with."""
     return {"sgd": 0.1, "adamw": 1e-3}[optimizer]
 
 
 def grid(problem: Problem, optimizer: str, seed: int) -> float | None:
-    """Give the best rate of the whole grid with one seed: how well a search can do that does not repeat.
+    """Return the best rate of the whole grid with one seed: how well a search can do that does not repeat.
 
     It is flattered a little, as its own seed is one of the three that it is judged by.
     """

@@ -40,14 +40,14 @@ class Problem:
 
 
 def mlp(inputs: int, width: int, outputs: int, act: Callable[[], nn.Module] = nn.ReLU) -> nn.Module:
-    """Give a perceptron of two hidden layers."""
+    """Return a perceptron of two hidden layers."""
     return nn.Sequential(
         *(nn.Linear(inputs, width), act()), *(nn.Linear(width, width), act()), nn.Linear(width, outputs)
     )
 
 
 def convolutions(outputs: int) -> nn.Module:
-    """Give two convolutions with batch normalisation, then one linear layer."""
+    """Return two convolutions with batch normalisation, then one linear layer."""
     return nn.Sequential(
         *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(1)),
@@ -148,7 +148,7 @@ def text() -> tuple[Pairs, Pairs, int]:
 
 
 def next_character(output: Tensor, target: Tensor) -> Tensor:
-    """Give the mean cross entropy over all places of all windows."""
+    """Return the mean cross entropy over all places of all windows."""
     return F.cross_entropy(output.flatten(0, 1), target.flatten())
 
 
@@ -163,7 +163,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(80, characters)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Give the logits of the next character at each place."""
+        """Return the logits of the next character at each place."""
         logits: Tensor = self.head(self.recurrent(self.embedding(codes))[0])
         return logits
 
@@ -182,13 +182,13 @@ class Transformer(nn.Module):
         self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(WINDOW))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Give the logits of the next character at each place."""
+        """Return the logits of the next character at each place."""
         logits: Tensor = self.head(self.layers(self.embedding(codes) + self.places, mask=self.mask, is_causal=True))
         return logits
 
 
 def characters(optimizer: str, model: type[Recurrent] | type[Transformer]) -> TorchTask:
-    """Give the task of a character model."""
+    """Return the task of a character model."""
     train, validation, count = text()
     return TorchTask(
         model=lambda: model(count),

@@ -58,7 +58,7 @@ class Suggestion(NamedTuple):
 
 
 def ours() -> dict[str, Callable[[TorchTask, int, int], float | None]]:
-    """Give Ratesmith's own finders, each for a task, a seed and the number of updates of a whole training."""
+    """Return Ratesmith's own finders, each for a task, a seed and the number of updates of a whole training."""
     try:
         finder = importlib.import_module("ratesmith.finder")
     except ModuleNotFoundError:
@@ -73,7 +73,7 @@ def ours() -> dict[str, Callable[[TorchTask, int, int], float | None]]:
 
 
 def packages() -> dict[str, str]:
-    """Give the package and version behind each rule."""
+    """Return the package and version behind each rule."""
     names = {rule: package for rule, (package, _) in PEERS.items()} | dict.fromkeys(ours(), "ratesmith")
     return {rule: f"{name} {importlib.metadata.version(name)}" for rule, name in names.items()}
 
@@ -152,7 +152,7 @@ def gather(file: Path, cells: list[Cell], again: str | None) -> list[Suggestion]
 
 
 def summary(rule: str, found: list[Suggestion]) -> list[str]:
-    """Give one rule's line of the table."""
+    """Return one rule's line of the table."""
     known = curves()
     cells = [known[row.problem, row.optimizer] for row in found]
     ratios = [curve.loss(row.rate) / curve.best[1] for curve, row in zip(cells, found, strict=True)]

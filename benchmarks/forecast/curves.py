@@ -26,7 +26,7 @@ class Group:
 
 
 def groups(root: Path) -> list[Group]:
-    """Give every group in the folder."""
+    """Return every group in the folder."""
     found = [
         Group(f"multipowerlaw {folder.name}", f"multipowerlaw {folder.name}", dict(multipowerlaw(folder)))
         for folder in sorted((root / "multipowerlaw").iterdir())
@@ -36,7 +36,7 @@ def groups(root: Path) -> list[Group]:
 
 
 def multipowerlaw(folder: Path) -> Iterator[tuple[str, Curve]]:
-    """Give the runs of one size; the rate of a row is that of the next update."""
+    """Return the runs of one size; the rate of a row is that of the next update."""
     for file in sorted(folder.glob("*.csv")):
         table = np.genfromtxt(file, delimiter=",", names=True)
         steps = table["step"].astype(np.int64)
@@ -48,7 +48,7 @@ def multipowerlaw(folder: Path) -> Iterator[tuple[str, Curve]]:
 
 
 def llama(folder: Path) -> Iterator[Group]:
-    """Give the groups of the validation curves."""
+    """Return the groups of the validation curves."""
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
     with (folder / "curves.csv").open() as file:
         for row in csv.DictReader(file):

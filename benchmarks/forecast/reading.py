@@ -23,7 +23,7 @@ PIECE = 100_000
 
 
 def rates_of(rows: int) -> Floats:
-    """Give the rates of a cosine with a warm-up."""
+    """Return the rates of a cosine with a warm-up."""
     schedule = parse("warmup(2000) >> cosine(final=0.1)").build(Horizon(rows))
     rates: Floats = 1e-3 * np.asarray(schedule(np.arange(rows, dtype=np.float64)))  # type: ignore[operator]
     return rates

@@ -98,7 +98,7 @@ def bare(runs: Sequence[forecast.Curve], law: str) -> forecast.Law:
 
 
 def priors(known: Sequence[Group], without: str) -> Priors:
-    """Give means and deviations of the shapes over the groups of all other families, each group fitted as a whole."""
+    """Return means and deviations of the shapes over the groups of all other families, each group fitted as a whole."""
     rows = []
     for group in known:
         if group.family != without and len(group.runs) >= 3:
@@ -154,7 +154,7 @@ def finals(known: Sequence[Group], maker: Maker) -> Iterator[Final]:
 
 
 def seen_sets(group: Group) -> Iterator[tuple[str, ...]]:
-    """Give the runs, and pairs of runs, that were logged from the beginning and often enough."""
+    """Return the runs, and pairs of runs, that were logged from the beginning and often enough."""
     whole = [n for n, c in group.runs.items() if len(c.steps) >= 15 and c.steps[0] < 0.3 * c.length]
     yield from ((name,) for name in whole)
     later = [n for n, c in group.runs.items() if len(c.steps) >= 15 and n not in whole]

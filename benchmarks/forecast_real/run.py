@@ -68,12 +68,12 @@ QUICK_OTHERS: Plan = {"linear": (OTHERS["linear"][0].replace("(200)", "(100)"), 
 
 
 def now() -> str:
-    """Give the time in UTC, to the second."""
+    """Return the time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """Give the file that a run is kept in."""
+    """Return the file that a run is kept in."""
     return folder / "runs" / f"{'-'.join(re.findall(r'[A-Za-z0-9.]+', name))}.csv"
 
 
@@ -95,7 +95,7 @@ def make(folder: Path, plan: Plan, base_lr: float) -> None:
 
 
 def measured(folder: Path, plan: Plan, base_lr: float) -> dict[str, Curve]:
-    """Give runs that have been made, with the rates of their schedules."""
+    """Return runs that have been made, with the rates of their schedules."""
     return {
         name: read(file_of(folder, name), name=name, schedule=text, base_lr=base_lr, steps=steps, optimizer="AdamW")
         for name, (text, steps, _) in plan.items()
@@ -103,7 +103,7 @@ def measured(folder: Path, plan: Plan, base_lr: float) -> dict[str, Curve]:
 
 
 def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
-    """Give a forecast as plain data: at the steps that will be measured, with the 80 % band."""
+    """Return a forecast as plain data: at the steps that will be measured, with the 80 % band."""
     said = law.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
     rounded = {"loss": said.losses, "low": said.low(80), "high": said.high(80)}
     return {
@@ -131,7 +131,7 @@ def forecasts(folder: Path, fitted: Plan, others: Plan, base_lr: float) -> dict[
 
 
 def designed(said: Mapping[str, Any]) -> Plan:
-    """Give the designed schedule as a run to make."""
+    """Return the designed schedule as a run to make."""
     known = said["forecasts"]["designed"]
     return {"designed": (known["schedule"], known["steps"], 0)}
 
@@ -169,7 +169,7 @@ def results(said: Mapping[str, Any], runs: Mapping[str, Curve]) -> list[Result]:
 
 
 def table(found: list[Result]) -> Table:
-    """Give the results as a table, the best measured first."""
+    """Return the results as a table, the best measured first."""
     shown = Table("run", "steps", box=box.MARKDOWN)
     for column in ("forecast", "80 % band", "measured", "error", "error along the curve"):
         shown.add_column(column, justify="right")

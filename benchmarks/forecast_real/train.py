@@ -72,7 +72,7 @@ class Model(nn.Module):
 
 
 def texts() -> tuple[Tensor, Tensor, int]:
-    """Give the text to train on, the text for validation (a twentieth, in pieces), and how many characters there are.
+    """Return the text to train on, the text for validation (a twentieth, in pieces), and how many characters there are.
 
     Python's help topics and the sources of its standard library: more than a run sees, so hardly any is seen twice.
     """

@@ -22,12 +22,12 @@ class Numbers:
 
     @staticmethod
     def where(condition: bool, yes: float, no: float) -> float:
-        """Give one or the other."""
+        """Return one or the other."""
         return yes if condition else no
 
     @staticmethod
     def clip(x: float, low: float | None, high: float | None) -> float:
-        """Give `x` kept within `low` and `high`; None is no limit."""
+        """Return `x` kept within `low` and `high`; None is no limit."""
         if low is not None and x < low:
             return low
         return x if high is None or x < high else high
@@ -46,15 +46,15 @@ class Torch:
         self.where, self.finfo = torch.where, torch.finfo
 
     def clip(self, x: Any, low: float | None, high: float | None) -> Any:
-        """Give `x` kept within `low` and `high`; None is no limit."""
+        """Return `x` kept within `low` and `high`; None is no limit."""
         return x if low is None and high is None else self._torch.clamp(x, low, high)
 
     def full(self, shape: Any, value: float) -> Any:
-        """Give a tensor of one value."""
+        """Return a tensor of one value."""
         return self._torch.full(shape, value, **self._made)
 
     def asarray(self, values: Any, dtype: Any = None) -> Any:
-        """Give a tensor of these values."""
+        """Return a tensor of these values."""
         return self._torch.tensor(values, **self._made)
 
     def searchsorted(self, sorted_values: Any, values: Any, side: str) -> Any:
@@ -62,12 +62,12 @@ class Torch:
         return self._torch.searchsorted(sorted_values, values, right=side == "right").to(self._made["dtype"])
 
     def take(self, values: Any, index: Any) -> Any:
-        """Give the entries at these places."""
+        """Return the entries at these places."""
         return self._torch.take(values, index.to(self._torch.int64))
 
 
 def owner(step: Any) -> tuple[Any, Any]:
-    """Give the namespace that computes with `step`, and `step` in the form to compute with.
+    """Return the namespace that computes with `step`, and `step` in the form to compute with.
 
     A number stays a number. Integers in an array become as wide as the library's own (64 bits for NumPy; for JAX 32, or
     64 where it is told to), so that subtracting an offset never wraps around. A torch tensor is computed in float64,
@@ -96,13 +96,13 @@ def owner(step: Any) -> tuple[Any, Any]:
 
 
 def bounded(value: Any, xp: Any) -> Any:
-    """Give `value` held within the largest numbers that schedules have, or that its type has."""
+    """Return `value` held within the largest numbers that schedules have, or that its type has."""
     most = largest(value, xp)
     return xp.clip(value, -most, most)
 
 
 def largest(like: Any, xp: Any) -> float:
-    """Give the largest number to compute with beside an array: what its floating type holds, and no more than ours."""
+    """Return the largest number to compute with beside an array: what its floating type holds, at most ours."""
     if xp is NUMBERS or isinstance(xp, Torch):
         return LARGEST
     floating = like.dtype if xp.isdtype(like.dtype, "real floating") else xp.asarray(0.0).dtype
@@ -110,18 +110,18 @@ def largest(like: Any, xp: Any) -> float:
 
 
 def held(number: float, like: Any, xp: Any) -> float:
-    """Give a number within the largest that an array can hold."""
+    """Return a number within the largest that an array can hold."""
     most = largest(like, xp)
     return min(max(number, -most), most)
 
 
 def power(base: float, exponent: Any, xp: Any) -> Any:
-    """Give `base ** exponent` for exponents of at least 0, flat where it would pass the largest number."""
+    """Return `base ** exponent` for exponents of at least 0, flat where it would pass the largest number."""
     return base ** xp.clip(exponent, 0, most_power(base, largest(exponent, xp)))
 
 
 def root(share: Any, exponent: float, xp: Any) -> Any:
-    """Give `share ** exponent`, with a derivative of 0, not infinity, where the share is 0."""
+    """Return `share ** exponent`, with a derivative of 0, not infinity, where the share is 0."""
     if xp is NUMBERS:
         return share**exponent
     positive = share > 0
@@ -136,12 +136,12 @@ def passed(boundaries: Sequence[int], t: Any, xp: Any) -> Any:
 
 
 def pick(values: Sequence[int], index: Any, t: Any, xp: Any) -> Any:
-    """Give the entry of `values` at a number, or the entries at an array of them, in the type of `t`."""
+    """Return the entry of `values` at a number, or the entries at an array of them, in the type of `t`."""
     return values[int(index)] if xp is NUMBERS else xp.take(_within(values, t, xp), index)
 
 
 def scaled(t: Any, times: int, over: Any, most: int, xp: Any) -> Any:
-    """Give `t * times / over`, for whole t of at most `most`, without a product that its type cannot hold."""
+    """Return `t * times / over`, for whole t of at most `most`, without a product that its type cannot hold."""
     narrow = xp is not NUMBERS and not isinstance(xp, Torch) and xp.isdtype(t.dtype, "integral")
     if narrow and most * times > int(xp.iinfo(t.dtype).max):
         t = xp.astype(t, xp.asarray(0.0).dtype)
@@ -214,7 +214,7 @@ def refuse_narrow(t: Any, reach: Callable[[], int], xp: Any) -> None:
 
 
 def _within(values: Sequence[int], t: Any, xp: Any) -> Any:
-    """Give an array of the type of `t`; what that type cannot hold, no step in it can reach either."""
+    """Return an array of the type of `t`; what that type cannot hold, no step in it can reach either."""
     if not isinstance(xp, Torch) and xp.isdtype(t.dtype, "integral"):
         most = int(xp.iinfo(t.dtype).max)
         values = values if most > FARTHEST else [min(value, most) for value in values]

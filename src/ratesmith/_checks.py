@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 def whole(who: str, name: str, value: Any, least: int) -> int:
-    """Give `value` as an int of at least `least`, or raise an error that says who wanted it.
+    """Return `value` as an int of at least `least`, or raise an error that says who wanted it.
 
     >>> whole("Ramp", "steps", 10, least=0)
     10
@@ -44,12 +44,12 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
 
 
 def most_power(base: float, largest: float = LARGEST) -> float:
-    """Give the power of `base` at which it stays flat, so that growth never passes `largest`."""
+    """Return the power of `base` at which it stays flat, so that growth never passes `largest`."""
     return math.inf if base <= 1 else math.floor(math.log(largest) / math.log(base))
 
 
 def finite(who: str, name: str, value: Any, least: float = -LARGEST, most: float = LARGEST) -> float:
-    """Give `value` as a finite float within `least` and `most`, or raise an error that says who wanted it.
+    """Return `value` as a finite float within `least` and `most`, or raise an error that says who wanted it.
 
     >>> finite("Ramp", "start", 1)
     1.0

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def call(value: Any) -> str:
-    """Give a dataclass value as a call of its class; what has its default is left out.
+    """Return a dataclass value as a call of its class; what has its default is left out.
 
     >>> from ratesmith import Ramp
     >>> call(Ramp(1.0, 0.0, 100, "cosine"))
@@ -27,12 +27,12 @@ def call(value: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Give an error's text in one line."""
+    """Return an error's text in one line."""
     return " ".join(str(error).split())
 
 
 def literal(value: Any) -> str:
-    """Give one option: a number, a text in double quotes, a list, a schedule, or a function by its name."""
+    """Return one option: a number, a text in double quotes, a list, a schedule, or a function by its name."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, str):
@@ -45,7 +45,7 @@ def literal(value: Any) -> str:
 
 
 def hint(word: Any, known: Iterable[str], otherwise: str) -> str:
-    """Give "did you mean ...?" with the nearest known word, or the other text where none is near.
+    """Return "did you mean ...?" with the nearest known word, or the other text where none is near.
 
     >>> hint("cosin", ["cosine", "step"], "see the list")
     "did you mean 'cosine'?"

@@ -25,7 +25,7 @@ SHORT.maxdict, SHORT.maxlist, SHORT.maxstring, SHORT.maxother, SHORT.maxlong = 6
 
 
 def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
-    """Give a strategy, schedule or controller as dicts, lists, texts and numbers, ready for json.dumps.
+    """Return a strategy, schedule or controller as dicts, lists, texts and numbers, ready for json.dumps.
 
     >>> from ratesmith import Ramp
     >>> to_data(0.5 * Ramp(1.0, 0.0, 100))

@@ -65,7 +65,7 @@ class Facts:
         return (self.steps - self.peak_end) / self.steps
 
     def __str__(self) -> str:
-        """Give the facts as plain sentences, one a line."""
+        """Return the facts as plain sentences, one a line."""
         lines = ["It never ends." if self.own_length is None else f"It lasts {self.own_length} steps."]
         over = "" if self.own_length == self.steps else f" over its first {self.steps} steps"
         lines[0] += (
@@ -95,7 +95,7 @@ class Facts:
 
 
 def extent(steps: int | None, turns: Turns) -> int:
-    """Give how far to look at a curve: its length, or where it has none, its first turns and a quarter further."""
+    """Return how far to look at a curve: its length, or where it has none, its first turns and a quarter further."""
     if steps is None:
         return max([UNENDING, *(turn * 5 // 4 for turn in turns(0, EXACT)[:SAID])])
     return max(steps, 1)
@@ -134,14 +134,14 @@ def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | 
 
 
 def _spread(steps: int) -> list[int]:
-    """Give one step of each of many equal spans, at a place that no period of the curve can follow."""
+    """Return one step of each of many equal spans, at a place that no period of the curve can follow."""
     chance = random.Random(0)  # noqa: S311  # nothing secret
     edges = [part * steps // LOOKED_AT for part in range(LOOKED_AT + 1)]
     return [chance.randrange(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
 def _leaves(last: int, order: list[int], turns: set[int], steps: int) -> int:
-    """Give the step at which a curve leaves its peak: a drop's own step, or the last step of what then bends down."""
+    """Return the step at which a curve leaves its peak: a drop's own step, or the last step of what then bends down."""
     if last >= steps - 1:
         return steps
     below = order[order.index(last) + 1]
@@ -149,14 +149,14 @@ def _leaves(last: int, order: list[int], turns: set[int], steps: int) -> int:
 
 
 def sample(curve: Curve, steps: int, turns: list[int], most: int = 1000) -> list[tuple[int, float]]:
-    """Give (step, value) pairs to draw a curve through: evenly spaced ones, and both sides of its first turns."""
+    """Return (step, value) pairs to draw a curve through: evenly spaced ones, and both sides of its first turns."""
     chosen = {step * steps // most for step in range(most + 1)} | {0, steps}
     chosen |= {step for turn in turns[:most] for step in (turn - 1, turn) if 0 <= step <= steps}
     return [(step, float(curve(step))) for step in sorted(chosen)]
 
 
 def picture(curve: Curve, steps: int, turns: list[int], title: str) -> str:
-    """Give a small SVG drawing of a curve over its title, to stand in a page."""
+    """Return a small SVG drawing of a curve over its title, to stand in a page."""
     points = sample(curve, steps, turns, most=240)
     low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)
     width, height = 320, 96

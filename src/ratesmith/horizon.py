@@ -49,7 +49,7 @@ class Horizon:
 
     @classmethod
     def of(cls, value: Horizon | int) -> Horizon:
-        """Give `value` itself if it is a horizon, else the horizon of that many steps."""
+        """Return `value` itself if it is a horizon, else the horizon of that many steps."""
         return value if isinstance(value, Horizon) else cls(value)
 
     @classmethod
@@ -109,7 +109,7 @@ class Horizon:
         return max(0, self.steps - self.used)
 
     def after(self, steps: int) -> Horizon:
-        """Give the same training as seen by the part that starts `steps` later."""
+        """Return the same training as seen by the part that starts `steps` later."""
         return replace(self, used=self.used + steps)
 
     def locate(self, point: int | str) -> int:

@@ -41,10 +41,10 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         self.schedule = built
 
     def __call__(self, step: Any) -> Any:
-        """Give the rate for a step, a number or a tensor of the backend."""
+        """Return the rate for a step, a number or a tensor of the backend."""
         counted = keras.ops.convert_to_tensor(step) // self.accumulate
         return keras.ops.cast(self.base_lr * self.schedule(counted), keras.config.floatx())
 
     def get_config(self) -> dict[str, Any]:
-        """Give what Keras saves: text and numbers."""
+        """Return what Keras saves: text and numbers."""
         return {"schedule": str(self.schedule), "base_lr": self.base_lr, "accumulate": self.accumulate}

@@ -116,13 +116,13 @@ class Strategy:
         object.__setattr__(self, "text", _format(tree))
 
     def __str__(self) -> str:
-        """Give the notation."""
+        """Return the notation."""
         return self.text
 
     def build(
         self, horizon: Horizon | int | None = None, functions: Functions = MappingProxyType({})
     ) -> Controller[Any]:
-        """Give the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
+        """Return the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
 
         A text of values alone, as `str(schedule)` gives, needs no horizon. Raises NotationError where an option cannot
         hold.
@@ -142,7 +142,7 @@ def parse(text: str) -> Strategy:
 
 
 def signatures() -> tuple[str, ...]:
-    """Give every recipe and controller with its options, as notation writes them.
+    """Return every recipe and controller with its options, as notation writes them.
 
     >>> signatures()[1]
     'step(every, gamma=0.1)'
@@ -152,13 +152,13 @@ def signatures() -> tuple[str, ...]:
 
 @functools.cache
 def parameters(name: str) -> tuple[inspect.Parameter, ...]:
-    """Give the options of a published name; the horizon of a recipe is no option."""
+    """Return the options of a published name; the horizon of a recipe is no option."""
     known = tuple(inspect.signature(NAMES[name]).parameters.values())
     return known[1:] if name in RECIPES else known
 
 
 def takes_list(name: str, option: int | str) -> bool:
-    """Tell whether an option of a published name, by place or by name, is a list by itself, as milestones are.
+    """Whether an option of a published name, by place or by name, is a list by itself, as milestones are.
 
     >>> takes_list("multistep", "milestones"), takes_list("wsd", "decay"), takes_list("step", 0)
     (True, False, False)
@@ -169,7 +169,7 @@ def takes_list(name: str, option: int | str) -> bool:
 
 
 def operands(node: ast.BinOp) -> list[ast.expr]:
-    """Give what a chain such as `a >> b >> c` joins, from left to right."""
+    """Return what a chain such as `a >> b >> c` joins, from left to right."""
     found: list[ast.expr] = []
     left: ast.expr = node
     while isinstance(left, ast.BinOp) and type(left.op) is type(node.op):
@@ -204,7 +204,7 @@ def _unquoted(text: str) -> str:
 
 
 def _comment(line: str) -> int | None:
-    """Give the place of a comment, which would swallow what stands in the lines after it."""
+    """Return the place of a comment, which would swallow what stands in the lines after it."""
     if "#" not in line:
         return None
     try:
@@ -278,7 +278,7 @@ def _check_option(value: ast.expr, text: str, depth: int) -> None:
 
 
 def _options(name: str) -> str:
-    """Give a signature as notation shows it: without the horizon and without types."""
+    """Return a signature as notation shows it: without the horizon and without types."""
     shown = (p.name if p.default is p.empty else f"{p.name}={literal(p.default)}" for p in parameters(name))
     return f"({', '.join(shown)})"
 
@@ -405,7 +405,7 @@ def _format(node: ast.expr) -> str:
 
 
 def _looser(part: ast.expr, around: ast.BinOp, first: bool) -> bool:
-    """Tell whether a part of a chain needs brackets."""
+    """Whether a part of a chain needs brackets."""
     if not isinstance(part, ast.BinOp):
         return False
     inner, outer = TIGHTNESS[type(part.op)], TIGHTNESS[type(around.op)]

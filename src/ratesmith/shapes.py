@@ -143,7 +143,7 @@ class Ramp(Schedule):
         return [self.steps] if since < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
-        """Give the shares of the high and the low value; of an exponential ramp, its two factors."""
+        """Return the shares of the high and the low value; of an exponential ramp, its two factors."""
         if self.shape == "exponential":
             top, bottom = max(self.start, self.end), min(self.start, self.end)
             return top ** (up / self.steps), bottom ** (down / self.steps)

@@ -42,7 +42,7 @@ class Training(Protocol):
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Give a copy of all that decides how training goes on: model, optimizer, data position, random states."""
+        """Return a copy of all that decides how training goes on: model, optimizer, data position, random states."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` gave, bit for bit."""
@@ -71,7 +71,7 @@ class TaskError(Exception):
 
 
 def load_task(reference: str) -> tuple[Task, ModuleType]:
-    """Give the task that `path/to/file.py:name` names, and the module of its file.
+    """Return the task that `path/to/file.py:name` names, and the module of its file.
 
     `name` is a task or a function without arguments that gives one. Raises TaskError with one line that says what is
     wrong: no such file, no such name, an error in the file, or something that is no task.
@@ -97,14 +97,14 @@ def load_task(reference: str) -> tuple[Task, ModuleType]:
 
 
 def load_functions(path: Path) -> Mapping[str, Any]:
-    """Give all that can be called in a user's file, by name."""
+    """Return all that can be called in a user's file, by name."""
     if not path.is_file():
         raise TaskError(f"{path}: there is no such file; give the path of the file that holds the function")
     return callables(_module(path))
 
 
 def callables(module: ModuleType) -> dict[str, Any]:
-    """Give what can be called in a module, by name."""
+    """Return what can be called in a module, by name."""
     return {name: value for name, value in vars(module).items() if callable(value)}
 
 
@@ -139,7 +139,7 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
 
 
 def is_beside(file: Path, path: Path) -> bool:
-    """Tell whether a file is the user's own, as the task's file `path` is: in its folder, and not installed there."""
+    """Whether a file is the user's own, as the task's file `path` is: in its folder, and not installed there."""
     return file.is_file() and file.resolve().is_relative_to(path.resolve().parent) and "site-packages" not in file.parts
 
 

@@ -11,7 +11,7 @@ PLAN = Plan(10, 10)
 
 
 def compared(finals, mode="min", metric="loss", baseline="constant()"):
-    """Give a comparison of strategies by their final values; None failed, "diverged" did."""
+    """Return a comparison of strategies by their final values; None failed, "diverged" did."""
     seeds = tuple(range(1000, 1000 + max(map(len, finals.values()))))
     runs = {}
     for name, values in finals.items():

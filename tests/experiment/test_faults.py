@@ -53,7 +53,7 @@ def finish(folder, pause=0.0, log=None):
 
 
 def stored(folder):
-    """Give the finished runs as they lie in the store, seconds included."""
+    """Return the finished runs as they lie in the store, seconds included."""
     file = Path(folder) / "study.sqlite"
     if not file.exists():
         return {}
@@ -66,7 +66,7 @@ def stored(folder):
 
 
 def deaths(folder):
-    """Give the most attempts that any unfinished bundle has had; many where there is none."""
+    """Return the most attempts that any unfinished bundle has had; many where there is none."""
     with sqlite3.connect(folder / "study.sqlite") as database:
         return max((row[0] for row in database.execute("SELECT attempt FROM bundles")), default=9)
 
@@ -79,7 +79,7 @@ def wait_for(folder, runs, process):
 
 
 def table(folder):
-    """Give everything that was found; not what it cost, since what is interrupted costs more."""
+    """Return everything that was found; not what it cost, since what is interrupted costs more."""
     results = json.loads((Path(folder) / "results.json").read_text())
     for row in results["rows"]:
         del row["seconds"]

@@ -34,7 +34,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Give a cluster whose head trains nothing, with two nodes of one processor each."""
+    """Return a cluster whose head trains nothing, with two nodes of one processor each."""
     folder = tmp_path_factory.mktemp("ray")
     (folder / "token").write_text("ratesmith" * 8)
     settings = {

@@ -49,7 +49,7 @@ def noisy_task():
 
 
 def outcome(run):
-    """Give all that training decides."""
+    """Return all that training decides."""
     return run.status, run.steps, run.metrics, run.curve, run.rates, run.acts, run.message
 
 

@@ -14,7 +14,7 @@ from ratesmith.forecast.laws import LAWS
 
 
 def problem(law="default", *runs):
-    """Give what is fitted for a law and runs."""
+    """Return what is fitted for a law and runs."""
     shapes = LAWS[law].shapes
     means, sds = (np.array([getattr(shape, name) for shape in shapes]) for name in ("mean", "sd"))
     runs = runs or (run("constant"), run("cosine"))

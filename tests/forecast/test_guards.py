@@ -13,7 +13,7 @@ from ratesmith.forecast.trial import Trial
 
 
 def changed(curve, losses=None, **options):
-    """Give the run with something changed."""
+    """Return the run with something changed."""
     given = {"rates": curve.rates, "steps": curve.steps, "losses": curve.losses, "kind": curve.kind}
     if losses is not None:
         given["losses"] = losses
@@ -125,7 +125,7 @@ def test_usual_noise_of_single_losses_is_no_misfit_and_very_large_noise_costs_th
 
 
 def waved(curve, size):
-    """Give the run with a wave that no law can follow."""
+    """Return the run with a wave that no law can follow."""
     return changed(curve, curve.losses * (1 + size * np.sin(curve.steps / 250)))
 
 

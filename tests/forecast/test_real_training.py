@@ -13,7 +13,7 @@ HEAD = re.compile(r"# (?P<name>[^:]+): .*, (?P<begun>\S+) to (?P<ended>\S+)\n")
 
 
 def runs():
-    """Give each kept run: its name, when it began and ended, and its last loss."""
+    """Return each kept run: its name, when it began and ended, and its last loss."""
     for file in (FOLDER / "runs").glob("*.csv"):
         with file.open(encoding="utf-8", newline="") as lines:
             known = HEAD.fullmatch(next(lines))

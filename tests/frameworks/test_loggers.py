@@ -16,7 +16,7 @@ LOSSES = [1.0, 0.9, 0.9, 0.9, 0.8]
 
 
 def log_lines(name):
-    """Give the code block of the page that imports a logger."""
+    """Return the code block of the page that imports a logger."""
     blocks = re.findall(r"```py\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (block,) = [block for block in blocks if f"def log_to_{name}(" in block]
     return block

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def lr(step):
-    """Give the rate of update `step`, from 1: a line to zero."""
+    """Return the rate of update `step`, from 1: a line to zero."""
     return 0.1 * (1 - (step - 1) / 60)
 
 

@@ -30,7 +30,7 @@ def data(samples):
 
 
 def counted(optimizer):
-    """Give a list that grows with each update of an optimizer."""
+    """Return a list that grows with each update of an optimizer."""
     updates = []
     optimizer.register_step_post_hook(lambda *_: updates.append(1))
     return updates
@@ -244,7 +244,7 @@ def test_lightning_on_two_processes_makes_these_updates():
 
 
 def hugging_face(folder, train_dataset=None, **options):
-    """Give a trainer of 11 batches an epoch, the updates it makes, and the batches it sees."""
+    """Return a trainer of 11 batches an epoch, the updates it makes, and the batches it sees."""
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate")
     torch.manual_seed(0)

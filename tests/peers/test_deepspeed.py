@@ -25,7 +25,7 @@ def theirs():
 
 
 def rates(theirs, kind, params, steps, rate=0.3):
-    """Give the rate of each update, as its engine makes them: one step of the scheduler after each update."""
+    """Return the rate of each update, as its engine makes them: one step of the scheduler after each update."""
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=rate)
     scheduler = getattr(theirs, kind)(optimizer, **params)
     found = []

@@ -23,7 +23,7 @@ def theirs():
 
 
 def groups(theirs, style, updates, batch, **options):
-    """Give the rate and weight decay of each update, counted in samples, as Megatron's training loop does."""
+    """Return the rate and weight decay of each update, counted in samples, as Megatron's training loop does."""
     optimizer = types.SimpleNamespace(param_groups=[{}])
     given = {
         "init_lr": 0.0,

@@ -19,7 +19,7 @@ def double_precision():
 
 
 def at_once(other, steps):
-    """Give all values of one of their schedules, computed in one compiled call, by step."""
+    """Return all values of one of their schedules, computed in one compiled call, by step."""
     return jax.jit(jax.vmap(other))(jax.numpy.arange(steps + 6)).tolist().__getitem__
 
 

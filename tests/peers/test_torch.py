@@ -9,7 +9,7 @@ from ratesmith import Constant, Horizon, parse, recipes
 
 
 def torch_rates(make, steps, lr=1.0):
-    """Give the rates of a torch scheduler, step by step."""
+    """Return the rates of a torch scheduler, step by step."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
     scheduler, found = make(optimizer), []
     for _ in range(steps):

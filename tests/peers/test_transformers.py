@@ -10,7 +10,7 @@ optimization = pytest.importorskip("transformers.optimization")
 
 
 def theirs(name, *args, **options):
-    """Give the factor of one of their schedules as a function of the step."""
+    """Return the factor of one of their schedules as a function of the step."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     return getattr(optimization, f"get_{name}")(optimizer, *args, **options).lr_lambdas[0]
 

@@ -79,12 +79,12 @@ def number_list(command: str, text: str) -> list[float]:
 
 
 def wide_console() -> Console:
-    """Give a console as wide as the terminal, or wide where there is none."""
+    """Return a console as wide as the terminal, or wide where there is none."""
     return Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
 
 
 def round_limits(low: float, high: float) -> tuple[float, float, int]:
-    """Give limits around these and a number of lines, so that every line stands for a round number."""
+    """Return limits around these and a number of lines, so that every line stands for a round number."""
     ten = 10.0 ** math.floor(math.log10(high - low))
     each = next(ten * share for share in (0.1, 0.2, 0.25, 0.5, 1.0) if (high - low) / (ten * share) <= 13)
     below, above = math.floor(low / each), math.floor(high / each + 1e-9) + 1

@@ -86,7 +86,7 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
 
 
 def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, Any]:
-    """Give the options of the method, and refuse those that belong to another."""
+    """Return the options of the method, and refuse those that belong to another."""
     own = {
         "sweep": {"seeds", "rule", "low", "high"},
         "race": {"seeds", "steps", "schedule", "metric", "mode"},

@@ -109,7 +109,7 @@ class Asked:
     cooldown: Candidates | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as plain data for JSON."""
+        """Return everything as plain data for JSON."""
         checks = [
             {"name": run.name, "measured": run.losses.tolist(), "prediction": said.to_dict()}
             for run, said in self.checks
@@ -144,7 +144,7 @@ def _candidates(
 
 
 def _cooldown(law: Law, asked: bool) -> Candidates | None:
-    """Give what annealing would, unless no run has a rate left to anneal."""
+    """Return what annealing would, unless no run has a rate left to anneal."""
     last = [curve for curve in law.curves if curve.rates[curve.steps[-1] - 1] > 0]
     if asked and not last:
         click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
@@ -246,7 +246,7 @@ def _cold(asked: Asked) -> list[str]:
 
 
 def _table(found: Candidates, title: str, wide: bool) -> Table:
-    """Give candidates beside their baseline, the most promising first."""
+    """Return candidates beside their baseline, the most promising first."""
     from ratesmith.forecast.predicted import chance
 
     table = Table(title=f"{title} [80 % band]", show_lines=not wide)

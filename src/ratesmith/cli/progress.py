@@ -21,7 +21,7 @@ class _Live(Progress):
     bests: tuple[tuple[str, float, float], ...] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Give the table, then the bar."""
+        """Return the table, then the bar."""
         if self.bests:
             table = Table("best so far, on the seeds of the choice", "initial rate", "mean", box=None, pad_edge=False)
             for name, rate, value in self.bests[:12]:

@@ -45,7 +45,7 @@ class Shown:
     curve: list[tuple[int, float]]
 
     def at(self, step: int) -> float:
-        """Give the factor at a step; a controller has heard nothing."""
+        """Return the factor at a step; a controller has heard nothing."""
         return self.controller.value(self.controller.init(), step)
 
 
@@ -204,5 +204,5 @@ def _draw(shown: list[Shown], horizon: Horizon | None, file: Path, form: str) ->
 
 
 def _unit(horizon: Horizon | None) -> int:
-    """Give the steps in one unit of the axis: an epoch where it is known, else a step."""
+    """Return the steps in one unit of the axis: an epoch where it is known, else a step."""
     return horizon.steps_per_epoch or 1 if horizon else 1

@@ -26,13 +26,13 @@ class Controller(Protocol[State]):
     """
 
     def init(self) -> State:
-        """Give the state before any measurement."""
+        """Return the state before any measurement."""
 
     def observe(self, state: State, step: int, metrics: Mapping[str, float]) -> State:
-        """Give the state after a measurement made when `step` updates were done."""
+        """Return the state after a measurement made when `step` updates were done."""
 
     def value(self, state: State, step: int) -> float:
-        """Give the factor of the base rate for the update number `step`, counted from 0."""
+        """Return the factor of the base rate for the update number `step`, counted from 0."""
 
     def why(self, before: State, after: State) -> str:
         """Say what it did between two states, and why; nothing where it did nothing."""
@@ -50,22 +50,22 @@ class Adaptive(abc.ABC, Generic[State]):
 
     @abc.abstractmethod
     def init(self) -> State:
-        """Give the state before any measurement."""
+        """Return the state before any measurement."""
 
     @abc.abstractmethod
     def observe(self, state: State, step: int, metrics: Mapping[str, float]) -> State:
-        """Give the state after a measurement made when `step` updates were done."""
+        """Return the state after a measurement made when `step` updates were done."""
 
     @abc.abstractmethod
     def value(self, state: State, step: int) -> float:
-        """Give the factor of the base rate for the update number `step`, counted from 0."""
+        """Return the factor of the base rate for the update number `step`, counted from 0."""
 
     def why(self, before: State, after: State) -> str:
         """Say what it did between two states, and why; nothing where it did nothing."""
         return ""
 
     def __str__(self) -> str:
-        """Give the notation that reads back to this controller."""
+        """Return the notation that reads back to this controller."""
         return _text.call(self) if dataclasses.is_dataclass(self) else repr(self)
 
     def __mul__(self, other: Any) -> Together:
@@ -117,12 +117,12 @@ class Together(Adaptive[tuple[Any, ...]]):
         object.__setattr__(self, "parts", tuple(flat))
 
     def __str__(self) -> str:
-        """Give the parts with * between them."""
+        """Return the parts with * between them."""
         loose = (Sequence, Sum, Product)
         return " * ".join(f"({part})" if isinstance(part, loose) else str(part) for part in self.parts)
 
     def init(self) -> tuple[Any, ...]:
-        """Give one first state per part."""
+        """Return one first state per part."""
         return tuple(part.init() for part in self.parts)
 
     def observe(self, state: tuple[Any, ...], step: int, metrics: Mapping[str, float]) -> tuple[Any, ...]:
@@ -130,7 +130,7 @@ class Together(Adaptive[tuple[Any, ...]]):
         return tuple(part.observe(own, step, metrics) for part, own in zip(self.parts, state, strict=True))
 
     def value(self, state: tuple[Any, ...], step: int) -> float:
-        """Give the product of the parts' values."""
+        """Return the product of the parts' values."""
         value = 1.0
         for part, own in zip(self.parts, state, strict=True):
             value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
@@ -147,7 +147,7 @@ class Together(Adaptive[tuple[Any, ...]]):
 
 
 def restore(controller: Controller[State], data: Any) -> State:
-    """Give the state that was saved as JSON: `restore(controller, json.loads(json.dumps(state))) == state`.
+    """Return the state that was saved as JSON: `restore(controller, json.loads(json.dumps(state))) == state`.
 
     Raises ValueError where the data is no state of this controller.
 
@@ -192,7 +192,7 @@ def named(who: str, metric: Any) -> None:
 
 
 def cutting(who: str, factor: Any) -> float:
-    """Give a factor that cuts, from 0 to below 1."""
+    """Return a factor that cuts, from 0 to below 1."""
     number = finite(who, "factor", factor, least=0.0, most=1.0)
     if number == 1.0:
         raise ValueError(f"{who}: factor must be below 1, got 1.0; give a factor such as 0.1")
@@ -205,7 +205,7 @@ def not_finite(metric: str, before: int, after: int) -> list[str]:
 
 
 def heard(who: str, metric: str, metrics: Mapping[str, float]) -> float:
-    """Give the measurement that a controller listens to, or raise an error that names those there are."""
+    """Return the measurement that a controller listens to, or raise an error that names those there are."""
     if metric not in metrics:
         known = ", ".join(map(repr, metrics)) or "none"
         raise ValueError(f"{who}: metric must be one that is measured, got {metric!r}; measured: {known}")
@@ -219,7 +219,7 @@ def one_of(who: str, name: str, value: Any, known: tuple[str, ...]) -> None:
 
 
 def improves(measured: float, best: float | None, threshold: float, threshold_mode: str, mode: str) -> bool:
-    """Tell whether a measurement is better than the best so far by more than the threshold, whatever its sign.
+    """Whether a measurement is better than the best so far by more than the threshold, whatever its sign.
 
     For mode "min": `measured < best - threshold` ("abs"), or `measured < best - threshold * |best|` ("rel"), computed
     as `best * (1 - threshold)` for a positive best. "torch" is torch's relative threshold, `best * (1 - threshold)` for
@@ -235,11 +235,11 @@ def improves(measured: float, best: float | None, threshold: float, threshold_mo
 
 
 def average(recent: tuple[float, ...], measured: float, most: int) -> tuple[tuple[float, ...], float]:
-    """Give the last `most` measurements with this one, and their mean."""
+    """Return the last `most` measurements with this one, and their mean."""
     recent = (*recent, measured)[-most:]
     return recent, math.fsum(value / len(recent) for value in recent)
 
 
 def plural(count: int, thing: str) -> str:
-    """Give a count and its noun."""
+    """Return a count and its noun."""
     return f"{count} {thing}" + ("" if count == 1 else "s")

@@ -80,7 +80,7 @@ class Greedy(Adaptive[GreedyState]):
         one_of("Greedy", "mode", self.mode, ("min", "max"))
 
     def init(self) -> GreedyState:
-        """Give the state before any measurement."""
+        """Return the state before any measurement."""
         return GreedyState()
 
     def observe(self, state: GreedyState, step: int, metrics: Mapping[str, float]) -> GreedyState:
@@ -110,7 +110,7 @@ class Greedy(Adaptive[GreedyState]):
         return state._replace(scale=scale, bad=0, wait=self.cooldown, floored=floored)
 
     def value(self, state: GreedyState, step: int) -> float:
-        """Give the factor reached so far."""
+        """Return the factor reached so far."""
         return state.scale
 
     def why(self, before: GreedyState, after: GreedyState) -> str:

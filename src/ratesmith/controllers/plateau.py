@@ -88,7 +88,7 @@ class Plateau(Adaptive[PlateauState]):
         one_of("Plateau", "mode", self.mode, ("min", "max"))
 
     def init(self) -> PlateauState:
-        """Give the state before any measurement."""
+        """Return the state before any measurement."""
         return PlateauState()
 
     def observe(self, state: PlateauState, step: int, metrics: Mapping[str, float]) -> PlateauState:
@@ -115,7 +115,7 @@ class Plateau(Adaptive[PlateauState]):
         return improves(measured, best, self.threshold, self.threshold_mode, self.mode)
 
     def value(self, state: PlateauState, step: int) -> float:
-        """Give the product of the cuts made so far, no less than the floor."""
+        """Return the product of the cuts made so far, no less than the floor."""
         return max(self.factor**state.cuts, self.floor)
 
     def why(self, before: PlateauState, after: PlateauState) -> str:

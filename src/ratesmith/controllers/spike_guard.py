@@ -82,7 +82,7 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
         named("SpikeGuard", self.metric)
 
     def init(self) -> SpikeGuardState:
-        """Give the state before any measurement."""
+        """Return the state before any measurement."""
         return SpikeGuardState()
 
     def observe(self, state: SpikeGuardState, step: int, metrics: Mapping[str, float]) -> SpikeGuardState:
@@ -111,7 +111,7 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
         return state._replace(spikes=spikes, at=int(step), low=low, last=measured, streak=streak)
 
     def value(self, state: SpikeGuardState, step: int) -> float:
-        """Give 1, or after a spike how far the recovery is."""
+        """Return 1, or after a spike how far the recovery is."""
         return float(Ramp(state.low, 1.0, self.recover)(step - state.at)) if state.spikes else 1.0
 
     def why(self, before: SpikeGuardState, after: SpikeGuardState) -> str:

@@ -73,7 +73,7 @@ class RayEngine(Executor):
         self._thread.start()
 
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
-        """Give a job to the cluster. `on_part` is called in the engine's thread."""
+        """Return a job to the cluster. `on_part` is called in the engine's thread."""
         packed, apart = pack((job, args), {self._task: self._there})
         # What gives no parts is no trial: it has no limit.
         following = self._follow(packed, apart, on_part or (lambda part: None), on_part is not None)
@@ -139,7 +139,7 @@ class RayEngine(Executor):
         raise self._ray.exceptions.WorkerCrashedError
 
     def _stored(self, content: bytes) -> Any:
-        """Give the reference to a content in the object store, where it is put once."""
+        """Return the reference to a content in the object store, where it is put once."""
         digest = hashlib.sha256(content).hexdigest()
         if digest not in self._states:
             self._states[digest] = self._ray.put(content)
@@ -182,13 +182,13 @@ def _join(address: str | None, folder: Path) -> Any:
 
 
 def _places(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:
-    """Give how many jobs run side by side on these nodes, each with a CPU and so many GPUs."""
+    """Return how many jobs run side by side on these nodes, each with a CPU and so many GPUs."""
     has = [(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes if node["Alive"]]
     return sum(int(min(cpu, gpu / gpus if gpus else cpu)) for cpu, gpu in has)
 
 
 def _surroundings(folder: Path) -> dict[str, Any]:
-    """Give what a worker needs around it: the task's folder, this very Ratesmith, one thread."""
+    """Return what a worker needs around it: the task's folder, this very Ratesmith, one thread."""
     return {
         "working_dir": str(folder),
         "excludes": list(EXCLUDES),
@@ -289,7 +289,7 @@ def pack(thing: Any, said: Mapping[str, str] | None = None, last: bytes | None =
 
 
 def unpack(packed: bytes, apart: Sequence[bytes], last: bytes | None = None) -> tuple[Any, bytes | None]:
-    """Give the thing that was packed, and the bytes that went last."""
+    """Return the thing that was packed, and the bytes that went last."""
     unpacker = _Unpacker(io.BytesIO(packed), apart, last)
     return unpacker.load(), unpacker.last
 

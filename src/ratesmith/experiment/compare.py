@@ -145,7 +145,7 @@ def _as_data(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _families(strategies: Iterable[str | Strategy], baseline: str | Strategy) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Give each strategy its variants, the baseline first."""
+    """Return each strategy its variants, the baseline first."""
     families: dict[str, tuple[str, ...]] = {}
     for text in (str(baseline), *map(str, strategies)):
         own = variants(text)
@@ -187,7 +187,7 @@ def _rounds(given: Iterable[float]) -> tuple[float, ...]:
 def engine_of(
     name: str, workers: int, limit: float | None, task: Source, address: str | None, gpus: float
 ) -> Iterator[tuple[Engine, bool]]:
-    """Give where jobs run, and whether the study's folder is seen there; whatever ends the block ends it at once."""
+    """Return where jobs run, and whether the study's folder is seen there; whatever ends the block ends it at once."""
     if name == "local" and (address is not None or gpus):
         raise ComparisonError("compare: an address and gpus are for the engine 'ray'; add it, or drop them")
     if limit is not None and finite("compare", "timeout", limit) <= 0:

@@ -48,7 +48,7 @@ class Question:
     target: float | None = None
 
     def cost(self, value: float) -> float:
-        """Give a value so that less is better."""
+        """Return a value so that less is better."""
         return value if self.mode == "min" else -value
 
 
@@ -142,7 +142,7 @@ class Comparison:
         return Costs(planned, shared, planned - shared)
 
     def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
-        """Give a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
+        """Return a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
         wanted = set(self.question.seeds if seeds is None else seeds)
         found = self._whole_runs.get((strategy, base_lr), [])
         return sorted((run for run in found if run.trial.seed in wanted), key=lambda run: run.trial.seed)
@@ -157,19 +157,19 @@ class Comparison:
         return found
 
     def verdict(self) -> str:
-        """Give the outcome as a few sentences, the answer first."""
+        """Return the outcome as a few sentences, the answer first."""
         return said.verdict(self)
 
     def paste(self) -> str:
-        """Give the lines that put the winner into a training script."""
+        """Return the lines that put the winner into a training script."""
         return said.paste(self)
 
     def table(self) -> list[dict[str, Any]]:
-        """Give the ranking as rows of plain values."""
+        """Return the ranking as rows of plain values."""
         return said.table(self)
 
     def to_pandas(self) -> Any:
-        """Give the ranking as a pandas DataFrame; pandas has to be installed."""
+        """Return the ranking as a pandas DataFrame; pandas has to be installed."""
         import pandas
 
         return pandas.DataFrame(self.table())
@@ -183,7 +183,7 @@ class Comparison:
         return page
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain data: all but the curves of the runs."""
+        """Return plain data: all but the curves of the runs."""
         return {
             "metric": self.metric,
             "mode": self.question.mode,
@@ -223,7 +223,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 def choice_means(
     runs: Mapping[Trial, Run], pairs: Iterable[tuple[str, float]], question: Question, steps: int
 ) -> dict[tuple[str, float], float]:
-    """Give the mean metric over the choice seeds of every (variant, rate) all of whose runs are done and finite."""
+    """Return the mean metric over the choice seeds of every (variant, rate) all of whose runs are done and finite."""
     means = {}
     for variant, base_lr in pairs:
         found = [runs.get(Trial(variant, base_lr, seed, steps)) for seed in question.choice_seeds]
@@ -234,7 +234,7 @@ def choice_means(
 
 
 def choose(means: Mapping[tuple[str, float], float], question: Question) -> dict[str, Choice]:
-    """Give each strategy its best variant and rate; of equals the first variant, and the lower rate."""
+    """Return each strategy its best variant and rate; of equals the first variant, and the lower rate."""
     chosen = {}
     for family, variants in question.families.items():
         own = {pair: value for pair, value in means.items() if pair[0] in variants}
@@ -245,7 +245,7 @@ def choose(means: Mapping[tuple[str, float], float], question: Question) -> dict
 
 
 def capped(run: Run, metric: str) -> float | None:
-    """Give a run's final metric, or None; a diverged run counts as if nothing had been learned."""
+    """Return a run's final metric, or None; a diverged run counts as if nothing had been learned."""
     known = run.curve[0].metrics if run.diverged and run.curve else run.metrics
     value = known.get(metric)
     return None if value is None or not math.isfinite(value) else value
@@ -254,7 +254,7 @@ def capped(run: Run, metric: str) -> float | None:
 def rank(
     runs: Mapping[Trial, Run], chosen: Mapping[str, Choice], question: Question, plan: Plan, names: Sequence[str]
 ) -> tuple[Row, ...]:
-    """Give a row for each strategy, the best first; those without a rate last."""
+    """Return a row for each strategy, the best first; those without a rate last."""
     finals: dict[str, dict[int, float]] = {}
     for family, choice in chosen.items():
         own = {seed: runs.get(Trial(*choice, seed, plan.steps)) for seed in question.seeds}
@@ -299,7 +299,7 @@ def _against(
 
 
 def _target(question: Question, finals: Mapping[str, Mapping[int, float]]) -> float | None:
-    """Give the metric to be reached: the one asked for, else the baseline's mean at its end."""
+    """Return the metric to be reached: the one asked for, else the baseline's mean at its end."""
     known = finals.get(question.baseline)
     if question.target is not None or not known:
         return question.target
@@ -330,7 +330,7 @@ def _row(
     plan: Plan,
     names: Sequence[str],
 ) -> Row:
-    """Give what is known of one strategy by itself."""
+    """Return what is known of one strategy by itself."""
     own = [run for run in runs.values() if run.trial.strategy in question.families[family]]
     tried = {run.trial[:2] for run in own if run.trial.seed in question.choice_seeds and run.trial.steps == plan.steps}
     means = choice_means(runs, sorted(tried), question, plan.steps)

@@ -16,7 +16,7 @@ MOST_VARIANTS: Final = 256
 
 
 def variants(text: str) -> tuple[str, ...]:
-    """Give the strategies that a text with listed options stands for, in the order of its lists; itself without any.
+    """Return the strategies that a text with listed options stands for, in the order of its lists; itself without any.
 
     An option that is a list by itself, as milestones are, is listed as a list of lists.
 
@@ -46,7 +46,7 @@ def variants(text: str) -> tuple[str, ...]:
 
 
 def _listed(call: ast.Call) -> list[int | str]:
-    """Give the options of a call, by place or by name, that hold a list where one value is meant."""
+    """Return the options of a call, by place or by name, that hold a list where one value is meant."""
     assert isinstance(call.func, ast.Name)  # parse has seen to it
     given: list[tuple[int | str, ast.expr]] = [*enumerate(call.args)]
     given += [(str(keyword.arg), keyword.value) for keyword in call.keywords]
@@ -73,7 +73,7 @@ def _set(call: ast.Call, place: int | str, value: ast.expr) -> None:
 
 
 def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:
-    """Give an odd number of rates around one, two for each decade.
+    """Return an odd number of rates around one, two for each decade.
 
     >>> default_rates(0.1)
     (0.01, 0.0316, 0.1, 0.316, 1.0)
@@ -82,7 +82,7 @@ def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:
 
 
 def rounded(rate: float) -> float:
-    """Give a rate to three digits, so that what is printed is what was used."""
+    """Return a rate to three digits, so that what is printed is what was used."""
     return float(f"{rate:.3g}")
 
 
@@ -91,7 +91,7 @@ MOST_FIRST: Final = 3
 
 
 def first_rates(grid: Sequence[float]) -> list[float]:
-    """Give the rates that a shorter round begins with: the middle three.
+    """Return the rates that a shorter round begins with: the middle three.
 
     >>> first_rates([0.001, 0.01, 0.1, 1.0, 10.0])
     [0.01, 0.1, 1.0]
@@ -101,7 +101,7 @@ def first_rates(grid: Sequence[float]) -> list[float]:
 
 
 def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None) -> list[float]:
-    """Give what a shorter round tries next: the best rate's neighbours in the grid; where all diverged, a lower one.
+    """Return what a shorter round tries next: the best rate's neighbours in the grid; where all diverged, a lower one.
 
     >>> next_rates([0.001, 0.01, 0.1, 1.0, 10.0], tried=[0.01, 0.1, 1.0], best=1.0)
     [10.0]
@@ -115,7 +115,7 @@ def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None
 def wanted_rates(
     grid: Sequence[float], tried: Sequence[float], best: float | None, given: Sequence[float]
 ) -> list[float]:
-    """Give the rates that a best one still asks for: its neighbours in the grid that a shorter round cut, or beyond it.
+    """Return the rates that a best one still asks for: its neighbours in the grid that a short round cut, or beyond it.
 
     >>> wanted_rates([0.01, 0.1, 1.0], tried=[0.1, 1.0], best=0.1, given=[0.01, 0.1, 1.0])
     [0.01]
@@ -126,7 +126,7 @@ def wanted_rates(
 
 
 def extension(rates: Sequence[float], best: float | None, given: Sequence[float]) -> list[float]:
-    """Give the rates to add where a strategy's best rate lies on the edge of the rates it was tried at: none or one.
+    """Return the rates to add where a strategy's best rate lies on the edge of the rates it was tried at: none or one.
 
     A best of None (every rate diverged) asks for a lower rate. The step of the grid is kept. `given` is the grid as it
     began; an end that has gained three rates stays.

@@ -67,7 +67,7 @@ class Begun(NamedTuple):
 
 
 def look(source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]) -> Facts:
-    """Give the facts of a task, having tried a start, an update, a saved state and the values of every strategy."""
+    """Return the facts of a task, having tried a start, an update, a saved state and the values of every strategy."""
     with blaming(source):
         loaded = load(source)
         training = loaded.task.start(0)
@@ -102,7 +102,7 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
 
 
 def _goes_on(task: Task, training: Training) -> bool:
-    """Tell whether a training goes on from its saved state as by itself, over an epoch's end where that is near."""
+    """Whether a training goes on from its saved state as by itself, over an epoch's end where that is near."""
     epoch = training.steps_per_epoch
     steps = epoch + 1 if epoch <= MOST_LOOKED_AT else 2
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def _goes_on(task: Task, training: Training) -> bool:
 
 
 def centre(source: Source) -> tuple[float | None, int]:
-    """Give the rate that a sweep of one seed finds, None where it finds none, and the updates that it took."""
+    """Return the rate that a sweep of one seed finds, None where it finds none, and the updates that it took."""
     with blaming(source):
         task = load(source).task
         try:
@@ -242,7 +242,7 @@ class Loaded(NamedTuple):
 
 
 def load(source: Source) -> Loaded:
-    """Give the task that a source names, read once for the same content."""
+    """Return the task that a source names, read once for the same content."""
     if not isinstance(source, str):
         return Loaded(source, {}, "", _WITHOUT_RULES)
     path, _ = split_reference(source)
@@ -270,7 +270,7 @@ def _load_file(reference: str, content: bytes) -> Loaded:
 
 
 def _imported(path: Path) -> list[Path]:
-    """Give the files beside a task's that its import statements name, and those that theirs do."""
+    """Return the files beside a task's that its import statements name, and those that theirs do."""
     found: dict[Path, None] = {}
     todo = [path]
     while todo:

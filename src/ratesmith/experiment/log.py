@@ -53,14 +53,14 @@ def _to_mlflow(comparison: Comparison, where: str) -> None:
 
 
 def _name(run: Run) -> str:
-    """Give a run a name that a file may have, and that no other has."""
+    """Return a run a name that a file may have, and that no other has."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in run.trial.strategy)[:60].strip("-")
     mark = hashlib.sha256(run.trial.strategy.encode()).hexdigest()[:6]
     return f"{plain}-{mark}_lr{run.trial.base_lr:g}_seed{run.trial.seed}_steps{run.trial.steps}"
 
 
 def _rows(run: Run) -> list[tuple[int, dict[str, Any]]]:
-    """Give what is to be plotted at each step."""
+    """Return what is to be plotted at each step."""
     rows: list[tuple[int, dict[str, Any]]] = [(step, {"rate": rate}) for step, rate in run.rates]
     for point in run.curve:
         values = {f"validation/{name}": value for name, value in point.metrics.items()}

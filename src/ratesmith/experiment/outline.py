@@ -31,11 +31,11 @@ class Budget(NamedTuple):
     seconds: float | None
 
     def __str__(self) -> str:
-        """Give it as it was asked for."""
+        """Return it as it was asked for."""
         return f"{self.steps:,} steps" if self.steps is not None else f"{self.seconds:g} s"
 
     def allowed(self, seconds: float, workers: int) -> float:
-        """Give the updates it allows, where one takes so many seconds."""
+        """Return the updates it allows, where one takes so many seconds."""
         if self.steps is not None:
             return self.steps
         return (self.seconds or 0.0) * max(1, workers) / max(seconds, 1e-9)
@@ -67,7 +67,7 @@ class Size:
     seeds: int
 
     def smaller(self) -> Size | None:
-        """Give the next smaller size: one choice seed, then three rates, then three seeds for the verdict."""
+        """Return the next smaller size: one choice seed, then three rates, then three seeds for the verdict."""
         if self.choice_seeds > 1:
             return Size(self.rates, 1, self.seeds)
         if self.rates > 3:
@@ -101,6 +101,6 @@ class Outline:
 
 
 def stage(name: str, arrangement: Arrangement, steps: int) -> Stage:
-    """Give a stage of trials as they have been arranged."""
+    """Return a stage of trials as they have been arranged."""
     runs = sum(len(bundle.trials) for bundle in arrangement.bundles)
     return Stage(name, runs, steps, arrangement.planned, arrangement.run)

@@ -56,7 +56,7 @@ MOST_DEATHS: Final = 2
 
 
 def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
-    """Give the result of a job without parts, tried again where its process dies; StudyError where it always does."""
+    """Return the result of a job without parts, tried again where its process dies; StudyError where it always does."""
     for _ in range(MOST_DEATHS + 1):
         try:
             return engine.submit(job, *args).result()
@@ -69,7 +69,7 @@ def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
 
 
 def cores() -> int:
-    """Give how many cores this process may use."""
+    """Return how many cores this process may use."""
     usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
     return len(usable(0)) if usable else os.cpu_count() or 1
 

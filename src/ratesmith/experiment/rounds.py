@@ -24,7 +24,7 @@ another metric, as a share of the largest."""
 def survivors(
     runs: Mapping[Trial, Run], tried: Mapping[str, Sequence[float]], question: Question, steps: int, neighbours: bool
 ) -> tuple[dict[str, list[float]], list[Cut]]:
-    """Give the rates of each variant that stay after complete runs of `steps` with the first seed, and what left.
+    """Return the rates of each variant that stay after complete runs of `steps` with the first seed, and what left.
 
     The best rate stays and all that are not hopeless; with `neighbours` the two rates beside the best stay in any case,
     since a longer run may want another. Where every rate diverged all stay.
@@ -49,7 +49,7 @@ def survivors(
 def _costs(
     runs: Mapping[Trial, Run], variant: str, rates: Sequence[float], question: Question, steps: int
 ) -> dict[float, float]:
-    """Give the cost at each rate that ended well: the logarithm of a loss above 0, else a share of the largest."""
+    """Return the cost at each rate that ended well: the logarithm of a loss above 0, else a share of the largest."""
     found = {}
     for rate in rates:
         run = runs.get(Trial(variant, rate, question.choice_seeds[0], steps))

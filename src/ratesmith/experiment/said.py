@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Give the outcome as a few sentences, the answer first."""
+    """Return the outcome as a few sentences, the answer first."""
     best, question = comparison.best, comparison.question
     if best is None or all(run.diverged for run in comparison.runs):
         return _no_winner(comparison)
@@ -99,7 +99,7 @@ def _relative(comparison: Comparison) -> bool:
 
 
 def paste(comparison: Comparison) -> str:
-    """Give the lines that put the winner into a training script; nothing where there is none."""
+    """Return the lines that put the winner into a training script; nothing where there is none."""
     best = comparison.best
     if best is None:
         return ""
@@ -123,7 +123,7 @@ def paste(comparison: Comparison) -> str:
 
 
 def table(comparison: Comparison) -> list[dict[str, Any]]:
-    """Give the ranking as rows of plain values."""
+    """Return the ranking as rows of plain values."""
     rows = []
     for place, row in enumerate(comparison.rows, 1):
         against = row.difference

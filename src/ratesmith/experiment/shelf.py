@@ -32,7 +32,7 @@ class Shelved(NamedTuple):
 
 
 def studies(root: Path) -> list[Shelved]:
-    """Give the studies in a folder and below it; those that cannot be read are left out."""
+    """Return the studies in a folder and below it; those that cannot be read are left out."""
     found = []
     for file in sorted(root.rglob("study.sqlite")):
         with contextlib.suppress(StudyError):
@@ -41,7 +41,7 @@ def studies(root: Path) -> list[Shelved]:
 
 
 def describe(folder: Path) -> Shelved:
-    """Give what is in a study."""
+    """Return what is in a study."""
     with _opened(folder) as database:
         settings = _settings(database)
         runs = Counter(status for (status,) in database.execute("SELECT status FROM runs"))
@@ -52,7 +52,7 @@ def describe(folder: Path) -> Shelved:
 
 
 def verify(folder: Path) -> list[str]:
-    """Give what is wrong with a study, a sentence each; nothing where it is whole.
+    """Return what is wrong with a study, a sentence each; nothing where it is whole.
 
     The database's own check, every run read, every state that a bundle waits for compared with its digest.
     """
@@ -134,7 +134,7 @@ def _parquet(path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 
 def call(folder: Path) -> dict[str, Any]:
-    """Give the call that the study answers, as `compare` takes it."""
+    """Return the call that the study answers, as `compare` takes it."""
     with _opened(folder) as database:
         row = database.execute("SELECT value FROM study WHERE key = 'call'").fetchone()
     if row is None:

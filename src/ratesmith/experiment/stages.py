@@ -125,7 +125,7 @@ class Stages:
         promise: Mapping[tuple[str, float], float] = _NO_PROMISE,
         seeds: slice = slice(None),
     ) -> list[Trial]:
-        """Give a stage's trials, the least promise last: who stops early has the best by then."""
+        """Return a stage's trials, the least promise last: who stops early has the best by then."""
         pairs = [
             (variant, rate)
             for rate in sorted({rate for rates in tried.values() for rate in rates})
@@ -136,17 +136,17 @@ class Stages:
         return [Trial(*pair, seed, steps) for pair in pairs for seed in self.question.choice_seeds[seeds]]
 
     def _open(self, rates: Sequence[float]) -> dict[str, list[float]]:
-        """Give the variants and rates of the strategies that have a choice to make."""
+        """Return the variants and rates of the strategies that have a choice to make."""
         own = [variants for variants in self.question.families.values() if len(variants) * len(rates) > 1]
         return {variant: list(rates) for variants in own for variant in variants}
 
     def _rounds(self) -> list[int]:
-        """Give the lengths of the shorter rounds; those too short to be a training are left out."""
+        """Return the lengths of the shorter rounds; those too short to be a training are left out."""
         lengths = {round(share * self.plan.steps) for share in self.call.rounds}
         return sorted(length for length in lengths if 1 < length < self.plan.steps)
 
     def _named(self, steps: int) -> str:
-        """Give the name of the stage that trains runs of this length."""
+        """Return the name of the stage that trains runs of this length."""
         return "choice of rates" if steps == self.plan.steps else f"round of {steps} steps"
 
     @property
@@ -222,7 +222,7 @@ class Stages:
     def _by_rounds(
         self, tried: dict[str, list[float]], grid: dict[str, list[float]], given: Sequence[float]
     ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-        """Give the rates that are worth the other seeds of the choice, and all that were tried at the whole length.
+        """Return the rates that are worth the other seeds of the choice, and all that were tried at the whole length.
 
         Each round, and then the whole length, trains with the first seed alone; the best of the round before goes
         first.
@@ -256,14 +256,14 @@ class Stages:
     def _promise(
         self, tried: Mapping[str, Sequence[float]], steps: int, seeds: slice
     ) -> dict[tuple[str, float], float]:
-        """Give what every pair cost after complete runs of so many steps with these seeds of the choice."""
+        """Return what every pair cost after complete runs of so many steps with these seeds of the choice."""
         pairs = [(variant, rate) for variant, own in tried.items() for rate in own]
         question = replace(self.question, choice_seeds=self.question.choice_seeds[seeds])
         means = choice_means(self.study.known, pairs, question, steps)
         return {pair: self.question.cost(mean) for pair, mean in means.items()}
 
     def _best_rates(self, tried: Mapping[str, Sequence[float]], steps: int, seeds: slice) -> dict[str, float]:
-        """Give the best of each variant's rates; the first of equals, and nothing where all went wrong."""
+        """Return the best of each variant's rates; the first of equals, and nothing where all went wrong."""
         bests: dict[str, float] = {}
         promise = self._promise(tried, steps, seeds)
         for variant, rate in promise:
@@ -295,7 +295,7 @@ class Stages:
         return added
 
     def _affordable(self, rates: int) -> bool:
-        """Tell whether a budget, if there is one, has room for so many rates more and the verdict."""
+        """Whether a budget, if there is one, has room for so many rates more and the verdict."""
         budget = self.call.budget
         if budget is None:
             return True
@@ -304,7 +304,7 @@ class Stages:
         return spent + more * self.plan.steps <= budget.allowed(self.facts.seconds, self.engine.workers)
 
     def _said(self, runs: Sequence[Run]) -> Iterator[str]:
-        """Give what the reader must know of the seeds and of runs that did not end well."""
+        """Return what the reader must know of the seeds and of runs that did not end well."""
         if len(self.question.seeds) < FEWEST_PAIRS:
             yield (
                 f"The verdict rests on {len(self.question.seeds)} paired seeds: fewer than {FEWEST_PAIRS} tell little "

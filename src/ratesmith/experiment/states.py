@@ -18,7 +18,7 @@ class StateError(StudyError):
 
 
 def cannot_keep(folder: Path, error: Exception) -> StateError:
-    """Give the error for a result that could not be written."""
+    """Return the error for a result that could not be written."""
     return StateError(
         f"{folder}: a result could not be kept ({error}); make room, or make the folder writable: "
         "finished runs are safe, and the same command goes on from there"
@@ -26,19 +26,19 @@ def cannot_keep(folder: Path, error: Exception) -> StateError:
 
 
 def state_file(folder: Path, name: str) -> Path:
-    """Give the file for a state of this name."""
+    """Return the file for a state of this name."""
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.state"
 
 
 def digest_of(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to that becomes `path` only when all is on disk."""
+    """Return a path to write to that becomes `path` only when all is on disk."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part

@@ -116,16 +116,16 @@ class Store:
             do("INSERT OR REPLACE INTO study VALUES (?, ?)", (key, json.dumps(value)))
 
     def get(self, key: str) -> Any:
-        """Give what `note` kept; None where there is nothing."""
+        """Return what `note` kept; None where there is nothing."""
         row = self._connection.execute("SELECT value FROM study WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def states_size(self) -> int:
-        """Give the bytes that all states take."""
+        """Return the bytes that all states take."""
         return sum(path.stat().st_size for path in self.states.glob("*.state"))
 
     def runs(self) -> dict[Trial, Run]:
-        """Give all runs."""
+        """Return all runs."""
         return read_runs(self._connection)
 
     def take(self, bundle_id: int, attempt: int, part: Run | None, left: Bundle | None, parted: Bundle | None) -> int:
@@ -158,7 +158,7 @@ class Store:
             return [self._insert(do, bundle) for bundle in bundles]
 
     def bundles(self) -> dict[int, Bundle]:
-        """Give the bundles that an earlier driver left unfinished."""
+        """Return the bundles that an earlier driver left unfinished."""
         found = {}
         for key, step, trials, records, state, digest, grew_from, next_loss in self._connection.execute(
             "SELECT id, step, trials, records, state, digest, grew_from, next_loss FROM bundles"
@@ -218,7 +218,7 @@ class Store:
             do("INSERT OR IGNORE INTO tests VALUES (?, ?, ?, ?, ?)", (*trial, json.dumps(dict(metrics))))
 
     def tests(self) -> dict[Trial, dict[str, float]]:
-        """Give all test results: more than one strategy's, where the winner changed as the study grew."""
+        """Return all test results: more than one strategy's, where the winner changed as the study grew."""
         rows = self._connection.execute("SELECT * FROM tests").fetchall()
         return {Trial(*row[:4]): json.loads(row[4]) for row in rows}
 
@@ -233,7 +233,7 @@ class Store:
         return str(path)
 
     def state_path(self, trial: Trial) -> Path:
-        """Give the file that holds the state at the end of a trial."""
+        """Return the file that holds the state at the end of a trial."""
         return state_file(self.states, repr(tuple(trial)))
 
     def keep_states(self, paths: set[Path]) -> None:
@@ -276,7 +276,7 @@ def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def read_runs(connection: sqlite3.Connection) -> dict[Trial, Run]:
-    """Give all runs."""
+    """Return all runs."""
     measured: dict[int, dict[int, tuple[dict[str, float], dict[str, float]]]] = {}
     for run, step, split, name, value in connection.execute("SELECT * FROM points"):
         train, validation = measured.setdefault(run, {}).setdefault(step, ({}, {}))
@@ -304,7 +304,7 @@ def read_runs(connection: sqlite3.Connection) -> dict[Trial, Run]:
 
 
 def point_rows(run: int, curve: Iterable[Point]) -> Iterator[tuple[int, int, str, str, float]]:
-    """Give a run's measurements as rows."""
+    """Return a run's measurements as rows."""
     for point in curve:
         if point.train_loss is not None:
             yield run, point.step, "train", "loss", point.train_loss
@@ -319,7 +319,7 @@ def _bundle_row(bundle: Bundle) -> tuple[int, str, str, str | None, str, str, fl
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Tell whether two settings are equal; measurements may differ as far as hardware makes them."""
+    """Whether two settings are equal; measurements may differ as far as hardware makes them."""
     if isinstance(before, float) and isinstance(now, float):
         return math.isclose(before, now, rel_tol=1e-3) or (math.isnan(before) and math.isnan(now))
     if isinstance(before, list) and isinstance(now, list):
@@ -328,7 +328,7 @@ def _same(before: Any, now: Any) -> bool:
 
 
 def _locked(folder: Path) -> sqlite3.Connection:
-    """Give a connection that holds the folder until it is closed, or its process dies."""
+    """Return a connection that holds the folder until it is closed, or its process dies."""
     lock = sqlite3.connect(folder / "lock.sqlite", timeout=0, isolation_level=None)
     try:
         lock.execute("BEGIN EXCLUSIVE")
@@ -343,7 +343,7 @@ def _locked(folder: Path) -> sqlite3.Connection:
 
 
 def taken(folder: Path) -> bool:
-    """Tell whether a comparison is running in a folder."""
+    """Whether a comparison is running in a folder."""
     try:
         _locked(folder).close()
     except StudyError:

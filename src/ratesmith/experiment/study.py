@@ -144,7 +144,7 @@ class Study:
                 self._take(job, told)
 
     def _next(self) -> int:
-        """Give the place in the queue of the job that is to begin: the last, or that of the first trial."""
+        """Return the place in the queue of the job that is to begin: the last, or that of the first trial."""
         if not self._places:
             return -1
         firsts = [min(self._places.get(trial, math.inf) for trial in job.bundle.trials) for job in self._queue]

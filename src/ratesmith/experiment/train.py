@@ -49,7 +49,7 @@ class Record:
     shared: int = 0
 
     def to_data(self) -> dict[str, Any]:
-        """Give plain data, all of it copied."""
+        """Return plain data, all of it copied."""
         return {
             "curve": [list(point) for point in self.curve],
             "rates": [list(pair) for pair in self.rates],
@@ -92,7 +92,7 @@ class Member:
         self.limit = math.inf if self.record.first_loss is None else _limit(self.record.first_loss)
 
     def rate(self, step: int) -> float:
-        """Give the absolute rate of an update."""
+        """Return the absolute rate of an update."""
         if self.table is not None:
             return self.table[step]
         factor = self.controller.value(self.record.heard, self.rates.at(self.trial, step))
@@ -111,11 +111,11 @@ class Member:
         record.losses.append(loss)
 
     def measures(self, step: int) -> bool:
-        """Tell whether it is measured after so many updates."""
+        """Whether it is measured after so many updates."""
         return step % self.every == 0 or step == self.trial.steps
 
     def next_measured(self, step: int) -> int:
-        """Give after how many updates it is measured next."""
+        """Return after how many updates it is measured next."""
         return min(self.trial.steps, step - step % self.every + self.every)
 
     def hear(self, step: int, metrics: dict[str, float]) -> None:
@@ -133,7 +133,7 @@ class Member:
                 record.acts.append((step, why))
 
     def run(self, status: str, steps: int, message: str = "", grew_from: str = "") -> Run:
-        """Give the finished run."""
+        """Return the finished run."""
         record = self.record
         return Run(
             trial=self.trial,
@@ -221,7 +221,7 @@ class Course:
         yield from self._end([(member, "failed", self.step, message) for member in self.members])
 
     def _due(self) -> int:
-        """Give the number of updates after which some trial is measured next."""
+        """Return the number of updates after which some trial is measured next."""
         return min((member.next_measured(self.step) for member in self.members), default=0)
 
     def _note(self, lr: float, loss: float) -> list[Ending]:
@@ -258,7 +258,7 @@ class Course:
             yield from self._end(ended)
 
     def _end(self, ended: list[Ending]) -> Iterator[Run]:
-        """Give the runs of trials that end here. The updates are one trial's: one that goes on, or else the first."""
+        """Return the runs of trials that end here. The updates are one trial's: one that goes on, or else the first."""
         self._clock()
         over = [member for member, *_ in ended]
         owner = next((member for member in self.members if member not in over), over[0])
@@ -311,7 +311,7 @@ class Course:
 
 
 def measure(training: Training, split: str = "validation") -> dict[str, float]:
-    """Give the metrics of a split as plain numbers; raise TypeError where they are none, or without a loss."""
+    """Return the metrics of a split as plain numbers; raise TypeError where they are none, or without a loss."""
     measured = dict(training.evaluate(split))
     try:
         plain = {str(name): float(value) for name, value in measured.items()}
@@ -323,5 +323,5 @@ def measure(training: Training, split: str = "validation") -> dict[str, float]:
 
 
 def _limit(first: float) -> float:
-    """Give the loss at which a run has exploded, from its first."""
+    """Return the loss at which a run has exploded, from its first."""
     return first + EXPLODED * max(1.0, abs(first)) if math.isfinite(first) else math.inf

@@ -70,7 +70,7 @@ class Run:
         return self.status == "done"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain data."""
+        """Return plain data."""
         return {
             **self.trial._asdict(),
             "status": self.status,
@@ -97,7 +97,7 @@ class Plan:
     steps_per_epoch: int = 1
 
     def every(self, steps: int) -> int:
-        """Give the updates between two measurements of a run of this length: a shorter run is measured as often.
+        """Return the updates between two measurements of a run of this length: a shorter run is measured as often.
 
         >>> Plan(steps=1000, evaluate_every=100).every(250)
         25
@@ -124,7 +124,7 @@ class Bundle:
     """The next update's loss, as the training that it parted from had it: the loss of the same weights and batch."""
 
     def only(self, trials: frozenset[Trial] | set[Trial]) -> Bundle:
-        """Give the bundle with these of its trials alone."""
+        """Return the bundle with these of its trials alone."""
         kept = [place for place, trial in enumerate(self.trials) if trial in trials]
         return replace(
             self,
@@ -133,7 +133,7 @@ class Bundle:
         )
 
     def again(self) -> Bundle:
-        """Give the same trials from the very beginning."""
+        """Return the same trials from the very beginning."""
         return Bundle(self.trials)
 
 

@@ -35,11 +35,11 @@ class Rates:
     _factors: dict[tuple[str, int], array[float]] = field(default_factory=dict)
 
     def controller(self, trial: Trial) -> Controller[Any]:
-        """Give the trial's schedule or controller, built for a whole run."""
+        """Return the trial's schedule or controller, built for a whole run."""
         return parse(trial.strategy).build(Horizon(self.whole, self.steps_per_epoch), self.functions)
 
     def at(self, trial: Trial, step: int) -> int:
-        """Give the step of the whole run that a step of this trial stands for.
+        """Return the step of the whole run that a step of this trial stands for.
 
         >>> Rates(100, 10, {}).at(Trial("cosine()", 0.1, 0, 25), 5)
         20
@@ -47,7 +47,7 @@ class Rates:
         return step if trial.steps == self.whole else step * self.whole // trial.steps
 
     def of(self, trial: Trial) -> array[float] | None:
-        """Give a schedule's rate at every step; None for a controller, whose rates the metrics decide.
+        """Return a schedule's rate at every step; None for a controller, whose rates the metrics decide.
 
         Raises ValueError where a factor is negative or not finite.
         """
@@ -63,7 +63,7 @@ class Rates:
         return array("d", (trial.base_lr * np.frombuffer(factors)).tobytes()) if factors else None
 
     def unheard(self, trial: Trial) -> array[float]:
-        """Give the rates of a trial as they are until something is measured: a schedule's are these throughout."""
+        """Return the rates of a trial as they are until something is measured: a schedule's are these throughout."""
         known = self.of(trial)
         if known is not None:
             return known
@@ -74,7 +74,7 @@ class Rates:
 
 
 def sound(trial: Trial, factor: float, step: int) -> float:
-    """Give a factor that a rate can be made of; raise ValueError for another."""
+    """Return a factor that a rate can be made of; raise ValueError for another."""
     if not 0.0 <= factor < math.inf:
         raise ValueError(
             f"{trial.strategy}: a factor must be finite and at least 0, got {factor!r} at step {step}; "
@@ -119,7 +119,7 @@ def _steps_of(bundle: Bundle, rates: Rates) -> int:
 
 
 def steps_of_tree(tables: Sequence[Any]) -> int:
-    """Give how many different updates there are, each shared beginning counted once.
+    """Return how many different updates there are, each shared beginning counted once.
 
     >>> steps_of_tree([np.array([1, 1, 1, 1.0]), np.array([1, 1, 0.5, 0.5])])
     6
@@ -144,7 +144,7 @@ def steps_of_tree(tables: Sequence[Any]) -> int:
 
 
 def _parts(one: Any, other: Any, at: int) -> int:
-    """Give the first step from `at` on at which two differ, or the shorter one ends."""
+    """Return the first step from `at` on at which two differ, or the shorter one ends."""
     until = min(len(one), len(other))
     different = np.flatnonzero(one[at:until] != other[at:until])
     return at + int(different[0]) if len(different) else until

@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
     high: float | None
 
     def __str__(self) -> str:
-        """Give it as `mean [low, high]`."""
+        """Return it as `mean [low, high]`."""
         if self.low is None or self.high is None:
             return f"{self.mean:.4g}"
         return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
@@ -56,18 +56,18 @@ class Difference(NamedTuple):
     pairs: int
 
     def __str__(self) -> str:
-        """Give it as `-3.1 % [-4.0 %, -2.2 %]`, or in the metric's own unit."""
+        """Return it as `-3.1 % [-4.0 %, -2.2 %]`, or in the metric's own unit."""
         if self.low is None or self.high is None:
             return self.shown(self.mean)
         return f"{self.shown(self.mean)} [{self.shown(self.low)}, {self.shown(self.high)}]"
 
     def shown(self, value: float) -> str:
-        """Give a difference as it is printed."""
+        """Return a difference as it is printed."""
         return f"{100 * math.expm1(min(value, 700.0)):+.3g} %" if self.relative else f"{value:+.3g}"
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Give the mean with its 95 % interval by Student's t.
+    """Return the mean with its 95 % interval by Student's t.
 
     >>> print(estimate([1.0, 2.0, 3.0]))
     2 [-0.4841, 4.484]
@@ -80,12 +80,12 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def _half(error: float, count: int) -> float:
-    """Give half of the 95 % interval of a mean of so many values, by Student's t."""
+    """Return half of the 95 % interval of a mean of so many values, by Student's t."""
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
 
 
 def logarithmic(values: Sequence[float], mode: str) -> bool:
-    """Tell whether differences are to be taken of the logarithms: those of a loss that is above 0 throughout."""
+    """Whether differences are to be taken of the logarithms: those of a loss that is above 0 throughout."""
     return mode == "min" and all(value > 0 for value in values)
 
 
@@ -121,7 +121,7 @@ def word(difference: Difference, mode: str, margin: float) -> str:
 
 
 def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, float]:
-    """Give the interval of the mean, the p value, and the probability that it lies below 0."""
+    """Return the interval of the mean, the p value, and the probability that it lies below 0."""
     error = float(stats.sem(found))
     if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
         return mean, mean, 1.0 if mean == 0.0 else 0.0, 0.5 if mean == 0.0 else float(mean < 0.0)
@@ -138,7 +138,7 @@ def _bootstrap(found: Sequence[float]) -> tuple[float, float]:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Give p values corrected for their number: the smallest times n, the next times n - 1, never falling, at most 1.
+    """Return p values corrected for their number: the smallest times n, the next times n - 1, never falling, at most 1.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
 
@@ -154,7 +154,7 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def corrected(found: Mapping[str, Difference], mode: str, margin: float) -> dict[str, Difference]:
-    """Give differences with Holm's p values, and the words that those leave."""
+    """Return differences with Holm's p values, and the words that those leave."""
     values = holm([difference.p for difference in found.values()])
     pairs = zip(found.items(), values, strict=True)
     changed = {name: difference._replace(p=p) for (name, difference), p in pairs}
@@ -162,7 +162,7 @@ def corrected(found: Mapping[str, Difference], mode: str, margin: float) -> dict
 
 
 def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
-    """Give the mean best of `tries` of these values drawn at random, each at most once.
+    """Return the mean best of `tries` of these values drawn at random, each at most once.
 
     E = sum over i of x_(i) C(n - i, tries - 1) / C(n, tries), with x_(1) the best of n.
     Source: Dodge et al., "Show your work", 2019.
@@ -177,7 +177,7 @@ def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
 
 
 def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, float] | None:
-    """Give the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
+    """Return the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
 
     For a metric that is better large, or a loss that is not above 0, within 5 % of the spread of the means. None where
     only one rate is known.

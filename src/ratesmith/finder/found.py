@@ -60,7 +60,7 @@ class Found:
         return tuple(curve for curve in self.curves if curve.kind == kind)
 
     def __str__(self) -> str:
-        """Give the answer in one line."""
+        """Return the answer in one line."""
         if self.suggestion is None:
             return f"No rate found by {self.method}: {', '.join(self.flags) or 'nothing to choose from'}"
         low, high = self.interval or (self.suggestion, self.suggestion)
@@ -68,7 +68,7 @@ class Found:
         return f"{self.suggestion:.2g} ({low:.2g} to {high:.2g}, {self.method}, {self.updates} updates{flags})"
 
     def __repr__(self) -> str:
-        """Give the answer in one line, without the curves."""
+        """Return the answer in one line, without the curves."""
         return f"<Found: {self}>"
 
     def explain(self) -> str:
@@ -95,7 +95,7 @@ class Found:
         return f"Initial rate: {self.suggestion:.2g}, {than} the optimizer's own {self.base_lr:g}."
 
     def plot(self) -> Any:
-        """Give a matplotlib figure of the curves, with the suggestion and its interval.
+        """Return a matplotlib figure of the curves, with the suggestion and its interval.
 
         Raises ModuleNotFoundError without matplotlib.
         """
@@ -108,7 +108,7 @@ class Found:
         return draw(self)
 
     def to_data(self) -> dict[str, Any]:
-        """Give everything as plain data for JSON; numbers that are not finite are given as text."""
+        """Return everything as plain data for JSON; numbers that are not finite are given as text."""
         data: dict[str, Any] = asdict(self)
         for curve in data["curves"]:
             for name in ("losses", "smooth"):

@@ -112,7 +112,7 @@ def grid(
 
 
 def _orders(seeds: list[int]) -> list[int]:
-    """Give three orders of the data for the sweep before a race."""
+    """Return three orders of the data for the sweep before a race."""
     return list(dict.fromkeys([*seeds, *(seed + 1000 * more for more in (1, 2) for seed in seeds)]))[:3]
 
 
@@ -159,7 +159,7 @@ class _Course:
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 
     def measure(self, training: Trains) -> float:
-        """Give the metric, larger for worse."""
+        """Return the metric, larger for worse."""
         measured = training.evaluate()
         if self.metric not in measured:
             raise FinderError(
@@ -170,7 +170,7 @@ class _Course:
         return math.inf if not math.isfinite(value) else value if self.mode == "min" else -value
 
     def found(self, rung: _Rung, curves: tuple[Curve, ...], extra: tuple[str, ...], began: float) -> Found:
-        """Give the answer of the last rung."""
+        """Return the answer of the last rung."""
         worse = any(score > self.untrained or math.isinf(score) for score in rung.scores.values())
         flags = {"no_descent": not rung.learned, "edge": rung.learned and rung.on_edge, "diverged": worse}
         return Found(
@@ -186,7 +186,7 @@ class _Course:
         )
 
     def lengths(self) -> tuple[int, int]:
-        """Give the lengths of the two rungs."""
+        """Return the lengths of the two rungs."""
         least = max(LEAST, self.epoch)
         short, longer = max(self.steps // SHORT, least), max(self.steps // LONGER, 2 * least)
         self.planned = self.updates + len(self.seeds) * (5 * min(short, self.steps) + 3 * min(longer, self.steps))
@@ -237,7 +237,7 @@ class _Rung:
         return self.best in (0, len(self.scores) - 1)
 
     def vertex(self) -> float:
-        """Give the rate at the lowest point of the parabola through the best score and those on either side.
+        """Return the rate at the lowest point of the parabola through the best score and those on either side.
 
         Where the next higher rate diverged, it is at most the best one trained.
         """
@@ -259,14 +259,14 @@ class _Rung:
         return math.exp(min(max((x0 + x1) / 2 - left / (2 * bend), x0), highest))
 
     def _heights(self, scores: list[float]) -> list[float]:
-        """Give the scores, none above that of the first weights, and as logarithms where all are above 0."""
+        """Return the scores, none above that of the first weights, and as logarithms where all are above 0."""
         finite_ones = [score for score in (*scores, self.course.untrained) if math.isfinite(score)]
         most = max(self.course.untrained if math.isfinite(self.course.untrained) else max(finite_ones), min(scores))
         scores = [min(score, most) for score in scores]
         return [math.log(score) for score in scores] if min(scores) > 0 else scores
 
     def nearly(self) -> tuple[float, float]:
-        """Give the lowest and highest of the rates around the best that trained nearly as well."""
+        """Return the lowest and highest of the rates around the best that trained nearly as well."""
         scores, rates = list(self.scores.values()), list(self.scores)
         best = scores[self.best]
         low = high = self.best

@@ -15,7 +15,7 @@ HIGHEST: Final = 3.0
 
 
 def smoothed(losses: Sequence[float], beta: float = SMOOTHING) -> list[float]:
-    """Give the running average of the losses, as if it had begun long before (the bias of its start is divided out).
+    """Return the running average of the losses, as if it had begun long before (the bias of its start is divided out).
 
     Formula: `m = beta * m + (1 - beta) * loss`, m / (1 - beta ** n) after n losses. Source: Kingma and Ba, "Adam",
     2015.
@@ -31,24 +31,24 @@ def smoothed(losses: Sequence[float], beta: float = SMOOTHING) -> list[float]:
 
 
 def bounded(losses: Sequence[float]) -> list[float]:
-    """Give the losses, each at most a few times its first value further up."""
+    """Return the losses, each at most a few times its first value further up."""
     first = beginning(losses)
     most = first + (HIGHEST - 1) * abs(first)
     return [min(loss, most) if math.isfinite(loss) else most for loss in losses]
 
 
 def beginning(losses: Sequence[float]) -> float:
-    """Give the loss at rates too low to change it."""
+    """Return the loss at rates too low to change it."""
     return mean(losses[:FLAT])
 
 
 def mean(values: Sequence[float]) -> float:
-    """Give the arithmetic mean."""
+    """Return the arithmetic mean."""
     return math.fsum(values) / len(values)
 
 
 def middle(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate in the middle, by factors, between that of half-descent and a quarter of that of the minimum.
+    """Return the rate in the middle, by factors, between that of half-descent and a quarter of that of the minimum.
 
     The two err to different sides: half-descent is low where the loss falls long, the minimum is high where it is flat.
     """
@@ -56,7 +56,7 @@ def middle(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def half_descent(rates: Sequence[float], losses: Sequence[float], share: float = 0.5) -> float:
-    """Give the rate at which the smoothed loss has covered half of its fall, looking back from its minimum."""
+    """Return the rate at which the smoothed loss has covered half of its fall, looking back from its minimum."""
     curve = smoothed(bounded(losses))
     lowest = min(curve)
     place = curve.index(lowest)
@@ -67,13 +67,13 @@ def half_descent(rates: Sequence[float], losses: Sequence[float], share: float =
 
 
 def minimum(rates: Sequence[float], losses: Sequence[float], share: float = 10) -> float:
-    """Give a tenth of the rate at which the smoothed loss is lowest. Source: fastai's `minimum`."""
+    """Return a tenth of the rate at which the smoothed loss is lowest. Source: fastai's `minimum`."""
     curve = smoothed(bounded(losses))
     return made_by(rates, curve.index(min(curve))) / share
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate before its minimum at which the smoothed loss falls fastest.
+    """Return the rate before its minimum at which the smoothed loss falls fastest.
 
     Source: Smith, "Cyclical learning rates", 2017; torch-lr-finder.
     """
@@ -84,7 +84,7 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate half-way through the middle third of the longest fall of the smoothed loss, as fastai counts it.
+    """Return the rate half-way through the middle third of the longest fall of the smoothed loss, as fastai counts it.
 
     The fall's length is that of the longest decreasing subsequence, gaps allowed; its end is where the first such one
     ends, and its beginning is taken to lie that length before, as if there were no gaps. Source: fastai's `valley`.
@@ -98,7 +98,7 @@ def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def slide(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Give the rate where a window of 15 steps, moved down from the right, has nearly the same slope at both ends.
+    """Return the rate where a window of 15 steps, moved down from the right, has nearly the same slope at both ends.
 
     The slopes may differ by 0.005; the first such place counts. Source: fastai's `slide`.
     """
@@ -115,7 +115,7 @@ def slide(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def made_by(rates: Sequence[float], place: int) -> float:
-    """Give the rate that made a loss: the one of the update before it."""
+    """Return the rate that made a loss: the one of the update before it."""
     return rates[max(0, place - 1)]
 
 

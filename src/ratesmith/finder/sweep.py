@@ -104,7 +104,7 @@ def sweep(
 
 
 def read_seeds(who: str, seeds: Iterable[int]) -> list[int]:
-    """Give the seeds as a list, or refuse what is none."""
+    """Return the seeds as a list, or refuse what is none."""
     if not isinstance(seeds, Iterable):
         raise TypeError(f"{who}: seeds must be a list of whole numbers, got {seeds!r}; write [0, 1, 2]")
     found = [whole(who, "a seed", seed, least=0) for seed in seeds]
@@ -161,12 +161,12 @@ def _count(low: float, high: float) -> int:
 
 
 def _noise(losses: Sequence[float]) -> float:
-    """Give how far the smoothed loss may stray by chance: about three of its standard deviations."""
+    """Return how far the smoothed loss may stray by chance: about three of its standard deviations."""
     return 3 * _spread(losses) * math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))  # as for independent losses
 
 
 def _spread(losses: Sequence[float]) -> float:
-    """Give the standard deviation of the losses at the lowest rates."""
+    """Return the standard deviation of the losses at the lowest rates."""
     first = beginning(losses)
     return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FLAT]]))
 

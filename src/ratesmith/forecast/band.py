@@ -43,7 +43,7 @@ Bands = Mapping[int, tuple[Floats, Floats]]
 
 
 def weight(annealed: bool, misfit: float) -> float:
-    """Give how much of the fit's own doubt counts: in proportion to the misfit where that is above 0.0002.
+    """Return how much of the fit's own doubt counts: in proportion to the misfit where that is above 0.0002.
 
     Where no annealing was seen that doubt is nearly the prior's own, and counts twice at the most.
 
@@ -55,7 +55,7 @@ def weight(annealed: bool, misfit: float) -> float:
 
 
 def outside(misfit: float, doublings: Floats | float, away: Floats | float) -> Floats:
-    """Give the part of the standard deviation that the fit's own doubt knows nothing of, as a share of the loss.
+    """Return the part of the standard deviation that the fit's own doubt knows nothing of, as a share of the loss.
 
     `misfit` is by how much of the loss the law misses the runs that it was fitted to; `doublings` how far the horizon
     is beyond the runs, and `away` how far the peak rate is outside those seen, both in factors of 2. Formula:
@@ -70,7 +70,7 @@ def outside(misfit: float, doublings: Floats | float, away: Floats | float) -> F
 
 
 def spread(doubt: Floats, losses: Floats, beyond: Floats | float) -> Floats:
-    """Give the standard deviation of forecast losses: `sqrt(doubt^2 + (beyond * losses)^2)`.
+    """Return the standard deviation of forecast losses: `sqrt(doubt^2 + (beyond * losses)^2)`.
 
     `doubt` is the fit's own, as far as it counts (see `weight`); `beyond` is that of `outside`.
     """
@@ -79,7 +79,7 @@ def spread(doubt: Floats, losses: Floats, beyond: Floats | float) -> Floats:
 
 
 def spread_of_difference(doubt: float, loss: float, beyond: float, apart: float) -> float:
-    """Give the standard deviation of the difference between two forecasts of final losses.
+    """Return the standard deviation of the difference between two forecasts of final losses.
 
     `doubt` is the fit's own of the difference, `apart` from 0 to 1 says how unlike the schedules are (see `unlike`).
     What is wrong with both alike cancels: nothing is left for a schedule beside itself.
@@ -88,7 +88,7 @@ def spread_of_difference(doubt: float, loss: float, beyond: float, apart: float)
 
 
 def rough(misfit: float) -> float:
-    """Give how many times wider differences are where the law misses its runs by more than it misses public curves.
+    """Return how many times wider differences are where the law misses its runs by more than it misses public curves.
 
     In proportion to the misfit beyond 0.1 %, twice at the most: on the one training of that kind, bands without it held
     19, 57 and 84 % of the differences instead of 50, 80 and 95 %.
@@ -100,7 +100,7 @@ def rough(misfit: float) -> float:
 
 
 def unlike(one: Floats, other: Floats) -> float:
-    """Give how unlike two schedules are, from 0 for the same to 1: 6 times the root mean square, at most 1.
+    """Return how unlike two schedules are, from 0 for the same to 1: 6 times the root mean square, at most 1.
 
     Both hold the rate, as a share of the largest seen, at the same shares of their steps.
     """
@@ -108,17 +108,17 @@ def unlike(one: Floats, other: Floats) -> float:
 
 
 def bands_of_losses(losses: Floats, sd: Floats) -> dict[int, tuple[Floats, Floats]]:
-    """Give the bands of losses, which end at 0."""
+    """Return the bands of losses, which end at 0."""
     return {level: (np.maximum(low, 0.0), high) for level, (low, high) in bands(losses, sd).items()}
 
 
 def bands(centre: Floats, sd: Floats) -> dict[int, tuple[Floats, Floats]]:
-    """Give the low and the high end of each band, by its level in percent."""
+    """Return the low and the high end of each band, by its level in percent."""
     return {level: (centre - factor * sd, centre + factor * sd) for level, factor in FACTORS.items()}
 
 
 def level_of(errors: Floats, sd: Floats) -> Floats:
-    """Give the level, as a share, of the band that just holds each error: evenly spread where bands are right.
+    """Return the level, as a share, of the band that just holds each error: evenly spread where bands are right.
 
     >>> np.round(level_of(np.array([0.0, -1.53, 2.78]), np.ones(3)), 2).tolist()
     [0.0, 0.8, 0.95]
@@ -128,7 +128,7 @@ def level_of(errors: Floats, sd: Floats) -> Floats:
 
 
 def chance_below(difference: float, sd: float) -> float:
-    """Give the probability that the true difference is below 0."""
+    """Return the probability that the true difference is below 0."""
     if sd <= 0:
         return 0.5 if difference == 0 else float(difference < 0)
     return float(stdtr(TAILS, -difference / sd))

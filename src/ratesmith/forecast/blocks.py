@@ -45,14 +45,14 @@ class Blocks:
     column: Ints
 
     def powers(self, exponents: Floats) -> Floats:
-        """Give the mean of rate ** exponent in each block, to the second order: (exponents, schedules, blocks)."""
+        """Return the mean of rate ** exponent in each block, to the second order: (exponents, schedules, blocks)."""
         wide = exponents[:, None, None]
         found: Floats = np.exp(wide * np.log(np.maximum(self.rates, 1e-12)))
         return found * (1 + 0.5 * wide * (wide - 1) * self.bend)
 
 
 def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = MOST) -> Blocks:
-    """Give the blocks of several schedules: pairs of a rate for each update, and the steps at which a loss is wanted.
+    """Return the blocks of several schedules: pairs of a rate for each update, and the steps at which a loss is wanted.
 
     Each schedule is cut at the wanted steps and wherever the root of its rate has moved by a further 1/`most` of its
     largest, or, if it moves very much, so that some 448 blocks are made. O(steps), once.
@@ -80,7 +80,7 @@ def compress(runs: Sequence[tuple[Floats, Ints]], reference: float, most: int = 
 
 
 def _cut(rates: Floats, steps: Ints, most: int) -> Ints:
-    """Give the step after which each block ends."""
+    """Return the step after which each block ends."""
     end = int(steps[-1])
     shade = np.sqrt(rates[:end])  # near a rate of zero that is what the laws see
     change, largest = np.empty(end), float(shade.max())
@@ -99,7 +99,7 @@ def _cut(rates: Floats, steps: Ints, most: int) -> Ints:
 
 
 def _top(rates: Floats) -> int:
-    """Give the step at which the warm-up is over; most are short, so that little has to be looked at."""
+    """Return the step at which the warm-up is over; most are short, so that little has to be looked at."""
     least, place = TOP * rates.max(), 0
     for end in (len(rates) // 32, len(rates)):
         above = rates[place:end] >= least

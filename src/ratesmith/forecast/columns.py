@@ -114,7 +114,7 @@ def _step(names: list[str]) -> str | None:
 
 
 def _rate_rank(name: str) -> Rank | None:
-    """Give how far a name is from that of a rate, None where it is none; the first of several groups is enough."""
+    """Return how far a name is from that of a rate, None where it is none; the first of several groups is enough."""
     small = _bare(name).lower()
     if not RATE.search(small) or NO_RATE.search(small) or name.endswith(("__MIN", "__MAX")):
         return None
@@ -122,7 +122,7 @@ def _rate_rank(name: str) -> Rank | None:
 
 
 def _loss_rank(name: str, held_out: bool) -> Rank | None:
-    """Give how far a name is from that of a loss, of validation or of training, None where it is none."""
+    """Return how far a name is from that of a loss, of validation or of training, None where it is none."""
     words = _words(name)
     unnamed = words == ["value"]  # a series saved from TensorBoard's page
     if not (unnamed or LOSS & set(words) or {"cross", "entropy"} <= set(words)) or OTHER & set(words):
@@ -135,7 +135,7 @@ def _loss_rank(name: str, held_out: bool) -> Rank | None:
 def _best(
     who: str, role: str, names: list[str], rank: Callable[[str], Rank | None], several: bool = False
 ) -> str | None:
-    """Give the name of the lowest rank; of equal ones the first where `several` may be, else an error names them."""
+    """Return the name of the lowest rank; of equal ones the first where `several` may be, else an error names them."""
     ranks = {name: place for name in names if (place := rank(name)) is not None}
     if not ranks:
         return None

@@ -40,7 +40,7 @@ class Pair:
 
 
 def compare(law: Law, rates: Mapping[str, Floats], baseline: str | None) -> Candidates:
-    """Give the candidates beside one baseline: see Law.compare."""
+    """Return the candidates beside one baseline: see Law.compare."""
     if not rates:
         raise ValueError("Forecast: at least one candidate is needed, got none; give schedules by name")
     chosen = next(iter(rates)) if baseline is None else baseline
@@ -53,7 +53,7 @@ def compare(law: Law, rates: Mapping[str, Floats], baseline: str | None) -> Cand
 
 
 def ranked(law: Law, pairs: Sequence[Pair], baseline: str) -> Candidates:
-    """Give every pair as a row, the most promising first, with what there is to say against them."""
+    """Return every pair as a row, the most promising first, with what there is to say against them."""
     grade, _ = law.told_under([pair.rates for pair in pairs])
     rows = sorted(judge(law, pairs), key=lambda row: (row.score, row.name != baseline))
     said = [sentence for row in rows for sentence in row.prediction.warnings]
@@ -82,7 +82,7 @@ def disagreement(row: Row) -> tuple[str, ...]:
 
 
 def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
-    """Give the rows in the order of the pairs."""
+    """Return the rows in the order of the pairs."""
     runs = [(rates, np.array([len(rates)])) for pair in pairs for rates in (pair.rates, pair.base)]
     seen, blocks = doubt.look(law, runs), law.fitted.blocks(runs)
     views = {name: fitted.losses(blocks)[0] for name, fitted in law.ensemble.items()}
@@ -111,7 +111,7 @@ def judge(law: Law, pairs: Sequence[Pair]) -> list[Row]:
 
 
 def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[float]) -> float:
-    """Give the standard deviation of a difference: half of the laws' disagreement comes to that of the one law."""
+    """Return the standard deviation of a difference: half of the laws' disagreement comes to that of the one law."""
     mine = float(doubt.own(law, slopes[None, :])[0])
     doublings = max(0.0, math.log2(len(pair.rates) / law.longest))
     beyond = float(band.outside(law.misfit, doublings / 2, doubt.away(law, pair.rates) / 2))
@@ -121,14 +121,14 @@ def _doubt(law: Law, pair: Pair, slopes: Floats, loss: float, laws: Sequence[flo
 
 
 def profile(rates: Floats, law: Law) -> Floats:
-    """Give the rates, as shares of the law's reference, at equal shares of the steps."""
+    """Return the rates, as shares of the law's reference, at equal shares of the steps."""
     places = (np.linspace(0, 1, PROFILE) * (len(rates) - 1)).astype(int)
     found: Floats = rates[places] / law.fitted.reference
     return found
 
 
 def one_row(blocks: Blocks, row: int) -> Blocks:
-    """Give one schedule of several, wanted at its end alone."""
+    """Return one schedule of several, wanted at its end alone."""
     wanted = np.flatnonzero(blocks.row == row)[-1:]
     part = slice(row, row + 1)
     rows = {field.name: getattr(blocks, field.name)[part] for field in fields(blocks)}
@@ -136,7 +136,7 @@ def one_row(blocks: Blocks, row: int) -> Blocks:
 
 
 def fewer_steps(fitted: Fitted, mine: Blocks, other: Blocks, offset: float) -> float | None:
-    """Give the share of its steps that a schedule, shrunk as a whole, can spare to end where another does."""
+    """Return the share of its steps that a schedule, shrunk as a whole, can spare to end where another does."""
     count = len(LENGTHS)
     rows = {field.name: np.repeat(getattr(mine, field.name), count, axis=0) for field in fields(mine)}
     many = Blocks(**{**rows, "lengths": mine.lengths * LENGTHS[:, None], "row": np.arange(count)})
@@ -155,7 +155,7 @@ def fewer_steps(fitted: Fitted, mine: Blocks, other: Blocks, offset: float) -> f
 def cooldowns(
     law: Law, now: int | None, lengths: Sequence[int | str], shape: str | float, final: float, run: str | None
 ) -> Candidates:
-    """Give what annealing from a step on would give: see Law.what_if_cooldown."""
+    """Return what annealing from a step on would give: see Law.what_if_cooldown."""
     who = "Law.what_if_cooldown"
     curve = _run(law, run, who)
     step = int(curve.steps[-1]) if now is None else whole(who, "now", now, least=1)

@@ -55,7 +55,7 @@ class Curve:
         _check_losses(who, losses)
 
     def __repr__(self) -> str:
-        """Give the run in one line, without its numbers."""
+        """Return the run in one line, without its numbers."""
         return f"<Curve {self.name!r}: {self.length} steps, {len(self.steps)} losses, to {self.losses[-1]:.4g}>"
 
     @property
@@ -88,7 +88,7 @@ class Curve:
 
 
 def numbers_of(who: str, name: str, values: Any) -> Floats:
-    """Give `values` as a new one-dimensional array of floats, or raise an error that says who wanted it."""
+    """Return `values` as a new one-dimensional array of floats, or raise an error that says who wanted it."""
     must = f"{who}: {name} must be a one-dimensional array of numbers"
     try:
         array = np.array(values, dtype=np.float64)
@@ -100,7 +100,7 @@ def numbers_of(who: str, name: str, values: Any) -> Floats:
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give the array itself, which nobody can write to from now on."""
+    """Return the array itself, which nobody can write to from now on."""
     array.flags.writeable = False
     return array
 

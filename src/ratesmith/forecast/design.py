@@ -33,18 +33,18 @@ LAID_OUT: Final = 4000
 
 
 def front(law: Law, steps: int) -> str:
-    """Give the warm-up that the runs had as the beginning of notation, at most a fifth of the steps; none: ""."""
+    """Return the warm-up that the runs had as the beginning of notation, at most a fifth of the steps; none: ""."""
     warmup = min(law.warmup_steps, steps // 5)
     return f"warmup({warmup}) >> " if warmup else ""
 
 
 def habits(law: Law, steps: int) -> list[str]:
-    """Give what people run without asking, as notation, behind the warm-up that the runs had."""
+    """Return what people run without asking, as notation, behind the warm-up that the runs had."""
     return [front(law, steps) + text for text in HABITS]
 
 
 def family(steps: int, warmup: int) -> list[str]:
-    """Give the candidates as notation, to stand behind a warm-up of so many steps.
+    """Return the candidates as notation, to stand behind a warm-up of so many steps.
 
     >>> family(1000, 0)[:2], len(family(1000, 0))
     (['linear()', 'cosine()'], 107)
@@ -61,7 +61,7 @@ def family(steps: int, warmup: int) -> list[str]:
 
 
 def design(law: Law, steps: int, base_lr: float, baseline: str) -> Candidates:
-    """Give the most promising of the family beside a baseline: see Law.design."""
+    """Return the most promising of the family beside a baseline: see Law.design."""
     if baseline not in ("linear", "cosine"):
         raise ValueError(f"Law.design: baseline must be 'linear' or 'cosine', got {baseline!r}; name one of them")
     law.told_under([np.full(steps, base_lr)])
@@ -75,7 +75,7 @@ def design(law: Law, steps: int, base_lr: float, baseline: str) -> Candidates:
 
 
 def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -> Floats:
-    """Give what the candidates are ranked by: see `doubt.scores`."""
+    """Return what the candidates are ranked by: see `doubt.scores`."""
     count = min(steps, LAID_OUT)
     places = np.floor((np.arange(count) + 0.5) * (steps / count))
     built = [notation.parse(text).build(steps) for text in texts]

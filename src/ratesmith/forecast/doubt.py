@@ -31,13 +31,13 @@ class Seen:
 
 
 def look(law: Law, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
-    """Give what is seen of several schedules, as absolute rates, at their wanted steps, one after the other."""
+    """Return what is seen of several schedules, as absolute rates, at their wanted steps, one after the other."""
     seen = alone(law, runs)
     return replace(seen, sd=law.stretch * seen.sd)
 
 
 def alone(law: Law, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
-    """Give the same as `look` before the trials make the bands wider."""
+    """Return the same as `look` before the trials make the bands wider."""
     blocks = law.fitted.blocks(runs)
     losses, slopes = sensitive(law.fitted, blocks)
     steps = np.concatenate([wanted for _, wanted in runs])
@@ -50,7 +50,7 @@ def alone(law: Law, runs: Sequence[tuple[Floats, Ints]]) -> Seen:
 
 
 def sensitive(fitted: Fitted, blocks: Blocks) -> tuple[Floats, Floats]:
-    """Give the losses and their derivatives in the parameters, by differences, in one batch: (wanted, parameters)."""
+    """Return the losses and their derivatives in the parameters, by differences, in one batch: (wanted, parameters)."""
     nudge = 1e-4
     rows = np.vstack([fitted.x, fitted.x + nudge * np.eye(len(fitted.x))])
     losses = fitted.losses(blocks, rows)
@@ -58,25 +58,25 @@ def sensitive(fitted: Fitted, blocks: Blocks) -> tuple[Floats, Floats]:
 
 
 def counted(law: Law) -> float:
-    """Give how much of the fit's own doubt counts."""
+    """Return how much of the fit's own doubt counts."""
     return band.weight(any(guards.curve_annealed(curve) for curve in law.curves), law.misfit)
 
 
 def own(law: Law, slopes: Floats) -> Floats:
-    """Give the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
+    """Return the fit's own doubt of what changes with the parameters by rows of `slopes`, as far as it counts."""
     variance = np.einsum("ij,jk,ik->i", slopes, law.fitted.covariance, slopes)
     found: Floats = counted(law) * np.sqrt(np.maximum(variance, 0))
     return found
 
 
 def away(law: Law, rates: Floats) -> float:
-    """Give how many factors of 2 the peak of these rates lies outside the peaks seen."""
+    """Return how many factors of 2 the peak of these rates lies outside the peaks seen."""
     peaks, peak = [curve.peak for curve in law.curves], float(rates.max())
     return max(0.0, math.log2(peak / max(peaks)), math.log2(min(peaks) / peak))
 
 
 def scores(law: Law, blocks: Blocks, base: Sequence[int] | Ints) -> Floats:
-    """Give what forecasts are ranked by: each one's difference to that at its place in `base`, lower is better.
+    """Return what forecasts are ranked by: each one's difference to that at its place in `base`, lower is better.
 
     It is the mean over all three laws plus half of the standard deviation over them. They count alike: the samples of
     the law's own parameters together as much as each of the others. One law's optimum exploits that law's errors.
@@ -94,7 +94,7 @@ def scores(law: Law, blocks: Blocks, base: Sequence[int] | Ints) -> Floats:
 
 
 def samples(law: Law) -> Floats:
-    """Give samples of the parameters, the same ones always, as wide as the fit's doubt counts for, within bounds."""
+    """Return samples of the parameters, the same ones always, as wide as the fit's doubt counts for, within bounds."""
     fitted = law.fitted
     values, vectors = np.linalg.eigh(fitted.covariance)
     normal = np.random.default_rng(0).standard_normal((DRAWS // 2, len(fitted.x)))

@@ -16,7 +16,7 @@ MOST: Final = 200_000
 
 
 def scalars(who: str, path: Path) -> dict[str, tuple[Floats, Floats]]:
-    """Give the steps and values of every scalar series of an event file, or of a folder of them.
+    """Return the steps and values of every scalar series of an event file, or of a folder of them.
 
     Both ways of writing are read: torch's simple values and TensorFlow's scalars in tensors. Raises ValueError without
     the package, and for a damaged file.

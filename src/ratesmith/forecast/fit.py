@@ -73,7 +73,7 @@ def fit(
 
 
 def first_step(curve: Curve) -> int:
-    """Give the step from which a run is fitted: the end of warm-up, thrice a short one, and 4 % of the run at least."""
+    """Return the step from which a run is fitted: the end of warm-up, thrice a short one, at least 4 % of the run."""
     return max(curve.warmup_steps, min(3 * curve.warmup_steps, 1000), int(0.04 * curve.steps[-1]))
 
 
@@ -176,7 +176,7 @@ class Law:
         return max(int(curve.steps[-1]) for curve in self.curves)
 
     def __repr__(self) -> str:
-        """Give the law in one line."""
+        """Return the law in one line."""
         return f"<Law {self.fitted.law.name}: {len(self.curves)} runs, grade {self.grade}>"
 
     def predict(
@@ -289,11 +289,11 @@ class Law:
         return page
 
     def without(self, name: str) -> Law:
-        """Give the law fitted to all runs but one."""
+        """Return the law fitted to all runs but one."""
         return Law(tuple(one for one in self.curves if one.name != name), self.name, self.epochs, self.priors)
 
     def measured(self, curve: Curve) -> tuple[Ints, Floats]:
-        """Give the steps and losses of one of the runs that the law is fitted to, thinned where there are very many."""
+        """Return the steps and losses of one of the runs that the law is fitted to, thinned if there are very many."""
         return thin(curve, first_step(curve))
 
     def explain(self) -> str:
@@ -314,12 +314,12 @@ class Law:
         )
 
     def new_in(self, found: Candidates) -> list[str]:
-        """Give the sentences of candidates that are not the law's own."""
+        """Return the sentences of candidates that are not the law's own."""
         own = self.explain().splitlines()
         return [line for line in found.explain().splitlines() if line not in own]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the law as plain data for JSON."""
+        """Return the law as plain data for JSON."""
         return {
             "law": self.fitted.law.name,
             "parameters": self.fitted.parameters,
@@ -340,7 +340,7 @@ class Law:
         }
 
     def told_under(self, several: Sequence[Floats]) -> tuple[str, list[str]]:
-        """Give the grade of forecasts under these rates, and what there is to say of them; or raise CannotSay."""
+        """Return the grade of forecasts under these rates, and what there is to say of them; or raise CannotSay."""
         said = [one for rates in several for one in guards.of_forecast(self.curves, self._since, rates)]
         grade = guards.worst(self.grade, said)
         if grade == "D":

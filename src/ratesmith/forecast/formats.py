@@ -81,7 +81,7 @@ def _some(paths: list[Path]) -> str:
 
 
 def number(value: Any) -> float:
-    """Give a value of JSON or CSV as a number: NaN where there is none, infinity where it is not finite."""
+    """Return a value of JSON or CSV as a number: NaN where there is none, infinity where it is not finite."""
     if value is None or value == "" or isinstance(value, (bool, list, dict)):
         return math.nan
     try:
@@ -206,7 +206,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(form: str, rows: Callable[[], Iterator[dict[str, Any]]]) -> Log:
-    """Give rows whose keys may differ as a log; they are gone through twice, first for the names."""
+    """Return rows whose keys may differ as a log; they are gone through twice, first for the names."""
     names: dict[str, None] = {}
     for row in rows():
         names.update(dict.fromkeys(row))

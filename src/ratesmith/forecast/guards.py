@@ -50,7 +50,7 @@ class Said(NamedTuple):
 def of_runs(
     curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats], epochs: float | None
 ) -> list[Said]:
-    """Give what there is to say of the runs and of how well the law fits them."""
+    """Return what there is to say of the runs and of how well the law fits them."""
     said = [*_thin_runs(curves, since)]
     if not any(curve_annealed(curve) for curve in curves):
         said.append(
@@ -76,7 +76,7 @@ def _thin_runs(curves: Sequence[Curve], since: Sequence[int]) -> list[Said]:
 
 
 def _unlike(curves: Sequence[Curve]) -> list[Said]:
-    """Give what says that the runs are not of one training."""
+    """Return what says that the runs are not of one training."""
     said = []
     if len({curve.kind for curve in curves}) > 1:
         said.append(Said("Training and validation losses are mixed: their levels differ, so give one kind.", "C"))
@@ -128,7 +128,7 @@ def _fresh(curves: Sequence[Curve], epochs: float | None) -> list[Said]:
 
 
 def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[Said]:
-    """Give what the residuals of the log loss say."""
+    """Return what the residuals of the log loss say."""
     size = size_of(residuals)
     missed = f"The law misses the runs that it was fitted to by {100 * size:.2f} % of the loss"
     if not size <= LARGEST_MISFIT:
@@ -159,12 +159,12 @@ def misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[Said]:
 
 
 def worst(grade: str, said: Iterable[Said]) -> str:
-    """Give the grade that is left after all that was said."""
+    """Return the grade that is left after all that was said."""
     return max([grade, *(one.best for one in said)])
 
 
 def size_of(residuals: Sequence[Floats]) -> float:
-    """Give by how much the law is off, as a share of the loss, beside the noise of the single measurements.
+    """Return by how much the law is off, as a share of the loss, beside the noise of the single measurements.
 
     The root mean square over tenths of each run, of the median residual there: noise and single wild losses cancel.
     """
@@ -173,7 +173,7 @@ def size_of(residuals: Sequence[Floats]) -> float:
 
 
 def grade_of(curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[Floats]) -> str:
-    """Give how far the forecasts of a law fitted to these runs are to be trusted: A to D."""
+    """Return how far the forecasts of a law fitted to these runs are to be trusted: A to D."""
     counts = [int(np.count_nonzero(c.steps >= first)) for c, first in zip(curves, since, strict=True)]
     falls = any(np.median(c.losses[-3:]) < np.median(c.losses[:3]) for c in curves)
     if max(counts) < ENOUGH or not size_of(residuals) <= 0.03 or not falls:  # not a number is not small
@@ -184,7 +184,7 @@ def grade_of(curves: Sequence[Curve], since: Sequence[int], residuals: Sequence[
 
 
 def tried(grade: str, trials: Sequence[Trial]) -> str:
-    """Give the grade once each run was forecast from the others: lower where one was far off, C where twice as far."""
+    """Return the grade once each run was forecast from the others: lower if one was far off, C if twice as far."""
     worst = max((one.ratio for one in trials), default=0.0)
     if worst > 2 * FAR_OFF:
         return max(grade, "C")
@@ -192,7 +192,7 @@ def tried(grade: str, trials: Sequence[Trial]) -> str:
 
 
 def of_trials(trials: Sequence[Trial]) -> list[str]:
-    """Give what there is to say of each run's forecast from the others."""
+    """Return what there is to say of each run's forecast from the others."""
     return [
         f"Run {one.name!r}, forecast from the others, was missed by {100 * one.error:.1f} % of the loss, "
         f"{one.ratio:.1f} standard deviations of that forecast: all bands are wider for it."
@@ -202,7 +202,7 @@ def of_trials(trials: Sequence[Trial]) -> list[str]:
 
 
 def of_shapes(curves: Sequence[Curve], unsure: Mapping[str, float]) -> list[str]:
-    """Give what run to add where the runs do not show how the noise follows the rate."""
+    """Return what run to add where the runs do not show how the noise follows the rate."""
     if not any(unsure.get(name, 0.0) > most for name, most in UNSURE.items()) or not any(map(curve_annealed, curves)):
         return []
     about = "How fast the loss follows the rate"
@@ -221,14 +221,14 @@ def of_shapes(curves: Sequence[Curve], unsure: Mapping[str, float]) -> list[str]
 
 
 def drops(curve: Curve) -> bool:
-    """Say whether the rate of the run falls by a quarter of its peak or more within a hundredth of its steps."""
+    """Whether the rate of the run falls by a quarter of its peak or more within a hundredth of its steps."""
     rates = curve.rates[: int(curve.steps[-1])]
     gap = max(1, len(rates) // 100)
     return bool(np.any(rates[:-gap] - rates[gap:] > 0.25 * curve.peak))
 
 
 def differ(curves: Sequence[Curve]) -> bool:
-    """Say whether two of the runs had rates that differ by more than 10 % of the larger peak at some time."""
+    """Whether two of the runs had rates that differ by more than 10 % of the larger peak at some time."""
     shares = np.linspace(0.05, 1.0, 40)
     seen = [curve.rates[(shares * (curve.steps[-1] - 1)).astype(int)] for curve in curves]
     return any(
@@ -239,13 +239,13 @@ def differ(curves: Sequence[Curve]) -> bool:
 
 
 def curve_annealed(curve: Curve) -> bool:
-    """Say whether the run was seen at less than half of its peak rate, after it."""
+    """Whether the run was seen at less than half of its peak rate, after it."""
     measured = curve.rates[curve.steps - 1][curve.steps > curve.warmup_steps]
     return bool(len(measured) >= 3 and measured.min() < 0.5 * curve.peak)
 
 
 def of_forecast(curves: Sequence[Curve], since: Sequence[int], rates: Floats) -> list[Said]:
-    """Give what there is to say of a forecast under these rates: how far it lies from the runs."""
+    """Return what there is to say of a forecast under these rates: how far it lies from the runs."""
     seen = [int(curve.steps[-1]) for curve in curves]
     lowest, highest = min(curve.peak for curve in curves), max(curve.peak for curve in curves)
     said, peak, steps = [], float(rates.max()), len(rates)
@@ -271,5 +271,5 @@ def of_forecast(curves: Sequence[Curve], since: Sequence[int], rates: Floats) ->
 
 
 def _beyond(times: float, rough: float, none: float) -> str:
-    """Give the best grade so many times away from the runs."""
+    """Return the best grade so many times away from the runs."""
     return "D" if times > none else "C" if times > rough else "A"

@@ -51,7 +51,7 @@ class LossLaw(Protocol):
         ...
 
     def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
-        """Give progress and noise at the wanted steps for each row of `shapes`: two arrays (rows, wanted)."""
+        """Return progress and noise at the wanted steps for each row of `shapes`: two arrays (rows, wanted)."""
         ...
 
 
@@ -81,7 +81,7 @@ class TwoClocks:
     )
 
     def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
-        """Give progress and noise: see LossLaw."""
+        """Return progress and noise: see LossLaw."""
         alpha, tau, q = np.exp(shapes[:, 0]), np.exp(shapes[:, 2]), shapes[:, 4, None, None]
         clock = np.cumsum(blocks.lengths * blocks.powers(shapes[:, 3]), axis=2)
         passed = blocks.lengths * blocks.rates / tau[:, None, None]
@@ -110,7 +110,7 @@ class Tissue:
     )
 
     def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
-        """Give progress and noise (the gain with its sign turned): see LossLaw."""
+        """Return progress and noise (the gain with its sign turned): see LossLaw."""
         alpha, tau = np.exp(shapes[:, 0]), np.exp(shapes[:, 2])[:, None, None]
         clock = np.broadcast_to(np.cumsum(blocks.lengths * blocks.rates, axis=1), (len(shapes), *blocks.rates.shape))
         stay = np.exp(-blocks.lengths / tau)
@@ -144,7 +144,7 @@ class MultiPower:
     )
 
     def columns(self, blocks: Blocks, shapes: Floats, s_ref: float) -> tuple[Floats, Floats]:
-        """Give progress and noise (the gain with its sign turned): see LossLaw."""
+        """Return progress and noise (the gain with its sign turned): see LossLaw."""
         steps = blocks.lengths * blocks.rates
         ends = np.cumsum(steps, axis=1)
         clock = np.broadcast_to(ends, (len(shapes), *ends.shape))
@@ -171,14 +171,14 @@ LAWS: Final[Mapping[str, LossLaw]] = MappingProxyType(
 
 
 def _power(clock: Floats, alpha: Floats, blocks: Blocks, s_ref: float) -> Floats:
-    """Give (S / S_ref)^-alpha at the wanted steps; S is at least what a thousandth of a step makes, never zero."""
+    """Return (S / S_ref)^-alpha at the wanted steps; S is at least what a thousandth of a step makes, never zero."""
     ticks: Floats = np.maximum(clock[:, blocks.row, blocks.column], 1e-3) / s_ref
     power: Floats = ticks ** -alpha[:, None]
     return power
 
 
 def _follow(stay: Floats, gain: Floats) -> Floats:
-    """Give the states x of `x = stay * x + gain`, from 0, along the last axis: a loop over blocks, not over steps."""
+    """Return the states x of `x = stay * x + gain`, from 0, along the last axis: a loop over blocks, not over steps."""
     stays, gains = np.ascontiguousarray(np.moveaxis(stay, -1, 0)), np.moveaxis(gain, -1, 0)
     states: Floats = np.ascontiguousarray(gains)
     if states is gains:

@@ -41,19 +41,19 @@ class Prediction:
         return bands_of_losses(self.losses, self.sd)
 
     def low(self, level: int = 80) -> Floats:
-        """Give the low end of a band."""
+        """Return the low end of a band."""
         return self.bands[level][0]
 
     def high(self, level: int = 80) -> Floats:
-        """Give the high end of a band."""
+        """Return the high end of a band."""
         return self.bands[level][1]
 
     def holds(self, loss: float) -> bool:
-        """Tell whether a last loss that was measured lies in the 80 % band."""
+        """Whether a last loss that was measured lies in the 80 % band."""
         return bool(self.low()[-1] <= loss <= self.high()[-1])
 
     def __str__(self) -> str:
-        """Give the last loss and its band in one line."""
+        """Return the last loss and its band in one line."""
         low, high = self.low()[-1], self.high()[-1]
         return (
             f"{self.name}: {self.final:.4f} ({low:.4f} to {high:.4f} in 80 %) after {int(self.steps[-1]):,} steps, "
@@ -61,7 +61,7 @@ class Prediction:
         )
 
     def __repr__(self) -> str:
-        """Give the last loss and its band, without the curve."""
+        """Return the last loss and its band, without the curve."""
         return f"<Prediction: {self}>"
 
     def explain(self) -> str:
@@ -69,7 +69,7 @@ class Prediction:
         return "\n".join([f"{self}: {GRADES[self.grade]}.", *self.warnings])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as plain data for JSON."""
+        """Return everything as plain data for JSON."""
         return {
             "name": self.name,
             "base_lr": self.base_lr,
@@ -131,7 +131,7 @@ class Row:
         return f"as {share} % fewer steps" if self.fewer > 0 else f"needs {share} % more steps"
 
     def __repr__(self) -> str:
-        """Give the candidate in one line."""
+        """Return the candidate in one line."""
         low, high = self.bands[80]
         return (
             f"<Row {self.name}: {self.final:.4f}, {self.difference:+.4f} ({low:+.4f} to {high:+.4f}), "
@@ -139,7 +139,7 @@ class Row:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as plain data for JSON."""
+        """Return everything as plain data for JSON."""
         return {
             "name": self.name,
             "final": self.final,
@@ -173,14 +173,14 @@ class Candidates:
         return self.best.better >= SURE and not self.best.torn and self.grade in ("A", "B")
 
     def row(self, name: str) -> Row:
-        """Give one candidate by its name, or raise KeyError."""
+        """Return one candidate by its name, or raise KeyError."""
         for row in self.rows:
             if row.name == name:
                 return row
         raise KeyError(f"Candidates: there is no {name!r}; there are {', '.join(row.name for row in self.rows)}")
 
     def table(self) -> str:
-        """Give the rows as text."""
+        """Return the rows as text."""
         wide = max(9, *(len(row.name) for row in self.rows))
         lines = [f"{'candidate':{wide}}  final    difference  80 % band           better     equivalent"]
         for row in self.rows:
@@ -225,11 +225,11 @@ class Candidates:
         return tried_on(measured, -self.best.difference) if measured else ""
 
     def __repr__(self) -> str:
-        """Give the answer in one line."""
+        """Return the answer in one line."""
         return f"<Candidates: {len(self.rows)}, best {self.best.name}, grade {self.grade}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as plain data for JSON."""
+        """Return everything as plain data for JSON."""
         return {
             "baseline": self.baseline,
             "best": self.best.name,
@@ -254,7 +254,7 @@ def tried_on(checks: Sequence[tuple[float, Prediction]], gain: float) -> str:
 
 
 def chance(probability: float) -> str:
-    """Give a probability as text, and none as certain.
+    """Return a probability as text, and none as certain.
 
     >>> chance(0.781), chance(0.9999), chance(0.0)
     ('78 %', 'over 99 %', 'under 1 %')

@@ -16,7 +16,7 @@ MOST_STEPS: Final = 100_000_000
 
 
 def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -> Floats:
-    """Give the absolute rate of each of `steps` updates under a schedule, a strategy, its notation or an array.
+    """Return the absolute rate of each of `steps` updates under a schedule, a strategy, its notation or an array.
 
     An array holds factors of `base_lr`, as a schedule gives them: with `base_lr=1` they are the rates themselves.
 
@@ -49,12 +49,12 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
 
 
 def is_array(schedule: Any) -> bool:
-    """Tell whether a schedule is given as the factors themselves."""
+    """Whether a schedule is given as the factors themselves."""
     return isinstance(schedule, (np.ndarray, list, tuple))
 
 
 def checked(rates: Floats, who: str) -> Floats:
-    """Give the rates themselves where they can be trained with, or raise an error that says who wanted them."""
+    """Return the rates themselves where they can be trained with, or raise an error that says who wanted them."""
     if not (rates.min() >= 0 and rates.max() < np.inf):
         place = int(np.argmax(~(np.isfinite(rates) & (rates >= 0))))
         raise ValueError(f"{who}: a rate must be at least 0, got {rates[place]:g} at step {place}; mend the schedule")
@@ -64,7 +64,7 @@ def checked(rates: Floats, who: str) -> Floats:
 
 
 def length_of(steps: Any, who: str = "Forecast") -> int:
-    """Give a number of steps that can be laid out."""
+    """Return a number of steps that can be laid out."""
     length = whole(who, "steps", steps, least=2)
     if length > MOST_STEPS:
         raise ValueError(f"{who}: steps must be at most {MOST_STEPS:,}, got {length:,}; forecast a shorter run")
@@ -72,13 +72,13 @@ def length_of(steps: Any, who: str = "Forecast") -> int:
 
 
 def stretched(curve: Curve, steps: int) -> Floats:
-    """Give the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
+    """Return the rates of a run as they would be at another length: the warm-up as it was, the rest stretched."""
     warmup = min(curve.warmup_steps, steps // 2, curve.length - 1)
     return np.concatenate([curve.rates[:warmup], resampled(curve.rates[warmup:], steps - warmup)])
 
 
 def resampled(values: Floats, length: int) -> Floats:
-    """Give values, one a step, at another number of steps: step by step the value at the same share of the way."""
+    """Return values, one a step, at another number of steps: step by step the value at the same share of the way."""
     places = (np.arange(length) + 0.5) * (len(values) / length) - 0.5
     found: Floats = np.interp(places, np.arange(len(values)), values)
     return found

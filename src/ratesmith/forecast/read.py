@@ -118,7 +118,7 @@ def _preferred(who: str, kind: str | None, training: Series, validation: Series)
 
 
 def _losses(series: Series, blocks: int, of_interval: bool, shift: int) -> tuple[Ints, Floats]:
-    """Give whole, rising steps and their losses, no more than `blocks`."""
+    """Return whole, rising steps and their losses, no more than `blocks`."""
     if series.mean:
         steps, losses = series.points(blocks)
         if of_interval:  # each is the mean since the row before
@@ -203,7 +203,7 @@ def _with_warmup(steps: Floats, rates: Floats) -> tuple[Floats, Floats]:
 def _laid_out(
     who: str, schedule: str | Schedule, base_lr: float | None, steps: int, known: tuple[Floats, Floats], last: int
 ) -> Floats:
-    """Give the rates of a schedule, which must be those of the log, where it has any."""
+    """Return the rates of a schedule, which must be those of the log, where it has any."""
     factors = rates_of(schedule, 1.0, max(2, steps, last), who)[:last]
     if base_lr is None and not len(known[0]):
         raise ValueError(f"{who}: base_lr must be given where the log has no rates, got none; give the peak rate")
@@ -220,7 +220,7 @@ def _laid_out(
 
 
 def _name(path: Path) -> str:
-    """Give the file's name, or its folder's where every run has a file of that name."""
+    """Return the file's name, or its folder's where every run has a file of that name."""
     if path.is_dir():
         return path.resolve().name
     told = path.stem not in ("metrics", "trainer_state", "history") and "tfevents" not in path.name

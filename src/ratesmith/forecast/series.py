@@ -119,7 +119,7 @@ class Series:
             )
 
     def points(self, most: int) -> tuple[Floats, Floats]:
-        """Give at most `most` steps and values: all that there are, or means over equal stretches of the steps."""
+        """Return at most `most` steps and values: all that there are, or means over equal stretches of the steps."""
         steps, values, counts = self.sums[0] / self.sums[2], self.sums[1] / self.sums[2], self.sums[2]
         if not self.mean and len(steps):
             last = np.append(np.diff(steps) > 0, True)

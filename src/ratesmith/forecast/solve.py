@@ -58,12 +58,12 @@ class Fitted:
     """Of the log loss, of each run."""
 
     def losses(self, blocks: Blocks, xs: Floats | None = None) -> Floats:
-        """Give the losses at the wanted steps for rows of parameters: (rows, wanted)."""
+        """Return the losses at the wanted steps for rows of parameters: (rows, wanted)."""
         rows = self.x[None, :] if xs is None else xs
         return losses_of(self.law, blocks, rows, self.s_ref) * self.scale
 
     def blocks(self, runs: Sequence[tuple[Floats, Ints]]) -> Blocks:
-        """Give the blocks of runs of absolute rates, in this law's reference rate."""
+        """Return the blocks of runs of absolute rates, in this law's reference rate."""
         return compress(runs, self.reference)
 
     @property
@@ -79,7 +79,7 @@ class Fitted:
 
 
 def losses_of(law: LossLaw, blocks: Blocks, xs: Floats, s_ref: float) -> Floats:
-    """Give the losses, as shares of the scale, for rows of parameters."""
+    """Return the losses, as shares of the scale, for rows of parameters."""
     progress, noise = law.columns(blocks, xs[:, 2:], s_ref)
     a = np.exp(xs[:, 1, None])
     found: Floats = xs[:, 0, None] + a * progress + a * np.exp(xs[:, 3, None]) * noise
@@ -87,7 +87,7 @@ def losses_of(law: LossLaw, blocks: Blocks, xs: Floats, s_ref: float) -> Floats:
 
 
 def thin(curve: Curve, since: int) -> tuple[Ints, Floats]:
-    """Give the steps after `since` and their losses, averaged in equal shares where there are very many."""
+    """Return the steps after `since` and their losses, averaged in equal shares where there are very many."""
     kept = curve.steps >= since
     if np.count_nonzero(kept) < 4:
         kept = np.ones(len(curve.steps), dtype=bool)
@@ -101,7 +101,7 @@ def thin(curve: Curve, since: int) -> tuple[Ints, Floats]:
 
 
 def problem_of(law: LossLaw, curves: Sequence[Curve], since: Sequence[int], means: Floats, sds: Floats) -> Problem:
-    """Give what is fitted: the losses of each run from the step in `since` on."""
+    """Return what is fitted: the losses of each run from the step in `since` on."""
     thinned = [thin(curve, first) for curve, first in zip(curves, since, strict=True)]
     reference = max(curve.peak for curve in curves)
     blocks = compress([(curve.rates, steps) for curve, (steps, _) in zip(curves, thinned, strict=True)], reference)
@@ -127,7 +127,7 @@ def fit_one(problem: Problem) -> Fitted:
 
 
 def _lattice(problem: Problem) -> list[Floats]:
-    """Give the best points of the lattice, L0 and A by non-negative least squares at each, all at once."""
+    """Return the best points of the lattice, L0 and A by non-negative least squares at each, all at once."""
     shapes = problem.law.shapes
     inner = np.array(list(itertools.product(*(shape.tried for shape in (shapes[0], *shapes[2:])))))
     full = np.insert(inner, 1, 0.0, axis=1)
@@ -150,7 +150,7 @@ def _lattice(problem: Problem) -> list[Floats]:
 
 
 def _two(ones: Floats, column: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Give the non-negative least squares of two columns in closed form, for many rows at once."""
+    """Return the non-negative least squares of two columns in closed form, for many rows at once."""
     aa, ab, bb = (ones**2).sum(1), (ones * column).sum(1), (column**2).sum(1)
     at, bt = (ones * target).sum(1), (column * target).sum(1)
     determinant = np.maximum(aa * bb - ab**2, 1e-12 * aa * bb)
@@ -161,7 +161,7 @@ def _two(ones: Floats, column: Floats, target: Floats) -> tuple[Floats, Floats]:
 
 
 def limits(law: LossLaw) -> tuple[Floats, Floats]:
-    """Give the least and the largest value of each parameter."""
+    """Return the least and the largest value of each parameter."""
     low = np.array([0.0, -14.0, *(shape.low for shape in law.shapes)])
     return low, np.array([1.0, 8.0, *(shape.high for shape in law.shapes)])
 
@@ -185,16 +185,16 @@ class _Residuals:
         self._prior = np.diag(1 / problem.sds)
 
     def typical(self) -> Floats:
-        """Give the size of a usual change of each parameter."""
+        """Return the size of a usual change of each parameter."""
         return np.concatenate([[0.1, 0.5], np.minimum(self._of.sds, 1.5)])
 
     def values(self, x: Floats) -> Floats:
-        """Give the residuals; half the sum of their squares is the cost."""
+        """Return the residuals; half the sum of their squares is the cost."""
         model = losses_of(self._of.law, self._of.blocks, x[None, :], self._of.s_ref)[0]
         return np.concatenate([self._robust(model)[0], (x[2:] - self._of.means) / self._of.sds])
 
     def jacobian(self, x: Floats) -> Floats:
-        """Give the derivatives: by differences in the shapes, in closed form in the rest, all in one batch."""
+        """Return the derivatives: by differences in the shapes, in closed form in the rest, all in one batch."""
         problem = self._of
         rows = np.tile(x, (len(x) - 2, 1))
         places = np.arange(2, len(x))
@@ -215,7 +215,7 @@ class _Residuals:
         return np.vstack([data, np.hstack([np.zeros((len(problem.sds), 2)), self._prior])])
 
     def _robust(self, model: Floats) -> tuple[Floats, Floats]:
-        """Give weighted residuals whose half square is Huber's loss, and their derivatives in the log of the model."""
+        """Return weighted residuals whose half square is Huber's loss, and their derivatives in the model's log."""
         raw = np.log(np.maximum(model, 1e-9)) - self._logs
         size = np.abs(raw)
         far = size > HUBER

@@ -19,7 +19,7 @@ SCHEMA: Final = 2
 
 
 def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
-    """Give one curve for each strategy of a comparison, at one initial rate, its validation loss the mean over seeds.
+    """Return one curve for each strategy of a comparison, at one initial rate, its validation loss the mean over seeds.
 
     A strategy whose rates differ from seed to seed, as a plateau's do, gives one for each seed.
 
@@ -49,7 +49,7 @@ def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) 
 
 
 def _lowest(runs: list[dict[str, Any]]) -> float:
-    """Give the rate at which some strategy ended lowest, as the mean over its seeds."""
+    """Return the rate at which some strategy ended lowest, as the mean over its seeds."""
     ends: dict[tuple[str, float], list[float]] = {}
     for run in runs:
         ends.setdefault((run["strategy"], run["base_lr"]), []).append(float(run["losses"][max(run["losses"])]))

@@ -46,7 +46,7 @@ class Transfer:
 def transfer_rate(
     old_schedule: Any, new_schedule: Any, steps: int | None = None, new_steps: int | None = None
 ) -> Transfer:
-    """Give by what factor the best base rate changes when the schedule does; no run is needed.
+    """Return by what factor the best base rate changes when the schedule does; no run is needed.
 
     Formula: the best base rate of a schedule is `D / G * sqrt(a / b)` with the parts a and b of its bound (see
     `bound`), and unknown D and G cancel: `factor = sqrt(a_new / b_new) / sqrt(a_old / b_old)`. The part of it that
@@ -69,13 +69,13 @@ def transfer_rate(
 
 
 def best_rate(factors: Floats) -> float:
-    """Give the base rate at which the bound is least, in units of D / G."""
+    """Return the base rate at which the bound is least, in units of D / G."""
     a, b = bound(factors)
     return float(np.sqrt(a / b))
 
 
 def bound(factors: Floats, norms: Floats | None = None) -> tuple[float, float]:
-    """Give the parts (a, b) of the last iterate's bound `a * D^2 / rate + b * G^2 * rate`, in O(T).
+    """Return the parts (a, b) of the last iterate's bound `a * D^2 / rate + b * G^2 * rate`, in O(T).
 
     Formula, with S_t the sum of the factors w_t to w_T and g_t the gradient norms (1 where none are given):
 
@@ -97,7 +97,7 @@ def bound(factors: Floats, norms: Floats | None = None) -> tuple[float, float]:
 
 
 def refined(norms: Any, *, power: float = 1.0) -> Floats:
-    """Give the schedule that logged gradient norms ask for, as factors with a largest of 1: a diagnostic only.
+    """Return the schedule that logged gradient norms ask for, as factors with a largest of 1: a diagnostic only.
 
     Formula: `w_t = g_t^-power`, `factor_t = w_t * (w_{t+1} + ... + w_T)`. `power` is 1 for Adam and 2 for SGD. Real
     trainings do not follow it where it decays faster than linearly; that it asks for a warm-up is worth a look. Source:

@@ -32,7 +32,7 @@ class Trial:
 
 
 def left_out(law: Law) -> Iterator[tuple[Law, Curve]]:
-    """Give runs, at most 4, each with the law fitted to all others, where that law can say anything."""
+    """Return runs, at most 4, each with the law fitted to all others, where that law can say anything."""
     every = -(-len(law.curves) // MOST)
     for curve in law.curves[::every] if len(law.curves) > 1 else ():
         rest = law.without(curve.name)
@@ -41,7 +41,7 @@ def left_out(law: Law) -> Iterator[tuple[Law, Curve]]:
 
 
 def trial_of(rest: Law, curve: Curve) -> Trial:
-    """Give how far a run is from its forecast by a law that was fitted to others."""
+    """Return how far a run is from its forecast by a law that was fitted to others."""
     steps, losses = rest.measured(curve)
     seen = doubt.alone(rest, [(curve.rates, steps)])
     off = losses - seen.losses
@@ -50,7 +50,7 @@ def trial_of(rest: Law, curve: Curve) -> Trial:
 
 
 def stretch(tried: Sequence[Trial]) -> float:
-    """Give by how much the bands must be wider for what the trials were off, at least 1.
+    """Return by how much the bands must be wider for what the trials were off, at least 1.
 
     Formula: `sqrt((1 + sum of (ratio / 1.5)^2) / (1 + trials))`: what is usual counts as one trial more.
 

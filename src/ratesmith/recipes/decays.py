@@ -213,7 +213,7 @@ def custom(horizon: Horizon | int, function: Callable[[int], float], every: int 
 
 
 def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) -> tuple[int, ...]:
-    """Give milestones as rising steps from where this part starts."""
+    """Return milestones as rising steps from where this part starts."""
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
         raise TypeError(f"{who}: milestones must be a list of lengths, got {milestones!r}; write ['50%', '75%']")
     known = Horizon.of(horizon)

@@ -23,7 +23,7 @@ Looks = Mapping[str, tuple[str, str]]
 
 
 def looks(names: Iterable[str], baseline: str) -> Looks:
-    """Give each name its colour and dash: the baseline grey and dashed, the others by their place."""
+    """Return each name its colour and dash: the baseline grey and dashed, the others by their place."""
     others = [name for name in names if name != baseline]
     given = {name: (COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % 3]) for i, name in enumerate(others)}
     return {baseline: (GREY, "dashed"), **given}
@@ -38,7 +38,7 @@ def legend_below(plot: Any, columns: int) -> None:
 
 
 def charts(comparison: Comparison, known: Looks) -> dict[str, Any]:
-    """Give the pictures by name, in the order of the page."""
+    """Return the pictures by name, in the order of the page."""
     judged = [row for row in comparison.rows if row.base_lr is not None]
     best = {row.strategy: [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.curve] for row in judged}
     best = {name: runs for name, runs in best.items() if runs}
@@ -69,7 +69,7 @@ Band = list[tuple[int, float, float, float]]
 
 
 def _curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> Band:
-    """Give mean, least and greatest over the seeds at every step where each seed has a value."""
+    """Return mean, least and greatest over the seeds at every step where each seed has a value."""
     points = []
     for same_step in zip(*(run.curve for run in runs), strict=False):
         values = [value(point) for point in same_step]
@@ -80,7 +80,7 @@ def _curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> Band:
 
 
 def blank(labels: tuple[str, str], **options: Any) -> Any:
-    """Give an empty picture with these labels of its axes."""
+    """Return an empty picture with these labels of its axes."""
     plot = figure(
         height=320,
         sizing_mode="stretch_width",
@@ -161,7 +161,7 @@ def _forest(comparison: Comparison, known: Looks) -> Any:
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:
-    """Give short names, each of its own."""
+    """Return short names, each of its own."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         short = name if len(name) <= 34 else f"{name[:33]}…"

@@ -85,7 +85,7 @@ def write_forecast(
 
 
 def _unseen(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
-    """Give the checks, and the law's own runs as they are forecast from each other."""
+    """Return the checks, and the law's own runs as they are forecast from each other."""
     trials = [
         (f"{run.name}, from the others", run, rest.under(run.name, run.rates, run.steps.tolist()))
         for rest, run in law.left_out

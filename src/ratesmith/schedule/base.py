@@ -43,14 +43,14 @@ class Schedule(abc.ABC):
 
     @abc.abstractmethod
     def _at(self, t: Any, xp: Any) -> Any:
-        """Give the value at `t`, a number or an array, with the operations of the namespace `xp`."""
+        """Return the value at `t`, a number or an array, with the operations of the namespace `xp`."""
 
     def _turns(self, since: int, until: int) -> list[int]:
-        """Give the steps after `since` and up to `until` at which the formula changes, the first of very many."""
+        """Return the steps after `since` and up to `until` at which the formula changes, the first of very many."""
         return []
 
     def __call__(self, step: Any) -> Any:
-        """Give the value at a step: a float, or for an array of steps an array of the same shape."""
+        """Return the value at a step: a float, or for an array of steps an array of the same shape."""
         if type(step) is int:
             return self._at(step, NUMBERS)
         xp, t = owner(step)
@@ -58,7 +58,7 @@ class Schedule(abc.ABC):
         return self._at(t, xp)
 
     def __str__(self) -> str:
-        """Give the notation that reads back to this value."""
+        """Return the notation that reads back to this value."""
         return _text.call(self) if dataclasses.is_dataclass(self) else repr(self)
 
     def __rshift__(self, other: Schedule) -> Sequence:
@@ -146,7 +146,7 @@ class Schedule(abc.ABC):
         return Hold(self, every, stairs)
 
     def init(self) -> tuple[()]:
-        """Give the controller's first state, which is empty."""
+        """Return the controller's first state, which is empty."""
         return ()
 
     def observe(self, state: tuple[()], step: int, metrics: Mapping[str, float]) -> tuple[()]:
@@ -154,7 +154,7 @@ class Schedule(abc.ABC):
         return state
 
     def value(self, state: tuple[()], step: int) -> float:
-        """Give the value at a step, as a controller."""
+        """Return the value at a step, as a controller."""
         return float(self(step))
 
     def why(self, before: tuple[()], after: tuple[()]) -> str:
@@ -162,7 +162,7 @@ class Schedule(abc.ABC):
         return ""
 
     def facts(self, steps: int | None = None) -> Facts:
-        """Give its peak, end, mean, shares and turns: over its own length, or over its first `steps` steps.
+        """Return its peak, end, mean, shares and turns: over its own length, or over its first `steps` steps.
 
         >>> from ratesmith import Ramp
         >>> found = (Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).facts()
@@ -207,7 +207,7 @@ def whole_stairs(who: str, every: Any, stairs: Any) -> tuple[int, int]:
 
 
 def _reach(value: Any) -> int:
-    """Give the largest whole number among the options of a schedule and those in it."""
+    """Return the largest whole number among the options of a schedule and those in it."""
     if isinstance(value, Schedule):
         value = tuple(option for name, option in vars(value).items() if not name.startswith("_"))
     if isinstance(value, tuple):
@@ -216,7 +216,7 @@ def _reach(value: Any) -> int:
 
 
 def nesting(who: str, name: str, *inner: Any) -> int:
-    """Give how deep a schedule around these is nested; refuse what is no schedule, and more than can be followed."""
+    """Return how deep a schedule around these is nested; refuse what is no schedule, and more than can be followed."""
     depth = 1
     for part in inner:
         if not isinstance(part, Schedule):

@@ -78,7 +78,7 @@ class Sequence(Schedule):
         object.__setattr__(self, "_depth", nesting("Sequence", "each part", *parts))
 
     def __str__(self) -> str:
-        """Give the parts with >> between them."""
+        """Return the parts with >> between them."""
         return " >> ".join(map(str, self.parts)) if 1 < len(self.parts) <= MOST_JOINED else _text.call(self)
 
     def _at(self, t: Any, xp: Any) -> Any:
@@ -129,7 +129,7 @@ class Product(Schedule):
         object.__setattr__(self, "_depth", nesting("Product", "each factor", *flat))
 
     def __str__(self) -> str:
-        """Give the number and the factors with * between them."""
+        """Return the number and the factors with * between them."""
         if len(self.factors) > MOST_JOINED:
             return _text.call(self)
         factors = [f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.factors]
@@ -174,7 +174,7 @@ class Sum(Schedule):
         object.__setattr__(self, "_depth", nesting("Sum", "each part", *flat))
 
     def __str__(self) -> str:
-        """Give the number and the parts with + between them."""
+        """Return the number and the parts with + between them."""
         if len(self.parts) > MOST_JOINED:
             return _text.call(self)
         parts = [f"({part})" if isinstance(part, Sequence) else str(part) for part in self.parts]
@@ -192,7 +192,7 @@ class Sum(Schedule):
 
 
 def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
-    """Give the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
+    """Return the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
     flat: list[Schedule] = []
     if not isinstance(parts, Iterable) or isinstance(parts, str):
         raise TypeError(f"{kind.__name__}: parts must be a list of schedules, got {parts!r}; give [a, b]")

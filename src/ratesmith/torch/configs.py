@@ -11,7 +11,7 @@ from ratesmith.shapes import InverseSqrt, InverseTime, Ramp
 
 
 def from_deepspeed(config: Mapping[str, Any]) -> Schedule:
-    """Give the learning rates that DeepSpeed sets for a configuration with a "scheduler", update by update.
+    """Return the learning rates that DeepSpeed sets for a configuration with a "scheduler", update by update.
 
     `config` is the whole configuration as a dict. The values are rates, not factors: use them as
     `ScheduleLR(optimizer, Absolute(value))`. DeepSpeed makes its first two updates at the same rate, and so does this;
@@ -41,7 +41,7 @@ def from_deepspeed(config: Mapping[str, Any]) -> Schedule:
 
 
 def from_megatron(arguments: Any, key: str = "lr") -> Schedule:
-    """Give the learning rate, or with key="weight_decay" the weight decay, that Megatron-LM sets, update by update.
+    """Return the learning rate, or with key="weight_decay" the weight decay, that Megatron-LM sets, update by update.
 
     `arguments` are Megatron's own by their names there, as a dict or as what its parser gives: lr, min_lr,
     lr_decay_style, lr_decay_iters, lr_warmup_iters, lr_warmup_fraction, lr_warmup_init, lr_wsd_decay_iters,
@@ -73,7 +73,7 @@ class _Options:
         return self.values.get(name) is not None
 
     def rate(self, name: str, least: float = 0.0) -> float:
-        """Give a rate; a list of equal ones, one a group, counts as one."""
+        """Return a rate; a list of equal ones, one a group, counts as one."""
         value = self.values.get(name)
         if isinstance(value, (list, tuple)) and value:
             if any(one != value[0] for one in value):
@@ -97,7 +97,7 @@ class _Options:
 
 
 def _warm(options: _Options, low: float, high: float) -> tuple[Ramp, int]:
-    """Give the warm-up, and how long it lasts there: the logarithmic one has arrived one step before its end."""
+    """Return the warm-up, and how long it lasts there: the logarithmic one has arrived one step before its end."""
     early = options.choice("warmup_type", {"log": 1, "linear": 0})
     steps = max(2, options.length("warmup_num_steps", least=1))
     return Ramp(low, high, steps - early, options.values["warmup_type"]), steps
@@ -257,7 +257,7 @@ def _megatron_weight_decay(options: _Options) -> Schedule:
 
 
 def _updates(options: _Options, *names: str) -> int:
-    """Give the first length of these names that is given, in updates."""
+    """Return the first length of these names that is given, in updates."""
     counted = "iters" if options.given("train_iters") else "samples"
     for name in names:
         if options.given(f"{name}_{counted}"):

@@ -14,7 +14,7 @@ PLAIN = (int, float, complex, str, bytes, type(None))
 
 
 def fingerprints(controller: Any) -> dict[str, str]:
-    """Give a short text for each function in a schedule or controller, by name: another for another code.
+    """Return a short text for each function in a schedule or controller, by name: another for another code.
 
     The code is Python's own, so a text belongs to one version of Python, which it names. What a function closes over,
     and its defaults, count where they are plain numbers and texts.
@@ -23,7 +23,7 @@ def fingerprints(controller: Any) -> dict[str, str]:
 
 
 def same(saved: str, here: str) -> bool:
-    """Tell whether two fingerprints may be of one function; of two versions of Python, they may."""
+    """Whether two fingerprints may be of one function; of two versions of Python, they may."""
     return saved == here or saved.partition(" ")[0] != here.partition(" ")[0]
 
 
@@ -51,7 +51,7 @@ def _fingerprint(function: Any) -> str:
 
 
 def _code(code: CodeType | None, said: str | None = None) -> Iterator[Any]:
-    """Give what decides what a function does: instructions, names, and constants but for its docstring `said`."""
+    """Return what decides what a function does: instructions, names, and constants but for its docstring `said`."""
     if code is None:  # an object that can be called, or a function of C
         return
     yield from (code.co_code, code.co_names, code.co_varnames[: code.co_argcount])

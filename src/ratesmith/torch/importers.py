@@ -16,7 +16,7 @@ from ratesmith.shapes import Custom, Exponential, Milestones, Ramp, Staircase
 
 
 def from_torch(scheduler: lr_scheduler.LRScheduler) -> Schedule | Plateau:
-    """Give the factor of the base rates that a torch scheduler, or a drop-in, applies at each step from its first.
+    """Return the factor of the base rates that a torch scheduler, or a drop-in, applies at each step from its first.
 
     `scheduler.base_lrs[i] * from_torch(scheduler)(step)` is group i's rate. Raises ValueError for what is no function
     of the step (MultiplicativeLR, SWALR, a chain that overwrites), for groups with different factors, and for a
@@ -35,7 +35,7 @@ def from_torch(scheduler: lr_scheduler.LRScheduler) -> Schedule | Plateau:
 
 
 def from_transformers(name: str, warmup: int, steps: int, **options: Any) -> Controller[Any]:
-    """Give the schedule that `transformers.get_scheduler(name, optimizer, warmup, steps)` would give.
+    """Return the schedule that `transformers.get_scheduler(name, optimizer, warmup, steps)` would give.
 
     `options` are its `scheduler_specific_kwargs`; lengths are in steps. Where transformers' cosine rises again after
     its end, this one stays. Raises ValueError for a name or an option that is not known.
@@ -86,7 +86,7 @@ def _refusal(scheduler: Any, why: str) -> ValueError:
 
 
 def _share(scheduler: Any, rate: Any) -> float:
-    """Give an absolute rate as a share of the base rates, which must then be the same."""
+    """Return an absolute rate as a share of the base rates, which must then be the same."""
     if float(rate) == 0.0:
         return 0.0
     shares = {float(rate) / float(base) for base in scheduler.base_lrs}

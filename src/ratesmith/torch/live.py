@@ -180,7 +180,7 @@ class _LiveTraining:
         return total if math.isfinite(total) and self._weights_finite() else math.nan
 
     def _weights_finite(self) -> bool:
-        """Tell whether the update left the first weights finite; a broken one spreads to all within an update."""
+        """Whether the update left the first weights finite; a broken one spreads to all within an update."""
         first = self._task.optimizer.param_groups[0]["params"][:1]
         return all(bool(torch.isfinite(weight).all()) for weight in first)
 
@@ -205,7 +205,7 @@ class _LiveTraining:
         return {name: total / count for name, total in sums.items()}
 
     def _output(self, batch: Any) -> tuple[Any, Any]:
-        """Give the model's output for a batch of any kind, and what it is compared with."""
+        """Return the model's output for a batch of any kind, and what it is compared with."""
         batch = _to(batch, self._device)
         if isinstance(batch, Mapping):
             return self._task.model(**batch), batch
@@ -215,7 +215,7 @@ class _LiveTraining:
 
 
 def _measured(function: Loss | None, output: Any, target: Any) -> Any:
-    """Give the loss, or a metric; without a function the output's own loss."""
+    """Return the loss, or a metric; without a function the output's own loss."""
     if function is not None:
         return function(output, target)
     own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
@@ -236,7 +236,7 @@ def _to(batch: Any, device: torch.device) -> Any:
 
 
 def _size(batch: Any) -> int:
-    """Give the number of samples in a batch: the length of its first tensor."""
+    """Return the number of samples in a batch: the length of its first tensor."""
     if isinstance(batch, Mapping):
         return _size(next(iter(batch.values())))
     if isinstance(batch, (tuple, list)):
@@ -245,7 +245,7 @@ def _size(batch: Any) -> int:
 
 
 def _length(loader: Any) -> int:
-    """Give the number of batches, or 1 where a loader does not know it."""
+    """Return the number of batches, or 1 where a loader does not know it."""
     try:
         return len(loader)
     except TypeError:
@@ -253,7 +253,7 @@ def _length(loader: Any) -> int:
 
 
 def _generators(loaders: Iterable[Any]) -> Iterator[torch.Generator]:
-    """Give the generators of their own that loaders and their samplers draw the order from."""
+    """Return the generators of their own that loaders and their samplers draw the order from."""
     seen: set[int] = set()
     holders: list[Any] = list(loaders)
     while holders:

@@ -51,7 +51,7 @@ class Snapshot:
         optimizer._optimizer_step_post_hooks = OrderedDict()  # last: nothing may fail after it
 
     def _tensors(self) -> Iterator[Tensor]:
-        """Give the tensors that training writes into."""
+        """Return the tensors that training writes into."""
         yield from (weight for weight, _, _ in self._weights)
         yield from (tensor for _, buffers in self._buffers for tensor in buffers.values() if tensor is not None)
         for group in self._groups:
@@ -152,7 +152,7 @@ class _Copies:
 
 
 def _weights(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
-    """Give the model's parameters, and those that only the optimizer has, once each."""
+    """Return the model's parameters, and those that only the optimizer has, once each."""
     own = [weight for group in optimizer.param_groups for weight in group["params"]]
     return list({id(weight): weight for weight in (*model.parameters(), *own)}.values())
 

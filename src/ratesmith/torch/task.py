@@ -177,7 +177,7 @@ class TorchTraining:
         return {name: total / len(data) for name, total in sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give a copy of the model, the optimizer, the data position and all random states.
+        """Return a copy of the model, the optimizer, the data position and all random states.
 
         Of the model: parameters, buffers (those that torch's own state leaves out too), and the flags `training` and
         `requires_grad`; of the optimizer: its state and its groups. Plain Python attributes that a model or an
@@ -223,7 +223,7 @@ class TorchTraining:
 
 
 def _plain(value: Any) -> Any:
-    """Give NumPy numbers as Python's, in dicts and lists too, so that the file can be read as data alone."""
+    """Return NumPy numbers as Python's, in dicts and lists too, so that the file can be read as data alone."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -284,7 +284,7 @@ class _Data:
 
 
 def _random_states() -> dict[str, Any]:
-    """Give the states of Python's, NumPy's and torch's generators as tensors and plain values."""
+    """Return the states of Python's, NumPy's and torch's generators as tensors and plain values."""
     states: dict[str, Any] = {"python": random.getstate(), "torch": torch.get_rng_state()}
     if (numpy := sys.modules.get("numpy")) is not None:
         kind, keys, *rest = numpy.random.get_state()
