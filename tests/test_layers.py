@@ -23,14 +23,21 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
+KNOWN_CIRCLE = {f"ratesmith.schedule.{name}" for name in ("base", "combine", "transform")}
+"""A schedule's operators make schedules: these three files are one thing, in three parts that can be read."""
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 CORE = {part for part, level in LEVEL.items() if level <= LEVEL["task"]} | {"__init__"}
 FRAMEWORKS = {"torch", "jax", "keras", "lightning", "transformers", "optax"}
 
 
-def imports(file):
-    """Return every module that a file imports, wherever in the file it does."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def imports(file, types=True):
+    """Return every module that a file imports, wherever in the file it does; those for types alone if asked."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_types = {id(part) for block in blocks for part in ast.walk(block)}
+    for node in ast.walk(tree):
+        if not types and id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -61,3 +68,39 @@ def test_a_part_imports_only_from_the_layers_above_it(file):
             assert root in sys.stdlib_module_names, f"{file}: the core imports nothing but the standard library: {name}"
         elif part in ("experiment", "finder", "forecast", "report", "cli"):
             assert root not in FRAMEWORKS, f"{file}: only a framework's own rim imports it: {name}"
+
+
+def test_nothing_of_ours_is_imported_by_a_name_in_a_text():
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+                "import_module",
+                "__import__",
+            ):
+                given = ast.unparse(node.args[0]) if node.args else ""
+                assert "ratesmith" not in given, f"{file}: imports are seen, so that the layers can be kept: {given}"
+
+
+def module_of(file):
+    parts = file.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_files_import_each_other_in_a_circle():
+    modules = {module_of(file): file for file in FILES}
+    needs = {}
+    for module, file in modules.items():
+        named = {name for name in imports(file, types=False) if name.startswith("ratesmith")}
+        # `from a.b import c` needs the file c if there is one, else the file a.b.
+        found = {name if name in modules else name.rpartition(".")[0] for name in named}
+        needs[module] = (found & modules.keys()) - {module}
+
+    def reached_from(module):
+        reached, waiting = set(), [module]
+        while waiting:
+            new = needs[waiting.pop()] - reached
+            reached |= new
+            waiting += new
+        return reached
+
+    assert {module for module in modules if module in reached_from(module)} == KNOWN_CIRCLE

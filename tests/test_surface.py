@@ -32,7 +32,7 @@ SURFACE = {
     "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
     "Point Progress Row Run StudyError Trial compare cores",
-    "ratesmith.report": "write_forecast write_found write_report",
+    "ratesmith.report": "write_html",
     "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "

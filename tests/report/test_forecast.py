@@ -5,7 +5,7 @@ from forecast_logs import write_runs
 from in_browser import opened
 
 from ratesmith.forecast import fit, read
-from ratesmith.report import write_forecast
+from ratesmith.report import write_html
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def page_file(tmp_path_factory):
     law = fit([cosine, constant])
     found = law.compare(["warmup(100) >> linear()", 'warmup(100) >> wsd(decay="20%")', "warmup(100) >> cosine()"])
     checks = [(linear, law.under("linear", linear.rates, linear.steps.tolist()))]
-    return found, write_forecast(law, found, folder / "forecast.html", checks=checks, title="<b>mine</b>")
+    return found, write_html(found, folder / "forecast.html", checks=checks, title="<b>mine</b>")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -53,7 +53,7 @@ def test_what_the_fan_draws_is_what_was_forecast(page_file, browser):
 def test_annealed_runs_leave_out_what_annealing_would_gain(tmp_path):
     _, cosine, linear = (read(file) for file in write_runs(tmp_path))
     law = fit([linear, cosine])
-    path = law.report(law.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
+    path = write_html(law.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
     text = path.read_text(encoding="utf-8")
     assert "the least annealed run" not in text
     assert "It stands alone: name a second schedule to compare it with." in text

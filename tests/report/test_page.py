@@ -8,7 +8,7 @@ from numpy_task import DivergingTask, LogisticTask
 
 from ratesmith.experiment import compare
 from ratesmith.finder import race
-from ratesmith.report import write_found, write_report
+from ratesmith.report import write_html
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +16,14 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     strategies = ["cosine()", "plateau(factor=0.3, patience=0)", 'multistep(milestones=["50%", "75%"])']
     found = compare(DivergingTask(), strategies, folder=folder, steps=90, seeds=3, rates=[0.01, 0.1, 1.0])
-    path = write_report(found, folder / "report.html", title="<b>digits</b>.py:task", command="ratesmith compare 'x'")
+    path = write_html(found, folder / "report.html", title="<b>digits</b>.py:task", command="ratesmith compare 'x'")
     return found, path
 
 
 @pytest.fixture(scope="module")
 def found_page(tmp_path_factory):
     found = race(LogisticTask(), steps=300)
-    return found, write_found(found, tmp_path_factory.mktemp("found") / "found.html", title="<b>mine</b>.py:task")
+    return found, write_html(found, tmp_path_factory.mktemp("found") / "found.html", title="<b>mine</b>.py:task")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -107,7 +107,7 @@ def test_a_comparison_without_a_winner_still_gives_a_page(tmp_path):
     from numpy_task import ExplodingTask
 
     found = compare(ExplodingTask(), ["cosine()"], folder=tmp_path, steps=30, seeds=2, rates=[0.1, 1.0])
-    text = write_report(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Every run diverged: give lower rates" in text
     assert text.count("<figure>") <= 1  # what was shared at most
 
@@ -121,5 +121,5 @@ def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_pat
             return training
 
     found = compare(Shifted(), ["cosine()"], folder=tmp_path, steps=30, seeds=1, rates=[0.1])
-    text = write_report(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "So few seeds cannot tell strategies apart" in text

@@ -99,6 +99,7 @@ def run_and_print(task: str, folder: Path, command: str, options: dict[str, Any]
     from ratesmith.experiment import StudyError
     from ratesmith.experiment import compare as run_comparison
     from ratesmith.experiment.log import log_to
+    from ratesmith.report import write_html
 
     loggers = {kind: options.pop(kind, None) for kind in ("tensorboard", "mlflow")}
     quiet, agreed = options.pop("quiet", False), options.pop("yes", False)
@@ -113,7 +114,7 @@ def run_and_print(task: str, folder: Path, command: str, options: dict[str, Any]
             print(f"ratesmith: stopped; {progress.kept()}. The same command goes on from there.", file=sys.stderr)
             return 130
         (folder / "results.json").write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
-        found.report(folder / "report.html", title=task, command=command)
+        write_html(found, folder / "report.html", title=task, command=command)
         for kind, where in loggers.items():
             if where is not None:
                 log_to(kind, found, str(where))

@@ -169,10 +169,11 @@ def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False)
 
 def _write_page(found: Found, file: Path, task: str) -> str:
     try:
-        from ratesmith.report import write_found
+        from ratesmith.report import write_html
+
+        write_html(found, file, title=task, command=shlex.join(["ratesmith", *sys.argv[1:]]))
     except ModuleNotFoundError as error:
         return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
-    write_found(found, file, title=task, command=shlex.join(["ratesmith", *sys.argv[1:]]))
     return f"Page: {file}"
 
 

@@ -320,11 +320,12 @@ def _print_picture(asked: Asked, console: Any) -> None:
 
 
 def _write_page(asked: Asked, file: Path) -> str:
-    try:
-        from ratesmith.report import write_forecast
-    except ModuleNotFoundError as error:
-        return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
     command = shlex.join(["ratesmith", *sys.argv[1:]])
     title = ", ".join(run.name for run in asked.law.curves)
-    write_forecast(asked.law, asked.candidates, file, checks=asked.checks, title=title, command=command)
+    try:
+        from ratesmith.report import write_html
+
+        write_html(asked.candidates, file, checks=asked.checks, title=title, command=command)
+    except ModuleNotFoundError as error:
+        return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
     return f"Page: {file}"

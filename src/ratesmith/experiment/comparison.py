@@ -7,7 +7,6 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ratesmith.experiment import said
@@ -173,14 +172,6 @@ class Comparison:
         import pandas
 
         return pandas.DataFrame(self.table())
-
-    def report(self, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
-        """Write the page with the pictures to `path`, and give it."""
-        import importlib
-
-        # The page stands above this layer; it is asked for by name.
-        page: Path = importlib.import_module("ratesmith.report").write_report(self, path, title=title, command=command)
-        return page
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: all but the curves of the runs."""

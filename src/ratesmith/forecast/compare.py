@@ -58,7 +58,7 @@ def ranked(law: Law, pairs: Sequence[Pair], baseline: str) -> Candidates:
     rows = sorted(judge(law, pairs), key=lambda row: (row.score, row.name != baseline))
     said = [sentence for row in rows for sentence in row.prediction.warnings]
     return Candidates(
-        tuple(rows), baseline, grade, (*dict.fromkeys(said), *disagreement(rows[0]), *_made_already(law, rows))
+        tuple(rows), baseline, grade, (*dict.fromkeys(said), *disagreement(rows[0]), *_made_already(law, rows)), law
     )
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -268,25 +267,6 @@ class Law:
         from ratesmith.forecast.compare import cooldowns
 
         return cooldowns(self, now, lengths, shape, final, run)
-
-    def report(
-        self,
-        candidates: Candidates,
-        path: str | Path,
-        *,
-        checks: Sequence[tuple[Curve, Prediction]] = (),
-        title: str = "forecast",
-    ) -> Path:
-        """Write the page with the pictures to `path`, and give it.
-
-        `candidates`: those of `compare` or `design`. `checks`: further runs, each with the forecast under its rates.
-        """
-        import importlib
-
-        # The page stands above this layer; it is asked for by name.
-        write = importlib.import_module("ratesmith.report").write_forecast
-        page: Path = write(self, candidates, path, checks=checks, title=title)
-        return page
 
     def without(self, name: str) -> Law:
         """Return the law fitted to all runs but one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ratesmith.forecast.band import LEVELS, Bands, bands, bands_of_losses
@@ -161,6 +161,8 @@ class Candidates:
     baseline: str
     grade: str
     warnings: tuple[str, ...]
+    law: Any = field(repr=False, compare=False)
+    """The law that forecast them."""
 
     @property
     def best(self) -> Row:

@@ -39,19 +39,19 @@ CAPTIONS = {
 }
 
 
-def write_forecast(
-    law: Law,
+def write(
     candidates: Candidates,
     path: str | Path,
     *,
     checks: Sequence[tuple[Curve, Prediction]] = (),
-    title: str = "forecast",
-    command: str = "",
+    title: str,
+    command: str,
 ) -> Path:
-    """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included.
+    """Write the page of a forecast, and return its path.
 
     `checks`: further runs that were measured, each with the forecast under its own rates.
     """
+    law: Law = candidates.law
     known = looks([row.name for row in candidates.rows], candidates.baseline)
     unseen = _unseen(law, checks)
     fan_plot = fan(law, candidates, known)

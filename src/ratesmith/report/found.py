@@ -20,8 +20,8 @@ CAPTIONS = {
 }
 
 
-def write_found(found: Found, path: str | Path, *, title: str = "find", command: str = "") -> Path:
-    """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
+def write(found: Found, path: str | Path, *, title: str, command: str) -> Path:
+    """Write the page of a finder's result, and return its path."""
     sweeps, trainings = ([curve for curve in found.curves if curve.kind == kind] for kind in ("sweep", "training"))
     drawn = {}
     if sweeps:

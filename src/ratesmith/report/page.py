@@ -1,8 +1,7 @@
-"""Pages that work without a network; among them a comparison's verdict, ranking, pictures and runs."""
+"""Pages that work without a network: a template, its pictures, and Bokeh's script, in one file."""
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from importlib import metadata
@@ -14,24 +13,6 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratesmith import __version__
-from ratesmith.experiment import Comparison
-from ratesmith.report.charts import charts, looks
-
-
-def write_report(comparison: Comparison, path: str | Path, *, title: str = "comparison", command: str = "") -> Path:
-    """Write the page to `path` and give it; everything it needs is inside, Bokeh's script included."""
-    known = looks([row.strategy for row in comparison.rows], comparison.question.baseline)
-    drawn = charts(comparison, known)
-    relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
-    margin = comparison.question.margin
-    told = {
-        "comparison": comparison,
-        "looks": known,
-        "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
-        "tries": sorted({k for row in comparison.rows for k in row.expected}),
-        "infinity": math.inf,
-    }
-    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **told)
 
 
 def write_page(template: str, path: str | Path, drawn: dict[str, Any], **known: Any) -> Path:
