@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-import re
-import warnings
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,14 +12,16 @@ from typing import Any, Final
 from torch import Tensor
 
 from ratesmith._arrays import NUMBERS
-from ratesmith.controllers import Controller
+from ratesmith.controllers import Controller, Together
 from ratesmith.schedule import Schedule
 from ratesmith.torch.functions import fingerprints
-from ratesmith.torch.groups import BASE, STEP, WRITTEN, Group, finite_value, kept_number
+from ratesmith.torch.key import Group, Key, finite_value, kept_number, name_of
+from ratesmith.torch.notices import warn_user
 
-KEY: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 NEAR: Final = 1e-6
 """How far apart, relatively, two numbers may lie that are the same in single precision."""
+FAR: Final = 10.0
+"""How many times the largest base a new one may be before it is said: a tiny factor makes one huge."""
 
 
 @dataclass
@@ -31,70 +32,78 @@ class Taken:
     """Groups that had no base: their present value became it."""
     foreign: list[Group] = field(default_factory=list)
     """Groups with a base that no ScheduleLR wrote."""
+    changed: list[Group] = field(default_factory=list)
+    """Groups whose value somebody has set since the last scheduler wrote one."""
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Slot:
-    """One group that a binding sets; if its number is a tensor, that tensor and its count of changes."""
+    """One group that a binding sets; if its number is a tensor, that tensor and its count of changes.
+
+    `given` is the base that the code gave in this process, if it is known: a loaded state may bring another.
+    """
 
     group: Group
     cell: Tensor | None = None
     version: int = 0
+    given: float | None = None
 
 
 class Binding:
     """A controller with its state, the key that it sets, and the groups in which it sets it.
 
-    The base values and the values last written stand in the groups (see `groups.py`), so this keeps none of them.
+    The base values and the values last written stand in the groups (see `key.py`), so this keeps none of them.
     """
 
     def __init__(self, controller: Controller[Any], key: str, groups: Any, absolute: bool) -> None:
         """Read the key; the groups are taken in by `take_in`."""
-        found = KEY.fullmatch(key) if isinstance(key, str) else None
-        if not found:
-            raise ValueError(f"ScheduleLR: key must be a name such as 'lr' or 'betas[0]', got {key!r}; write one")
-        self.name, self.key = key, found[1]
-        self.place = None if found[2] is None else int(found[2])
-        self.base_key, self.written_key, self.step_key = BASE + key, WRITTEN + key, WRITTEN + key + STEP
-        self.absolute = absolute
-        self.wanted = _wanted(groups)
+        self.key, self.absolute, self.wanted = Key(key), absolute, _wanted(groups)
         self.slots: list[Slot] = []
         self.last_factor: float | None = None
         """The factor that was written last; None before the first."""
         self._plain: list[Group] | None = None
-        self._present, self._written = operator.itemgetter(self.key), operator.itemgetter(self.written_key)
+        self._present, self._written = operator.itemgetter(self.key.key), operator.itemgetter(self.key.written)
         self.follow(controller, controller.init())
+
+    @property
+    def name(self) -> str:
+        """The key's name, as the user wrote it."""
+        return self.key.name
 
     def follow(self, controller: Controller[Any], state: Any) -> None:
         """Take this controller in this state."""
         self.controller, self.state, self.why = controller, state, ""
         self.text, self.functions = str(controller), fingerprints(controller)
+        self.mark = zlib.crc32(self.text.encode())
         # A schedule is asked directly, since this runs at every update.
         self._at = controller._at if isinstance(controller, Schedule) else None
 
+    @property
+    def listens(self) -> bool:
+        """Whether measurements move the value, so that the step alone does not tell it."""
+        return not isinstance(self.controller, Schedule)
+
     # Which groups it sets
 
-    def take_in(self, groups: list[Group], known: list[Group | None], foreign_scheduler: bool) -> Taken:
-        """Take in the groups as they are now, each with the group that it was before, or None if it is new.
-
-        `foreign_scheduler`: whether one of torch's may have set the values that stand there when this one is made.
-        """
+    def take_in(self, groups: list[Group], known: list[Group | None]) -> Taken:
+        """Take in the groups as they are now, each with the group that it was before, or None if it is new."""
         before = {id(slot.group): slot for slot in self.slots}
-        slots, taken = [], Taken()
+        slots, taken, replaced = [], Taken(), None
         for place, (group, earlier) in enumerate(zip(groups, known, strict=True)):
             if earlier is None:
-                slot = None
-                if self.wants(place, group):
-                    slot = self._join(place, group, foreign_scheduler, taken)
+                slot = self._join(place, group, taken) if self.wants(place, group) else None
             else:
                 slot = before.get(id(earlier))
                 if slot is not None and earlier is not group:
                     self._replace(place, group, slot, taken)
+                    replaced = slot
             if slot is not None:
                 slots.append(slot)
         self.slots = slots
         self._settle()
+        if replaced is not None:
+            self._read_factor(replaced.group)
         return taken
 
     def wants(self, place: int, group: Group) -> bool:
@@ -105,50 +114,72 @@ class Binding:
             return bool(self.wanted(group))
         return place in self.wanted or group.get("name") in self.wanted
 
-    def _join(self, place: int, group: Group, foreign_scheduler: bool, taken: Taken) -> Slot | None:
+    def _join(self, place: int, group: Group, taken: Taken) -> Slot | None:
         """Take a new group: its base is the one that it brings, else what gives its present value."""
-        value = self._read(place, group)
-        number = finite_value(self.name, place, value)
-        base, written = kept_number(group, self.base_key, place), kept_number(group, self.written_key, place)
-        if base is None and self.key == "momentum" and number == 0.0:
+        key, value = self.key, self.key.read(group, place)
+        number = finite_value(key.name, place, value)
+        base, written = kept_number(group, key.base, place), kept_number(group, key.written, place)
+        given = None if written is not None else number if base is None else base
+        if base is None and key.key == "momentum" and number == 0.0:
             return None  # momentum that is off stays off
         if base is None:
             taken.present.append(group)
-            base = self._base_of(number)
-            written = number
+            base, written = self._base_of(number), number
+            taken.notes += self._far(place, group, number, base)
         elif written is None:
             taken.foreign.append(group)
             written = number
-        elif self.last_factor is None and not math.isclose(number, written, rel_tol=NEAR):
-            # Since the last scheduler somebody has set another value: by hand it is the new base.
-            base, written = (base if foreign_scheduler else number), number
-        group[self.base_key], group[self.written_key] = base, written
-        return self._slot(group, value)
+        elif not _near(number, written):
+            taken.changed.append(group)
+        group[key.base], group[key.written] = base, written
+        if kept_number(group, key.given, place) is None:
+            group[key.given] = base if given is None else given
+        return self._slot(group, value, given)
 
     def _replace(self, place: int, group: Group, slot: Slot, taken: Taken) -> None:
         """Take the dict that stands in place of a known group: an optimizer's state has been loaded."""
-        value = self._read(place, group)
-        old, base = slot.group[self.base_key], kept_number(group, self.base_key, place)
-        written = kept_number(group, self.written_key, place)
+        key, value = self.key, self.key.read(group, place)
+        base, written = kept_number(group, key.base, place), kept_number(group, key.written, place)
+        if base is not None and written is None:
+            taken.foreign.append(group)
         # A state that no scheduler has marked brings no base: the one from before stays, and nobody set its value.
-        group[self.base_key] = old if base is None else base
-        group[self.written_key] = finite_value(self.name, place, value) if written is None else written
+        given = slot.group[key.given] if base is None else kept_number(group, key.given, place)
+        group[key.base] = slot.group[key.base] if base is None else base
+        group[key.given] = group[key.base] if given is None else given
+        number = finite_value(key.name, place, value)
+        group[key.written] = number if written is None else written
         if slot.cell is not None:  # a captured update reads this very tensor: it takes the value, and the place
-            _fill(slot.cell, value)
-            self._put(group, slot.cell)
+            slot.cell.fill_(number)
+            key.put(group, slot.cell)
             value = slot.cell
+        elif number == group[key.written]:
+            key.put(group, group[key.written])
         fresh = self._slot(group, value)
         slot.group, slot.cell, slot.version = fresh.group, fresh.cell, fresh.version
-        if base is not None and not math.isclose(base, old, rel_tol=NEAR):
-            taken.notes.append(other_base(self.name, name_of(place, group), base, old))
+        if base is not None and slot.given is not None and not _near(group[key.given], slot.given):
+            taken.notes += self.other_base(place, group, base, slot.given)
 
-    def _slot(self, group: Group, value: Any) -> Slot:
-        return Slot(group, value, _version(value)) if isinstance(value, Tensor) else Slot(group)
+    def _slot(self, group: Group, value: Any, given: float | None = None) -> Slot:
+        if not isinstance(value, Tensor):
+            return Slot(group, given=given)
+        slot = Slot(group, value, given=given)
+        self._note_version(slot, float(value))
+        return slot
+
+    def _note_version(self, slot: Slot, value: float) -> None:
+        """Note the count of changes of a tensor, or -1 if its value was set by somebody and is to be looked at."""
+        if slot.cell is not None:
+            slot.version = _version(slot.cell) if _near(value, slot.group[self.key.written]) else -1
 
     def _settle(self) -> None:
         """Note whether every value is a plain number, the quick case."""
-        plain = self.place is None and all(slot.cell is None for slot in self.slots)
+        plain = self.key.index is None and all(slot.cell is None for slot in self.slots)
         self._plain = [slot.group for slot in self.slots] if plain else None
+
+    def release(self, claimed: set[tuple[int, str]]) -> None:
+        """Leave groups to another scheduler that claims this key of them."""
+        self.slots = [slot for slot in self.slots if (id(slot.group), self.name) not in claimed]
+        self._settle()
 
     def copied(self) -> None:
         """Forget the counts of changes, which copies of tensors begin anew."""
@@ -170,157 +201,210 @@ class Binding:
         return self.controller.observe(self.state, step, metrics)
 
     def write(self, factor: float, step: int) -> None:
-        """Set the key in every group, and keep in the group what was written, and for which step."""
+        """Set the key in every group, and keep in the group what was written, for which step, by which schedule."""
         self.last_factor = factor
-        key, base_key, written_key, step_key = self.key, self.base_key, self.written_key, self.step_key
+        mark, number = self.mark, self.key
+        key, base_key, written_key, step_key, mark_key = (
+            *(number.key, number.base, number.written),
+            *(number.step, number.schedule),
+        )
         if self._plain is not None:
             for group in self._plain:
                 # The same object under both keys, which shows at a glance that nobody set another value.
                 group[key] = group[written_key] = factor if self.absolute else group[base_key] * factor
-                group[step_key] = step
+                group[step_key], group[mark_key] = step, mark
             return
         for slot in self.slots:
             group = slot.group
             value = factor if self.absolute else group[base_key] * factor
             if slot.cell is None:
-                self._put(group, value)
+                number.put(group, value)
             else:
-                _fill(slot.cell, value)
+                slot.cell.fill_(value)
                 slot.version = _version(slot.cell)
-                if self.now(group) is not slot.cell:
-                    self._put(group, slot.cell)
-            group[written_key], group[step_key] = value, step
+                if number.now(group) is not slot.cell:
+                    number.put(group, slot.cell)
+            group[written_key], group[step_key], group[mark_key] = value, step, mark
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write: the base becomes what gives them now.
 
         With the factor at 0 no base gives them, and the value itself is the base.
         """
-        groups = self._plain
-        if groups is not None and all(map(operator.is_, map(self._present, groups), map(self._written, groups))):
-            return
-        for slot in self.slots:
-            now = self.now(slot.group)
+        groups, key = self._plain, self.key
+        try:
+            if groups is not None and all(map(operator.is_, map(self._present, groups), map(self._written, groups))):
+                return
+        except KeyError:
+            pass  # somebody has removed what a group kept
+        for place, slot in enumerate(self.slots):
+            self._restore_marks(slot)
+            now = key.now(slot.group)
             if slot.cell is None:
-                changed = isinstance(now, Tensor) or now != slot.group[self.written_key]
+                changed = isinstance(now, Tensor) or now != slot.group[key.written]
             else:
                 changed = now is not slot.cell or _version(slot.cell) != slot.version
             if changed:
-                self._take_new(slot, now)
+                self._take_new(place, slot, now)
         self._settle()
 
-    def _take_new(self, slot: Slot, now: Any) -> None:
-        group = slot.group
-        value = finite_value(self.name, group.get("name", "that was set"), now)
-        written = group[self.written_key]
+    def _take_new(self, place: int, slot: Slot, now: Any) -> None:
+        group, key = slot.group, self.key
+        value = finite_value(key.name, name_of(place, group), now)
+        base, written = group[key.base], group[key.written]
         if isinstance(now, Tensor) and slot.cell is None:
             slot.cell = now
         if slot.cell is not None:
             slot.version = _version(slot.cell)
-        if math.isclose(value, written, rel_tol=NEAR if slot.cell is not None else 0.0):
+        if _near(value, written):
             return  # the same number in another form
+        group[key.written] = value
         if self.absolute:
-            warnings.warn(
-                f"ScheduleLR: {self.name!r} must be left to its schedule, which gives the value itself, got {value:g} "
-                f"set by hand; it is overwritten: make a ScheduleLR with another schedule",
-                stacklevel=5,
-            )
-        else:
-            # By the ratio of two values and not by the factor, so that half the value is exactly half the base.
-            base = group[self.base_key] * (value / written) if written else self._base_of(value)
-            group[self.base_key] = finite_value(self.base_key, group.get("name", "that was set"), base)
-        group[self.written_key] = value
+            told = f"{key.name!r} must be left to its schedule, which gives the value itself, got {value:g} set by hand"
+            warn_user([f"ScheduleLR: {told}; it is overwritten: make a ScheduleLR with another schedule"])
+            return
+        if self.last_factor and not _near(base * self.last_factor, written):
+            return  # the base was set too, and is what was meant
+        # By the ratio of two values and not by the factor, so that half the value is exactly half the base.
+        new = base * (value / written) if written else self._base_of(value)
+        warn_user(self._far(place, group, value, new))
+        group[key.base] = finite_value(key.base, name_of(place, group), new)
 
     def _base_of(self, value: float) -> float:
         """Return the base that gives a value at the present factor; with the factor at 0, the value itself."""
         return value / self.last_factor if self.last_factor and not self.absolute else value
 
+    def _far(self, place: int, group: Group, value: float, base: float) -> list[str]:
+        """Return what to say of a base that is out of proportion, since the factor is tiny where the value was set."""
+        bases = [abs(slot.given if slot.given is not None else slot.group[self.key.base]) for slot in self.slots]
+        if not self.last_factor or abs(self.last_factor) * FAR > 1 or abs(base) <= FAR * max(bases, default=math.inf):
+            return []
+        return [
+            f"ScheduleLR: {self.name!r} of group {name_of(place, group)} was set to {value:g} while the factor is "
+            f"{self.last_factor:g}, so its base becomes {base:g}; if {value:g} is the base, call "
+            f"{self.call_for(place, group, value)}"
+        ]
+
+    def _restore_marks(self, slot: Slot) -> None:
+        """Put back what somebody has removed from a group, from what is known of it."""
+        group, key = slot.group, self.key
+        if key.written not in group:
+            group[key.written] = float(key.now(group))
+        if key.base not in group:
+            group[key.base] = self._base_of(group[key.written])
+        group.setdefault(key.given, group[key.base])
+
     def forget_new_values(self) -> None:
         """Keep the bases whatever the values are: another scheduler, whose turn it was, has set them."""
         for slot in self.slots:
-            slot.group[self.written_key] = float(self.now(slot.group))
+            self._restore_marks(slot)
+            slot.group[self.key.written] = float(self.key.now(slot.group))
             if slot.cell is not None:
                 slot.version = _version(slot.cell)
 
-    def now(self, group: Group) -> Any:
-        """Return what a group holds now, a number or a tensor."""
-        return group[self.key] if self.place is None else group[self.key][self.place]
+    def begin_at_values(self, groups: list[Group]) -> None:
+        """Take the present values of some groups as their bases."""
+        for group in groups:
+            value = float(self.key.now(group))
+            group[self.key.base], group[self.key.written] = value, value
+
+    def _read_factor(self, group: Group) -> None:
+        """Take the factor that was written last from what a group says of it."""
+        base, written = group[self.key.base], group[self.key.written]
+        if base and not self.absolute:
+            self.last_factor = written / base
+
+    def load(self, data: dict[str, Any], groups: list[Group]) -> list[str]:
+        """Take the groups' numbers as they were saved; return what to say of their bases, a line each.
+
+        The value that stood in a group and the one that was written last differ if somebody had set another since, or
+        if another scheduler's turn had come. They are put back as they were, to be judged as they would have been.
+        """
+        slots = {id(slot.group): slot for slot in self.slots}
+        nothing = [None] * len(groups)
+        lists = [data.get(name, nothing) for name in ("base", "value", "written", "given")]
+        notes = []
+        for place, (group, base, value, written, given) in enumerate(zip(groups, *lists, strict=True)):
+            slot = slots.get(id(group))
+            if slot is None or base is None:
+                continue
+            given = base if given is None else given  # a state of the first format does not tell the two apart
+            if slot.given is not None and not _near(given, slot.given):
+                notes += self.other_base(place, group, base, slot.given)
+            group[self.key.base], group[self.key.given] = base, given
+            slot.given = None if slot.given is None else given  # it is said once
+            if value is not None and written is not None:
+                self._restore(slot, value, written)
+        if lists[1] is nothing:
+            self.forget_new_values()
+        return notes
+
+    def _restore(self, slot: Slot, value: float, written: float) -> None:
+        group, key = slot.group, self.key
+        group[key.written] = value if value == written else written
+        self._read_factor(group)
+        if slot.cell is None:
+            key.put(group, group[key.written] if value == written else value)
+            return
+        slot.cell.fill_(value)
+        key.put(group, slot.cell)
+        self._note_version(slot, value)
+
+    def mark_step(self, step: int) -> None:
+        """Keep in the groups which step their values belong to, and which schedule; the values stay."""
+        for slot in self.slots if step >= 0 else ():
+            slot.group[self.key.step], slot.group[self.key.schedule] = step, self.mark
 
     def bases(self, groups: list[Group]) -> list[float | None]:
         """Return the base of every group, None for those that it does not set."""
         covered = {id(slot.group) for slot in self.slots}
-        return [group[self.base_key] if id(group) in covered else None for group in groups]
+        return [float(group[self.key.base]) if id(group) in covered else None for group in groups]
 
-    def rebase(self, group: Group, base: float) -> None:
-        """Take a base value."""
-        group[self.base_key] = base
+    def has_written(self, group: Group) -> bool:
+        """Whether what stands in a group is the very number or tensor that was written last."""
+        slot = next((slot for slot in self.slots if slot.group is group), None)
+        if slot is None:
+            return False
+        now = self.key.now(group)
+        return now is slot.cell if slot.cell is not None else now is group.get(self.key.written)
 
-    def matches(self, step: int) -> bool:
-        """Whether what the groups were last written is what this schedule gives at a step."""
-        factor = self.factor(step, self.state)
-        return all(
-            math.isclose(
-                slot.group[self.written_key],
-                factor if self.absolute else slot.group[self.base_key] * factor,
-                rel_tol=NEAR,
-                abs_tol=1e-300,
-            )
-            for slot in self.slots
-        )
+    def ends(self) -> int | None:
+        """Return the step at which the schedule has ended, or that of all schedules in a product; None without one."""
+        parts = self.controller.parts if isinstance(self.controller, Together) else (self.controller,)
+        ends = [part.steps for part in parts if isinstance(part, Schedule)]
+        return None if not ends or None in ends else max(end for end in ends if end is not None)
 
-    def _read(self, place: int, group: Group) -> Any:
-        if self.key not in group:
-            known = ", ".join(sorted(set(group) - {"params"}))
-            raise ValueError(
-                f"ScheduleLR: group {place} must have the key {self.key!r}, got {known}; name one of these"
-            )
-        value = group[self.key]
-        several = len(value) if isinstance(value, (list, tuple)) else None
-        if (several is None) != (self.place is None) or (self.place or 0) >= (1 if several is None else several):
-            raise ValueError(
-                f"ScheduleLR: {self.name!r} of group {place} must be one number, got {value!r}; write {self.key!r}, or "
-                f"'{self.key}[0]' for one of several"
-            )
-        value = value if self.place is None else value[self.place]
-        if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
-            raise TypeError(
-                f"ScheduleLR: {self.name!r} of group {place} must be a number, got {value!r}; name another key"
-            )
-        return value
+    # What is said and saved
 
-    def _put(self, group: Group, value: Any) -> None:
-        if self.place is None:
-            group[self.key] = value
-        else:
-            several = list(group[self.key])
-            several[self.place] = value
-            group[self.key] = type(group[self.key])(several)
+    def other_base(self, place: int, group: Group, base: float, given: float) -> list[str]:
+        """Return the line that says that a loaded base is another one than the code's, if it is."""
+        if self.absolute or _near(base, given):
+            return []
+        return [
+            f"ScheduleLR: the base of {self.name!r} of group {name_of(place, group)} is {base:g}, as it was saved; the "
+            f"code gave {given:g}: call {self.call_for(place, group, given)} to change it"
+        ]
+
+    def call_for(self, place: int, group: Group, value: float) -> str:
+        """Return the call that sets a group's base."""
+        which = f", group={name_of(place, group)}" if len(self.slots) > 1 else ""
+        return f"set_base_lr({value:g}{which})" if self.name == "lr" else f"set_base({self.name!r}, {value:g}{which})"
 
     def saved(self, groups: list[Group]) -> dict[str, Any]:
         """Return everything as plain data of its own."""
+        covered = {id(slot.group): slot for slot in self.slots}
+        slots = [covered.get(id(group)) for group in groups]
         return {
             "key": self.name,
             "schedule": self.text,
             "absolute": self.absolute,
             "state": _plain_data(self.state),
             "base": self.bases(groups),
+            "value": [None if slot is None else float(self.key.now(slot.group)) for slot in slots],
+            "written": [None if slot is None else float(slot.group[self.key.written]) for slot in slots],
+            "given": [None if slot is None else float(slot.group[self.key.given]) for slot in slots],
             **({"functions": dict(self.functions)} if self.functions else {}),
         }
-
-
-def name_of(place: int, group: Group) -> str:
-    """Return how messages name a group: by its own name, or by its place."""
-    name = group.get("name")
-    return str(place) if name is None else repr(name)
-
-
-def other_base(key: str, group: str, base: float, before: float) -> str:
-    """Return the line that says that a loaded base is another one than the code's."""
-    call = f"set_base_lr({before:g})" if key == "lr" else f"set_base({key!r}, {before:g})"
-    return (
-        f"ScheduleLR: the base of {key!r} of group {group} is {base:g}, as it was saved; the code gave {before:g}: "
-        f"call {call} to change it"
-    )
 
 
 def _wanted(groups: Any) -> Callable[[Group], bool] | frozenset[int | str] | None:
@@ -334,12 +418,12 @@ def _wanted(groups: Any) -> Callable[[Group], bool] | frozenset[int | str] | Non
     return frozenset(entry for entry in wanted if entry is not None)
 
 
+def _near(first: float, second: float) -> bool:
+    return math.isclose(first, second, rel_tol=NEAR, abs_tol=1e-300)
+
+
 def _plain_data(state: Any) -> Any:
     return [_plain_data(part) for part in state] if isinstance(state, tuple) else state
-
-
-def _fill(cell: Tensor, value: Any) -> None:
-    cell.fill_(float(value))
 
 
 def _version(tensor: Tensor) -> int:

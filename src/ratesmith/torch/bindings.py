@@ -7,16 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from torch.optim import Optimizer
 
-from ratesmith.torch.binding import Binding, Taken, name_of
-from ratesmith.torch.groups import (
-    Group,
-    has_foreign_scheduler,
-    is_trained,
-    note_set_here,
-    recognise,
-    unshare,
-    was_set_here,
-)
+from ratesmith.torch.binding import Binding, Taken
+from ratesmith.torch.groups import has_foreign_scheduler, note_set_here, place_of, recognise, unshare, was_set_here
+from ratesmith.torch.key import Group, kept_number, name_of
 from ratesmith.torch.metrics import read_metrics
 
 
@@ -26,7 +19,6 @@ class Bindings:
     def __init__(self, optimizers: tuple[Optimizer, ...], bindings: list[Binding]) -> None:
         """Take both; the groups are taken in by `take_in`."""
         self.optimizers, self.all = optimizers, bindings
-        self._only = optimizers[0] if len(optimizers) == 1 else None
         self._seen: list[Group] = []
 
     def __iter__(self) -> Iterator[Binding]:
@@ -35,13 +27,17 @@ class Bindings:
 
     def groups(self) -> list[Group]:
         """Return the groups of all optimizers, in order."""
-        if self._only is not None:
-            return self._only.param_groups
+        if len(self.optimizers) == 1:
+            return self.optimizers[0].param_groups
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
-    def find(self, key: str) -> Binding | None:
-        """Return the first binding for a key."""
-        return next((binding for binding in self.all if binding.name == key), None)
+    def of(self, key: str) -> list[Binding]:
+        """Return the bindings for a key."""
+        return [binding for binding in self.all if binding.name == key]
+
+    def has_written_rate(self, group: Group) -> bool:
+        """Whether the rate that stands in a group is the one that was written last."""
+        return any(binding.has_written(group) for binding in self.all if binding.name == "lr")
 
     def claims(self) -> set[tuple[int, str]]:
         """Return which key of which group these bindings set; the groups by identity."""
@@ -51,7 +47,7 @@ class Bindings:
 
     def changed(self) -> bool:
         """Whether a group was loaded, added, removed or moved since they were taken in."""
-        groups = self._only.param_groups if self._only is not None else self.groups()  # a call less, at every update
+        groups = self.optimizers[0].param_groups if len(self.optimizers) == 1 else self.groups()
         return len(groups) != len(self._seen) or any(map(operator.is_not, groups, self._seen))
 
     def take_in(self) -> tuple[list[Taken], bool]:
@@ -61,10 +57,8 @@ class Bindings:
         """
         groups, first = self.groups(), not self._seen
         known = recognise(groups, self._seen)
-        for optimizer in self.optimizers:
-            unshare(optimizer, (binding.key for binding in self.all))
-        foreign = any(map(has_foreign_scheduler, self.optimizers))
-        taken = [binding.take_in(groups, known, foreign) for binding in self.all]
+        unshare(self.optimizers, [binding.key.key for binding in self.all])
+        taken = [binding.take_in(groups, known) for binding in self.all]
         self._check(groups, first)
         self._seen = list(groups)
         self.note_set_here()
@@ -86,28 +80,71 @@ class Bindings:
                 claimed.add((id(slot.group), binding.name))
 
     def kept_step(self) -> int | None:
-        """Return the step that the groups carry, if they do."""
-        kept = (slot.group.get(binding.step_key) for binding in self.all for slot in binding.slots)
-        return next((step for step in kept if isinstance(step, int) and not isinstance(step, bool) and step >= 0), None)
+        """Return the step that the groups carry, the latest if they differ; None if they carry none."""
+        kept = set()
+        for binding in self.all:
+            for slot in binding.slots:
+                step = kept_number(slot.group, binding.key.step, place_of(slot.group, self.groups()))
+                if step is not None:
+                    kept.add(_whole(binding.key.step, step))
+        return max(kept, default=None)
 
-    def are_set_here(self) -> bool:
-        """Whether a scheduler of this process has set all these keys of all these groups."""
-        return all(was_set_here(optimizer, binding.name) for optimizer in self.optimizers for binding in self.all)
+    def have_these_schedules(self) -> bool:
+        """Whether the groups were written last by schedules of the same texts as these."""
+        return all(slot.group.get(own.key.schedule) == own.mark for own in self.all for slot in own.slots)
+
+    def were_set_here(self) -> bool:
+        """Whether a scheduler of this process has set one of these keys of these very groups."""
+        return any(was_set_here(optimizer, binding.name) for optimizer in self.optimizers for binding in self.all)
 
     def note_set_here(self) -> None:
         """Note that these bindings set them."""
         for optimizer in self.optimizers:
             note_set_here(optimizer, [binding.name for binding in self.all])
 
-    def are_trained(self) -> bool:
-        """Whether one of the optimizers has made updates before."""
-        return any(map(is_trained, self.optimizers))
+    def begin(self, taken: list[Taken], step: int) -> list[str]:
+        """Make the groups ready for the first write, at a step. Return what to say of their bases, a line each.
+
+        A value that was set since the last scheduler wrote one is a new base for one that begins anew; one that goes on
+        takes it as it would in mid-run. One of torch's schedulers may have set it too: then the base stays.
+        """
+        foreign = any(map(has_foreign_scheduler, self.optimizers))
+        notes = []
+        for binding, part in zip(self.all, taken, strict=True):
+            factor = binding.last_factor = binding.factor(step, binding.state)
+            if foreign:
+                binding.forget_new_values()
+            elif step == 0:
+                binding.begin_at_values(part.changed)
+            for group in [*part.foreign, *(part.changed if foreign else ())]:
+                notes += self._foreign_base(binding, group, factor)
+        return notes
+
+    def foreign_bases(self, taken: list[Taken], step: int) -> list[str]:
+        """Return what to say of bases that came from another scheduler's state, a line each."""
+        return [
+            note
+            for binding, part in zip(self.all, taken, strict=True)
+            for group in part.foreign
+            for note in self._foreign_base(binding, group, binding.factor(step, binding.state))
+        ]
+
+    def _foreign_base(self, binding: Binding, group: Group, factor: float) -> list[str]:
+        """Return what to say of a base that another scheduler left.
+
+        There is nothing to say if the present value is the base, or what the schedule makes of it.
+        """
+        base, value, name = group[binding.key.base], group[binding.key.written], binding.name
+        if binding.absolute or any(abs(value - rate) <= 1e-6 * abs(rate) for rate in (base, base * factor)):
+            return []
+        place = place_of(group, self.groups())
+        return [
+            f"ScheduleLR: {name!r} of group {name_of(place, group)} is {value:g}, and {binding.key.base!r}, left by "
+            f"another scheduler, is {base:g}: that is the base; if {value:g} is meant, call "
+            f"{binding.call_for(place, group, value)}"
+        ]
 
     # Values
-
-    def matches(self, step: int) -> bool:
-        """Whether what the groups were last written is what the schedules give at a step."""
-        return all(binding.matches(step) for binding in self.all)
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write."""
@@ -118,6 +155,11 @@ class Bindings:
         """Keep the bases whatever the values are."""
         for binding in self.all:
             binding.forget_new_values()
+
+    def mark(self, step: int) -> None:
+        """Keep in the groups which step their values belong to; the values stay."""
+        for binding in self.all:
+            binding.mark_step(step)
 
     def write(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; all is computed before anything is changed."""
@@ -141,26 +183,10 @@ class Bindings:
             binding.state = state
             binding.write(factor, step)
 
-    def foreign_bases(self, taken: list[Taken], step: int) -> list[str]:
-        """Return what to say of bases that another scheduler left, a line each.
 
-        There is nothing to say if the present value is the base, or what the schedule makes of it at that step.
-        """
-        notes = []
-        for binding, part in zip(self.all, taken, strict=True):
-            factor = binding.factor(step, binding.state) if part.foreign else 1.0
-            for group in () if binding.absolute else part.foreign:
-                base, value = group[binding.base_key], group[binding.written_key]
-                if not any(abs(value - expected) <= 1e-6 * abs(expected) for expected in (base, base * factor)):
-                    place = name_of(place_of(group, self.groups()), group)
-                    notes.append(
-                        f"ScheduleLR: {binding.name!r} of group {place} is {value:g}, and {binding.base_key!r}, left "
-                        f"by another scheduler, is {base:g}: that is the base; if {value:g} is meant, call "
-                        f"set_base({binding.name!r}, {value:g})"
-                    )
-        return notes
-
-
-def place_of(group: Group, groups: list[Group]) -> int:
-    """Return the place of a group, found by identity: dicts of tensors can't be compared."""
-    return next(place for place, own in enumerate(groups) if own is group)
+def _whole(key: str, step: float) -> int:
+    if step < 0 or not step.is_integer():
+        raise ValueError(
+            f"ScheduleLR: {key!r} of a group must be a whole number of at least 0, got {step:g}; remove it or mend it"
+        )
+    return int(step)

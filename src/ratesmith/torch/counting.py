@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
-from torch import Tensor
+import torch
 from torch.optim import Optimizer
 
-from ratesmith.torch.groups import WRITTEN, Group
+from ratesmith.torch.key import Group
 
-WRITTEN_LR: Final = WRITTEN + "lr"
-"""The key of the rate that a ScheduleLR wrote last."""
+# As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
+_not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
 
 
 class UpdateCounter:
@@ -21,20 +21,28 @@ class UpdateCounter:
     A class and not a function, so that the owner of a hook can be found among those of an optimizer.
     """
 
-    def __init__(self, owner: Any, count: Callable[[Any], None]) -> None:
-        """Take the owner, and the function of it that counts."""
+    def __init__(
+        self, owner: Any, count: Callable[[Any], None] | None, has_written: Callable[[Any, Group], bool]
+    ) -> None:
+        """Take the owner, and two functions of it: to count, and whether it wrote the rate that stands in a group.
+
+        Without the first it counts nothing, and only tells whose optimizer this is.
+        """
         self._owner = weakref.ref(owner)
-        self._count = count
+        self._count, self._has_written = count, has_written
 
     @property
     def owner(self) -> Any:
         """The scheduler that counts, or None if it is gone."""
         return self._owner()
 
+    @_not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it was none."""
         owner = self.owner
-        if owner is not None and not made_no_update(optimizer):
+        if owner is None or self._count is None:
+            return
+        if not made_no_update(optimizer, lambda group: self._has_written(owner, group)):
             self._count(owner)
 
 
@@ -44,28 +52,20 @@ def counters(optimizer: Optimizer) -> Iterator[UpdateCounter]:
     yield from [hook for hook in hooks.values() if isinstance(hook, UpdateCounter)]
 
 
-def made_no_update(optimizer: Optimizer) -> bool:
+def made_no_update(optimizer: Optimizer, is_ours: Callable[[Group], bool]) -> bool:
     """Whether `optimizer.step()` ran and changed nothing.
 
     A gradient scaler always calls a fused optimizer, and tells it by `found_inf` to skip. And
     torch.distributed.checkpoint makes a hidden step, with all rates at 0 and all gradients zero, to have an optimizer
     make its state; with plain SGD, which has none, at every save.
+
+    The hidden step is known by its rates: it puts zeros of its own in their place. A rate that the schedule wrote
+    (`is_ours`) is an update, though it be 0; that asks no gradient, which may be zero on one process alone.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     if found_inf is not None and bool(found_inf):
         return True
-    if not all(_is_zero(group) for group in optimizer.param_groups):
+    if any(is_ours(group) or float(group.get("lr", 1.0)) != 0.0 for group in optimizer.param_groups):
         return False
-    gradients = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
-    known = [gradient for gradient in gradients if gradient is not None]
-    # A rate of 0 that the schedule wrote is an update like any other, unless the gradients are zero too.
-    wrote_zero = all(group.get(WRITTEN_LR, 1.0) == 0.0 for group in optimizer.param_groups)
-    return (bool(known) or not wrote_zero) and not any(bool(gradient.any()) for gradient in known)
-
-
-def _is_zero(group: Group) -> bool:
-    """Whether a group's rate is 0, without waiting for a device: the hidden step sets a tensor rate on the CPU."""
-    rate = group.get("lr", 1.0)
-    if isinstance(rate, Tensor) and rate.device.type != "cpu":
-        rate = group.get(WRITTEN_LR, 1.0)
-    return float(rate) == 0.0
+    gradients = (weight.grad for group in optimizer.param_groups for weight in group["params"])
+    return not any(gradient is not None and bool(gradient.any()) for gradient in gradients)

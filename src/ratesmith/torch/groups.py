@@ -1,31 +1,21 @@
-"""What a ScheduleLR keeps in the parameter groups themselves, and how a group is recognised again.
+"""An optimizer's parameter groups: recognised again, told whether they were trained, loaded or set here before.
 
-A group carries what is needed to go on with it: under `initial_lr`, where every PyTorch tool looks, the base that the
-factor multiplies (for other keys `initial_<key>`); under `ratesmith_<key>` the value written last; under
-`ratesmith_<key>_step` the step that it belongs to. All are plain numbers. So they travel with the optimizer's own
-state, and stay with their group when others are added, removed or moved.
+What a ScheduleLR needs to go on with a group stands in the group itself, see `key.py`. It is all plain numbers. So it
+travels with the optimizer's own state, and stays with its group when others are added, removed or moved.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-Group = dict[str, Any]
+from ratesmith.torch.key import Group
 
-BASE: Final = "initial_"
-"""What stands before a key to name its base, as torch names it for the rate."""
-WRITTEN: Final = "ratesmith_"
-"""What stands before a key to name the value that was written last."""
-STEP: Final = "_step"
-"""What stands after that to name the step, the number of updates, that the value belongs to."""
 _SET_HERE: Final = "_ratesmith_groups"
-"""The optimizer's attribute that holds, by key, the very list of groups that a scheduler of this process has set."""
+"""The optimizer's attribute that holds, by key, the very groups that a scheduler of this process has set."""
 
 
 def recognise(groups: list[Group], known: list[Group]) -> list[Group | None]:
@@ -54,23 +44,40 @@ def was_set_here(optimizer: Optimizer, key: str) -> bool:
     It tells a second scheduler, which begins anew, from one that goes on with a loaded state. Nothing else depends on
     it, and a copy of the optimizer, which loses the note, counts as loaded.
     """
-    return vars(optimizer).get(_SET_HERE, {}).get(key) is optimizer.param_groups
+    noted = {id(group) for group in vars(optimizer).get(_SET_HERE, {}).get(key, ())}
+    return any(id(group) in noted for group in optimizer.param_groups)
 
 
 def note_set_here(optimizer: Optimizer, keys: Iterable[str]) -> None:
-    """Note that a scheduler sets these keys."""
-    vars(optimizer).setdefault(_SET_HERE, {}).update(dict.fromkeys(keys, optimizer.param_groups))
+    """Note that a scheduler sets these keys. The groups themselves are kept, so that no other takes their identity."""
+    before = vars(optimizer).get(_SET_HERE, {})
+    setattr(optimizer, _SET_HERE, {**before, **{key: list(optimizer.param_groups) for key in keys}})
+
+
+def noted_here(optimizer: Optimizer) -> Any:
+    """Return what is noted, for `note_again`."""
+    return vars(optimizer).get(_SET_HERE)
+
+
+def note_again(optimizer: Optimizer, noted: Any) -> None:
+    """Note what was noted before."""
+    vars(optimizer).pop(_SET_HERE, None)
+    if noted is not None:
+        setattr(optimizer, _SET_HERE, noted)
+
+
+def is_loaded(optimizer: Optimizer) -> bool:
+    """Whether a group came from a loaded state. Loading puts "params" behind all other keys; no group is made so."""
+    orders = ([key for key in group if key != "param_names"] for group in optimizer.param_groups)
+    return any(len(keys) > 2 and keys[-1] == "params" for keys in orders)
 
 
 def is_trained(optimizer: Optimizer) -> bool:
     """Whether the optimizer has made updates before, so that its present values need not be the first ones.
 
-    Plain SGD keeps no state that tells. There a group that was loaded tells: loading puts "params" behind all other
-    keys, and no group is made so.
+    Plain SGD keeps no state that tells; there a loaded group tells.
     """
-    return bool(optimizer.state) or any(
-        [key for key in group if key != "param_names"][-1] == "params" for group in optimizer.param_groups
-    )
+    return bool(optimizer.state) or is_loaded(optimizer)
 
 
 def has_foreign_scheduler(optimizer: Optimizer) -> bool:
@@ -78,41 +85,28 @@ def has_foreign_scheduler(optimizer: Optimizer) -> bool:
     return hasattr(optimizer.step, "_wrapped_by_lr_sched")
 
 
-def finite_value(name: str, place: int | str, value: Any) -> float:
-    """Return a group's number as a float, or raise an error that says where it stands."""
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(
-            f"ScheduleLR: {name!r} of group {place} must be a finite number, got {number}; set it to a number"
-        )
-    return number
-
-
-def kept_number(group: Group, key: str, place: int | str) -> float | None:
-    """Return a number that a group keeps, as a float; None if it keeps none. A tensor, as torch keeps it, counts."""
-    value = group.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
-        raise TypeError(f"ScheduleLR: {key!r} of group {place} must be a number, got {value!r}; remove it or mend it")
-    return finite_value(key, place, value)
-
-
-def unshare(optimizer: Optimizer, keys: Iterable[str]) -> None:
+def unshare(optimizers: Iterable[Optimizer], keys: Iterable[str]) -> None:
     """Put a tensor of its own into every group if several groups, or the defaults, hold the same one under a key."""
+    holders = [holder for optimizer in optimizers for holder in (*optimizer.param_groups, optimizer.defaults)]
     for key in set(keys):
         seen: set[int] = set()
-        for group in (*optimizer.param_groups, optimizer.defaults):
-            if isinstance(group.get(key), Tensor):
-                group[key] = _own(group[key], seen)
-            elif isinstance(group.get(key), (tuple, list)):
-                group[key] = type(group[key])([_own(part, seen) for part in group[key]])
+        for holder in holders:
+            if isinstance(holder.get(key), Tensor):
+                holder[key] = _own(holder[key], seen)
+            elif isinstance(holder.get(key), (tuple, list)):
+                holder[key] = type(holder[key])([_own(part, seen) for part in holder[key]])
 
 
 def _own(value: Any, seen: set[int]) -> Any:
-    if not isinstance(value, torch.Tensor):
+    if not isinstance(value, Tensor):
         return value
-    if id(value) in seen:
+    # One made in inference mode can't be written outside of it.
+    if id(value) in seen or value.is_inference():
         value = value.clone()
     seen.add(id(value))
     return value
+
+
+def place_of(group: Group, groups: list[Group]) -> int:
+    """Return the place of a group, found by identity: dicts of tensors can't be compared."""
+    return next(place for place, own in enumerate(groups) if own is group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -18,10 +17,12 @@ from ratesmith.notation import Functions, Strategy
 from ratesmith.schedule import Schedule
 from ratesmith.torch import state
 from ratesmith.torch.base_rates import BaseRates
-from ratesmith.torch.binding import Binding, name_of, other_base
+from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import UpdateCounter, counters
-from ratesmith.torch.groups import Group
+from ratesmith.torch.groups import has_foreign_scheduler, is_loaded, is_trained, note_again, noted_here
+from ratesmith.torch.key import Group, name_of
+from ratesmith.torch.notices import warn_user
 
 CHOICES: Final = ("error", "keep_new", "use_saved")
 """What to do with the saved state of another schedule."""
@@ -95,9 +96,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     ) -> None:
         """Take the groups' base values, and set those of the first step."""
         self.optimizers = _optimizers(optimizer)
-        self.optimizer = self.optimizers[0]
         # LRScheduler's own __init__ would add keys to the groups and replace optimizer.step: it is not called.
-        self.last_epoch = whole("ScheduleLR", "last_epoch", last_epoch, least=-1) + 1
+        self._step = whole("ScheduleLR", "last_epoch", last_epoch, least=-1) + 1
         self._step_count = 1
         self._on_mismatch, self._functions = _known_choice(on_mismatch), dict(functions)
         self._horizon = None if horizon is None else Horizon.of(horizon)
@@ -106,22 +106,24 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._bindings = Bindings(self.optimizers, [self._binding(target) for target in self._targets])
         self._step_written: int | None = None
         self._unsure: Group | None = None
-        self._note: str | None = None
+        self._notes: list[str] = []
+        self._told = False
+        self._forward: tuple[torch.Tensor, int, int] | None = None
         self._counting, self._replaced = count_updates, False
+        self._hooks: list[Any] = []
         before = [(group, dict(group)) for group in self._bindings.groups()]
-        set_before = [dict(vars(optimizer)) for optimizer in self.optimizers]
+        noted = list(map(noted_here, self.optimizers))
         try:
             self._begin(last_epoch)
         except BaseException:
             for group, kept in before:  # a scheduler that is refused leaves no base behind
                 group.clear()
                 group.update(kept)
-            for optimizer, attributes in zip(self.optimizers, set_before, strict=True):
-                vars(optimizer).clear()
-                vars(optimizer).update(attributes)
+            for optimizer, earlier in zip(self.optimizers, noted, strict=True):
+                note_again(optimizer, earlier)
             raise
         self._replace_earlier()
-        self._hook = self._count_from_now()
+        self._hooks = self._count_from_now()
 
     # What happens update by update
 
@@ -132,35 +134,31 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """
         if isinstance(epoch, float):
             raise TypeError(f"ScheduleLR: a measurement must be given as step(metrics={epoch!r}), got step({epoch!r})")
-        if self._replaced:
-            raise RuntimeError(_REPLACED)
         if self._bindings.changed():
             self._look()
-        if self._note is not None:
+        if self._notes or self._forward:
             self._say()
+        self._told = False
         if epoch is not None:
             self._go(whole("ScheduleLR", "epoch", epoch, least=0), metrics)
         elif self._counting:
-            self._go(self.last_epoch, metrics)
+            self._go(self._step, metrics)
         else:
-            self._go(self.last_epoch + 1, metrics)
+            self._go(self._step + 1, metrics)
             self._step_count += 1
-        self._unsure = None
 
     def step_to(self, step: int) -> None:
         """Set the step, the number of updates made, and the values that belong to it."""
         step = whole("ScheduleLR", "step", step, least=0)
         self._look()
-        if self._unsure is not None and step > 1:
-            raise ValueError(_no_base(f"step_to({step})", self._unsure))
         self._go(step)
-        self._unsure = self._note = None
+        self._forget_notes()
 
     def observe(self, metrics: float | Mapping[str, float]) -> None:
         """Hear a measurement between steps, and set the values anew."""
         self._look()
         self._say()
-        self._go(self.last_epoch, metrics)
+        self._go(self._step, metrics)
 
     def extend(self, steps: int) -> None:
         """Make training `steps` long in all; the schedule, given as notation, is built anew, and the step is kept."""
@@ -169,27 +167,38 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 "ScheduleLR: extend needs a schedule given as notation with its horizon, got a value; "
                 "make a new ScheduleLR with on_mismatch='keep_new' instead"
             )
+        self._look()
         horizon = replace(self._horizon, steps=whole("ScheduleLR", "steps", steps, least=1))
         longer = [self._built(_inner(target), horizon) for target in self._targets]
         self._horizon = horizon
         for binding, controller in zip(self._bindings, longer, strict=True):
             binding.follow(controller, binding.state)
-        self._look()
-        self._go(self.last_epoch)
+        self._go(self._step)
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`, as trainers ask for it that count steps themselves."""
-        asked, by_hand = self.last_epoch, self.last_epoch != self._step_written
+        by_hand = self._step != self._step_written
+        asked = self._step
         self._look()
         if by_hand:  # as ignite steps
             self._say()
-        self._go(asked if by_hand else self.last_epoch)
+        self._go(asked if by_hand else self._step)
         return self.get_last_lr()
 
     def get_last_lr(self) -> list[Any]:
-        """Return each group's rate now."""
-        rates = (group["lr"] for group in self._bindings.groups())
+        """Return each group's rate now; None for a group that has none."""
+        rates = (group.get("lr") for group in self._bindings.groups())
         return [rate.clone() if isinstance(rate, torch.Tensor) else rate for rate in rates]
+
+    @property
+    def last_epoch(self) -> int:
+        """The step, the number of updates made; containers and trainers set it too, and then call `get_lr`."""
+        self._look()
+        return self._step
+
+    @last_epoch.setter
+    def last_epoch(self, step: int) -> None:
+        self._step = step
 
     @property
     def _last_lr(self) -> list[Any]:
@@ -200,6 +209,21 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def _last_lr(self, rates: Any) -> None:
         """Let containers assign it, as torchtitan's does: the rates are those in the groups, so nothing is kept."""
 
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer; of several, the first."""
+        return self.optimizers[0]
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer) -> None:
+        if len(self.optimizers) > 1:
+            raise ValueError("ScheduleLR: optimizer must stay as it is where there are several; make a new ScheduleLR")
+        self.optimizers = self._bindings.optimizers = _optimizers(optimizer)
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = self._count_from_now()
+        self._look()
+
     # Base values
 
     @property
@@ -208,20 +232,24 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
         `scheduler.base_lrs[1] = 0.05` sets a group's base, and so does assigning the whole list.
         """
+        self._look()
         groups = self._bindings.groups()
-        binding = self._bindings.find("lr")
-        bases = binding.bases(groups) if binding else [None] * len(groups)
-        rates = [float(group["lr"]) if base is None else base for group, base in zip(groups, bases, strict=True)]
+        rates: list[Any] = [None if "lr" not in group else float(group["lr"]) for group in groups]
+        for binding in self._bindings.of("lr"):
+            for place, base in enumerate(binding.bases(groups)):
+                rates[place] = rates[place] if base is None else base
         return BaseRates(rates, self)
 
     @base_lrs.setter
     def base_lrs(self, bases: Any) -> None:
+        if not isinstance(bases, Iterable):
+            raise TypeError(f"ScheduleLR: base_lrs must be a list of rates, one a group, got {bases!r}; give a list")
         given, present = list(bases), self.base_lrs
         if len(given) != len(present):
             raise ValueError(f"ScheduleLR: base_lrs must be {len(present)} rates, got {len(given)}; give one a group")
         for place, (base, before) in enumerate(zip(given, present, strict=True)):
-            if float(base) != before:
-                self.set_base_lr(float(base), group=place)
+            if base != before:
+                self.set_base_lr(base.item() if isinstance(base, torch.Tensor) else base, group=place)
 
     def set_base_lr(self, value: float, group: int | str | None = None) -> None:
         """Set the rate that the factor multiplies, from now on, and write the rates that follow from it.
@@ -235,43 +263,45 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
         It is saved with the rest, in the optimizer's state as in the scheduler's.
         """
+        self._refuse_replaced()
         base = finite("ScheduleLR", "the base value", value)
-        binding = self._bindings.find(key)
-        if binding is None or binding.absolute:
+        bindings = [binding for binding in self._bindings.of(key) if not binding.absolute]
+        if not bindings:
             known = ", ".join(repr(own.name) for own in self._bindings if not own.absolute) or "none"
             raise ValueError(f"ScheduleLR: key must be one whose base a factor multiplies, got {key!r}; known: {known}")
         self._look()
         self._bindings.take_new_values()
         groups = self._bindings.groups()
-        among = {id(slot.group) for own in self._bindings if own.name == key for slot in own.slots}
-        chosen = [
-            here
-            for place, here in enumerate(groups)
-            if id(here) in among and (group is None or group == place or group == here.get("name"))
-        ]
+        among = {id(slot.group) for binding in bindings for slot in binding.slots}
+        places = {place: here for place, here in enumerate(groups) if id(here) in among}
+        chosen = [here for place, here in places.items() if group is None or group in (place, here.get("name"))]
         if not chosen:
-            known = ", ".join(name_of(place, here) for place, here in enumerate(groups) if id(here) in among)
+            known = ", ".join(name_of(place, here) for place, here in places.items())
             raise ValueError(
                 f"ScheduleLR: group must be one with a schedule for {key!r}, got {group!r}; known: {known}"
             )
         for here in chosen:
-            here[binding.base_key] = base
+            here[bindings[0].key.base] = base
         self._unsure = None
-        self._go(self.last_epoch)
+        self._go(self._step)
 
     def values(self) -> dict[str, float]:
         """Return all numbers that it sets, as loggers take them: by key, and by group where there are several.
 
-        A group is named by its own "name", or its place.
+        A group is named by its own "name", or by its place if it has none or two have the same.
         """
+        self._look()
         groups = self._bindings.groups()
+        names = [str(group.get("name", place)) for place, group in enumerate(groups)]
+        if len(set(names)) < len(names):
+            names = [str(place) for place in range(len(groups))]
         places = {id(group): place for place, group in enumerate(groups)}
-        names = [f"/{group.get('name', place)}" if len(groups) > 1 else "" for place, group in enumerate(groups)]
         return {
-            binding.name + names[places[id(slot.group)]]: float(binding.now(slot.group))
+            binding.name + (f"/{names[places[id(slot.group)]]}" if len(groups) > 1 else ""): float(
+                binding.key.now(slot.group)
+            )
             for binding in self._bindings
             for slot in binding.slots
-            if id(slot.group) in places
         }
 
     @property
@@ -284,7 +314,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return the step, the schedules' text, the controllers' states and the base values, as plain data."""
         self._look()
-        return state.save(self.last_epoch, self._horizon, self._bindings.groups(), self._bindings.all)
+        return state.save(self._step, self._horizon, self._bindings.groups(), self._bindings.all)
 
     def load_state_dict(self, state_dict: dict[str, Any], on_mismatch: str | None = None) -> None:
         """Take a saved state, and write its rates into the optimizer, whatever was loaded or built before.
@@ -297,7 +327,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """
         choice = _known_choice(self._on_mismatch if on_mismatch is None else on_mismatch)
         saved = state.read(state_dict)
-        notes = [note for part in self._bindings.take_in()[0] for note in part.notes]
+        self._refuse_replaced()
+        self._look()
         groups = self._bindings.groups()
         step, bindings = self._position(saved, state.in_order(saved, groups))
         state.refuse(self._bindings.all, bindings, groups, choice)
@@ -310,18 +341,21 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             taken.append((controller, restore(controller, data["state"])))
         if choice == "use_saved" and [own.text for own in self._bindings] != [data["schedule"] for data in bindings]:
             self._horizon = None  # the notation given is not what is followed now
+        as_saved = step == saved.updates and all("value" in data for data in bindings)
+        notes = []
         for own, data, (controller, heard) in zip(self._bindings, bindings, taken, strict=True):
             own.follow(controller, heard)
-            for place, (group, base, before) in enumerate(zip(groups, data["base"], own.bases(groups), strict=True)):
-                if base is not None and before is not None:
-                    group[own.base_key] = base
-                    if base != before and not own.absolute:
-                        notes.append(other_base(own.name, name_of(place, group), base, before))
-            own.forget_new_values()
+            as_saved = as_saved and own.text == data["schedule"] and own.functions == data.get("functions", {})
+            notes += own.load(data, groups)
         self._step_count = step + 1
-        self._unsure = self._note = None
-        self._go(step)
-        _warn(notes)
+        self._unsure, self._step = None, step
+        if as_saved:  # what stood in the groups, which need not be what the schedule wrote last
+            self._bindings.mark(step)
+            self._step_written = step
+        else:
+            self._go(step)
+        self._forget_notes()
+        warn_user(notes)
 
     def _position(self, saved: state.Saved, bindings: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Return the step here at which a saved run stood, and its bindings as they are in these steps.
@@ -345,16 +379,16 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     # Copies: torch drops an optimizer's hooks in copies, so a copy makes its own
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what makes the scheduler, without its hook."""
-        return {name: value for name, value in vars(self).items() if name != "_hook"}
+        """Return what makes the scheduler, without its hooks."""
+        return {name: value for name, value in vars(self).items() if name != "_hooks"}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        """Become a copy, with a hook of its own."""
+        """Become a copy, with hooks of its own."""
         vars(self).update(kept)
         for binding in self._bindings:
             binding.copied()
         self._bindings.note_set_here()
-        self._hook = self._count_from_now()
+        self._hooks = self._count_from_now()
 
     # Inside
 
@@ -377,109 +411,160 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     def _begin(self, last_epoch: int) -> None:
         """Take the groups in, find the step to begin at, and set its values."""
-        set_here, trained = self._bindings.are_set_here(), self._bindings.are_trained()
-        taken, _ = self._bindings.take_in()
+        set_here, trained = self._bindings.were_set_here(), any(map(is_trained, self.optimizers))
+        loaded = any(map(is_loaded, self.optimizers))
+        taken = self._bindings.take_in()[0]
+        unknown = [part.present[0] for part in taken if trained and part.present]
+        if unknown and last_epoch >= 0:
+            raise ValueError(_no_base(f"for last_epoch={last_epoch}", unknown[0], "set group['initial_lr'] to"))
         kept = self._bindings.kept_step()
-        if kept is None:
-            unknown = [part.present[0] for part in taken if trained and part.present]
-            if unknown and last_epoch >= 0:
-                raise ValueError(_no_base(f"last_epoch={last_epoch}", unknown[0]))
-            self._unsure = unknown[0] if unknown else None
-        elif self._counting and last_epoch >= 0:
-            self.last_epoch = kept
-        elif last_epoch < 0 and not set_here:
+        if kept is not None and self._counting and last_epoch >= 0:
+            self._step = kept
+        elif kept is not None and last_epoch < 0 and not set_here:
             self._adopt(kept)
-        notes = self._bindings.foreign_bases(taken, self.last_epoch)
-        self._go(self.last_epoch)
-        _warn(notes)
+        notes = self._bindings.begin(taken, self._step)
+        self._go(self._step)
+        if unknown:
+            self._unsure = unknown[0]
+            self._notes += [_new_phase(unknown[0])] if loaded else []
+        if any(map(has_foreign_scheduler, self.optimizers)):
+            self._notes += notes  # it may be a part of a sequence, which hands the rates over before the first step
+        else:
+            warn_user(notes)
 
     def _adopt(self, kept: int) -> None:
-        """Go on from the step that loaded groups carry, if their values are what this schedule gives there.
+        """Go on from the step that loaded groups carry, if this very schedule wrote them.
 
         What is to be said of it waits for the first step, since the scheduler's own state may be loaded before that.
         """
-        if kept == self.last_epoch:
+        if kept == self._step or self._told:
             return
-        if not self._bindings.matches(kept):
-            self._note = (
-                f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule, or a controller had "
-                f"moved its rates; this scheduler is at step {self.last_epoch}: load the scheduler's state too, or "
-                f"call step_to({kept}) to go on from there"
+        if not self._bindings.have_these_schedules():
+            self._notes.append(
+                f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule; this one is at "
+                f"step {self._step}: load the scheduler's state too, or call step_to({kept}) to go on from there"
             )
             return
-        self.last_epoch = kept
+        anew = self._step_written is None
+        self._step = kept
         for binding in self._bindings:
             binding.last_factor = binding.factor(kept, binding.state)
-        ends = [getattr(binding.controller, "steps", None) for binding in self._bindings]
+        ends = [binding.ends() for binding in self._bindings]
         if all(end is not None and kept >= end for end in ends):
-            self._note = (
+            self._notes.append(
                 f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: its "
                 "last value stays; call step_to(0) to begin anew"
             )
+        elif anew and any(binding.listens for binding in self._bindings):
+            self._notes.append(
+                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
+                "heard by then, so it begins anew; load the scheduler's state too"
+            )
+        weight = next((weight for group in self._bindings.groups() for weight in group["params"]), None)
+        self._forward = None if weight is None or weight.is_inference() else (weight, weight._version, 0)
 
     def _say(self) -> None:
         """Warn of what was noticed when an optimizer's state was loaded, now that nothing more was loaded."""
-        if self._note is not None:
-            note, self._note = self._note, None
-            warnings.warn(note, stacklevel=3)
+        notes, self._notes = self._notes, []
+        if self._forward is not None:
+            weight, version, steps = self._forward
+            self._forward = (weight, version, steps + 1) if weight._version == version and steps < 2 else None
+            if self._forward is None and steps == 2:
+                notes.append(
+                    "ScheduleLR: it went on from the loaded optimizer's step, and was stepped three times without an "
+                    "update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
+                )
+        warn_user(notes)
+
+    def _forget_notes(self) -> None:
+        """Forget what was noticed: the user has said, or loaded, at which step it is. That holds until the next."""
+        self._notes, self._forward, self._told = [], None, True
 
     def _look(self) -> None:
         """See whether the groups are still those that were set last; if not, go on from what they are now."""
         if not self._bindings.changed():
             return
         taken, loaded = self._bindings.take_in()
-        _warn([note for part in taken for note in part.notes])
+        self._notes += [note for part in taken for note in part.notes]
+        self._notes += self._bindings.foreign_bases(taken, self._step)
         kept = self._bindings.kept_step()
         if loaded and kept is not None:
             self._adopt(kept)
 
     def _go(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; if a function of the user's raises, nothing is changed."""
+        if self._replaced:
+            self._refuse_replaced()
+        if self._unsure is not None:
+            if step > (self._step_written or 0) + 1:
+                raise ValueError(_no_base(f"to go on at step {step}", self._unsure, "call set_base_lr with"))
+            self._unsure = None if step else self._unsure
         self._bindings.write(step, metrics)
-        self.last_epoch = self._step_written = step
+        self._step = self._step_written = step
+
+    def _refuse_replaced(self) -> None:
+        if self._replaced:
+            raise RuntimeError(
+                "ScheduleLR: this scheduler must not be used any more, since a later one counts for the same "
+                "optimizer; use that one"
+            )
 
     # What torch's composites call: they have set the rates themselves, to hand them over
 
     def _initial_step(self) -> None:
         """Begin, as a part of one of torch's composites."""
         self._step_count = 1
-        self._update_lr(self.last_epoch + 1)
+        self._update_lr(self._step + 1)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the values of a step, whatever another scheduler has left in the groups."""
         self._look()
-        self._note = None
+        self._forget_notes()
+        self._unsure = None
         self._bindings.forget_new_values()
-        self._go(self.last_epoch + 1 if epoch is None else epoch)
+        self._go(self._step + 1 if epoch is None else epoch)
 
     # Counting
 
-    def _count_from_now(self) -> Any:
+    def _count_from_now(self) -> list[Any]:
+        """Hook into every optimizer, so that a later scheduler finds this one; the first one's updates are counted."""
         if not self._counting or self._replaced:
-            return None
-        return self.optimizer.register_step_post_hook(UpdateCounter(self, ScheduleLR._count))
+            return []
+        # Functions of the class, which keep no scheduler alive.
+        counts = [ScheduleLR._count, *[None] * (len(self.optimizers) - 1)]
+        return [
+            optimizer.register_step_post_hook(UpdateCounter(self, count, ScheduleLR._has_written))
+            for optimizer, count in zip(self.optimizers, counts, strict=True)
+        ]
 
     def _count(self) -> None:
         """Count one update of the optimizer."""
         self._look()
         self._say()
-        self._go(self.last_epoch + 1)
+        self._told = False
+        self._go(self._step + 1)
         self._step_count += 1
 
+    def _has_written(self, group: Group) -> bool:
+        """Whether the rate that stands in a group is the one that this scheduler wrote last."""
+        self._look()
+        return self._bindings.has_written_rate(group)
+
     def _replace_earlier(self) -> None:
-        """Let this scheduler take the place of those that count for the same keys of the same groups."""
-        own = self._bindings.claims()
-        for counter in (counter for optimizer in self.optimizers for counter in counters(optimizer)):
+        """Take the place of schedulers that count, for the same keys of the same groups; they keep the others."""
+        claimed = self._bindings.claims()
+        for counter in [counter for optimizer in self.optimizers for counter in counters(optimizer)]:
             earlier = counter.owner
-            if earlier is not None and earlier._bindings.claims() & own:
-                earlier._hook.remove()
-                earlier._hook, earlier._replaced = None, True
+            if earlier is not None and earlier._bindings.claims() & claimed:
+                earlier._give_up(claimed)
 
-
-_REPLACED: Final = (
-    "ScheduleLR: this scheduler must not be stepped any more, since a later one counts for the same optimizer; "
-    "step that one"
-)
+    def _give_up(self, claimed: set[tuple[int, str]]) -> None:
+        for binding in self._bindings:
+            binding.release(claimed)
+        if not self._bindings.claims():
+            for hook in self._hooks:
+                hook.remove()
+            self._hooks, self._replaced = [], True
 
 
 def _optimizers(given: Any) -> tuple[Optimizer, ...]:
@@ -502,16 +587,19 @@ def _known_choice(choice: str) -> str:
     return choice
 
 
-def _no_base(option: str, group: Group) -> str:
+def _no_base(where: str, group: Group, remedy: str) -> str:
     """Return the message for an optimizer that was trained, and that nobody knows the base values of."""
     return (
-        f"ScheduleLR: with {option} the base rate must be known, got an optimizer that was trained before, at rate "
-        f"{float(group['lr']) if 'lr' in group else 0.0:g}, and no 'initial_lr' in its groups; "
-        "load the scheduler's state, or set group['initial_lr'] to the rate that training began with"
+        f"ScheduleLR: the base rate must be known {where}, got an optimizer that was trained before, at rate "
+        f"{float(group.get('lr', 0.0)):g}, whose groups came without 'initial_lr'; "
+        f"load the scheduler's state, or {remedy} the rate that training began with"
     )
 
 
-def _warn(notes: list[str]) -> None:
-    """Warn once of each thing, at the user's line."""
-    for note in dict.fromkeys(notes):
-        warnings.warn(note, stacklevel=4)
+def _new_phase(group: Group) -> str:
+    """Return the note for a loaded optimizer without a base, whose present values are taken for the first."""
+    return (
+        "ScheduleLR: the optimizer's state was loaded without a base rate, so this is a new run from its present rate "
+        f"{float(group.get('lr', 0.0)):g}; to go on with the old one load the scheduler's state, or set "
+        "group['initial_lr'] and give last_epoch"
+    )

@@ -14,7 +14,7 @@ from ratesmith._checks import whole
 from ratesmith.horizon import Horizon
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.functions import same
-from ratesmith.torch.groups import Group
+from ratesmith.torch.key import Group
 
 FORMAT: Final = 2
 """The version of the saved state. None of its keys is an attribute of torch's schedulers, which take any key there is:
@@ -23,6 +23,8 @@ KEYS: Final = {"format", "updates", "horizon", "groups", "bindings"}
 """What a state of this version has."""
 BINDING: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
 """What a saved binding has, beside the controller's state."""
+LISTS: Final = ("base", "value", "written", "given")
+"""What it has for each group: the base, the value that stood there, the one written last, and the base of the code."""
 GROUP: Final = ("name", "param_names", "shapes")
 """By what a saved group is recognised in another process, the surest first."""
 HORIZON: Final = ("steps", "steps_per_epoch", "tokens_per_step", "samples_per_step")
@@ -72,7 +74,8 @@ def read(state: Any) -> Saved:
         raise ValueError(f"ScheduleLR: the state must have no unknown keys, got {', '.join(unknown)}; remove them")
     if missing := sorted(KEYS - set(state)):
         raise ValueError(f"ScheduleLR: the state must have {', '.join(missing)}, got none; it is damaged")
-    updates = whole("ScheduleLR", "the saved step", state["updates"], least=0)
+    # -1: it waits for its turn in one of torch's sequences.
+    updates = whole("ScheduleLR", "the saved step", state["updates"], least=-1)
     bindings = state["bindings"]
     for binding in bindings if isinstance(bindings, list) else [bindings]:
         if not _is_binding(binding):
@@ -109,9 +112,12 @@ def _is_binding(data: Any) -> bool:
     fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in BINDING.items())
     functions = data.get("functions", {}) if fits else None
     known = isinstance(functions, dict) and all(isinstance(code, str) for code in functions.values())
-    if not (fits and known and "state" in data and not set(data) - {*BINDING, "state", "functions"}):
+    if not (fits and known and "state" in data and not set(data) - {*BINDING, *LISTS, "state", "functions"}):
         return False
-    return all(base is None or (isinstance(base, float) and math.isfinite(base)) for base in data["base"])
+    lists = [data[name] for name in LISTS if name in data]
+    return all(isinstance(part, list) and len(part) == len(data["base"]) for part in lists) and all(
+        value is None or (isinstance(value, float) and math.isfinite(value)) for part in lists for value in part
+    )
 
 
 def _is_marks(data: Any) -> bool:
@@ -162,25 +168,33 @@ def in_order(saved: Saved, groups: list[Group]) -> list[dict[str, Any]]:
     if order is None:
         if any(len(set(own["base"])) > 1 for own in bindings):
             raise ValueError(
-                "ScheduleLR: the saved groups must be those of this optimizer, got parameters of other shapes; "
-                'give every group a "name" to tell them apart'
+                "ScheduleLR: the saved groups must be those of this optimizer, got other names or shapes; "
+                'give every group the "name" that it had'
             )
         return bindings
-    return [{**own, "base": [own["base"][place] for place in order]} for own in bindings]
+    return [
+        {**own, **{name: [own[name][place] for place in order] for name in LISTS if name in own}} for own in bindings
+    ]
 
 
 def _order(saved: list[dict[str, str]], here: list[dict[str, str]]) -> list[int] | None:
     """Return for each group here the place that it was saved at; None if they are not the same groups."""
+    order = None if all("shapes" in group for group in (*saved, *here)) else list(range(len(here)))
     for by in GROUP:
         before, now = [group.get(by) for group in saved], [group.get(by) for group in here]
         if None in before or None in now or sorted(map(str, before)) != sorted(map(str, now)):
             continue
         if before == now:
-            return list(range(len(here)))
+            order = list(range(len(here)))
+            break
         if len(set(before)) == len(before):
-            return [before.index(mark) for mark in now]
-    known = all("shapes" in group for group in (*saved, *here))
-    return None if known else list(range(len(here)))
+            order = [before.index(mark) for mark in now]
+            break
+    names = [group.get("name") for group in saved]
+    for group, place in zip(here, order or (), strict=False):
+        if group.get("name") in names and "name" in group and names[place] != group["name"]:
+            return None  # by place it would be another group than its name says
+    return order
 
 
 # What does not fit
