@@ -447,10 +447,8 @@ def test_a_late_group_joins_wherever_the_others_share_their_options(name, option
     for _ in range(10):
         go(of, scheduler)
     of.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.02})
-    if several and name in ("LambdaLR", "MultiplicativeLR"):
-        with pytest.raises(
-            ValueError, match=r"lr_lambda.* must be the same for all groups when one is added, got several"
-        ):
+    if several:
+        with pytest.raises(ValueError, match=rf"{name}: \w+ must be the same for all groups when one is added, got"):
             go(of, scheduler)
         return
     for _ in range(50):
@@ -503,7 +501,7 @@ def test_schedulers_pickle_and_leave_no_cycle(name, options):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [case for case in CASES + CYCLING if case[0] != "CosineAnnealingWarmRestarts"]
+    ("name", "options"), [case for case in CASES + CYCLING if case[0] not in ("CosineAnnealingWarmRestarts", "SWALR")]
 )
 def test_the_order_and_the_deprecation_are_warned_of_as_in_torch(name, options):
     for module in (theirs, ours):
@@ -545,7 +543,7 @@ def test_milestones_of_a_sequence_must_rise(milestones):
         ),
         (
             lambda o: ours.CyclicLR(o, 0.1, 0.5, -4, cycle_momentum=False),
-            "CyclicLR: step_size_up and step_size_down must be above 0, got -8 in all; give steps",
+            "CyclicLR: step_size_up must be above 0, got -4; give steps",
         ),
         (lambda o: ours.CyclicLR(o, 0.1, math.nan, cycle_momentum=False), "CyclicLR: max_lr must be a finite number"),
         (lambda o: ours.OneCycleLR(o, math.nan, 9, cycle_momentum=False), "OneCycleLR: max_lr must be a finite number"),

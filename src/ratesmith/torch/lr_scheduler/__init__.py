@@ -7,21 +7,25 @@ your own code), the change is kept and scaled on, as torch's chainable scheduler
 listed in docs/torch.md.
 """
 
+from typing import Any
+
+from torch.optim import lr_scheduler as _torchs
+from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import _LRScheduler as _LRScheduler
 
 from ratesmith.torch.lr_scheduler.closed import (
     ConstantLR,
     CosineAnnealingLR,
     ExponentialLR,
-    LambdaLR,
     LinearLR,
-    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
 )
 from ratesmith.torch.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from ratesmith.torch.lr_scheduler.cyclic import SWALR, CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from ratesmith.torch.lr_scheduler.functions import LambdaLR, MultiplicativeLR
 from ratesmith.torch.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
@@ -43,3 +47,10 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what else torch's module has, such as the helpers that schedulers of others import from it."""
+    if name.startswith("__") or not hasattr(_torchs, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_torchs, name)

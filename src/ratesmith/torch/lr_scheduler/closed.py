@@ -1,4 +1,4 @@
-"""Drop-ins whose rate is the base rate times a factor of the step, or a function's value."""
+"""Drop-ins whose rate is the base rate times a factor of the step."""
 
 from __future__ import annotations
 
@@ -9,39 +9,18 @@ from torch.optim import lr_scheduler
 from ratesmith._arrays import NUMBERS
 from ratesmith._checks import finite, whole
 from ratesmith.shapes import SHAPES
-from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
+from ratesmith.torch.lr_scheduler.base import DropIn, drop_in
+from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
+from ratesmith.torch.lr_scheduler.writing import (
+    copied,
+    goes_on,
+    refuse_lost_groups,
+    take_in_late_groups,
+    write_plain,
+)
 
 
-def are_plain(groups: list[dict[str, Any]]) -> bool:
-    """Tell whether every group's rate is a plain number."""
-    return {type(group["lr"]) for group in groups} == {float}
-
-
-def write_plain(scheduler: lr_scheduler.LRScheduler, rates: list[Any]) -> None:
-    """Set plain rates, and keep their list as the last."""
-    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
-    scheduler._last_lr = rates
-
-
-class WritesAtOnce(Checked):
-    """A scheduler that writes plain rates without copying each again."""
-
-    def _update_lr(self, epoch: int | None = None) -> None:
-        """Set the next rates."""
-        if epoch is not None or not hasattr(self, "_last_lr") or not are_plain(self.optimizer.param_groups):
-            super()._update_lr(epoch)
-            return
-        self.last_epoch += 1
-        self._get_lr_called_within_step = True
-        try:
-            rates = list(self.get_lr())
-        finally:
-            self._get_lr_called_within_step = False
-        write_plain(self, rates)
-
-
-class _ClosedForm(Checked):
+class _ClosedForm(DropIn):
     """A scheduler whose rate in each group is `floor + (base - floor) * factor(step)`."""
 
     _floor = 0.0
@@ -70,19 +49,24 @@ class _ClosedForm(Checked):
         return [floor + (base - floor) * factor for base in self.base_lrs]
 
     def get_lr(self) -> list[Any]:
-        """Give each group's rate for the step `last_epoch`."""
+        """Return each group's rate for the step `last_epoch`."""
+        refuse_lost_groups(self)
         step = self.last_epoch
-        born = not hasattr(self, "_last_lr")
         factor = self._factor(step)
         groups = self.optimizer.param_groups
         if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
             return [self._blend(group["lr"], factor) for group in groups]
-        if born:  # in the middle of a run, with last_epoch: only the bases are known
-            return [self._blend(base, factor) for base in self.base_lrs]
         before = self._factor(step - 1)
+        if not hasattr(self, "_last_lr"):  # built in the middle of a run, with last_epoch
+            return goes_on(groups, *([self._blend(base, at) for base in self.base_lrs] for at in (before, factor)))
         bases = zip(groups, self.base_lrs, strict=False)
         rates = [self._next(group["lr"], base, before, factor) for group, base in bases]
         return rates + [self._late(group, before, factor) for group in groups[len(rates) :]]
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        """Return each group's rate where a step is asked for by its number, or a sequence comes to this scheduler."""
+        take_in_late_groups(self)
+        return self._rates(self._factor(self.last_epoch))
 
     def _next(self, now: Any, base: Any, before: Any, factor: Any) -> Any:
         if bool(now == self._blend(base, before)):
@@ -94,7 +78,7 @@ class _ClosedForm(Checked):
     def _late(self, group: dict[str, Any], before: Any, factor: Any) -> Any:
         """Scale on the rate of a group that joined in the middle, never above the rate that it joined with."""
         now = group["lr"]
-        highest = group.setdefault("initial_lr", now.clone() if hasattr(now, "clone") else now)
+        highest = group.setdefault("initial_lr", copied(now))
         return min(self._blend(now, factor / before), highest) if before != 0.0 else now
 
     def _blend(self, high: Any, factor: Any) -> Any:
@@ -102,7 +86,7 @@ class _ClosedForm(Checked):
 
 
 def _integral(value: Any) -> Any:
-    """Give a float that is whole as an int, as milestones such as 0.5 * 60 are."""
+    """Return a float that is whole as an int, as milestones such as 0.5 * 60 are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -110,6 +94,7 @@ def _gamma(who: str, value: Any) -> None:
     finite(who, "gamma", value.item() if hasattr(value, "item") else value, least=0.0)
 
 
+@drop_in
 class StepLR(_ClosedForm, lr_scheduler.StepLR):
     """Each group's rate times `gamma` every `step_size` steps; `ratesmith.recipes.step` as a scheduler.
 
@@ -124,6 +109,7 @@ class StepLR(_ClosedForm, lr_scheduler.StepLR):
         return self.gamma ** (step // self.step_size)
 
 
+@drop_in
 class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
     """Each group's rate times `gamma` at each of the `milestones`; `ratesmith.recipes.multistep` as a scheduler.
 
@@ -143,6 +129,7 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
         return self.gamma ** sum(times for at, times in self.milestones.items() if 0 <= at <= step)
 
 
+@drop_in
 class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
     """Each group's rate times `gamma` at every step; `ratesmith.recipes.exponential` as a scheduler.
 
@@ -156,6 +143,7 @@ class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
         return self.gamma**step
 
 
+@drop_in
 class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
     """Each group's rate along a cosine, lowest at `T_max` and rising again after it, as torch's does.
 
@@ -168,10 +156,7 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
         return self.eta_min
 
     def _check(self) -> None:
-        if finite("CosineAnnealingLR", "T_max", self.T_max) <= 0:
-            raise ValueError(
-                f"CosineAnnealingLR: T_max must be above 0, got {self.T_max!r}; give the length of the decay"
-            )
+        above_zero("CosineAnnealingLR", "T_max", self.T_max, "give the length of the decay")
         each_finite("CosineAnnealingLR", "eta_min", self.eta_min)
 
     def _factor(self, step: int) -> Any:
@@ -180,6 +165,7 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
         return SHAPES["cosine"](up, half - up, half, NUMBERS)[0]
 
 
+@drop_in
 class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
     """Each group's rate times `factor` for `total_iters` steps, then the rate itself.
 
@@ -194,6 +180,7 @@ class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
         return self.factor if step < self.total_iters else 1.0
 
 
+@drop_in
 class LinearLR(_ClosedForm, lr_scheduler.LinearLR):
     """Each group's rate times a factor that goes straight from `start_factor` to `end_factor` in `total_iters` steps.
 
@@ -212,6 +199,7 @@ class LinearLR(_ClosedForm, lr_scheduler.LinearLR):
         return self.start_factor * (1 - up) + self.end_factor * up
 
 
+@drop_in
 class PolynomialLR(_ClosedForm, lr_scheduler.PolynomialLR):
     """Each group's rate times a power of the share of `total_iters` that is left; `ratesmith.recipes.polynomial`.
 
@@ -226,69 +214,3 @@ class PolynomialLR(_ClosedForm, lr_scheduler.PolynomialLR):
     def _factor(self, step: int) -> Any:
         left = max(0, self.total_iters - step)
         return (left / self.total_iters) ** self.power if self.total_iters else 1.0
-
-
-class LambdaLR(WritesAtOnce, lr_scheduler.LambdaLR):
-    """Each group's rate is its base times `lr_lambda(epoch)`: one function, or one for each parameter group.
-
-    `ratesmith.recipes.custom` as a scheduler; a function that several groups share is called once a step. Raises
-    ValueError where a function gives NaN or infinity. Source: torch.optim.lr_scheduler.LambdaLR.
-    """
-
-    def get_lr(self) -> list[Any]:
-        """Give each group's rate for the step `last_epoch`."""
-        take_in_late_groups(self, "lr_lambdas")
-        factors = _each_once("LambdaLR", self.lr_lambdas, self.last_epoch)
-        return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
-
-
-class MultiplicativeLR(WritesAtOnce, lr_scheduler.MultiplicativeLR):
-    """Each group's rate is multiplied by `lr_lambda(epoch)` at every step but the first.
-
-    A function that several groups share is called once a step. Raises ValueError where a function gives NaN or
-    infinity. Source: torch.optim.lr_scheduler.MultiplicativeLR.
-    """
-
-    def get_lr(self) -> list[Any]:
-        """Give each group's rate for the step `last_epoch`."""
-        take_in_late_groups(self, "lr_lambdas")
-        groups = self.optimizer.param_groups
-        if self._is_initial:
-            return [group["lr"] for group in groups]
-        factors = _each_once("MultiplicativeLR", self.lr_lambdas, self.last_epoch)
-        return [group["lr"] * factors[id(rule)] for group, rule in zip(groups, self.lr_lambdas, strict=True)]
-
-
-def _each_once(who: str, functions: list[Any], step: int) -> dict[int, Any]:
-    """Call each different function once."""
-    factors: dict[int, Any] = {}
-    for function in functions:
-        if id(function) not in factors:
-            if not callable(function):
-                raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
-            factors[id(function)] = factor = function(step)
-            if not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
-                finite(f"{who}: lr_lambda({step})", "its value", factor)
-    return factors
-
-
-def take_in_late_groups(scheduler: Any, *lists: str) -> None:
-    """Let groups added after the scheduler was made join at their own rate, with the options that all others share."""
-    groups = scheduler.optimizer.param_groups
-    if len(groups) == len(scheduler.base_lrs):
-        return
-    for place in range(len(scheduler.base_lrs), len(groups)):
-        group = groups[place]
-        now = group["lr"]
-        group.setdefault("initial_lr", now.clone() if hasattr(now, "clone") else now)
-        scheduler.base_lrs.append(group["initial_lr"])
-        for name in lists:
-            options = getattr(scheduler, name)
-            if any(option is not options[0] and option != options[0] for option in options):
-                who = type(scheduler).__name__
-                raise ValueError(
-                    f"{who}: {name} must be the same for all groups when one is added, got several; "
-                    f"append the new group's own to scheduler.{name} first"
-                )
-            if len(options) < len(groups):
-                options.append(options[0])

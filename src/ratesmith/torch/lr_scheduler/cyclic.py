@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith._checks import finite
-from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
-from ratesmith.torch.lr_scheduler.closed import WritesAtOnce, are_plain, take_in_late_groups, write_plain
+from ratesmith.torch.lr_scheduler.base import DropIn, WritesAtOnce, drop_in
+from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
+from ratesmith.torch.lr_scheduler.writing import (
+    are_plain,
+    copied,
+    goes_on,
+    refuse_lost_groups,
+    share_with_late_groups,
+    take_in_late_groups,
+    write_plain,
+    write_rates,
+)
 
 
-class CosineAnnealingWarmRestarts(Checked, lr_scheduler.CosineAnnealingWarmRestarts):
+@drop_in
+class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestarts):
     """Each group's rate along a cosine that begins again after `T_0` steps, then after `T_mult` times as many each.
 
     Formula: `eta_min + (base - eta_min) * (1 + cos(pi T_cur / T_i)) / 2`. A restart asked for by its step number is
@@ -24,7 +36,7 @@ class CosineAnnealingWarmRestarts(Checked, lr_scheduler.CosineAnnealingWarmResta
         each_finite("CosineAnnealingWarmRestarts", "eta_min", self.eta_min)
 
     def get_lr(self) -> list[Any]:
-        """Give each group's rate for the place in the cycle."""
+        """Return each group's rate for the place in the cycle."""
         take_in_late_groups(self)
         return super().get_lr()
 
@@ -32,6 +44,8 @@ class CosineAnnealingWarmRestarts(Checked, lr_scheduler.CosineAnnealingWarmResta
         """Go on by one step, or to a step that may be a fraction."""
         ours = type(self).get_lr is CosineAnnealingWarmRestarts.get_lr
         plain = ours and are_plain(self.optimizer.param_groups)
+        if epoch is None and self.last_epoch >= 0 and not hasattr(self, "_last_lr"):
+            epoch = self.last_epoch + 1  # built in the middle of a run: the cycle is found as for any step's number
         if plain and epoch is None and self.last_epoch >= 0:
             self._next()
             return
@@ -57,29 +71,39 @@ class CosineAnnealingWarmRestarts(Checked, lr_scheduler.CosineAnnealingWarmResta
         write_plain(self, [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs])
 
 
+@drop_in
 class CyclicLR(WritesAtOnce, lr_scheduler.CyclicLR):
     """Each group's rate between `base_lr` and `max_lr`, up and down again; `ratesmith.recipes.cyclic` is the value.
 
     Source: Smith, "Cyclical learning rates", 2017; torch.optim.lr_scheduler.CyclicLR.
     """
 
-    def _check(self) -> None:
-        each_finite("CyclicLR", "base_lr", self.base_lrs)
-        each_finite("CyclicLR", "max_lr", self.max_lrs)
-        each_finite("CyclicLR", "gamma", self.gamma)
-        if not (finite("CyclicLR", "step_size_up and step_size_down", self.total_size) > 0 < self.step_ratio <= 1):
-            raise ValueError(
-                f"CyclicLR: step_size_up and step_size_down must be above 0, got {self.total_size:g} in all; give steps"
-            )
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        for name in ("base_lr", "max_lr", "gamma"):
+            each_finite("CyclicLR", name, options[name])
+        above_zero("CyclicLR", "step_size_up", options["step_size_up"], "give steps")
+        if options["step_size_down"] is not None:  # of no steps it falls at once
+            finite("CyclicLR", "step_size_down", options["step_size_down"], least=0.0)
+
+    def _settle(self) -> None:
+        # torch took the first rates from initial_lr, which an older scheduler or the optimizer may have set
+        groups = self.optimizer.param_groups
+        if any(bool(group["initial_lr"] != low) for group, low in zip(groups, self.base_lrs, strict=True)):
+            write_rates(groups, _next_rates(self))
+            self._last_lr = [copied(group["lr"]) for group in groups]
+
+    def _write_momentum(self) -> None:
+        if self.cycle_momentum and self.last_epoch >= 0:
+            _next_rates(self)
 
     def get_lr(self) -> list[Any]:
-        """Give each group's rate for the step `last_epoch`."""
-        known, groups = len(self.base_lrs), self.optimizer.param_groups
-        if known < len(groups):
+        """Return each group's rate for the step `last_epoch`."""
+        refuse_lost_groups(self)
+        if len(self.max_lrs) < len(self.optimizer.param_groups):
             momenta = ("base_momentums", "max_momentums") if self.cycle_momentum else ()
-            low = self.base_lrs[0]
-            take_in_late_groups(self, "max_lrs", *momenta)
-            self.base_lrs[known:] = [low] * (len(groups) - known)
+            for name in ("base_lrs", "max_lrs", *momenta):
+                share_with_late_groups(self, name)
         if self.cycle_momentum:
             return super().get_lr()
         cycles, inside = divmod(self.last_epoch, self.total_size)
@@ -89,6 +113,7 @@ class CyclicLR(WritesAtOnce, lr_scheduler.CyclicLR):
         return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
 
+@drop_in
 class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
     """Each group's rate up to `max_lr` and down again within `total_steps`; `ratesmith.recipes.one_cycle` is the value.
 
@@ -98,14 +123,35 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
     def _check(self) -> None:
         for key in ("max_lr", "initial_lr", "min_lr"):
             each_finite("OneCycleLR", key, [group[key] for group in self.optimizer.param_groups])
+        began = 0.0
+        for phase in self._schedule_phases:
+            if phase["end_step"] == began:
+                raise ValueError(
+                    f"OneCycleLR: each of its phases must have a length, got {self.total_steps} steps with one that "
+                    f"begins and ends at {began:g}; change pct_start or total_steps"
+                )
+            began = phase["end_step"]
+
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        for name in ("div_factor", "final_div_factor"):
+            above_zero("OneCycleLR", name, options[name], "give the factor between two rates")
+        for group in getattr(options["optimizer"], "param_groups", ()):
+            if options["last_epoch"] >= 0 and "initial_lr" in group and not {"max_lr", "min_lr"} <= set(group):
+                raise ValueError(
+                    "OneCycleLR: with last_epoch each group must have its max_lr and min_lr, got one without; "
+                    "load the state that the optimizer had in the run first"
+                )
+
+    def _write_momentum(self) -> None:
+        if self.cycle_momentum and self.last_epoch >= 0:
+            _next_rates(self)
 
     def get_lr(self) -> list[Any]:
-        """Give each group's rate for the step `last_epoch`."""
+        """Return each group's rate for the step `last_epoch`."""
         groups = self.optimizer.param_groups
-        keys = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
-        for group in groups:
-            if "max_lr" not in group:
-                group.update({key: groups[0][key] for key in keys if key in groups[0]})
+        if any("max_lr" not in group for group in groups):
+            _share_keys(self, "max_lr", "initial_lr", "min_lr", "max_momentum", "base_momentum")
         take_in_late_groups(self)
         step = self.last_epoch
         if self.cycle_momentum or step > self.total_steps or not hasattr(self, "_anneal_func_type"):
@@ -123,20 +169,64 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
         return [group[last] + (group[first] - group[last]) * left for group in groups]
 
 
-class SWALR(Checked, swa_utils.SWALR):
+def _next_rates(scheduler: Any) -> list[Any]:
+    """Return the rates of the step `last_epoch`; as torch's, `get_lr` sets that step's momentum."""
+    scheduler._get_lr_called_within_step = True
+    try:
+        return list(scheduler.get_lr())
+    finally:
+        scheduler._get_lr_called_within_step = False
+
+
+def _share_keys(scheduler: Any, *keys: str) -> None:
+    """Give groups added later the options that the others have as keys and share, or raise ValueError."""
+    groups = scheduler.optimizer.param_groups
+    options = [{key: group[key] for key in keys if key in group} for group in groups if keys[0] in group]
+    if any(option != options[0] for option in options):
+        raise ValueError(
+            f"{type(scheduler).__name__}: {keys[0]} must be the same for all groups when one is added, got several; "
+            f"give the new group its own {', '.join(options[0])} first"
+        )
+    for group in groups:
+        if keys[0] not in group:
+            group.update(options[0])
+
+
+@drop_in
+class SWALR(DropIn, swa_utils.SWALR):
     """Each group's rate goes to `swa_lr` in `anneal_epochs` steps, and stays there.
 
-    Source: Izmailov et al., "Averaging weights leads to wider optima", 2018; torch.optim.swa_utils.SWALR.
+    It goes on from the rate that it finds. Source: Izmailov et al., "Averaging weights leads to wider optima", 2018;
+    torch.optim.swa_utils.SWALR.
     """
 
     def _check(self) -> None:
         each_finite("SWALR", "swa_lr", [group["swa_lr"] for group in self.optimizer.param_groups])
 
     def get_lr(self) -> list[Any]:
-        """Give each group's rate for the next step."""
+        """Return each group's rate for the next step."""
         groups = self.optimizer.param_groups
-        for group in groups:
-            group.setdefault("swa_lr", groups[0]["swa_lr"])
+        if any("swa_lr" not in group for group in groups):
+            _share_keys(self, "swa_lr")
         take_in_late_groups(self)
+        if self._is_initial and self.last_epoch > 0:  # built in the middle of a run, with last_epoch
+            self._step_count = self.last_epoch + 1  # what torch's rule counts by
+            return goes_on(groups, self._rates(self.last_epoch - 1), self._rates(self.last_epoch))
         rates: list[Any] = super().get_lr()  # type: ignore[no-untyped-call]  # torch gives it no types
         return rates
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates."""
+        if epoch:  # 0 where a sequence comes to this scheduler
+            raise ValueError(
+                f"SWALR: step must be given no number, got {epoch!r}, since its rates follow from those before; load "
+                f"its state, or build it with last_epoch={epoch - 1}"
+            )
+        super()._update_lr(epoch)
+
+    def _rates(self, step: int) -> list[Any]:
+        share: float = self.anneal_func(min(1, step / max(1, self.anneal_epochs)))  # type: ignore[no-untyped-call]
+        return [
+            group["swa_lr"] * share + base * (1 - share)
+            for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True)
+        ]

@@ -7,14 +7,15 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import whole
-from ratesmith.torch.lr_scheduler.checks import Checked, each_finite
+from ratesmith.torch.lr_scheduler.base import DropIn
+from ratesmith.torch.lr_scheduler.checks import check_rates, each_finite
 
 
-class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
+class ReduceLROnPlateau(DropIn, lr_scheduler.ReduceLROnPlateau):
     """Each group's rate times `factor` when a metric stops improving; `ratesmith.Plateau` as a scheduler.
 
-    The rule and its bookkeeping are torch's own. `verbose` is still accepted, by keyword: each reduction is then
-    printed once. `min_lr` (a number or one for each group) and `eps` are absolute rates, as in torch.
+    The rule and its bookkeeping are torch's own. `verbose` is still accepted, after torch's options: each reduction is
+    then printed once. `min_lr` (a number or one for each group) and `eps` are absolute rates, as in torch.
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
     """
 
@@ -29,8 +30,7 @@ class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
         cooldown: int = 0,
         min_lr: list[float] | float = 0,
         eps: float = 1e-8,
-        *,
-        verbose: bool = False,
+        verbose: Any = False,
     ) -> None:
         """Take torch's options in torch's order."""
         who = "ReduceLROnPlateau"
@@ -38,8 +38,10 @@ class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
         whole(who, "cooldown", cooldown, least=0)
         for name, value in (("factor", factor), ("threshold", threshold), ("min_lr", min_lr), ("eps", eps)):
             each_finite(who, name, value, least=0.0)
+        check_rates(who, optimizer)
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
-        self.verbose = verbose
+        self.verbose = verbose is True  # "deprecated" was the default of torch 2.2 to 2.6
+        self._groups = self.optimizer.param_groups
 
     def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]  # torch's own, against its base
         """Hear one measurement, and reduce the rates where it is time to."""
@@ -48,7 +50,7 @@ class ReduceLROnPlateau(Checked, lr_scheduler.ReduceLROnPlateau):
         super().step(metrics, epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give torch's state; `verbose` is no part of it."""
+        """Return torch's state; `verbose` is no part of it."""
         return {name: value for name, value in super().state_dict().items() if name != "verbose"}
 
     def _reduce_lr(self, epoch: int) -> None:

@@ -1,0 +1,195 @@
+"""What all drop-ins share: options and states checked, rates that stand after a load, and copies that go on."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import pickle
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from torch.optim import lr_scheduler
+
+from ratesmith.torch.lr_scheduler.checks import check_rates, check_state
+from ratesmith.torch.lr_scheduler.writing import are_plain, copied, differ, write_plain, write_rates
+
+_Kind = TypeVar("_Kind", bound="type[DropIn]")
+
+
+class DropIn(lr_scheduler.LRScheduler):
+    """A scheduler that refuses what cannot hold, and whose rates stand in the optimizer once its state is loaded."""
+
+    # A slot, since attributes are the checkpoint: the list of groups at the last build or load. An optimizer makes a
+    # new list when it loads its own state.
+    __slots__ = ("_groups",)
+    _groups: list[dict[str, Any]]
+
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        """Raise an error for options that torch's own construction would stumble over."""
+
+    def _check(self) -> None:
+        """Raise an error for options that cannot hold."""
+
+    def _settle(self) -> None:
+        """Set what torch's construction leaves wrong."""
+
+    def _write_momentum(self) -> None:
+        """Set what the scheduler writes beside the rates."""
+
+    def _initial_step(self) -> None:
+        """Check the options, and set the first rates."""
+        self._check()
+        super()._initial_step()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a saved state and set its rates; raise ValueError with what it lacks or has of another class.
+
+        Where the optimizer's own state was loaded since the scheduler last wrote, its rates stay: they are later than
+        this scheduler's when a second one, or a user, writes too.
+        """
+        check_state(self, state_dict)
+        groups = self.optimizer.param_groups
+        stay = groups is not self._groups and differ(self)
+        before = [{key: copied(group[key]) for key in _WRITTEN if key in group} for group in groups]
+        state = {name: _shallow(value) for name, value in state_dict.items() if name != "verbose"}
+        super().load_state_dict(state)  # the schedulers of a composite write theirs here
+        if stay:
+            for group, kept in zip(groups, before, strict=True):
+                group.update({key: value for key, value in kept.items() if key != "lr"})
+            write_rates(groups, [kept["lr"] for kept in before])
+        else:
+            self._write_momentum()
+            write_rates(groups, self._last_lr)
+        self._groups = groups
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Return what copies and pickles need, or raise PicklingError for a function that pickle cannot find."""
+        for name, function in _functions(self):
+            if not _is_found(function) and not _by_value():
+                raise pickle.PicklingError(
+                    f"{type(self).__name__}: {name} must be a function that pickle finds by its name, got "
+                    f"{function.__qualname__}; define it at the top of a module, or save state_dict()"
+                )
+        return super().__reduce_ex__(protocol)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes."""
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the attributes, and watch the copy's own optimizer for the order of the calls, as torch does."""
+        vars(self).update(state)
+        self._groups = self.optimizer.param_groups
+        if hasattr(self, "_step_count") and "step" not in vars(self.optimizer):
+            _Watch(self.optimizer)
+
+
+class WritesAtOnce(DropIn):
+    """A scheduler that writes plain rates without copying each again."""
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates."""
+        if epoch is not None or not hasattr(self, "_last_lr") or not are_plain(self.optimizer.param_groups):
+            super()._update_lr(epoch)
+            return
+        self.last_epoch += 1
+        self._get_lr_called_within_step = True
+        try:
+            rates = list(self.get_lr())
+        finally:
+            self._get_lr_called_within_step = False
+        write_plain(self, rates)
+
+
+def drop_in(kind: _Kind) -> _Kind:
+    """Let a class take torch's options, by the installed torch's positions, and after them the `verbose` of old torch.
+
+    Options are checked before torch's own construction sees them.
+    """
+    construct = kind.__init__
+    options = [option for option in inspect.signature(construct).parameters.values() if option.name != "verbose"]
+    signature = inspect.Signature(options)
+    verbose = inspect.Parameter("verbose", inspect.Parameter.POSITIONAL_OR_KEYWORD, default="deprecated")
+
+    @functools.wraps(construct)
+    def __init__(self: DropIn, *args: Any, **named: Any) -> None:  # noqa: N807
+        if len(args) == len(options) and "verbose" not in named:  # `options` has self, `args` has not
+            args, named = args[:-1], {**named, "verbose": args[-1]}
+        _warn_of_verbose(type(self).__name__, named.pop("verbose", False))
+        try:
+            given = signature.bind(self, *args, **named)
+        except TypeError:
+            pass  # torch's construction says it in its own words
+        else:
+            given.apply_defaults()
+            check_rates(type(self).__name__, given.arguments.get("optimizer"))
+            self._refuse(given.arguments)
+        construct(self, *args, **named)
+        self._groups = self.optimizer.param_groups
+        self._settle()
+
+    __init__.__signature__ = inspect.Signature([*options, verbose])  # type: ignore[attr-defined]
+    kind.__init__ = __init__  # type: ignore[method-assign, assignment]  # mypy keeps to torch's own signature
+    return kind
+
+
+def _warn_of_verbose(who: str, verbose: Any) -> None:
+    if not isinstance(verbose, bool) and verbose != "deprecated":
+        raise TypeError(f"{who}: verbose must be True or False, got {verbose!r}; leave it out")
+    if verbose is True:
+        warnings.warn(
+            f"{who}: verbose must be left out since torch 2.7, got True; print get_last_lr() after each step instead",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+
+
+_WRITTEN = ("lr", "momentum", "betas")
+"""What schedulers write into a group at every step."""
+
+
+def _shallow(value: Any) -> Any:
+    """Return a copy of a list or a table, and of the tables in a list: a scheduler changes its own."""
+    if isinstance(value, list):
+        return [dict(part) if type(part) is dict else part for part in value]
+    return copy.copy(value) if isinstance(value, dict) else value
+
+
+class _Watch(lr_scheduler.LRScheduler):
+    """What torch wraps round an optimizer's `step` when any scheduler is built, which a copy has lost."""
+
+    def _initial_step(self) -> None:
+        """Set no rate."""
+
+
+def _functions(scheduler: Any) -> Iterator[tuple[str, types.FunctionType]]:
+    """Yield the user's functions, with the names of their options."""
+    given = [("lr_lambda", function) for function in vars(scheduler).get("lr_lambdas", ())]
+    for name, function in [*given, ("scale_fn", vars(scheduler).get("_scale_fn_custom"))]:
+        while isinstance(function, functools.partial):
+            function = function.func
+        if isinstance(function, types.FunctionType):
+            yield name, function
+
+
+def _is_found(function: types.FunctionType) -> bool:
+    try:
+        pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError):
+        return False
+    return True
+
+
+def _by_value() -> bool:
+    """Whether those at work copy a function, or pickle it by its code, and so need no name."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if {"copy", "cloudpickle", "dill"} & set(frame.f_globals.get("__name__", "").split(".")):
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,97 @@
+"""Drop-ins whose rate follows a function of the user's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import lr_scheduler
+
+from ratesmith._checks import finite
+from ratesmith.torch.lr_scheduler.base import WritesAtOnce, drop_in
+from ratesmith.torch.lr_scheduler.writing import (
+    close,
+    copied,
+    goes_on,
+    share_with_late_groups,
+    take_in_late_groups,
+    write_rates,
+)
+
+
+class _OfFunctions(WritesAtOnce):
+    """A scheduler with one function for each group."""
+
+    lr_lambdas: list[Any]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a saved state; groups that were added before the load get their function."""
+        share_with_late_groups(self, "lr_lambdas")
+        super().load_state_dict(state_dict)
+
+
+@drop_in
+class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
+    """Each group's rate is its base times `lr_lambda(epoch)`: one function, or one for each parameter group.
+
+    `ratesmith.recipes.custom` as a scheduler; a function that several groups share is called once a step. Raises
+    ValueError where a function gives NaN or infinity. Source: torch.optim.lr_scheduler.LambdaLR.
+    """
+
+    def get_lr(self) -> list[Any]:
+        """Return each group's rate for the step `last_epoch`."""
+        take_in_late_groups(self, "lr_lambdas")
+        factors = _each_once("LambdaLR", self.lr_lambdas, self.last_epoch)
+        return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+@drop_in
+class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
+    """Each group's rate is multiplied by `lr_lambda(epoch)` at every step but the first.
+
+    A function that several groups share is called once a step. Built with `last_epoch`, or sent to a step that is not
+    the next one, it multiplies the base by all values up to there. Raises ValueError where a function gives NaN or
+    infinity. Source: torch.optim.lr_scheduler.MultiplicativeLR.
+    """
+
+    def get_lr(self) -> list[Any]:
+        """Return each group's rate for the step `last_epoch`."""
+        take_in_late_groups(self, "lr_lambdas")
+        groups = self.optimizer.param_groups
+        if self._is_initial:
+            if self.last_epoch == 0:
+                return [group["lr"] for group in groups]
+            return goes_on(groups, self._products(self.last_epoch - 1), self._products(self.last_epoch))
+        factors = _each_once("MultiplicativeLR", self.lr_lambdas, self.last_epoch)
+        return [group["lr"] * factors[id(rule)] for group, rule in zip(groups, self.lr_lambdas, strict=True)]
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates, or those of a step given by its number."""
+        groups = self.optimizer.param_groups
+        take_in_late_groups(self, "lr_lambdas")
+        there = epoch == 1 and all(map(close, (group["lr"] for group in groups), self._products(1)))  # it was loaded
+        if epoch is None or (epoch in (0, self.last_epoch + 1) and not there):  # 0 where a sequence comes to this one
+            super()._update_lr(epoch)
+            return
+        self.last_epoch = epoch
+        write_rates(groups, self._products(epoch))
+        self._last_lr = [copied(group["lr"]) for group in groups]
+
+    def _products(self, step: int) -> list[Any]:
+        rates = list(self.base_lrs)
+        for at in range(1, step + 1):
+            factors = _each_once("MultiplicativeLR", self.lr_lambdas, at)
+            rates = [rate * factors[id(rule)] for rate, rule in zip(rates, self.lr_lambdas, strict=True)]
+        return rates
+
+
+def _each_once(who: str, functions: list[Any], step: int) -> dict[int, Any]:
+    """Call each different function once."""
+    factors: dict[int, Any] = {}
+    for function in functions:
+        if id(function) not in factors:
+            if not callable(function):
+                raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
+            factors[id(function)] = factor = function(step)
+            if not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
+                finite(f"{who}: lr_lambda({step})", "its value", factor)
+    return factors

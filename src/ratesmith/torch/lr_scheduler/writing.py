@@ -1,0 +1,96 @@
+"""Rates in parameter groups: written as what they are, a number or a tensor, and given to groups that join late."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+from torch.optim import lr_scheduler
+
+
+def are_plain(groups: list[dict[str, Any]]) -> bool:
+    """Whether every group's rate is a plain number."""
+    return {type(group["lr"]) for group in groups} == {float}
+
+
+def write_plain(scheduler: lr_scheduler.LRScheduler, rates: list[Any]) -> None:
+    """Set plain rates, and keep their list as the last."""
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    scheduler._last_lr = rates
+
+
+def write_rates(groups: list[dict[str, Any]], rates: list[Any]) -> None:
+    """Set the rates of as many groups as there are rates: a tensor in place, a number as a number."""
+    for group, rate in zip(groups, rates, strict=False):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(float(rate))
+        else:
+            group["lr"] = rate.item() if isinstance(rate, Tensor) else rate
+
+
+def copied(value: Any) -> Any:
+    """Return a number as it is, and of a tensor, which is written in place, a copy."""
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def take_in_late_groups(scheduler: Any, *lists: str) -> None:
+    """Let groups added after the scheduler was made join at their own rate, with the options that all others share."""
+    groups = scheduler.optimizer.param_groups
+    refuse_lost_groups(scheduler)
+    for group in groups[len(scheduler.base_lrs) :]:
+        base = group.setdefault("initial_lr", copied(group["lr"]))
+        scheduler.base_lrs = [*scheduler.base_lrs, copied(base)]  # the old list may be part of a state
+    for name in lists:
+        share_with_late_groups(scheduler, name)
+
+
+def share_with_late_groups(scheduler: Any, name: str) -> None:
+    """Give groups added later the option that all others share, or raise ValueError where they differ."""
+    options, count = getattr(scheduler, name), len(scheduler.optimizer.param_groups)
+    if len(options) >= count:
+        return
+    if any(option is not options[0] and option != options[0] for option in options):
+        raise ValueError(
+            f"{type(scheduler).__name__}: {name} must be the same for all groups when one is added, got several; "
+            f"append the new group's own to scheduler.{name} first"
+        )
+    setattr(scheduler, name, [*options, *[options[0]] * (count - len(options))])
+
+
+def refuse_lost_groups(scheduler: Any) -> None:
+    """Raise ValueError where groups were taken from the optimizer: whose base is whose cannot be known any more."""
+    left, known = len(scheduler.optimizer.param_groups), len(scheduler.base_lrs)
+    if left < known:
+        raise ValueError(
+            f"{type(scheduler).__name__}: the optimizer must keep the {known} groups that the scheduler knows, got "
+            f"{left}; build the scheduler anew, with last_epoch={scheduler.last_epoch - 1}"
+        )
+
+
+def differ(scheduler: Any) -> bool:
+    """Whether a group's rate is not the one that the scheduler wrote last."""
+    written = zip(scheduler.optimizer.param_groups, scheduler._last_lr, strict=False)
+    return any(bool(group["lr"] != rate) for group, rate in written)
+
+
+def goes_on(groups: list[dict[str, Any]], before: list[Any], rates: list[Any]) -> list[Any]:
+    """Return the rates of a scheduler built in the middle of a run, from its own of one step before and of now.
+
+    They are its own where the group has its base, as in a new optimizer, or the rate of one step before. A loaded
+    optimizer has the rate already; or one that somebody else wrote too, a second scheduler of the run or a user, which
+    stays, as in torch.
+    """
+    return [
+        copied(group["lr"])
+        if close(group["lr"], own) or not (close(group["lr"], group["initial_lr"]) or close(group["lr"], last))
+        else own
+        for group, last, own in zip(groups, before, rates, strict=True)
+    ]
+
+
+def close(one: Any, other: Any) -> bool:
+    """Whether two rates are the same but for rounding."""
+    # torch's recursions are some rounding errors away from the formula, with float32 tensors as many single ones
+    return math.isclose(float(one), float(other), rel_tol=1e-6)
