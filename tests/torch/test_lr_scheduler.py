@@ -530,11 +530,11 @@ def test_milestones_of_a_sequence_must_rise(milestones):
         (lambda o: ours.MultiStepLR(o, [2.5]), "MultiStepLR: a milestone must be a whole number, got 2.5"),
         (
             lambda o: ours.CosineAnnealingLR(o, 5, math.nan),
-            "CosineAnnealingLR: eta_min must be a finite number, got nan",
+            "CosineAnnealingLR: eta_min must be a finite number of at least 0, got nan",
         ),
         (
             lambda o: ours.CosineAnnealingWarmRestarts(o, 5, eta_min=math.nan),
-            "CosineAnnealingWarmRestarts: eta_min must be a finite number, got nan",
+            "CosineAnnealingWarmRestarts: eta_min must be a finite number of at least 0, got nan",
         ),
         (lambda o: ours.ConstantLR(o, math.nan), "ConstantLR: factor must be a finite number, got nan"),
         (
@@ -547,7 +547,7 @@ def test_milestones_of_a_sequence_must_rise(milestones):
         ),
         (lambda o: ours.CyclicLR(o, 0.1, math.nan, cycle_momentum=False), "CyclicLR: max_lr must be a finite number"),
         (lambda o: ours.OneCycleLR(o, math.nan, 9, cycle_momentum=False), "OneCycleLR: max_lr must be a finite number"),
-        (lambda o: ours.SWALR(o, math.nan), "SWALR: swa_lr must be a finite number, got nan"),
+        (lambda o: ours.SWALR(o, math.nan), "SWALR: swa_lr must be a finite number of at least 0, got nan"),
         (lambda o: ours.LambdaLR(o, 3), "LambdaLR: lr_lambda must be a function of the step, got 3; give one"),
         (
             lambda o: ours.LambdaLR(o, lambda step: "a"),

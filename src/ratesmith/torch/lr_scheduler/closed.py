@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch.optim import lr_scheduler
@@ -117,6 +118,11 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
     Source: torch.optim.lr_scheduler.MultiStepLR.
     """
 
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        if not isinstance(options["milestones"], Iterable):
+            raise TypeError(f"MultiStepLR: milestones must be steps, got {options['milestones']!r}; give a list")
+
     def _check(self) -> None:
         _gamma("MultiStepLR", self.gamma)
         for milestone in self.milestones:
@@ -157,7 +163,7 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
 
     def _check(self) -> None:
         above_zero("CosineAnnealingLR", "T_max", self.T_max, "give the length of the decay")
-        each_finite("CosineAnnealingLR", "eta_min", self.eta_min)
+        each_finite("CosineAnnealingLR", "eta_min", [self.eta_min], least=0.0)
 
     def _factor(self, step: int) -> Any:
         half = self.T_max
@@ -174,7 +180,7 @@ class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
 
     def _check(self) -> None:
         whole("ConstantLR", "total_iters", _integral(self.total_iters), least=0)
-        each_finite("ConstantLR", "factor", self.factor)
+        each_finite("ConstantLR", "factor", [self.factor])
 
     def _factor(self, step: int) -> Any:
         return self.factor if step < self.total_iters else 1.0

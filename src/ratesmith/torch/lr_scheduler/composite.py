@@ -11,6 +11,7 @@ from torch.optim import lr_scheduler
 
 from ratesmith._checks import whole
 from ratesmith.torch.lr_scheduler.base import DropIn, drop_in
+from ratesmith.torch.lr_scheduler.checks import check_rates
 from ratesmith.torch.lr_scheduler.writing import copied, write_rates
 
 
@@ -78,6 +79,11 @@ class ChainedScheduler(_Composite, lr_scheduler.ChainedScheduler):
     `*` between schedules is the value. A chain may hold a sequence or another chain. Of schedulers that were built with
     `last_epoch=k` it begins anew and makes k + 1 steps. Source: torch.optim.lr_scheduler.ChainedScheduler.
     """
+
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        for child in options["schedulers"]:
+            check_rates("ChainedScheduler", getattr(child, "optimizer", None))
 
     def _settle(self) -> None:
         if not any(map(_is_resumed, self._schedulers)):

@@ -33,7 +33,7 @@ class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestar
     """
 
     def _check(self) -> None:
-        each_finite("CosineAnnealingWarmRestarts", "eta_min", self.eta_min)
+        each_finite("CosineAnnealingWarmRestarts", "eta_min", self.eta_min, least=0.0)
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the place in the cycle."""
@@ -80,8 +80,9 @@ class CyclicLR(WritesAtOnce, lr_scheduler.CyclicLR):
 
     @classmethod
     def _refuse(cls, options: Mapping[str, Any]) -> None:
-        for name in ("base_lr", "max_lr", "gamma"):
-            each_finite("CyclicLR", name, options[name])
+        for name in ("base_lr", "max_lr", *_momenta(options)):
+            each_finite("CyclicLR", name, options[name], least=0.0)
+        each_finite("CyclicLR", "gamma", [options["gamma"]])
         above_zero("CyclicLR", "step_size_up", options["step_size_up"], "give steps")
         if options["step_size_down"] is not None:  # of no steps it falls at once
             finite("CyclicLR", "step_size_down", options["step_size_down"], least=0.0)
@@ -121,8 +122,6 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
     """
 
     def _check(self) -> None:
-        for key in ("max_lr", "initial_lr", "min_lr"):
-            each_finite("OneCycleLR", key, [group[key] for group in self.optimizer.param_groups])
         began = 0.0
         for phase in self._schedule_phases:
             if phase["end_step"] == began:
@@ -134,6 +133,9 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
 
     @classmethod
     def _refuse(cls, options: Mapping[str, Any]) -> None:
+        for name in ("max_lr", *_momenta(options)):
+            each_finite("OneCycleLR", name, options[name], least=0.0)
+        each_finite("OneCycleLR", "pct_start", [options["pct_start"]])
         for name in ("div_factor", "final_div_factor"):
             above_zero("OneCycleLR", name, options[name], "give the factor between two rates")
         for group in getattr(options["optimizer"], "param_groups", ()):
@@ -169,6 +171,10 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
         return [group[last] + (group[first] - group[last]) * left for group in groups]
 
 
+def _momenta(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("base_momentum", "max_momentum") if options["cycle_momentum"] else ()
+
+
 def _next_rates(scheduler: Any) -> list[Any]:
     """Return the rates of the step `last_epoch`; as torch's, `get_lr` sets that step's momentum."""
     scheduler._get_lr_called_within_step = True
@@ -200,8 +206,9 @@ class SWALR(DropIn, swa_utils.SWALR):
     torch.optim.swa_utils.SWALR.
     """
 
-    def _check(self) -> None:
-        each_finite("SWALR", "swa_lr", [group["swa_lr"] for group in self.optimizer.param_groups])
+    @classmethod
+    def _refuse(cls, options: Mapping[str, Any]) -> None:
+        each_finite("SWALR", "swa_lr", options["swa_lr"], least=0.0)
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the next step."""

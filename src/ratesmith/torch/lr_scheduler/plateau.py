@@ -36,7 +36,7 @@ class ReduceLROnPlateau(DropIn, lr_scheduler.ReduceLROnPlateau):
         who = "ReduceLROnPlateau"
         whole(who, "patience", patience, least=0)
         whole(who, "cooldown", cooldown, least=0)
-        for name, value in (("factor", factor), ("threshold", threshold), ("min_lr", min_lr), ("eps", eps)):
+        for name, value in (("factor", [factor]), ("threshold", [threshold]), ("min_lr", min_lr), ("eps", [eps])):
             each_finite(who, name, value, least=0.0)
         check_rates(who, optimizer)
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
