@@ -132,7 +132,7 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
                 )
 
     def _factor(self, step: int) -> Any:
-        return self.gamma ** sum(times for at, times in self.milestones.items() if 0 <= at <= step)
+        return self.gamma ** sum([times for at, times in self.milestones.items() if 0 <= at <= step])
 
 
 @drop_in

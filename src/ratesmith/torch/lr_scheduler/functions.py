@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.optim import lr_scheduler
 
-from ratesmith._checks import finite
+from ratesmith._checks import LARGEST, finite
 from ratesmith.torch.lr_scheduler.base import WritesAtOnce, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
     close,
@@ -28,6 +28,20 @@ class _OfFunctions(WritesAtOnce):
         share_with_late_groups(self, "lr_lambdas")
         super().load_state_dict(state_dict)
 
+    def _take_in(self) -> None:
+        if not len(self.optimizer.param_groups) == len(self.base_lrs) == len(self.lr_lambdas):
+            take_in_late_groups(self, "lr_lambdas")
+
+    def _factors(self, step: int) -> list[Any]:
+        """Return each group's factor; a function that several groups share is called once."""
+        self._take_in()
+        who, first = type(self).__name__, self.lr_lambdas[0]
+        if self.lr_lambdas.count(first) == len(self.lr_lambdas):
+            return [_value(who, first, step)] * len(self.lr_lambdas)
+        different = {id(function): function for function in self.lr_lambdas}
+        factors = {key: _value(who, function, step) for key, function in different.items()}
+        return [factors[id(function)] for function in self.lr_lambdas]
+
 
 @drop_in
 class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
@@ -39,9 +53,8 @@ class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`."""
-        take_in_late_groups(self, "lr_lambdas")
-        factors = _each_once("LambdaLR", self.lr_lambdas, self.last_epoch)
-        return [base * factors[id(function)] for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+        factors = self._factors(self.last_epoch)
+        return [base * factor for base, factor in zip(self.base_lrs, factors, strict=True)]
 
 
 @drop_in
@@ -55,19 +68,17 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`."""
-        take_in_late_groups(self, "lr_lambdas")
         groups = self.optimizer.param_groups
         if self._is_initial:
             if self.last_epoch == 0:
                 return [group["lr"] for group in groups]
             return goes_on(groups, self._products(self.last_epoch - 1), self._products(self.last_epoch))
-        factors = _each_once("MultiplicativeLR", self.lr_lambdas, self.last_epoch)
-        return [group["lr"] * factors[id(rule)] for group, rule in zip(groups, self.lr_lambdas, strict=True)]
+        factors = self._factors(self.last_epoch)
+        return [group["lr"] * factor for group, factor in zip(groups, factors, strict=True)]
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates, or those of a step given by its number."""
         groups = self.optimizer.param_groups
-        take_in_late_groups(self, "lr_lambdas")
         there = epoch == 1 and all(map(close, (group["lr"] for group in groups), self._products(1)))  # it was loaded
         if epoch is None or (epoch in (0, self.last_epoch + 1) and not there):  # 0 where a sequence comes to this one
             super()._update_lr(epoch)
@@ -77,21 +88,19 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
         self._last_lr = [copied(group["lr"]) for group in groups]
 
     def _products(self, step: int) -> list[Any]:
+        self._take_in()
         rates = list(self.base_lrs)
         for at in range(1, step + 1):
-            factors = _each_once("MultiplicativeLR", self.lr_lambdas, at)
-            rates = [rate * factors[id(rule)] for rate, rule in zip(rates, self.lr_lambdas, strict=True)]
+            rates = [rate * factor for rate, factor in zip(rates, self._factors(at), strict=True)]
         return rates
 
 
-def _each_once(who: str, functions: list[Any], step: int) -> dict[int, Any]:
-    """Call each different function once."""
-    factors: dict[int, Any] = {}
-    for function in functions:
-        if id(function) not in factors:
-            if not callable(function):
-                raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
-            factors[id(function)] = factor = function(step)
-            if not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
-                finite(f"{who}: lr_lambda({step})", "its value", factor)
-    return factors
+def _value(who: str, function: Any, step: int) -> Any:
+    """Return what a function says of a step, or raise an error where that is no number."""
+    if not callable(function):
+        raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
+    factor = function(step)
+    plain = type(factor) is float and -LARGEST <= factor <= LARGEST
+    if not plain and not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
+        finite(f"{who}: lr_lambda({step})", "its value", factor)
+    return factor
