@@ -203,6 +203,18 @@ def test_late_groups_with_functions_that_have_a_state_load_it(kind):
     assert rates(new) == rates(of)
 
 
+@pytest.mark.parametrize(("kind", "key"), [("OneCycleLR", "max_lr"), ("SWALR", "swa_lr")])
+def test_an_optimizer_that_lost_a_schedulers_keys_in_a_load_is_one_clear_error(kind, key):
+    of = optimizer(0.1, 0.013)
+    state = optimizer(0.1, 0.013).state_dict()
+    scheduler = KINDS[kind](of)
+    of.load_state_dict(state)
+    with pytest.raises(
+        ValueError, match=f"{kind}: the optimizer's groups must keep their {key}, got none; build the sch"
+    ):
+        go(of, scheduler)
+
+
 KEEPS_BY_PLACE = [kind for kind in KINDS if kind != "ReduceLROnPlateau"]
 """A plateau multiplies the rates that it finds, whichever they are."""
 

@@ -158,6 +158,13 @@ def test_a_state_of_old_torch_with_verbose_in_it_is_loaded_without_it(kind):
     assert again.state_dict() == scheduler.state_dict()
 
 
+def test_a_cycle_behind_an_older_scheduler_begins_at_its_own_base():
+    of = optimizer()
+    ours.StepLR(of, 3)
+    scheduler = ours.CyclicLR(of, 0.01, 0.2, 4)
+    assert scheduler.get_last_lr() == [group["lr"] for group in of.param_groups] == [0.01, 0.01]
+
+
 # Copies
 
 

@@ -365,6 +365,62 @@ def test_a_plateau_that_steps_seldom_does_not_bring_an_old_rate_back(order):
     assert rates(new) == rates(of)
 
 
+@pytest.mark.parametrize("on", [0, 2, 5])
+def test_a_second_schedulers_drop_is_kept_though_a_warm_up_begins_at_the_same_rate(on):
+    def both(of):
+        return {"warm": ours.LinearLR(of, 0.1, total_iters=3), "drop": ours.StepLR(of, 6, 0.1)}
+
+    def go(of, schedulers, steps):
+        for _ in range(steps):
+            of.step()
+            for scheduler in schedulers.values():
+                scheduler.step()
+
+    _, of, _ = started(None, sgd)
+    whole = both(of)
+    go(of, whole, 6)
+    saved = through_a_file({"optimizer": of.state_dict(), **{name: it.state_dict() for name, it in whole.items()}})
+    for order in itertools.permutations(saved):
+        if order.index("warm") > order.index("drop"):
+            continue
+        _, new, _ = started(None, sgd)
+        objects = {"optimizer": new, **both(new)}
+        go(new, {"warm": objects["warm"], "drop": objects["drop"]}, on)
+        for name in order:
+            objects[name].load_state_dict(saved[name])
+        assert rates(new) == pytest.approx([0.01, 0.0013], rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_load_and_more_steps_the_scheduler_alone_is_loaded_again(kind):
+    _, of, scheduler = started(kind, sgd)
+    of.load_state_dict(of.state_dict())
+    for _ in range(7):
+        step(of, scheduler)
+    state, before = through_a_file(scheduler.state_dict()), numbers(of)
+    for _ in range(3):
+        step(of, scheduler)
+    scheduler.load_state_dict(state)
+    assert numbers(of) == before
+
+
+def test_a_sequence_of_torchs_own_schedulers_is_resumed_the_same():
+    def build(of, **at):
+        return ours.SequentialLR(of, [lr_scheduler.LinearLR(of, 0.1), lr_scheduler.StepLR(of, 3, 0.5)], [4], **at)
+
+    _, of, _ = started(None, sgd)
+    whole = build(of)
+    for stop in range(1, 12):
+        step(of, whole)
+        for order in range(2):
+            _, new, _ = started(None, sgd)
+            new.load_state_dict(through_a_file(of.state_dict()))
+            scheduler = build(new, **({"last_epoch": stop - 1} if order else {}))
+            if not order:
+                scheduler.load_state_dict(through_a_file(whole.state_dict()))
+            assert scheduler.get_last_lr() == rates(new) == rates(of)
+
+
 # What a load does to rates
 
 

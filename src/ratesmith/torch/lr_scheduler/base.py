@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from torch.optim import lr_scheduler
 
 from ratesmith.torch.lr_scheduler.checks import check_rates, check_state
-from ratesmith.torch.lr_scheduler.writing import are_plain, copied, differ, write_plain, write_rates
+from ratesmith.torch.lr_scheduler.writing import are_plain, copied, write_plain, write_rates
 
 _Kind = TypeVar("_Kind", bound="type[DropIn]")
 
@@ -23,10 +23,10 @@ _Kind = TypeVar("_Kind", bound="type[DropIn]")
 class DropIn(lr_scheduler.LRScheduler):
     """A scheduler that refuses what cannot hold, and whose rates stand in the optimizer once its state is loaded."""
 
-    # A slot, since attributes are the checkpoint: the list of groups at the last build or load. An optimizer makes a
-    # new list when it loads its own state.
-    __slots__ = ("_groups",)
-    _groups: list[dict[str, Any]]
+    # A slot, since attributes are the checkpoint: the first of the groups that this scheduler wrote into last. An
+    # optimizer that loads its own state makes its groups anew.
+    __slots__ = ("_wrote_in",)
+    _wrote_in: dict[str, Any]
 
     @classmethod
     def _refuse(cls, options: Mapping[str, Any]) -> None:
@@ -46,15 +46,20 @@ class DropIn(lr_scheduler.LRScheduler):
         self._check()
         super()._initial_step()
 
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates."""
+        super()._update_lr(epoch)
+        self._wrote_in = self.optimizer.param_groups[0]
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a saved state and set its rates; raise ValueError with what it lacks or has of another class.
 
-        Where the optimizer's own state was loaded since the scheduler last wrote, its rates stay: they are later than
-        this scheduler's when a second one, or a user, writes too.
+        Where the optimizer's own state was loaded since this scheduler last wrote, the optimizer's rates stay: they are
+        the later ones where a second scheduler, or a user, writes too.
         """
         check_state(self, state_dict)
         groups = self.optimizer.param_groups
-        stay = groups is not self._groups and differ(self)
+        stay = groups[0] is not self._wrote_in
         before = [{key: copied(group[key]) for key in _WRITTEN if key in group} for group in groups]
         state = {name: _shallow(value) for name, value in state_dict.items() if name != "verbose"}
         super().load_state_dict(state)  # the schedulers of a composite write theirs here
@@ -65,7 +70,7 @@ class DropIn(lr_scheduler.LRScheduler):
         else:
             self._write_momentum()
             write_rates(groups, self._last_lr)
-        self._groups = groups
+        self._wrote_in = groups[0]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Return what copies and pickles need, or raise PicklingError for a function that pickle cannot find."""
@@ -84,7 +89,7 @@ class DropIn(lr_scheduler.LRScheduler):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the attributes, and watch the copy's own optimizer for the order of the calls, as torch does."""
         vars(self).update(state)
-        self._groups = self.optimizer.param_groups
+        self._wrote_in = self.optimizer.param_groups[0]
         if hasattr(self, "_step_count") and "step" not in vars(self.optimizer):
             _Watch(self.optimizer)
 
@@ -130,7 +135,7 @@ def drop_in(kind: _Kind) -> _Kind:
             check_rates(type(self).__name__, given.arguments.get("optimizer"))
             self._refuse(given.arguments)
         construct(self, *args, **named)
-        self._groups = self.optimizer.param_groups
+        self._wrote_in = self.optimizer.param_groups[0]
         self._settle()
 
     __init__.__signature__ = inspect.Signature([*options, verbose])  # type: ignore[attr-defined]

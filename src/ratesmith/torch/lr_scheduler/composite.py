@@ -30,6 +30,7 @@ class _Composite(DropIn):
             who = type(self).__name__
             raise TypeError(f"{who}: step must be given no number, got {epoch!r}; load its state, or give last_epoch")
         super().step()
+        self._wrote_in = self.optimizer.param_groups[0]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a saved state, with those of the schedulers in it."""

@@ -49,6 +49,7 @@ class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestar
         if plain and epoch is None and self.last_epoch >= 0:
             self._next()
             return
+        self._wrote_in = self.optimizer.param_groups[0]
         if epoch is None or epoch < self.T_0 or self.T_mult == 1:
             super().step(epoch)
             return
@@ -66,7 +67,8 @@ class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestar
         self.T_cur += 1
         if self.T_cur >= self.T_i:
             self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
-        take_in_late_groups(self)
+        if len(self.base_lrs) != len(self.optimizer.param_groups):
+            take_in_late_groups(self)
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         write_plain(self, [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs])
 
@@ -152,9 +154,7 @@ class OneCycleLR(WritesAtOnce, lr_scheduler.OneCycleLR):
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`."""
         groups = self.optimizer.param_groups
-        if any("max_lr" not in group for group in groups):
-            _share_keys(self, "max_lr", "initial_lr", "min_lr", "max_momentum", "base_momentum")
-        take_in_late_groups(self)
+        _take_in_with_keys(self, "max_lr", "initial_lr", "min_lr", "max_momentum", "base_momentum")
         step = self.last_epoch
         if self.cycle_momentum or step > self.total_steps or not hasattr(self, "_anneal_func_type"):
             return super().get_lr()
@@ -184,22 +184,31 @@ def _next_rates(scheduler: Any) -> list[Any]:
         scheduler._get_lr_called_within_step = False
 
 
-def _share_keys(scheduler: Any, *keys: str) -> None:
-    """Give groups added later the options that the others have as keys and share, or raise ValueError."""
+def _take_in_with_keys(scheduler: Any, *keys: str) -> None:
+    """Let groups added later join, with the options that the others have as keys and share, or raise ValueError."""
     groups = scheduler.optimizer.param_groups
+    if len(groups) == len(scheduler.base_lrs) and keys[0] in groups[0] and keys[0] in groups[-1]:
+        return
+    who = type(scheduler).__name__
     options = [{key: group[key] for key in keys if key in group} for group in groups if keys[0] in group]
+    if not options:
+        raise ValueError(
+            f"{who}: the optimizer's groups must keep their {keys[0]}, got none; "
+            f"build the scheduler after the optimizer loads a state that was saved without it"
+        )
     if any(option != options[0] for option in options):
         raise ValueError(
-            f"{type(scheduler).__name__}: {keys[0]} must be the same for all groups when one is added, got several; "
+            f"{who}: {keys[0]} must be the same for all groups when one is added, got several; "
             f"give the new group its own {', '.join(options[0])} first"
         )
     for group in groups:
         if keys[0] not in group:
             group.update(options[0])
+    take_in_late_groups(scheduler)
 
 
 @drop_in
-class SWALR(DropIn, swa_utils.SWALR):
+class SWALR(WritesAtOnce, swa_utils.SWALR):
     """Each group's rate goes to `swa_lr` in `anneal_epochs` steps, and stays there.
 
     It goes on from the rate that it finds. Source: Izmailov et al., "Averaging weights leads to wider optima", 2018;
@@ -213,13 +222,21 @@ class SWALR(DropIn, swa_utils.SWALR):
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the next step."""
         groups = self.optimizer.param_groups
-        if any("swa_lr" not in group for group in groups):
-            _share_keys(self, "swa_lr")
-        take_in_late_groups(self)
+        _take_in_with_keys(self, "swa_lr")
         if self._is_initial and self.last_epoch > 0:  # built in the middle of a run, with last_epoch
-            self._step_count = self.last_epoch + 1  # what torch's rule counts by
-            return goes_on(groups, self._rates(self.last_epoch - 1), self._rates(self.last_epoch))
-        rates: list[Any] = super().get_lr()  # type: ignore[no-untyped-call]  # torch gives it no types
+            self._step_count = self.last_epoch + 1  # the rates below are by this count, as torch's
+            before, now = self._share(self.last_epoch - 1), self._share(self.last_epoch)
+            bases = [(group["swa_lr"], base) for group, base in zip(groups, self.base_lrs, strict=True)]
+            return goes_on(groups, *([end * at + base * (1 - at) for end, base in bases] for at in (before, now)))
+        step = max(1, self._step_count - 1) if self.anneal_epochs == 0 else self._step_count - 1
+        before, now = self._share(step - 1), self._share(step)
+        if before == 1:
+            return [copied(group["swa_lr"]) for group in groups]
+        rates = []
+        for group in groups:
+            end = group["swa_lr"]
+            base = (group["lr"] - before * end) / (1 - before)  # what the rate must have been at the beginning
+            rates.append(end * now + base * (1 - now))
         return rates
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -231,9 +248,6 @@ class SWALR(DropIn, swa_utils.SWALR):
             )
         super()._update_lr(epoch)
 
-    def _rates(self, step: int) -> list[Any]:
-        share: float = self.anneal_func(min(1, step / max(1, self.anneal_epochs)))  # type: ignore[no-untyped-call]
-        return [
-            group["swa_lr"] * share + base * (1 - share)
-            for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True)
-        ]
+    def _share(self, step: int) -> float:
+        share: float = self.anneal_func(max(0, min(1, step / max(1, self.anneal_epochs))))  # type: ignore[no-untyped-call]
+        return share

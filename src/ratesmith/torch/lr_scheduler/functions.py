@@ -86,6 +86,7 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
         self.last_epoch = epoch
         write_rates(groups, self._products(epoch))
         self._last_lr = [copied(group["lr"]) for group in groups]
+        self._wrote_in = groups[0]
 
     def _products(self, step: int) -> list[Any]:
         self._take_in()

@@ -41,13 +41,14 @@ class ReduceLROnPlateau(DropIn, lr_scheduler.ReduceLROnPlateau):
         check_rates(who, optimizer)
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
         self.verbose = verbose is True  # "deprecated" was the default of torch 2.2 to 2.6
-        self._groups = self.optimizer.param_groups
+        self._wrote_in = self.optimizer.param_groups[0]
 
     def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]  # torch's own, against its base
         """Hear one measurement, and reduce the rates where it is time to."""
         if isinstance(metrics, (list, tuple, str)) or metrics is None or getattr(metrics, "numel", lambda: 1)() != 1:
             raise TypeError(f"ReduceLROnPlateau: metrics must be one number, got {metrics!r}; give the validation loss")
         super().step(metrics, epoch)
+        self._wrote_in = self.optimizer.param_groups[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Return torch's state; `verbose` is no part of it."""

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from torch import Tensor
-from torch.optim import lr_scheduler
 
 
 def are_plain(groups: list[dict[str, Any]]) -> bool:
@@ -14,11 +13,13 @@ def are_plain(groups: list[dict[str, Any]]) -> bool:
     return {type(group["lr"]) for group in groups} == {float}
 
 
-def write_plain(scheduler: lr_scheduler.LRScheduler, rates: list[Any]) -> None:
+def write_plain(scheduler: Any, rates: list[Any]) -> None:
     """Set plain rates, and keep their list as the last."""
-    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+    groups = scheduler.optimizer.param_groups
+    for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
     scheduler._last_lr = rates
+    scheduler._wrote_in = groups[0]
 
 
 def write_rates(groups: list[dict[str, Any]], rates: list[Any]) -> None:
@@ -67,12 +68,6 @@ def refuse_lost_groups(scheduler: Any) -> None:
             f"{type(scheduler).__name__}: the optimizer must keep the {known} groups that the scheduler knows, got "
             f"{left}; build the scheduler anew, with last_epoch={scheduler.last_epoch - 1}"
         )
-
-
-def differ(scheduler: Any) -> bool:
-    """Whether a group's rate is not the one that the scheduler wrote last."""
-    written = zip(scheduler.optimizer.param_groups, scheduler._last_lr, strict=False)
-    return any(bool(group["lr"] != rate) for group, rate in written)
 
 
 def goes_on(groups: list[dict[str, Any]], before: list[Any], rates: list[Any]) -> list[Any]:
