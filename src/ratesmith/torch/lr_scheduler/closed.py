@@ -37,11 +37,19 @@ class _ClosedForm(DropIn):
         whole_path = (
             epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr
         )
-        if whole_path and set(map(type, rates)) == {float} and rates == self._rates(self._factor(step - 1)):
+        plain = whole_path and set(map(type, rates)) == {float}
+        if plain and self._holds(step) and len(rates) >= len(self.base_lrs):
+            self.last_epoch = step
+            write_plain(self, rates)
+        elif plain and rates == self._rates(self._factor(step - 1)):
             self.last_epoch = step
             write_plain(self, self._rates(self._factor(step)))
         else:
             super()._update_lr(epoch)
+
+    def _holds(self, step: int) -> bool:
+        """Whether the factor is that of the step before, so that each rate stays, whoever wrote it."""
+        return False
 
     def _rates(self, factor: Any) -> list[Any]:
         floor = self._floor
@@ -106,6 +114,9 @@ class StepLR(_ClosedForm, lr_scheduler.StepLR):
         _gamma("StepLR", self.gamma)
         whole("StepLR", "step_size", _integral(self.step_size), least=1)
 
+    def _holds(self, step: int) -> bool:
+        return step % self.step_size != 0
+
     def _factor(self, step: int) -> Any:
         return self.gamma ** (step // self.step_size)
 
@@ -130,6 +141,9 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
                 raise TypeError(
                     f"MultiStepLR: a milestone must be a whole number, got {milestone!r}; give a whole number"
                 )
+
+    def _holds(self, step: int) -> bool:
+        return step not in self.milestones
 
     def _factor(self, step: int) -> Any:
         return self.gamma ** sum([times for at, times in self.milestones.items() if 0 <= at <= step])
@@ -181,6 +195,9 @@ class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
     def _check(self) -> None:
         whole("ConstantLR", "total_iters", _integral(self.total_iters), least=0)
         each_finite("ConstantLR", "factor", [self.factor])
+
+    def _holds(self, step: int) -> bool:
+        return bool(step != self.total_iters)
 
     def _factor(self, step: int) -> Any:
         return self.factor if step < self.total_iters else 1.0
