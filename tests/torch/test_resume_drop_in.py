@@ -291,6 +291,31 @@ def test_a_replayed_composite_has_the_very_state_of_the_whole_run():
         assert build(ours, new, last_epoch=stop - 1).state_dict() == whole.state_dict()
 
 
+def test_a_sequence_replays_schedulers_that_were_built_in_the_middle_themselves():
+    def build(of, **at):
+        parts = [ours.CosineAnnealingWarmRestarts(of, 3, 2, **at), ours.SWALR(of, 0.02, 5, **at)]
+        again = [ours.CosineAnnealingWarmRestarts(of, 2, 2, **at), ours.StepLR(of, 2, 0.5, **at)]
+        return ours.SequentialLR(of, [*parts, *again], [5, 9, 14], **at)
+
+    _, of, _ = started(None, sgd)
+    whole = build(of)
+    for at in range(1, 20):
+        step(of, whole)
+        _, new, _ = started(None, sgd)
+        for group in new.param_groups:
+            group["initial_lr"] = group["lr"]
+        build(new, last_epoch=at - 1)
+        assert rates(new) == rates(of)
+
+
+def test_a_replay_leaves_the_warning_of_the_order_to_others():
+    _, of, _ = started(None, sgd)
+    sequence(ours, of, last_epoch=6)
+    other = ours.StepLR(of, 3)
+    with pytest.warns(UserWarning, match=r"call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
+        other.step()
+
+
 def test_a_sequence_and_its_schedulers_must_be_at_one_place():
     _, of, _ = started(None, sgd)
     for group in of.param_groups:
@@ -470,6 +495,22 @@ def test_a_state_is_loaded_as_often_as_one_likes_and_is_not_changed(kind):
         new.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))], "lr": 0.02})
         step(new, again)
         assert through_a_file(state) == before
+
+
+def test_schedulers_share_no_lists_with_a_state_that_they_gave_or_took():
+    _, of, _ = started(None, sgd)
+    first = ours.MultiStepLR(of, [4, 9])
+    state = first.state_dict()
+    second = ours.MultiStepLR(of, [4, 9])
+    second.load_state_dict(state)
+    assert second.base_lrs is not first.base_lrs
+    assert second.milestones is not first.milestones
+    lambdas = ours.LambdaLR(of, slower)
+    state = lambdas.state_dict()
+    of.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))], "lr": 0.02})
+    step(of, lambdas)
+    assert len(lambdas.base_lrs) == 3
+    assert len(state["base_lrs"]) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from torch.optim import lr_scheduler
 
 from ratesmith.torch.lr_scheduler.checks import check_rates, check_state
-from ratesmith.torch.lr_scheduler.writing import are_plain, copied, write_plain, write_rates
+from ratesmith.torch.lr_scheduler.writing import are_plain, write_plain, write_rates
 
 _Kind = TypeVar("_Kind", bound="type[DropIn]")
 
@@ -60,14 +60,9 @@ class DropIn(lr_scheduler.LRScheduler):
         check_state(self, state_dict)
         groups = self.optimizer.param_groups
         stay = groups[0] is not self._wrote_in
-        before = [{key: copied(group[key]) for key in _WRITTEN if key in group} for group in groups]
         state = {name: _shallow(value) for name, value in state_dict.items() if name != "verbose"}
-        super().load_state_dict(state)  # the schedulers of a composite write theirs here
-        if stay:
-            for group, kept in zip(groups, before, strict=True):
-                group.update({key: value for key, value in kept.items() if key != "lr"})
-            write_rates(groups, [kept["lr"] for kept in before])
-        else:
+        super().load_state_dict(state)  # the schedulers of a composite write theirs here, before it
+        if not stay:
             self._write_momentum()
             write_rates(groups, self._last_lr)
         self._wrote_in = groups[0]
@@ -152,10 +147,6 @@ def _warn_of_verbose(who: str, verbose: Any) -> None:
             DeprecationWarning,
             stacklevel=3,
         )
-
-
-_WRITTEN = ("lr", "momentum", "betas")
-"""What schedulers write into a group at every step."""
 
 
 def _shallow(value: Any) -> Any:
