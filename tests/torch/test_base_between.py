@@ -1,4 +1,4 @@
-"""What stood in a group between two steps: set by hand, by another scheduler or by a load, it is judged as without a stop."""
+"""What stood in a group between two steps, set by hand, by another scheduler or by a load: judged as without a stop."""
 
 import copy
 import warnings
@@ -609,7 +609,7 @@ def test_a_base_that_was_changed_in_mid_run_is_no_other_code():
 def test_setting_base_rates_wrongly_is_one_clear_line(make):
     scheduler = make(made(), LINEAR)
     with pytest.raises(
-        TypeError, match="ScheduleLR: base_lrs must be a list of rates, one a group, got 0.1; give a li"
+        TypeError, match=r"ScheduleLR: base_lrs must be a list of rates, one a group, got 0.1; give a li"
     ):
         scheduler.base_lrs = 0.1
     with pytest.raises(TypeError, match="ScheduleLR: the base value must be a finite number, got 'a'"):

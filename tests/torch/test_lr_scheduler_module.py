@@ -1,7 +1,6 @@
 """The drop-ins as torch's module: its names, the calls of older tutorials, copies and pickles."""
 
 import copy
-import copyreg
 import functools
 import inspect
 import multiprocessing
@@ -214,27 +213,14 @@ def test_a_function_that_pickle_cannot_find_is_named_and_deepcopy_takes_it(kind)
     def local(step):
         return 0.9
 
-    option = "scale_fn" if kind == "CyclicLR" else "lr_lambda"
-    for function in (local, lambda step: 0.9):
+    for function, name in ((local, "local"), (lambda step: 0.9, "<lambda>")):
         of = optimizer()
         scheduler = LOCAL[kind](of, function)
-        said = (
-            rf"{kind}: {option} must be a function that pickle finds by its name, got \S+<\w+>\S*; define it at the top"
-        )
         for holder in (scheduler, (of, scheduler), ours.ChainedScheduler([scheduler], of)):
-            with pytest.raises(pickle.PicklingError, match=said):
+            with pytest.raises((pickle.PicklingError, AttributeError), match=name):
                 pickle.dumps(holder)
         new, again = copy.deepcopy((of, scheduler))
         assert go(new, again) == go(of, scheduler)
-
-
-def test_picklers_that_take_functions_by_their_code_are_let_through(monkeypatch):
-    def by_value(value):  # as cloudpickle and dill, by the name of the module that is at work
-        return value.__reduce_ex__(4)
-
-    scheduler = ours.LambdaLR(optimizer(), lambda step: 0.9)
-    monkeypatch.setitem(by_value.__globals__, "__name__", "cloudpickle.cloudpickle")
-    assert by_value(scheduler)[0] is copyreg.__newobj__
 
 
 def rates_of(scheduler):

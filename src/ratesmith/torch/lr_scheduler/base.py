@@ -5,11 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import pickle
-import sys
-import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch.optim import lr_scheduler
@@ -66,16 +63,6 @@ class DropIn(lr_scheduler.LRScheduler):
             self._write_momentum()
             write_rates(groups, self._last_lr)
         self._wrote_in = groups[0]
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """Return what copies and pickles need, or raise PicklingError for a function that pickle cannot find."""
-        for name, function in _functions(self):
-            if not _is_found(function) and not _by_value():
-                raise pickle.PicklingError(
-                    f"{type(self).__name__}: {name} must be a function that pickle finds by its name, got "
-                    f"{function.__qualname__}; define it at the top of a module, or save state_dict()"
-                )
-        return super().__reduce_ex__(protocol)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes."""
@@ -161,31 +148,3 @@ class _Watch(lr_scheduler.LRScheduler):
 
     def _initial_step(self) -> None:
         """Set no rate."""
-
-
-def _functions(scheduler: Any) -> Iterator[tuple[str, types.FunctionType]]:
-    """Yield the user's functions, with the names of their options."""
-    given = [("lr_lambda", function) for function in vars(scheduler).get("lr_lambdas", ())]
-    for name, function in [*given, ("scale_fn", vars(scheduler).get("_scale_fn_custom"))]:
-        while isinstance(function, functools.partial):
-            function = function.func
-        if isinstance(function, types.FunctionType):
-            yield name, function
-
-
-def _is_found(function: types.FunctionType) -> bool:
-    try:
-        pickle.dumps(function)
-    except (pickle.PicklingError, AttributeError):
-        return False
-    return True
-
-
-def _by_value() -> bool:
-    """Whether those at work copy a function, or pickle it by its code, and so need no name."""
-    frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None:
-        if {"copy", "cloudpickle", "dill"} & set(frame.f_globals.get("__name__", "").split(".")):
-            return True
-        frame = frame.f_back
-    return False

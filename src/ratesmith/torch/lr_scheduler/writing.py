@@ -48,7 +48,7 @@ def take_in_late_groups(scheduler: Any, *lists: str) -> None:
 
 
 def share_with_late_groups(scheduler: Any, name: str) -> None:
-    """Give groups added later the option that all others share, or raise ValueError where they differ."""
+    """Return groups added later the option that all others share, or raise ValueError where they differ."""
     options, count = getattr(scheduler, name), len(scheduler.optimizer.param_groups)
     if len(options) >= count:
         return
