@@ -111,7 +111,9 @@ def test_lightnings_finetuning_callback_adds_a_group_and_resumes_exactly(tmp_pat
     assert [rates[1] for rates in whole[8:]] == pytest.approx(
         [EXPECTED[8] / 10 / joined * FACTOR(step) for step in range(8, STEPS)]
     )
-    assert run(stop) + run(4, resume=str(tmp_path / "last.ckpt")) == whole
+    found = run(stop) + run(4, resume=str(tmp_path / "last.ckpt"))
+    # A group that was added after saving is added again, at a tenth of a rate that was read from a file.
+    assert found == [pytest.approx(rates, rel=1e-15) for rates in whole]
 
 
 @pytest.mark.parametrize("k", [1, 7, 15])

@@ -446,7 +446,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             )
             return
         anew = self._step_written is None
-        self._step = kept
+        self._step, self._step_count = kept, kept + 1
         for binding in self._bindings:
             binding.last_factor = binding.factor(kept, binding.state)
         ends = [binding.ends() for binding in self._bindings]
@@ -461,15 +461,17 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 "heard by then, so it begins anew; load the scheduler's state too"
             )
         weight = next((weight for group in self._bindings.groups() for weight in group["params"]), None)
-        self._forward = None if weight is None or weight.is_inference() else (weight, weight._version, 0)
+        if weight is not None and not weight.is_inference() and not self._counting:
+            self._forward = weight, weight._version, 0
 
     def _say(self) -> None:
         """Warn of what was noticed when an optimizer's state was loaded, now that nothing more was loaded."""
         notes, self._notes = self._notes, []
         if self._forward is not None:
             weight, version, steps = self._forward
-            self._forward = (weight, version, steps + 1) if weight._version == version and steps < 2 else None
-            if self._forward is None and steps == 2:
+            idle = weight._version == version
+            self._forward = (weight, version, steps + 1) if idle and steps < 2 else None
+            if idle and steps == 2:
                 notes.append(
                     "ScheduleLR: it went on from the loaded optimizer's step, and was stepped three times without an "
                     "update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
@@ -513,8 +515,10 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     def _initial_step(self) -> None:
         """Begin, as a part of one of torch's composites."""
+        # What was taken from a loaded optimizer does not hold in a sequence, which begins at its own step.
+        begins = self._forward is not None
         self._step_count = 1
-        self._update_lr(self._step + 1)
+        self._update_lr(0 if begins else self._step + 1)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the values of a step, whatever another scheduler has left in the groups."""
