@@ -20,9 +20,10 @@ from ratesmith.torch.base_rates import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import UpdateCounter, counters
-from ratesmith.torch.groups import has_foreign_scheduler, is_loaded, is_trained, note_again, noted_here
+from ratesmith.torch.groups import note_again, noted_here
 from ratesmith.torch.key import Group, name_of
 from ratesmith.torch.notices import warn_user
+from ratesmith.torch.resuming import Resumption
 
 CHOICES: Final = ("error", "keep_new", "use_saved")
 """What to do with the saved state of another schedule."""
@@ -105,16 +106,15 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._targets = (first, *more)
         self._bindings = Bindings(self.optimizers, [self._binding(target) for target in self._targets])
         self._step_written: int | None = None
-        self._unsure: Group | None = None
-        self._notes: list[str] = []
-        self._told = False
-        self._forward: tuple[torch.Tensor, int, int] | None = None
         self._counting, self._replaced = count_updates, False
+        self._resumption = Resumption(self._bindings, count_updates)
         self._hooks: list[Any] = []
         before = [(group, dict(group)) for group in self._bindings.groups()]
         noted = list(map(noted_here, self.optimizers))
         try:
-            self._begin(last_epoch)
+            self._step = self._resumption.begin(self._step - 1)
+            self._step_count = self._step + 1
+            self._go(self._step)
         except BaseException:
             for group, kept in before:  # a scheduler that is refused leaves no base behind
                 group.clear()
@@ -136,9 +136,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             raise TypeError(f"ScheduleLR: a measurement must be given as step(metrics={epoch!r}), got step({epoch!r})")
         if self._bindings.changed():
             self._look()
-        if self._notes or self._forward:
-            self._say()
-        self._told = False
+        if self._resumption.is_pending:
+            self._resumption.say()
         if epoch is not None:
             self._go(whole("ScheduleLR", "epoch", epoch, least=0), metrics)
         elif self._counting:
@@ -152,12 +151,12 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         step = whole("ScheduleLR", "step", step, least=0)
         self._look()
         self._go(step)
-        self._forget_notes()
+        self._resumption.forget()
 
     def observe(self, metrics: float | Mapping[str, float]) -> None:
         """Hear a measurement between steps, and set the values anew."""
         self._look()
-        self._say()
+        self._resumption.say()
         self._go(self._step, metrics)
 
     def extend(self, steps: int) -> None:
@@ -181,7 +180,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         asked = self._step
         self._look()
         if by_hand:  # as ignite steps
-            self._say()
+            self._resumption.say()
         self._go(asked if by_hand else self._step)
         return self.get_last_lr()
 
@@ -282,7 +281,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             )
         for here in chosen:
             here[bindings[0].key.base] = base
-        self._unsure = None
+        self._resumption.trust_base()
         self._go(self._step)
 
     def values(self) -> dict[str, float]:
@@ -348,13 +347,14 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             as_saved = as_saved and own.text == data["schedule"] and own.functions == data.get("functions", {})
             notes += own.load(data, groups)
         self._step_count = step + 1
-        self._unsure, self._step = None, step
+        self._step = step
+        self._resumption.trust_base()
         if as_saved:  # what stood in the groups, which need not be what the schedule wrote last
             self._bindings.mark(step)
             self._step_written = step
         else:
             self._go(step)
-        self._forget_notes()
+        self._resumption.forget()
         warn_user(notes)
 
     def _position(self, saved: state.Saved, bindings: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
@@ -409,98 +409,19 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         absolute = isinstance(target.schedule, Absolute)
         return Binding(self._built(_inner(target), self._horizon), target.key, target.groups, absolute)
 
-    def _begin(self, last_epoch: int) -> None:
-        """Take the groups in, find the step to begin at, and set its values."""
-        set_here, trained = self._bindings.were_set_here(), any(map(is_trained, self.optimizers))
-        loaded = any(map(is_loaded, self.optimizers))
-        taken = self._bindings.take_in()[0]
-        unknown = [part.present[0] for part in taken if trained and part.present]
-        if unknown and last_epoch >= 0:
-            raise ValueError(_no_base(f"for last_epoch={last_epoch}", unknown[0], "set group['initial_lr'] to"))
-        kept = self._bindings.kept_step()
-        if kept is not None and self._counting and last_epoch >= 0:
-            self._step = kept
-        elif kept is not None and last_epoch < 0 and not set_here:
-            self._adopt(kept)
-        notes = self._bindings.begin(taken, self._step)
-        self._go(self._step)
-        if unknown:
-            self._unsure = unknown[0]
-            self._notes += [_new_phase(unknown[0])] if loaded else []
-        if any(map(has_foreign_scheduler, self.optimizers)):
-            self._notes += notes  # it may be a part of a sequence, which hands the rates over before the first step
-        else:
-            warn_user(notes)
-
-    def _adopt(self, kept: int) -> None:
-        """Go on from the step that loaded groups carry, if this very schedule wrote them.
-
-        What is to be said of it waits for the first step, since the scheduler's own state may be loaded before that.
-        """
-        if kept == self._step or self._told:
-            return
-        if not self._bindings.have_these_schedules():
-            self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule; this one is at "
-                f"step {self._step}: load the scheduler's state too, or call step_to({kept}) to go on from there"
-            )
-            return
-        anew = self._step_written is None
-        self._step, self._step_count = kept, kept + 1
-        for binding in self._bindings:
-            binding.last_factor = binding.factor(kept, binding.state)
-        ends = [binding.ends() for binding in self._bindings]
-        if all(end is not None and kept >= end for end in ends):
-            self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: its "
-                "last value stays; call step_to(0) to begin anew"
-            )
-        elif anew and any(binding.listens for binding in self._bindings):
-            self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
-                "heard by then, so it begins anew; load the scheduler's state too"
-            )
-        weight = next((weight for group in self._bindings.groups() for weight in group["params"]), None)
-        if weight is not None and not weight.is_inference() and not self._counting:
-            self._forward = weight, weight._version, 0
-
-    def _say(self) -> None:
-        """Warn of what was noticed when an optimizer's state was loaded, now that nothing more was loaded."""
-        notes, self._notes = self._notes, []
-        if self._forward is not None:
-            weight, version, steps = self._forward
-            idle = weight._version == version
-            self._forward = (weight, version, steps + 1) if idle and steps < 2 else None
-            if idle and steps == 2:
-                notes.append(
-                    "ScheduleLR: it went on from the loaded optimizer's step, and was stepped three times without an "
-                    "update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
-                )
-        warn_user(notes)
-
-    def _forget_notes(self) -> None:
-        """Forget what was noticed: the user has said, or loaded, at which step it is. That holds until the next."""
-        self._notes, self._forward, self._told = [], None, True
-
     def _look(self) -> None:
         """See whether the groups are still those that were set last; if not, go on from what they are now."""
-        if not self._bindings.changed():
-            return
-        taken, loaded = self._bindings.take_in()
-        self._notes += [note for part in taken for note in part.notes]
-        self._notes += self._bindings.foreign_bases(taken, self._step)
-        kept = self._bindings.kept_step()
-        if loaded and kept is not None:
-            self._adopt(kept)
+        if self._bindings.changed():
+            step = self._resumption.look(self._step)
+            if step != self._step:
+                self._step, self._step_count = step, step + 1
 
     def _go(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; if a function of the user's raises, nothing is changed."""
         if self._replaced:
             self._refuse_replaced()
-        if self._unsure is not None:
-            if step > (self._step_written or 0) + 1:
-                raise ValueError(_no_base(f"to go on at step {step}", self._unsure, "call set_base_lr with"))
-            self._unsure = None if step else self._unsure
+        if self._resumption.without_base is not None:
+            self._resumption.refuse_jump(step, self._step_written)
         self._bindings.write(step, metrics)
         self._step = self._step_written = step
 
@@ -516,15 +437,14 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def _initial_step(self) -> None:
         """Begin, as a part of one of torch's composites."""
         # What was taken from a loaded optimizer does not hold in a sequence, which begins at its own step.
-        begins = self._forward is not None
+        begins = self._resumption.went_on
         self._step_count = 1
         self._update_lr(0 if begins else self._step + 1)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the values of a step, whatever another scheduler has left in the groups."""
         self._look()
-        self._forget_notes()
-        self._unsure = None
+        self._resumption.forget(base=True)
         self._bindings.forget_new_values()
         self._go(self._step + 1 if epoch is None else epoch)
 
@@ -544,8 +464,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def _count(self) -> None:
         """Count one update of the optimizer."""
         self._look()
-        self._say()
-        self._told = False
+        self._resumption.say()
         self._go(self._step + 1)
         self._step_count += 1
 
@@ -589,21 +508,3 @@ def _known_choice(choice: str) -> str:
             f"ScheduleLR: on_mismatch must be one of {', '.join(map(repr, CHOICES))}, got {choice!r}; choose"
         )
     return choice
-
-
-def _no_base(where: str, group: Group, remedy: str) -> str:
-    """Return the message for an optimizer that was trained, and that nobody knows the base values of."""
-    return (
-        f"ScheduleLR: the base rate must be known {where}, got an optimizer that was trained before, at rate "
-        f"{float(group.get('lr', 0.0)):g}, whose groups came without 'initial_lr'; "
-        f"load the scheduler's state, or {remedy} the rate that training began with"
-    )
-
-
-def _new_phase(group: Group) -> str:
-    """Return the note for a loaded optimizer without a base, whose present values are taken for the first."""
-    return (
-        "ScheduleLR: the optimizer's state was loaded without a base rate, so this is a new run from its present rate "
-        f"{float(group.get('lr', 0.0)):g}; to go on with the old one load the scheduler's state, or set "
-        "group['initial_lr'] and give last_epoch"
-    )
