@@ -62,7 +62,8 @@ class Binding:
         self.slots: list[Slot] = []
         self.last_factor: float | None = None
         """The factor that was written last; None before the first."""
-        self._plain: list[Group] | None = None
+        self._groups: list[Group] = []
+        self._are_plain, self._cells = False, list[Tensor]()
         self._present, self._written = operator.itemgetter(self.key.key), operator.itemgetter(self.key.written)
         self.follow(controller, controller.init())
 
@@ -152,6 +153,9 @@ class Binding:
             slot.cell.fill_(number)
             key.put(group, slot.cell)
             value = slot.cell
+        elif isinstance(value, Tensor):
+            value = _writable(value)
+            key.put(group, value)
         elif number == group[key.written]:
             key.put(group, group[key.written])
         fresh = self._slot(group, value)
@@ -169,12 +173,14 @@ class Binding:
     def _note_version(self, slot: Slot, value: float) -> None:
         """Note the count of changes of a tensor, or -1 if its value was set by somebody and is to be looked at."""
         if slot.cell is not None:
-            slot.version = _version(slot.cell) if _near(value, slot.group[self.key.written]) else -1
+            slot.version = slot.cell._version if _near(value, slot.group[self.key.written]) else -1
 
     def _settle(self) -> None:
-        """Note whether every value is a plain number, the quick case."""
-        plain = self.key.index is None and all(slot.cell is None for slot in self.slots)
-        self._plain = [slot.group for slot in self.slots] if plain else None
+        """Note the two quick cases: every value is a plain number, or every one a tensor."""
+        cells, several = [slot.cell for slot in self.slots if slot.cell is not None], self.key.index is not None
+        self._groups = [slot.group for slot in self.slots]
+        self._are_plain = not cells and not several
+        self._cells = cells if len(cells) == len(self.slots) and not several else []
 
     def release(self, claimed: set[tuple[int, str]]) -> None:
         """Leave groups to another scheduler that claims this key of them."""
@@ -185,7 +191,7 @@ class Binding:
         """Forget the counts of changes, which copies of tensors begin anew."""
         for slot in self.slots:
             if slot.cell is not None:
-                slot.version = _version(slot.cell)
+                slot.version = slot.cell._version
 
     # Values
 
@@ -208,33 +214,42 @@ class Binding:
             *(number.key, number.base, number.written),
             *(number.step, number.schedule),
         )
-        if self._plain is not None:
-            for group in self._plain:
-                # The same object under both keys, which shows at a glance that nobody set another value.
-                group[key] = group[written_key] = factor if self.absolute else group[base_key] * factor
-                group[step_key], group[mark_key] = step, mark
-            return
-        for slot in self.slots:
-            group = slot.group
-            value = factor if self.absolute else group[base_key] * factor
-            if slot.cell is None:
-                number.put(group, value)
-            else:
-                slot.cell.fill_(value)
-                slot.version = _version(slot.cell)
-                if number.now(group) is not slot.cell:
-                    number.put(group, slot.cell)
-            group[written_key], group[step_key], group[mark_key] = value, step, mark
+        try:
+            if self._are_plain:
+                for group in self._groups:
+                    # The same object under both keys, which shows at a glance that nobody set another value.
+                    group[key] = group[written_key] = factor if self.absolute else group[base_key] * factor
+                    group[step_key], group[mark_key] = step, mark
+                return
+            for slot in self.slots:
+                group, cell = slot.group, slot.cell
+                value = factor if self.absolute else group[base_key] * factor
+                if cell is None:
+                    number.put(group, value)
+                else:
+                    cell.fill_(value)
+                    slot.version = cell._version
+                    if not self._cells:  # otherwise each stands in its group, as `take_new_values` has seen to
+                        number.put(group, cell)
+                group[written_key], group[step_key], group[mark_key] = value, step, mark
+        except KeyError:
+            for slot in self.slots:
+                self._restore_marks(slot)
+            self.write(factor, step)
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write: the base becomes what gives them now.
 
         With the factor at 0 no base gives them, and the value itself is the base.
         """
-        groups, key = self._plain, self.key
+        groups, key = self._groups, self.key
         try:
-            if groups is not None and all(map(operator.is_, map(self._present, groups), map(self._written, groups))):
+            if self._are_plain and all(map(operator.is_, map(self._present, groups), map(self._written, groups))):
                 return
+            if self._cells and all(map(operator.is_, map(self._present, groups), self._cells)):
+                versions = [slot.version for slot in self.slots]
+                if list(map(_count_of_changes, self._cells)) == versions:
+                    return
         except KeyError:
             pass  # somebody has removed what a group kept
         for place, slot in enumerate(self.slots):
@@ -243,7 +258,7 @@ class Binding:
             if slot.cell is None:
                 changed = isinstance(now, Tensor) or now != slot.group[key.written]
             else:
-                changed = now is not slot.cell or _version(slot.cell) != slot.version
+                changed = now is not slot.cell or slot.cell._version != slot.version
             if changed:
                 self._take_new(place, slot, now)
         self._settle()
@@ -253,9 +268,11 @@ class Binding:
         value = finite_value(key.name, name_of(place, group), now)
         base, written = group[key.base], group[key.written]
         if isinstance(now, Tensor) and slot.cell is None:
-            slot.cell = now
+            slot.cell = _writable(now)
+        if slot.cell is not None and now is not slot.cell:
+            key.put(group, slot.cell)  # it is filled by the next write
         if slot.cell is not None:
-            slot.version = _version(slot.cell)
+            slot.version = slot.cell._version
         if _near(value, written):
             return  # the same number in another form
         group[key.written] = value
@@ -300,7 +317,7 @@ class Binding:
             self._restore_marks(slot)
             slot.group[self.key.written] = float(self.key.now(slot.group))
             if slot.cell is not None:
-                slot.version = _version(slot.cell)
+                slot.version = slot.cell._version
 
     def begin_at_values(self, groups: list[Group]) -> None:
         """Take the present values of some groups as their bases."""
@@ -426,6 +443,10 @@ def _plain_data(state: Any) -> Any:
     return [_plain_data(part) for part in state] if isinstance(state, tuple) else state
 
 
-def _version(tensor: Tensor) -> int:
-    """Return how often a tensor was changed in place; asking it, unlike asking its value, waits for no device."""
-    return 0 if tensor.is_inference() else tensor._version
+_count_of_changes: Final = operator.attrgetter("_version")
+"""How often a tensor was changed in place. Asking it, unlike asking its value, waits for no device."""
+
+
+def _writable(tensor: Tensor) -> Tensor:
+    """Return a tensor, or a copy of one that was made in inference mode and can't be written outside of it."""
+    return tensor.clone() if tensor.is_inference() else tensor
