@@ -16,7 +16,7 @@ LAYERS = [
     {"recipes", "controllers"},
     {"notation"},
     {"data"},
-    {"task"},
+    {"task", "importers"},
     {"finder"},
     {"experiment", "forecast", "torch", "keras", "testing"},
     {"report"},

@@ -8,6 +8,7 @@ import ratesmith.controllers
 import ratesmith.experiment
 import ratesmith.finder
 import ratesmith.forecast
+import ratesmith.importers
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -28,6 +29,7 @@ SURFACE = {
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
     "transfer_rate",
+    "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
@@ -69,3 +71,9 @@ def test_importing_the_command_line_imports_no_framework():
 
 def test_there_is_a_version():
     assert ratesmith.__version__.count(".") == 2
+
+
+def test_the_configurations_of_others_are_read_without_a_framework():
+    code = "import sys, ratesmith.importers; print(*{'torch', 'numpy', 'transformers', 'deepspeed'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == ""

@@ -10,7 +10,7 @@ from golden import agree
 from one_file import one_file
 
 from ratesmith import parse
-from ratesmith.torch import from_deepspeed
+from ratesmith.importers import from_deepspeed
 
 SILENT = logging.getLogger("silent")
 SILENT.disabled = True

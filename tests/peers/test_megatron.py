@@ -9,7 +9,7 @@ from golden import agree
 from one_file import one_file
 
 from ratesmith import parse
-from ratesmith.torch import from_megatron
+from ratesmith.importers import from_megatron
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ except ModuleNotFoundError as error:
         "ratesmith.torch: it needs torch; install torch, or Ratesmith with its extra [torch]", name=error.name
     ) from None
 
-from ratesmith.torch.configs import from_deepspeed, from_megatron
+from ratesmith.importers import from_deepspeed, from_megatron, from_transformers
 from ratesmith.torch.controller_lr import ControllerLR
-from ratesmith.torch.importers import from_torch, from_transformers
+from ratesmith.torch.from_torch import from_torch
 from ratesmith.torch.live import find
 from ratesmith.torch.rates import apply, tensor_rates
 from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target

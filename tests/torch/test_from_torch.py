@@ -1,4 +1,4 @@
-"""Schedulers of torch and transformers as values: the same rates, or a clear refusal."""
+"""Schedulers of torch as values: the same rates, or a clear refusal."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch.optim import lr_scheduler as theirs
 from torch.optim import swa_utils
 
 from ratesmith import Plateau, parse
-from ratesmith.torch import from_torch, from_transformers
+from ratesmith.torch import from_torch
 from ratesmith.torch import lr_scheduler as ours
 
 
@@ -88,38 +88,3 @@ def test_a_plateau_of_torch_is_ours_with_torchs_threshold():
 def test_what_is_no_factor_of_the_step_is_refused(make, why):
     with pytest.raises(ValueError, match=f"^from_torch: .*{why}; use the drop-in$"):
         from_torch(make(sgd(0.1, 0.3)))
-
-
-@pytest.mark.parametrize("warm", [0, 10])
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("linear", {}),
-        ("cosine", {}),
-        ("cosine_with_restarts", {"num_cycles": 3}),
-        ("constant", {}),
-        ("constant_with_warmup", {}),
-        ("inverse_sqrt", {}),
-        ("cosine_with_min_lr", {"min_lr_rate": 0.1}),
-        ("warmup_stable_decay", {"num_decay_steps": 30, "min_lr_ratio": 0.1, "decay_type": "1-sqrt"}),
-    ],
-)
-def test_transformers_names_give_its_schedules(name, options, warm):
-    transformers = pytest.importorskip("transformers")
-    if name == "inverse_sqrt" and not warm:
-        pytest.skip("it has a time scale of its own then")
-    made = transformers.get_scheduler(name, sgd(1.0), warm, 100, scheduler_specific_kwargs=options)
-    value = from_transformers(name, warm, 100, **options)
-    for step in range(101):
-        expected = made.lr_lambdas[0](step)
-        assert value(step) == pytest.approx(expected, rel=1e-11, abs=1e-13), step
-
-
-def test_what_transformers_does_not_have_is_refused():
-    with pytest.raises(
-        ValueError, match=r"from_transformers: name must be one of linear, cosine, .*, got 'cosin'; choose"
-    ):
-        from_transformers("cosin", 0, 100)
-    with pytest.raises(ValueError, match="from_transformers: options of 'linear' must be among none, got 'q'; drop it"):
-        from_transformers("linear", 0, 100, q=1)
-    assert from_transformers("reduce_lr_on_plateau", 0, 100, patience=3) == Plateau(patience=3, threshold_mode="torch")
