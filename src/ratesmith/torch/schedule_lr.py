@@ -68,8 +68,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     that is added later goes on from the rate that it was given.
 
     `last_epoch` is the last step that was made before, as in torch. With -1 it begins at step 0, unless the optimizer's
-    state was loaded and its rates are what this schedule gives at the step saved there: then it goes on from that step.
-    docs/torch.md has a table of all orders of resuming.
+    state was loaded and this very schedule wrote its rates: then it goes on from the step in the groups. With
+    `count_updates` and a `last_epoch` of 0 or more the step in the groups holds too, if there is one, since trainers
+    give epochs there. docs/torch.md has a table of all orders of resuming.
 
     Rates that are tensors stay the same tensors and are written in place; one tensor that several groups share becomes
     one each. Raise ValueError or TypeError for a key that a group does not have, that two targets claim, or whose value
@@ -420,6 +421,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """Hear a measurement and write the values of a step; if a function of the user's raises, nothing is changed."""
         if self._replaced:
             self._refuse_replaced()
+        if step < 0:  # it waits for its turn in one of torch's sequences, and another scheduler's values stand
+            self._step = self._step_written = step
+            return
         if self._resumption.without_base is not None:
             self._resumption.refuse_jump(step, self._step_written)
         self._bindings.write(step, metrics)
