@@ -135,22 +135,24 @@ def jump_as_torchtitan(scheduler):
     scheduler._last_lr = scheduler.get_lr()
 
 
-@pytest.mark.filterwarnings("ignore:ScheduleLR. the optimizer's state was loaded without a base rate")
+@pytest.mark.filterwarnings("ignore:ScheduleLR. the optimizer's state was loaded without")
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
 def test_a_trained_optimizer_without_a_base_is_refused_with_the_way_out(kind):
-    must = "got an optimizer that was trained before, at rate 0.05, whose groups came without 'initial_lr'; load the"
+    must = "got an optimizer that was trained before, whose group 0 is at 0.05 and came without 'initial_lr'; load the"
     optimizer = unmarked(kind)
     before = dict(optimizer.param_groups[0])
     for _ in range(2):  # a refusal leaves no base behind
         with pytest.raises(
-            ValueError, match=f"ScheduleLR: the base rate must be known for last_epoch=49, {must} .*set group"
+            ValueError, match=f"ScheduleLR: the base of 'lr' must be known for last_epoch=49, {must} .*set group"
         ):
             ScheduleLR(optimizer, COSINE, last_epoch=49)
     assert optimizer.param_groups[0] == before
     for jump in (lambda s: s.step_to(50), lambda s: s.step(50), jump_as_ignite, jump_as_torchtitan):
         optimizer = unmarked(kind)
         scheduler = ScheduleLR(optimizer, COSINE)  # a new phase from the present rate
-        with pytest.raises(ValueError, match=f"the base rate must be known to go on at step 50, {must} .*call set_bas"):
+        with pytest.raises(
+            ValueError, match=f"the base of 'lr' must be known to go on at step 50, {must} .*call set_bas"
+        ):
             jump(scheduler)
         assert rates(optimizer) == [0.05]
     scheduler.set_base_lr(0.1)

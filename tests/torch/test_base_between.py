@@ -209,11 +209,9 @@ def test_stepping_forward_by_hand_after_it_went_on_by_itself_is_said():
     again.load_state_dict(at_step(8)[0])
     scheduler = ScheduleLR(again, LINEAR)
     assert scheduler.last_epoch == 8
-    scheduler.step()
-    scheduler.step()
-    with pytest.warns(
-        UserWarning, match=r"stepped three times without an update; .* step_to\(0\), or call step_to\(k\)"
-    ):
+    for _ in range(9):
+        scheduler.step()
+    with pytest.warns(UserWarning, match=r"stepped 10 times without an update; .* step_to\(0\), or call step_to"):
         scheduler.step()
     scheduler = ScheduleLR(again, LINEAR, last_epoch=7)
     go(again, scheduler, 5)
@@ -296,7 +294,9 @@ def test_a_stripped_base_is_refused_and_a_removed_mark_in_mid_run_is_put_back():
     state = at_step(8)[0]
     del state["param_groups"][0]["initial_lr"]
     again.load_state_dict(state)
-    with pytest.raises(ValueError, match="the base rate must be known for last_epoch=7, got an optimizer that was tra"):
+    with pytest.raises(
+        ValueError, match="the base of 'lr' must be known for last_epoch=7, got an optimizer that was tr"
+    ):
         ScheduleLR(again, LINEAR, last_epoch=7)
     optimizer = made()
     scheduler = ScheduleLR(optimizer, LINEAR)
@@ -324,7 +324,9 @@ def test_a_state_loaded_without_a_base_is_a_new_run_and_says_so_at_the_first_ste
     again.load_state_dict(first.state_dict())
     scheduler = ScheduleLR(again, LINEAR)
     update(again)
-    with pytest.warns(UserWarning, match="loaded without a base rate, so this is a new run from its present rate 0.05"):
+    with pytest.warns(
+        UserWarning, match="loaded without 'initial_lr', so this is a new run from the present 'lr' of 0.05"
+    ):
         scheduler.step()
     go(again, scheduler)
     update(first)
@@ -411,10 +413,11 @@ def test_a_retired_one_keeps_what_the_later_does_not_take():
     assert (first.last_epoch, second.last_epoch) == (1, 1)
     one, other = made(), made(3e-4)
     both = ScheduleLR([one, other], LINEAR, count_updates=True)
-    ScheduleLR(other, Constant(1.0), count_updates=True)
+    alone = ScheduleLR(other, Constant(1.0), count_updates=True)
     update(one)
     update(other)
     assert (rates(one), rates(other), both.last_epoch) == ([0.1 * LINEAR(1)], [3e-4], 1)
+    assert alone.last_epoch == 1
 
 
 @pytest.mark.parametrize(
@@ -429,7 +432,8 @@ def test_a_retired_one_keeps_what_the_later_does_not_take():
 def test_a_retired_one_sets_nothing_any_more(use):
     optimizer = made()
     first = ScheduleLR(optimizer, LINEAR, count_updates=True)
-    ScheduleLR(optimizer, LINEAR, count_updates=True)
+    second = ScheduleLR(optimizer, LINEAR, count_updates=True)
+    assert second.last_epoch == 0
     with pytest.raises(RuntimeError, match="a later one counts for the same optimizer; use that one"):
         use(first)
     assert rates(optimizer) == [0.1]

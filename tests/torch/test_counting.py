@@ -100,13 +100,20 @@ def test_the_hidden_step_of_a_distributed_checkpoint_is_not_counted(step, kind, 
         assert again.last_epoch == step
 
 
-def test_counting_does_not_keep_the_scheduler_alive():
+def test_counting_does_not_keep_the_scheduler_alive_and_says_once_that_it_is_gone():
     _, optimizer, scheduler = made()
     gone = weakref.ref(scheduler)
     del scheduler
     gc.collect()
     assert gone() is None
+    with pytest.warns(UserWarning, match="since nothing holds the scheduler that counted them; keep it in a variable"):
+        optimizer.step()
     optimizer.step()
+    _, optimizer, scheduler = made()
+    del scheduler
+    later = ScheduleLR(optimizer, WARM)  # takes its place
+    optimizer.step()
+    later.step()
 
 
 def test_one_hook_counts_however_often_it_is_loaded_and_copied():

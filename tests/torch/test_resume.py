@@ -131,7 +131,7 @@ def test_the_state_of_an_optimizer_that_no_scheduler_marked_gives_what_the_table
         group["lr"] = rate  # as a function of the user's own left it
     load = lambda: copy.deepcopy((optimizer.state_dict(), None))  # noqa: E731
     if FOREIGN[order] == REFUSED:
-        with pytest.raises(ValueError, match=r"ScheduleLR: the base rate must be known .*, got an optimizer that"):
+        with pytest.raises(ValueError, match=r"ScheduleLR: the base of 'lr' must be known .*, got an optimizer that"):
             resumed(order, load, kind, text, k, None)
         return
     _, scheduler = resumed(order, load, kind, text, k, None)

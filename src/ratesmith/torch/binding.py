@@ -30,6 +30,8 @@ class Taken:
 
     present: list[Group] = field(default_factory=list)
     """Groups that had no base: their present value became it."""
+    stripped: list[Group] = field(default_factory=list)
+    """Groups that say what was written last, but not what the base was."""
     foreign: list[Group] = field(default_factory=list)
     """Groups with a base that no ScheduleLR wrote."""
     changed: list[Group] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Binding:
         self.slots: list[Slot] = []
         self.last_factor: float | None = None
         """The factor that was written last; None before the first."""
+        self._last_step = 0
+        self._released = False
         self._groups: list[Group] = []
         self._are_plain, self._cells = False, list[Tensor]()
         self._present, self._written = operator.itemgetter(self.key.key), operator.itemgetter(self.key.written)
@@ -89,28 +93,23 @@ class Binding:
 
     def take_in(self, groups: list[Group], known: list[Group | None]) -> Taken:
         """Take in the groups as they are now, each with the group that it was before, or None if it is new."""
-        before = {id(slot.group): slot for slot in self.slots}
-        slots, taken, replaced = [], Taken(), None
-        for place, (group, earlier) in enumerate(zip(groups, known, strict=True)):
-            if earlier is None:
-                slot = self._join(place, group, taken) if self.wants(place, group) else None
-            else:
-                slot = before.get(id(earlier))
-                if slot is not None and earlier is not group:
-                    self._replace(place, group, slot, taken)
-                    replaced = slot
-            if slot is not None:
-                slots.append(slot)
-        self.slots = slots
+        before, taken = {id(slot.group): slot for slot in self.slots}, Taken()
+        slots = [None if earlier is None else before.get(id(earlier)) for earlier in known]
+        for place, (group, slot) in enumerate(zip(groups, slots, strict=True)):
+            if slot is not None and slot.group is not group:
+                self._replace(place, group, slot, taken)
+                self._read_factor(group)
+        for place, (group, earlier) in enumerate(zip(groups, known, strict=True)):  # at the factor that was read
+            if earlier is None and self.wants(place, group):
+                slots[place] = self._join(place, group, taken)
+        self.slots = [slot for slot in slots if slot is not None]
         self._settle()
-        if replaced is not None:
-            self._read_factor(replaced.group)
         return taken
 
     def wants(self, place: int, group: Group) -> bool:
         """Whether a new group is among those that the user meant."""
-        if self.wanted is None:
-            return True
+        if self._released or self.wanted is None:
+            return not self._released
         if callable(self.wanted):
             return bool(self.wanted(group))
         return place in self.wanted or group.get("name") in self.wanted
@@ -124,7 +123,7 @@ class Binding:
         if base is None and key.key == "momentum" and number == 0.0:
             return None  # momentum that is off stays off
         if base is None:
-            taken.present.append(group)
+            (taken.present if written is None else taken.stripped).append(group)
             base, written = self._base_of(number), number
             taken.notes += self._far(place, group, number, base)
         elif written is None:
@@ -140,6 +139,7 @@ class Binding:
     def _replace(self, place: int, group: Group, slot: Slot, taken: Taken) -> None:
         """Take the dict that stands in place of a known group: an optimizer's state has been loaded."""
         key, value = self.key, self.key.read(group, place)
+        self._restore_marks(slot)
         base, written = kept_number(group, key.base, place), kept_number(group, key.written, place)
         if base is not None and written is None:
             taken.foreign.append(group)
@@ -184,14 +184,16 @@ class Binding:
 
     def release(self, claimed: set[tuple[int, str]]) -> None:
         """Leave groups to another scheduler that claims this key of them."""
-        self.slots = [slot for slot in self.slots if (id(slot.group), self.name) not in claimed]
+        kept = [slot for slot in self.slots if (id(slot.group), self.name) not in claimed]
+        self._released = self._released or len(kept) < len(self.slots)  # it takes in no group any more
+        self.slots = kept
         self._settle()
 
     def copied(self) -> None:
         """Forget the counts of changes, which copies of tensors begin anew."""
         for slot in self.slots:
             if slot.cell is not None:
-                slot.version = slot.cell._version
+                self._note_version(slot, float(slot.cell))
 
     # Values
 
@@ -208,7 +210,6 @@ class Binding:
 
     def write(self, factor: float, step: int) -> None:
         """Set the key in every group, and keep in the group what was written, for which step, by which schedule."""
-        self.last_factor = factor
         mark, number = self.mark, self.key
         key, base_key, written_key, step_key, mark_key = (
             *(number.key, number.base, number.written),
@@ -220,8 +221,7 @@ class Binding:
                     # The same object under both keys, which shows at a glance that nobody set another value.
                     group[key] = group[written_key] = factor if self.absolute else group[base_key] * factor
                     group[step_key], group[mark_key] = step, mark
-                return
-            for slot in self.slots:
+            for slot in self.slots if not self._are_plain else ():
                 group, cell = slot.group, slot.cell
                 value = factor if self.absolute else group[base_key] * factor
                 if cell is None:
@@ -232,10 +232,11 @@ class Binding:
                     if not self._cells:  # otherwise each stands in its group, as `take_new_values` has seen to
                         number.put(group, cell)
                 group[written_key], group[step_key], group[mark_key] = value, step, mark
-        except KeyError:
+        except KeyError:  # somebody has removed what a group kept
             for slot in self.slots:
                 self._restore_marks(slot)
             self.write(factor, step)
+        self.last_factor, self._last_step = factor, step
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write: the base becomes what gives them now.
@@ -288,8 +289,11 @@ class Binding:
         group[key.base] = finite_value(key.base, name_of(place, group), new)
 
     def _base_of(self, value: float) -> float:
-        """Return the base that gives a value at the present factor; with the factor at 0, the value itself."""
-        return value / self.last_factor if self.last_factor and not self.absolute else value
+        """Return the base that gives a value at the present factor.
+
+        With the factor at 0, and before any update, it is the value itself.
+        """
+        return value / self.last_factor if self.last_factor and self._last_step and not self.absolute else value
 
     def _far(self, place: int, group: Group, value: float, base: float) -> list[str]:
         """Return what to say of a base that is out of proportion, since the factor is tiny where the value was set."""
@@ -308,7 +312,8 @@ class Binding:
         if key.written not in group:
             group[key.written] = float(key.now(group))
         if key.base not in group:
-            group[key.base] = self._base_of(group[key.written])
+            written = group[key.written]
+            group[key.base] = written / self.last_factor if self.last_factor and not self.absolute else written
         group.setdefault(key.given, group[key.base])
 
     def forget_new_values(self) -> None:
@@ -318,6 +323,26 @@ class Binding:
             slot.group[self.key.written] = float(self.key.now(slot.group))
             if slot.cell is not None:
                 slot.version = slot.cell._version
+
+    def join_at_factor(self, groups: list[Group]) -> None:
+        """Take the present values of some groups as what their bases give at the factor that was written last."""
+        for group in groups:
+            if self.last_factor and not self.absolute:
+                group[self.key.base] = group[self.key.written] / self.last_factor
+
+    def read_factor(self, step: int, marked: list[Group]) -> None:
+        """Take the factor that was written last from what groups say of it; else what the schedule gives at a step."""
+        self.last_factor, self._last_step = self.factor(step, self.state), step
+        for group in reversed(marked):
+            self._read_factor(group)
+
+    def agrees(self, step: int) -> bool:
+        """Whether the groups were written last by the factor that a controller's present state gives at a step."""
+        factor = self.factor(step, self.state)
+        return all(
+            _near(slot.group[self.key.written], factor if self.absolute else slot.group[self.key.base] * factor)
+            for slot in self.slots
+        )
 
     def begin_at_values(self, groups: list[Group]) -> None:
         """Take the present values of some groups as their bases."""
@@ -330,6 +355,7 @@ class Binding:
         base, written = group[self.key.base], group[self.key.written]
         if base and not self.absolute:
             self.last_factor = written / base
+        self._last_step = int(group.get(self.key.step) or 0)
 
     def load(self, data: dict[str, Any], groups: list[Group]) -> list[str]:
         """Take the groups' numbers as they were saved; return what to say of their bases, a line each.
@@ -371,9 +397,12 @@ class Binding:
         """Keep in the groups which step their values belong to, and which schedule; the values stay."""
         for slot in self.slots if step >= 0 else ():
             slot.group[self.key.step], slot.group[self.key.schedule] = step, self.mark
+            self._last_step = step
 
     def bases(self, groups: list[Group]) -> list[float | None]:
         """Return the base of every group, None for those that it does not set."""
+        for slot in self.slots:
+            self._restore_marks(slot)
         covered = {id(slot.group) for slot in self.slots}
         return [float(group[self.key.base]) if id(group) in covered else None for group in groups]
 
@@ -404,7 +433,7 @@ class Binding:
 
     def call_for(self, place: int, group: Group, value: float) -> str:
         """Return the call that sets a group's base."""
-        which = f", group={name_of(place, group)}" if len(self.slots) > 1 else ""
+        which = f", group={name_of(place, group)}" if place or len(self.slots) > 1 else ""
         return f"set_base_lr({value:g}{which})" if self.name == "lr" else f"set_base({self.name!r}, {value:g}{which})"
 
     def saved(self, groups: list[Group]) -> dict[str, Any]:

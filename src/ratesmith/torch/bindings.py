@@ -90,8 +90,9 @@ class Bindings:
         return max(kept, default=None)
 
     def have_these_schedules(self) -> bool:
-        """Whether the groups were written last by schedules of the same texts as these."""
-        return all(slot.group.get(own.key.schedule) == own.mark for own in self.all for slot in own.slots)
+        """Whether the groups were written last by schedules of the same texts as these; a new group does not tell."""
+        marks = [(slot.group.get(own.key.schedule), own.mark) for own in self.all for slot in own.slots]
+        return all(mark in (None, own) for mark, own in marks) and any(mark is not None for mark, _ in marks)
 
     def were_set_here(self) -> bool:
         """Whether a scheduler of this process has set one of these keys of these very groups."""
@@ -111,11 +112,15 @@ class Bindings:
         foreign = any(map(has_foreign_scheduler, self.optimizers))
         notes = []
         for binding, part in zip(self.all, taken, strict=True):
-            factor = binding.last_factor = binding.factor(step, binding.state)
+            new = {id(group) for group in (*part.present, *part.stripped, *part.foreign)}
+            binding.read_factor(step, [slot.group for slot in binding.slots if id(slot.group) not in new])
+            factor = binding.factor(step, binding.state)
             if foreign:
                 binding.forget_new_values()
             elif step == 0:
                 binding.begin_at_values(part.changed)
+            if step and len(new) < len(binding.slots):
+                binding.join_at_factor(part.present)  # they were added to groups that had a scheduler before
             for group in [*part.foreign, *(part.changed if foreign else ())]:
                 notes += self._foreign_base(binding, group, factor)
         return notes

@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from ratesmith.torch.key import Group
+from ratesmith.torch.notices import warn_user
 
 # As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
 _not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
@@ -36,18 +37,66 @@ class UpdateCounter:
         """The scheduler that counts, or None if it is gone."""
         return self._owner()
 
+    handle: Any = None
+    """What removes the hook."""
+
     @_not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it was none."""
         owner = self.owner
+        if owner is None and self._count is not None:
+            self.handle.remove()
+            warn_user(
+                [
+                    "ScheduleLR: updates are not counted any more, and the rates stay as they are, since nothing holds "
+                    "the scheduler that counted them; keep it in a variable"
+                ]
+            )
         if owner is None or self._count is None:
             return
         if not made_no_update(optimizer, lambda group: self._has_written(owner, group)):
             self._count(owner)
 
 
+class _Watch:
+    """A hook that tells once that an update was made, and removes itself; it keeps nothing alive."""
+
+    def __init__(self, owner: Any) -> None:
+        self.handle: Any = None
+        self._owner = weakref.ref(owner)
+
+    @_not_compiled
+    def __call__(self, *_: Any) -> None:
+        self.handle.remove()
+        if (owner := self._owner()) is not None:
+            owner.saw_update()
+
+
+def hook_into(optimizer: Any, hook: Any) -> Any:
+    """Let an optimizer call a hook after each update; return the handle, which the hook has too.
+
+    A wrapper that has no hooks, as Accelerate's, is seen through.
+    """
+    while not hasattr(optimizer, "_optimizer_step_post_hooks"):
+        if not isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+            raise TypeError(
+                f"ScheduleLR: the optimizer must have hooks to count its updates, got {type(optimizer).__name__}; "
+                "give the optimizer inside it"
+            )
+        optimizer = optimizer.optimizer
+    hook.handle = optimizer.register_step_post_hook(hook)
+    return hook.handle
+
+
+def watch_update(optimizer: Any, owner: Any) -> None:
+    """Tell `owner.saw_update()` once that the optimizer has made an update."""
+    hook_into(optimizer, _Watch(owner))
+
+
 def counters(optimizer: Optimizer) -> Iterator[UpdateCounter]:
-    """Return the counters among an optimizer's hooks; a wrapper that has no hooks has none."""
+    """Return the counters among an optimizer's hooks."""
+    while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
     hooks = getattr(optimizer, "_optimizer_step_post_hooks", {})
     yield from [hook for hook in hooks.values() if isinstance(hook, UpdateCounter)]
 

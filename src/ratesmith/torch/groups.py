@@ -75,9 +75,16 @@ def is_loaded(optimizer: Optimizer) -> bool:
 def is_trained(optimizer: Optimizer) -> bool:
     """Whether the optimizer has made updates before, so that its present values need not be the first ones.
 
-    Plain SGD keeps no state that tells; there a loaded group tells.
+    Its state tells, by its own counts where it has them: Adagrad has a state from the start. Plain SGD has none; there
+    a loaded group tells, if its rate is no more the one that the code gave.
     """
-    return bool(optimizer.state) or is_loaded(optimizer)
+    states = [state for state in optimizer.state.values() if isinstance(state, dict)]
+    counts = [state["step"] for state in states if "step" in state]
+    if any(float(count) > 0 for count in counts) or (states and not counts):
+        return True
+    given = optimizer.defaults.get("lr")
+    rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
+    return is_loaded(optimizer) and (given is None or any(float(rate) != float(given) for rate in rates))
 
 
 def has_foreign_scheduler(optimizer: Optimizer) -> bool:

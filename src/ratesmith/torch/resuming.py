@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import torch
+from typing import Any, Final
 
+from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
-from ratesmith.torch.groups import has_foreign_scheduler, is_loaded, is_trained
-from ratesmith.torch.key import Group
+from ratesmith.torch.counting import watch_update
+from ratesmith.torch.groups import has_foreign_scheduler, is_loaded, is_trained, place_of
+from ratesmith.torch.key import Group, name_of
 from ratesmith.torch.notices import warn_user
+
+MOST_ALONE: Final = 10
+"""Steps without an update that are let pass; a gradient scaler may skip a few."""
 
 
 class Resumption:
@@ -22,22 +27,33 @@ class Resumption:
         self._bindings, self._counting = bindings, counting
         self._notes: list[str] = []
         self._told = False
-        self._forward: tuple[torch.Tensor, int, int] | None = None
-        self.without_base: Group | None = None
+        self._steps_alone: int | None = None
+        self.without_base: tuple[Binding, Group] | None = None
         """A group of a trained optimizer that came without a base, while it is not known that a new run begins."""
         self.is_pending = False
         """Whether there may be something to say at the next step."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: the optimizer of a copy has not the hook that waits for an update."""
+        return {**vars(self), "_steps_alone": None}
+
     def begin(self, last_epoch: int) -> int:
         """Take the groups in, and return the step to begin at."""
         bindings = self._bindings
-        set_here, trained = bindings.were_set_here(), any(map(is_trained, bindings.optimizers))
+        set_here = bindings.were_set_here()
+        trained = {id(group) for own in bindings.optimizers if is_trained(own) for group in own.param_groups}
         loaded, foreign = (any(map(ask, bindings.optimizers)) for ask in (is_loaded, has_foreign_scheduler))
         taken = bindings.take_in()[0]
-        without_base = [part.present[0] for part in taken if trained and part.present]
+        kept = bindings.kept_step()
+        without_base = [
+            (binding, group)
+            for binding, part in zip(bindings, taken, strict=True)
+            for group in (*part.stripped, *(part.present if kept is None else ()))
+            if id(group) in trained
+        ]
         if without_base and last_epoch >= 0:
-            raise ValueError(_no_base(f"for last_epoch={last_epoch}", without_base[0], "set group['initial_lr'] to"))
-        step, kept = last_epoch + 1, bindings.kept_step()
+            raise ValueError(self._no_base(f"for last_epoch={last_epoch}", without_base[0], built=False))
+        step = last_epoch + 1
         if kept is not None and self._counting and last_epoch >= 0:
             step = kept
         elif kept is not None and last_epoch < 0 and not set_here:
@@ -45,7 +61,7 @@ class Resumption:
         notes = bindings.begin(taken, step)
         if without_base:
             self.without_base = without_base[0]
-            self._notes += [_new_phase(without_base[0])] if loaded else []
+            self._notes += [_new_phase(*without_base[0])] if loaded else []
         if foreign:
             self._notes += notes
         else:
@@ -71,42 +87,43 @@ class Resumption:
                 f"{step}: load the scheduler's state too, or call step_to({kept}) to go on from there"
             )
             return step
-        for binding in self._bindings:
-            binding.last_factor = binding.factor(kept, binding.state)
-        ends = [binding.ends() for binding in self._bindings]
-        if all(end is not None and kept >= end for end in ends):
+        ends = [(binding.ends(), binding.factor(kept, binding.state)) for binding in self._bindings]
+        if all(end is not None and kept >= end and factor == 0.0 for end, factor in ends):
             self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: its "
-                "last value stays; call step_to(0) to begin anew"
+                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: it "
+                "stays at 0; call step_to(0) to begin anew"
             )
-        elif anew and any(binding.listens for binding in self._bindings):
+        elif any(own.listens and (anew or not own.agrees(kept)) for own in self._bindings):
             self._notes.append(
                 f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
-                "heard by then, so it begins anew; load the scheduler's state too"
+                "heard by then; load the scheduler's state too"
             )
-        weight = next((weight for group in self._bindings.groups() for weight in group["params"]), None)
-        if weight is not None and not weight.is_inference() and not self._counting:
-            self._forward = weight, weight._version, 0
+        if not self._counting:
+            self._steps_alone = 0
+            watch_update(self._bindings.optimizers[0], self)
         return kept
 
     @property
     def went_on(self) -> bool:
         """Whether the step was taken from loaded groups, and no update has been seen since."""
-        return self._forward is not None
+        return self._steps_alone is not None
+
+    def saw_update(self) -> None:
+        """Know that the optimizer has made an update."""
+        self._steps_alone = None
 
     def say(self) -> None:
         """Warn of what was noticed, now that nothing more was loaded."""
         notes, self._notes, self._told, self.is_pending = self._notes, [], False, False
-        if self._forward is not None:
-            weight, version, steps = self._forward
-            idle = weight._version == version
-            self._forward = (weight, version, steps + 1) if idle and steps < 2 else None
-            self.is_pending = self._forward is not None
-            if idle and steps == 2:
+        if self._steps_alone is not None:
+            self._steps_alone += 1
+            self.is_pending = True
+            if self._steps_alone == MOST_ALONE:
                 notes.append(
-                    "ScheduleLR: it went on from the loaded optimizer's step, and was stepped three times without an "
-                    "update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
+                    f"ScheduleLR: it went on from the loaded optimizer's step, and was stepped {MOST_ALONE} times "
+                    "without an update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
                 )
+                self._steps_alone = None
         warn_user(notes)
 
     def forget(self, *, base: bool = False) -> None:
@@ -114,7 +131,7 @@ class Resumption:
 
         Until the next step what stands in the groups does not count against that.
         """
-        self._notes, self._forward, self._told, self.is_pending = [], None, True, True
+        self._notes, self._steps_alone, self._told, self.is_pending = [], None, True, True
         if base:
             self.trust_base()
 
@@ -125,24 +142,28 @@ class Resumption:
     def refuse_jump(self, step: int, before: int | None) -> None:
         """Raise ValueError if the step jumps forward on a base that nobody knows; by single steps it is a new run."""
         if self.without_base is not None and step > (before or 0) + 1:
-            raise ValueError(_no_base(f"to go on at step {step}", self.without_base, "call set_base_lr with"))
+            raise ValueError(self._no_base(f"to go on at step {step}", self.without_base, built=True))
         if step:
             self.without_base = None
 
+    def _no_base(self, where: str, of: tuple[Binding, Group], built: bool) -> str:
+        """Return the message for an optimizer that was trained, and that nobody knows the base values of."""
+        binding, group = of
+        value, base = float(binding.key.now(group)), binding.key.base
+        place = name_of(place_of(group, self._bindings.groups()), group)
+        call = "set_base_lr(...)" if binding.name == "lr" else f"set_base({binding.name!r}, ...)"
+        remedy = f"call {call} with" if built else f"set group[{base!r}] to"
+        return (
+            f"ScheduleLR: the base of {binding.name!r} must be known {where}, got an optimizer that was trained "
+            f"before, whose group {place} is at {value:g} and came without {base!r}; load the scheduler's state, or "
+            f"{remedy} the value that training began with"
+        )
 
-def _no_base(where: str, group: Group, remedy: str) -> str:
-    """Return the message for an optimizer that was trained, and that nobody knows the base values of."""
-    return (
-        f"ScheduleLR: the base rate must be known {where}, got an optimizer that was trained before, at rate "
-        f"{float(group.get('lr', 0.0)):g}, whose groups came without 'initial_lr'; "
-        f"load the scheduler's state, or {remedy} the rate that training began with"
-    )
 
-
-def _new_phase(group: Group) -> str:
+def _new_phase(binding: Binding, group: Group) -> str:
     """Return the note for a loaded optimizer without a base, whose present values are taken for the first."""
     return (
-        "ScheduleLR: the optimizer's state was loaded without a base rate, so this is a new run from its present rate "
-        f"{float(group.get('lr', 0.0)):g}; to go on with the old one load the scheduler's state, or set "
-        "group['initial_lr'] and give last_epoch"
+        f"ScheduleLR: the optimizer's state was loaded without {binding.key.base!r}, so this is a new run from the "
+        f"present {binding.name!r} of {float(binding.key.now(group)):g}; to go on with the old one load the "
+        f"scheduler's state, or set group[{binding.key.base!r}] and give last_epoch"
     )

@@ -11,7 +11,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers import Adaptive, Controller, restore
+from ratesmith.controllers import Adaptive, Controller, Together, restore
 from ratesmith.horizon import Horizon
 from ratesmith.notation import Functions, Strategy
 from ratesmith.schedule import Schedule
@@ -19,7 +19,7 @@ from ratesmith.torch import state
 from ratesmith.torch.base_rates import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
-from ratesmith.torch.counting import UpdateCounter, counters
+from ratesmith.torch.counting import UpdateCounter, counters, hook_into
 from ratesmith.torch.groups import note_again, noted_here
 from ratesmith.torch.key import Group, name_of
 from ratesmith.torch.notices import warn_user
@@ -270,7 +270,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             known = ", ".join(repr(own.name) for own in self._bindings if not own.absolute) or "none"
             raise ValueError(f"ScheduleLR: key must be one whose base a factor multiplies, got {key!r}; known: {known}")
         self._look()
-        self._bindings.take_new_values()
+        if self._step >= 0:
+            self._bindings.take_new_values()
         groups = self._bindings.groups()
         among = {id(slot.group) for binding in bindings for slot in binding.slots}
         places = {place: here for place, here in enumerate(groups) if id(here) in among}
@@ -332,17 +333,17 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         groups = self._bindings.groups()
         step, bindings = self._position(saved, state.in_order(saved, groups))
         state.refuse(self._bindings.all, bindings, groups, choice)
+        notes: list[str] = []
         taken: list[tuple[Controller[Any], Any]] = []  # all is read before anything is changed
         for own, data in zip(self._bindings, bindings, strict=True):
             if own.text != data["schedule"] and choice == "keep_new":
-                taken.append((own.controller, own.state))
+                taken.append((own.controller, self._carried_over(own, data, notes)))
                 continue
             controller = own.controller if own.text == data["schedule"] else self._built(data["schedule"], None)
             taken.append((controller, restore(controller, data["state"])))
         if choice == "use_saved" and [own.text for own in self._bindings] != [data["schedule"] for data in bindings]:
             self._horizon = None  # the notation given is not what is followed now
         as_saved = step == saved.updates and all("value" in data for data in bindings)
-        notes = []
         for own, data, (controller, heard) in zip(self._bindings, bindings, taken, strict=True):
             own.follow(controller, heard)
             as_saved = as_saved and own.text == data["schedule"] and own.functions == data.get("functions", {})
@@ -358,6 +359,23 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._resumption.forget()
         warn_user(notes)
 
+    def _carried_over(self, binding: Binding, data: dict[str, Any], notes: list[str]) -> Any:
+        """Return the state for a new schedule: that of each controller in it that was in the saved one too."""
+        try:
+            before = self._built(data["schedule"], None)
+            heard = list(zip(parts_of(before), states_of(before, restore(before, data["state"])), strict=True))
+        except (ValueError, TypeError):  # it named a function that is not here
+            heard = []
+        states = []
+        for part, state_now in zip(
+            parts_of(binding.controller), states_of(binding.controller, binding.state), strict=True
+        ):
+            same = next((place for place, (earlier, _) in enumerate(heard) if str(earlier) == str(part)), None)
+            states.append(state_now if same is None else heard.pop(same)[1])
+            if same is None and not isinstance(part, Schedule):
+                notes.append(f"ScheduleLR: {part} was not in the saved schedule, so it begins anew")
+        return tuple(states) if isinstance(binding.controller, Together) else states[0]
+
     def _position(self, saved: state.Saved, bindings: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Return the step here at which a saved run stood, and its bindings as they are in these steps.
 
@@ -365,7 +383,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         same schedule if the notation given here, built for the saved horizon, is the saved one.
         """
         before, here = saved.horizon, self._horizon
-        if before is None or here is None or len(bindings) != len(self._targets):
+        if before is None or here is None or len(bindings) != len(self._targets) or saved.updates < 0:
             return saved.updates, bindings
         length = here.convert(before.steps, before)
         if abs(length - here.steps) > (length != before.steps):  # a whole number of other steps may be one off
@@ -461,7 +479,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         # Functions of the class, which keep no scheduler alive.
         counts = [ScheduleLR._count, *[None] * (len(self.optimizers) - 1)]
         return [
-            optimizer.register_step_post_hook(UpdateCounter(self, count, ScheduleLR._has_written))
+            hook_into(optimizer, UpdateCounter(self, count, ScheduleLR._has_written))
             for optimizer, count in zip(self.optimizers, counts, strict=True)
         ]
 
@@ -482,7 +500,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         claimed = self._bindings.claims()
         for counter in [counter for optimizer in self.optimizers for counter in counters(optimizer)]:
             earlier = counter.owner
-            if earlier is not None and earlier._bindings.claims() & claimed:
+            if earlier is None:
+                counter.handle.remove()
+            elif earlier._bindings.claims() & claimed:
                 earlier._give_up(claimed)
 
     def _give_up(self, claimed: set[tuple[int, str]]) -> None:
@@ -512,3 +532,13 @@ def _known_choice(choice: str) -> str:
             f"ScheduleLR: on_mismatch must be one of {', '.join(map(repr, CHOICES))}, got {choice!r}; choose"
         )
     return choice
+
+
+def parts_of(controller: Any) -> tuple[Any, ...]:
+    """Return the parts of controllers that are multiplied, or the one itself."""
+    return controller.parts if isinstance(controller, Together) else (controller,)
+
+
+def states_of(controller: Any, heard: Any) -> tuple[Any, ...]:
+    """Return the states of these parts."""
+    return heard if isinstance(controller, Together) else (heard,)
