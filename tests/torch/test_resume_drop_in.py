@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler, swa_utils
 
+from ratesmith import Ramp
+from ratesmith.torch import ScheduleLR
 from ratesmith.torch import lr_scheduler as ours
 
 theirs = types.SimpleNamespace(**{name: getattr(lr_scheduler, name, swa_utils.SWALR) for name in ours.__all__})
@@ -529,3 +531,46 @@ def test_a_state_with_a_rate_that_is_no_number_is_refused(kind):
     _, _, scheduler = started(kind, sgd)
     with pytest.raises(ValueError, match=f"{kind}: _last_lr of the state must be a finite number, got nan; give"):
         scheduler.load_state_dict({**scheduler.state_dict(), "_last_lr": [0.1, math.nan]})
+
+
+SELDOM = {
+    "cosine and averaging": (
+        lambda o: (ours.CosineAnnealingLR(o, 20), ours.SWALR(o, 0.02, anneal_epochs=3)),
+        lambda pair, k: pair[k >= 6].step(),
+    ),
+    "steps and a plateau": (
+        lambda o: (ours.StepLR(o, 5, 0.5), ours.ReduceLROnPlateau(o, factor=0.5, patience=0)),
+        lambda pair, k: (pair[0].step(), pair[1].step(1.0) if k % 4 == 3 else None),
+    ),
+    "ours and a plateau": (
+        lambda o: (ScheduleLR(o, Ramp(1.0, 0.0, 20)), ours.ReduceLROnPlateau(o, factor=0.5, patience=0)),
+        lambda pair, k: (pair[0].step(), pair[1].step(1.0) if k % 4 == 3 else None),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SELDOM.values(), ids=SELDOM)
+@pytest.mark.parametrize("stop", range(1, 12))
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_of_which_one_steps_more_seldom_are_resumed_after_an_optimizer_that_was_loaded_first(case, stop, turned):
+    build, act = case
+
+    def train(of, pair, begin, end):
+        seen = []
+        for k in range(begin, end):
+            of.step()
+            act(pair, k)
+            seen += rates(of)
+        return seen
+
+    _, of, _ = started(None, sgd)
+    pair = build(of)
+    train(of, pair, 0, stop)
+    states = through_a_file((of.state_dict(), *(scheduler.state_dict() for scheduler in pair)))
+    expected = train(of, pair, stop, 14)
+    _, new, _ = started(None, sgd)
+    new.load_state_dict(states[0])
+    again = build(new)
+    for place in (1, 0) if turned else (0, 1):
+        again[place].load_state_dict(states[1 + place])
+    assert train(new, again, stop, 14) == pytest.approx(expected, rel=1e-9)

@@ -36,6 +36,8 @@ class Taken:
     """Groups with a base that no ScheduleLR wrote."""
     changed: list[Group] = field(default_factory=list)
     """Groups whose value somebody has set since the last scheduler wrote one."""
+    unmarked: list[Group] = field(default_factory=list)
+    """Groups that were loaded with another value, and no base."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -148,6 +150,8 @@ class Binding:
         group[key.base] = slot.group[key.base] if base is None else base
         group[key.given] = group[key.base] if given is None else given
         number = finite_value(key.name, place, value)
+        if base is None and written is None and not _near(number, slot.group[key.written]):
+            taken.unmarked.append(group)
         group[key.written] = number if written is None else written
         if slot.cell is not None:  # a captured update reads this very tensor: it takes the value, and the place
             slot.cell.fill_(number)

@@ -45,7 +45,7 @@ class UpdateCounter:
         """Count one update, unless it was none."""
         owner = self.owner
         if owner is None and self._count is not None:
-            self.handle.remove()
+            self._count = None
             warn_user(
                 [
                     "ScheduleLR: updates are not counted any more, and the rates stay as they are, since nothing holds "
@@ -59,17 +59,22 @@ class UpdateCounter:
 
 
 class _Watch:
-    """A hook that tells once that an update was made, and removes itself; it keeps nothing alive."""
+    """A hook that tells once that an update was made; it keeps nothing alive."""
 
     def __init__(self, owner: Any) -> None:
         self.handle: Any = None
-        self._owner = weakref.ref(owner)
+        self._owner: Any = weakref.ref(owner)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has told, or nobody is left to be told."""
+        return self._owner() is None
 
     @_not_compiled
     def __call__(self, *_: Any) -> None:
-        self.handle.remove()
         if (owner := self._owner()) is not None:
             owner.saw_update()
+        self._owner = lambda: None  # a hook can't be removed while hooks are called
 
 
 def hook_into(optimizer: Any, hook: Any) -> Any:
@@ -84,6 +89,9 @@ def hook_into(optimizer: Any, hook: Any) -> Any:
                 "give the optimizer inside it"
             )
         optimizer = optimizer.optimizer
+    for earlier in [hook for hook in optimizer._optimizer_step_post_hooks.values() if isinstance(hook, _Watch)]:
+        if earlier.is_over:
+            earlier.handle.remove()
     hook.handle = optimizer.register_step_post_hook(hook)
     return hook.handle
 

@@ -26,6 +26,8 @@ class Resumption:
         """Take the bindings; and whether updates are counted, so that none is stepped by hand."""
         self._bindings, self._counting = bindings, counting
         self._notes: list[str] = []
+        self._lost: str | None = None
+        """What to say of a controller; to name the step is no answer to it."""
         self._told = False
         self._steps_alone: int | None = None
         self.without_base: tuple[Binding, Group] | None = None
@@ -58,11 +60,13 @@ class Resumption:
             step = kept
         elif kept is not None and last_epoch < 0 and not set_here:
             step = self._adopted(kept, step, anew=True)
+        if kept is not None and last_epoch >= 0:
+            self._note_controllers(kept, anew=True)
         notes = bindings.begin(taken, step)
         if without_base:
             self.without_base = without_base[0]
             self._notes += [_new_phase(*without_base[0])] if loaded else []
-        if foreign:
+        if foreign or last_epoch < 0:  # a sequence may take over, or step_to say where it is
             self._notes += notes
         else:
             warn_user(notes)
@@ -74,6 +78,12 @@ class Resumption:
         self.is_pending = True
         taken, loaded = self._bindings.take_in()
         self._notes += [note for part in taken for note in part.notes] + self._bindings.foreign_bases(taken, step)
+        unmarked = next((group for part in taken for group in part.unmarked), None)
+        if unmarked is not None and not self._told:
+            self._notes.append(
+                f"ScheduleLR: the optimizer's state was loaded without a base and a step, so this scheduler keeps its "
+                f"own base, and is at step {step}; load the scheduler's state too, or call step_to(k) to go on at k"
+            )
         kept = self._bindings.kept_step() if loaded else None
         return step if kept is None else self._adopted(kept, step, anew=False)
 
@@ -93,15 +103,20 @@ class Resumption:
                 f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: it "
                 "stays at 0; call step_to(0) to begin anew"
             )
-        elif any(own.listens and (anew or not own.agrees(kept)) for own in self._bindings):
-            self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
-                "heard by then; load the scheduler's state too"
-            )
+        else:
+            self._note_controllers(kept, anew)
         if not self._counting:
             self._steps_alone = 0
             watch_update(self._bindings.optimizers[0], self)
         return kept
+
+    def _note_controllers(self, kept: int, anew: bool) -> None:
+        """Note it if a controller has not heard what it had when the groups were written."""
+        if any(own.listens and (anew or not own.agrees(kept)) for own in self._bindings):
+            self._lost = (
+                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
+                "heard by then; load the scheduler's state too"
+            )
 
     @property
     def went_on(self) -> bool:
@@ -114,7 +129,8 @@ class Resumption:
 
     def say(self) -> None:
         """Warn of what was noticed, now that nothing more was loaded."""
-        notes, self._notes, self._told, self.is_pending = self._notes, [], False, False
+        notes = self._notes + ([] if self._lost is None else [self._lost])
+        self._notes, self._lost, self._told, self.is_pending = [], None, False, False
         if self._steps_alone is not None:
             self._steps_alone += 1
             self.is_pending = True
@@ -126,14 +142,14 @@ class Resumption:
                 self._steps_alone = None
         warn_user(notes)
 
-    def forget(self, *, base: bool = False) -> None:
-        """Forget what was noticed: the user has said, or loaded, at which step it is, and maybe the base.
+    def forget(self, *, all_is_known: bool = False) -> None:
+        """Forget what was noticed: the user has said at which step it is, or has loaded everything.
 
         Until the next step what stands in the groups does not count against that.
         """
         self._notes, self._steps_alone, self._told, self.is_pending = [], None, True, True
-        if base:
-            self.trust_base()
+        if all_is_known:
+            self._lost, self.without_base = None, None
 
     def trust_base(self) -> None:
         """Take the base for known from now on."""

@@ -223,6 +223,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             hook.remove()
         self._hooks = self._count_from_now()
         self._look()
+        self._resumption.forget()
 
     # Base values
 
@@ -341,6 +342,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 continue
             controller = own.controller if own.text == data["schedule"] else self._built(data["schedule"], None)
             taken.append((controller, restore(controller, data["state"])))
+        for controller, heard in taken:
+            controller.value(heard, max(step, 0))  # a function of the user's may raise
         if choice == "use_saved" and [own.text for own in self._bindings] != [data["schedule"] for data in bindings]:
             self._horizon = None  # the notation given is not what is followed now
         as_saved = step == saved.updates and all("value" in data for data in bindings)
@@ -350,13 +353,12 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             notes += own.load(data, groups)
         self._step_count = step + 1
         self._step = step
-        self._resumption.trust_base()
         if as_saved:  # what stood in the groups, which need not be what the schedule wrote last
             self._bindings.mark(step)
             self._step_written = step
         else:
             self._go(step)
-        self._resumption.forget()
+        self._resumption.forget(all_is_known=True)
         warn_user(notes)
 
     def _carried_over(self, binding: Binding, data: dict[str, Any], notes: list[str]) -> Any:
@@ -466,7 +468,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the values of a step, whatever another scheduler has left in the groups."""
         self._look()
-        self._resumption.forget(base=True)
+        self._resumption.forget(all_is_known=True)
         self._bindings.forget_new_values()
         self._go(self._step + 1 if epoch is None else epoch)
 
@@ -484,8 +486,10 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         ]
 
     def _count(self) -> None:
-        """Count one update of the optimizer."""
+        """Count one update of the optimizer, unless another scheduler's turn it is in a sequence."""
         self._look()
+        if self._step < 0:
+            return
         self._resumption.say()
         self._go(self._step + 1)
         self._step_count += 1

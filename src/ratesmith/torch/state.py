@@ -90,7 +90,9 @@ def read(state: Any) -> Saved:
 def _foreign(state: Mapping[Any, Any]) -> str:
     """Return the message for a state that is not of a ScheduleLR."""
     known = ", ".join(sorted(map(str, state))) or "an empty one"
-    step = state.get("last_epoch")
+    parts = state.get("_schedulers")  # a chain of torch's counts no steps itself
+    inner = parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], Mapping) else {}
+    step = state.get("last_epoch", inner.get("last_epoch"))
     if isinstance(step, int):
         return (
             f"ScheduleLR: the state must be one that ScheduleLR saved, got one of a torch scheduler at step {step}: "

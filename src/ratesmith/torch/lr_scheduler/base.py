@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 from torch.optim import lr_scheduler
 
 from ratesmith.torch.lr_scheduler.checks import check_rates, check_state
-from ratesmith.torch.lr_scheduler.writing import are_plain, write_plain, write_rates
+from ratesmith.torch.lr_scheduler.writing import (
+    are_plain,
+    keep_loaded_rates,
+    rates_as_loaded,
+    write_plain,
+    write_rates,
+)
 
 _Kind = TypeVar("_Kind", bound="type[DropIn]")
 
@@ -51,8 +57,8 @@ class DropIn(lr_scheduler.LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a saved state and set its rates; raise ValueError with what it lacks or has of another class.
 
-        Where the optimizer's own state was loaded since this scheduler last wrote, the optimizer's rates stay: they are
-        the later ones where a second scheduler, or a user, writes too.
+        Where the optimizer's own state was loaded too, its rates stand: they are the later ones where a second
+        scheduler, or a user, writes too.
         """
         check_state(self, state_dict)
         groups = self.optimizer.param_groups
@@ -61,7 +67,7 @@ class DropIn(lr_scheduler.LRScheduler):
         super().load_state_dict(state)  # the schedulers of a composite write theirs here, before it
         if not stay:
             self._write_momentum()
-            write_rates(groups, self._last_lr)
+            write_rates(groups, rates_as_loaded(self.optimizer) or self._last_lr)
         self._wrote_in = groups[0]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,6 +122,7 @@ def drop_in(kind: _Kind) -> _Kind:
             given.apply_defaults()
             check_rates(type(self).__name__, given.arguments.get("optimizer"))
             self._refuse(given.arguments)
+            keep_loaded_rates(given.arguments.get("optimizer"))
         construct(self, *args, **named)
         self._wrote_in = self.optimizer.param_groups[0]
         self._settle()

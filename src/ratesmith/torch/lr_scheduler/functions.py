@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
 from torch.optim import lr_scheduler
 
 from ratesmith._checks import LARGEST, finite
@@ -101,7 +102,9 @@ def _value(who: str, function: Any, step: int) -> Any:
     if not callable(function):
         raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
     factor = function(step)
-    plain = type(factor) is float and -LARGEST <= factor <= LARGEST
-    if not plain and not hasattr(factor, "item") and not isinstance(factor, (bool, int)):  # tensors, and conditions
-        finite(f"{who}: lr_lambda({step})", "its value", factor)
+    if type(factor) is float and -LARGEST <= factor <= LARGEST:
+        return factor
+    on_device = isinstance(factor, Tensor) and factor.device.type != "cpu"  # asking it would wait for the device
+    if not on_device and not isinstance(factor, (bool, int)):  # conditions are numbers here
+        finite(f"{who}: lr_lambda({step})", "its value", factor.item() if hasattr(factor, "item") else factor)
     return factor

@@ -9,6 +9,7 @@ from torch.optim import Optimizer, lr_scheduler
 from ratesmith._checks import whole
 from ratesmith.torch.lr_scheduler.base import DropIn
 from ratesmith.torch.lr_scheduler.checks import check_rates, each_finite
+from ratesmith.torch.lr_scheduler.writing import keep_loaded_rates
 
 
 class ReduceLROnPlateau(DropIn, lr_scheduler.ReduceLROnPlateau):
@@ -39,6 +40,7 @@ class ReduceLROnPlateau(DropIn, lr_scheduler.ReduceLROnPlateau):
         for name, value in (("factor", [factor]), ("threshold", [threshold]), ("min_lr", min_lr), ("eps", [eps])):
             each_finite(who, name, value, least=0.0)
         check_rates(who, optimizer)
+        keep_loaded_rates(optimizer)
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
         self.verbose = verbose is True  # "deprecated" was the default of torch 2.2 to 2.6
         self._wrote_in = self.optimizer.param_groups[0]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
+
+from ratesmith.torch.counting import watch_update
+from ratesmith.torch.groups import has_foreign_scheduler, is_loaded
 
 
 def are_plain(groups: list[dict[str, Any]]) -> bool:
@@ -89,3 +92,39 @@ def close(one: Any, other: Any) -> bool:
     """Whether two rates are the same but for rounding."""
     # torch's recursions are some rounding errors away from the formula, with float32 tensors as many single ones
     return math.isclose(float(one), float(other), rel_tol=1e-6)
+
+
+class _Loaded:
+    """The rates of an optimizer whose state was loaded before a scheduler was built, until the next update.
+
+    It stands on the optimizer, since all schedulers that are built for it share it. `group` tells for which load.
+    """
+
+    def __init__(self, group: dict[str, Any], rates: list[Any]) -> None:
+        self.group, self.rates = group, rates
+
+    def saw_update(self) -> None:
+        self.rates = []
+
+
+_LOADED: Final = "_ratesmith_loaded"
+
+
+def keep_loaded_rates(optimizer: Any) -> None:
+    """Keep the rates of a loaded optimizer before a scheduler is built, which sets those of its first step."""
+    groups = getattr(optimizer, "param_groups", None)
+    if not groups or not is_loaded(optimizer) or has_foreign_scheduler(optimizer):
+        return  # the last: one of torch's own that was built before has set its first rates already
+    before = vars(optimizer).get(_LOADED)
+    if before is None or before.group is not groups[0]:
+        loaded = _Loaded(groups[0], [copied(group.get("lr")) for group in groups])
+        setattr(optimizer, _LOADED, loaded)
+        watch_update(optimizer, loaded)
+
+
+def rates_as_loaded(optimizer: Any) -> list[Any]:
+    """Return the rates that an optimizer was loaded with; nothing if it was not, or has made an update since."""
+    groups, loaded = optimizer.param_groups, vars(optimizer).get(_LOADED)
+    if loaded is None or loaded.group is not groups[0] or len(loaded.rates) != len(groups):
+        return []
+    return [copied(rate) for rate in loaded.rates]
