@@ -636,3 +636,193 @@ def test_a_number_too_large_for_a_base_is_refused():
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match="'initial_lr' of group 0 must be a finite number, got inf"):
             scheduler.step()
+
+
+def cut_at(k, horizon=20, text="cosine() * plateau(0.1, patience=0)"):
+    """Return the states after a plateau has cut once, and the rate."""
+    optimizer = made(kind=torch.optim.AdamW)
+    scheduler = ScheduleLR(optimizer, text, horizon=horizon)
+    for step in range(k):
+        update(optimizer)
+        scheduler.step(metrics=1.0 + (step == 1))
+    return copy.deepcopy((optimizer.state_dict(), scheduler.state_dict())), rates(optimizer)[0]
+
+
+def test_a_longer_training_keeps_what_a_controller_has_heard():
+    states, rate = cut_at(5)
+    assert rate < 0.01
+    again = made(kind=torch.optim.AdamW)
+    longer = ScheduleLR(again, "cosine() * plateau(0.1, patience=0)", horizon=40, on_mismatch="keep_new")
+    again.load_state_dict(states[0])
+    longer.load_state_dict(states[1])
+    assert rates(again) == [pytest.approx(0.1 * 0.1**4 * Ramp(1.0, 0.0, 40, "cosine")(5), rel=1e-6)]
+    other = ScheduleLR(made(), "cosine() * plateau(0.5, patience=3)", horizon=20, on_mismatch="keep_new")
+    with pytest.warns(UserWarning, match=r"Plateau\(.*\) was not in the saved schedule, so it begins anew"):
+        other.load_state_dict(states[1])
+
+
+@pytest.mark.parametrize("order", ["OB", "BO"])
+@pytest.mark.parametrize("how", [{}, {"last_epoch": 4}])
+def test_a_controllers_lost_cut_is_said_in_whichever_order(order, how):
+    states, _ = cut_at(5)
+    again = made(kind=torch.optim.AdamW)
+    build = lambda o: ScheduleLR(o, "cosine() * plateau(0.1, patience=0)", horizon=20, **how)  # noqa: E731
+    if order == "BO" and how:
+        pytest.skip("nothing was loaded when it was made")
+    scheduler = in_order(order, again, build, states)
+    update(again)
+    with pytest.warns(
+        UserWarning, match="does not say what a controller had heard by then; load the scheduler's state"
+    ):
+        scheduler.step()
+
+
+@pytest.mark.parametrize("module", [lr_scheduler, drop_in])
+@pytest.mark.parametrize("k", [0, 2, 4])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_schedule_with_a_horizon_that_waits_for_its_turn_is_resumed(module, k, order):
+    def build(optimizer):
+        parts = [module.LinearLR(optimizer, 0.1, total_iters=5), ScheduleLR(optimizer, "cosine()", horizon=20)]
+        return module.SequentialLR(optimizer, parts, milestones=[5])
+
+    optimizer = made()
+    sequence = build(optimizer)
+    go(optimizer, sequence, k)
+    states = copy.deepcopy((optimizer.state_dict(), sequence.state_dict()))
+    expected = [go(optimizer, sequence) for _ in range(12)]
+    again = made()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        resumed = in_order(order, again, build, states)
+        found = [go(again, resumed) for _ in range(12)]
+    if not (module is lr_scheduler and order == "OBS"):
+        assert found == [pytest.approx(rate) for rate in expected]
+
+
+def test_a_schedule_that_waits_leaves_the_rates_alone_whatever_is_asked_of_it():
+    optimizer = made()
+    waiting = ScheduleLR(optimizer, "linear()", horizon=20, count_updates=True)
+    parts = [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=5), waiting]
+    sequence = lr_scheduler.SequentialLR(optimizer, parts, milestones=[5])
+    go(optimizer, sequence, 2)
+    before = rates(optimizer)
+    waiting.observe(1.0)
+    waiting.extend(40)
+    waiting.get_lr()
+    waiting.set_base_lr(0.2)
+    assert rates(optimizer) == before
+    go(optimizer, sequence, 3)
+    assert rates(optimizer) == [0.2]
+    go(optimizer, sequence, 4)
+    assert rates(optimizer) == [0.2 * 0.9]
+
+
+def test_a_group_added_right_after_a_load_goes_on_too():
+    states = at_step(8, "linear()", horizon=20)
+    for order in ("BO", "OB"):
+        again = made(kind=torch.optim.AdamW)
+        if order == "BO":
+            scheduler = ScheduleLR(again, "linear()", horizon=20)
+        again.load_state_dict(copy.deepcopy(states[0]))
+        again.add_param_group({"params": parameters(), "lr": 0.01})
+        if order == "OB":
+            scheduler = ScheduleLR(again, "linear()", horizon=20)
+        go(again, scheduler)
+        assert (scheduler.last_epoch, rates(again)) == (9, pytest.approx([0.1 * 0.55, 0.01 / 0.6 * 0.55]))
+
+
+def test_a_copy_takes_a_tensor_rate_that_was_set_since_the_last_write():
+    optimizer = made(torch.tensor(0.1))
+    scheduler = ScheduleLR(optimizer, LINEAR)
+    go(optimizer, scheduler, 4)
+    optimizer.param_groups[0]["lr"].fill_(0.05)
+    twin_optimizer, twin = copy.deepcopy((optimizer, scheduler))
+    assert go(twin_optimizer, twin) == go(optimizer, scheduler) == [pytest.approx(0.05 / LINEAR(4) * LINEAR(5))]
+
+
+def test_a_base_that_was_removed_in_mid_run_is_found_again():
+    optimizer = made()
+    scheduler = ScheduleLR(optimizer, LINEAR)
+    go(optimizer, scheduler, 4)
+    optimizer.param_groups[0].pop("initial_lr")
+    assert scheduler.base_lrs == [pytest.approx(0.1)]
+    optimizer.param_groups[0].pop("initial_lr")
+    assert go(optimizer, scheduler) == [pytest.approx(0.1 * LINEAR(5))]
+
+
+def test_a_retired_binding_takes_in_no_later_group():
+    optimizer = made(weight_decay=0.5)
+    first = ScheduleLR(optimizer, LINEAR, Target(LINEAR, "weight_decay"), count_updates=True)
+    update(optimizer)
+    second = ScheduleLR(optimizer, Constant(1.0), count_updates=True)
+    optimizer.add_param_group({"params": parameters(), "lr": 0.5})
+    update(optimizer)
+    assert (rates(optimizer), first.last_epoch, second.last_epoch) == ([0.1, 0.5], 2, 1)
+
+
+def test_a_group_added_before_any_update_has_its_own_rate_as_base():
+    optimizer = made()
+    scheduler = ScheduleLR(optimizer, Ramp(0.1, 1.0, 10))
+    optimizer.add_param_group({"params": parameters(), "lr": 0.1})
+    assert go(optimizer, scheduler, 10) == [0.1, 0.1]
+
+
+def test_an_optimizer_that_has_a_state_from_the_start_is_not_trained():
+    optimizer = torch.optim.Adagrad(parameters(), lr=0.1)
+    ScheduleLR(optimizer, LINEAR, last_epoch=9)
+    assert rates(optimizer) == [0.05]
+
+
+def test_an_optimizer_that_reloaded_its_own_state_when_made_says_nothing():
+    optimizer = made()
+    optimizer.load_state_dict(optimizer.state_dict())  # as Accelerate's prepare does
+    go(optimizer, ScheduleLR(optimizer, LINEAR), 3)
+    ScheduleLR(optimizer, LINEAR, last_epoch=9)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_with_a_fused_optimizer_a_run_that_went_on_by_itself_has_nothing_to_say(kind):
+    def fused():
+        return kind([{"params": parameters(), "lr": 0.1}], lr=0.1, fused=True)
+
+    optimizer = fused()
+    go(optimizer, ScheduleLR(optimizer, LINEAR), 4)
+    again = fused()
+    again.load_state_dict(optimizer.state_dict())
+    scheduler = ScheduleLR(again, LINEAR)
+    assert go(again, scheduler, 14) == [pytest.approx(0.1 * LINEAR(18))]
+    assert len(again._optimizer_step_post_hooks) <= 1
+
+
+def test_the_refusal_names_the_key_that_came_without_a_base():
+    first = made(kind=torch.optim.AdamW)
+    go(first, ScheduleLR(first, LINEAR), 4)
+    state = first.state_dict()
+    del state["param_groups"][0]["ratesmith_lr_step"]
+    again = made(kind=torch.optim.AdamW)
+    again.load_state_dict(state)
+    with pytest.raises(
+        ValueError, match=r"the base of 'weight_decay' must be known .* without 'initial_weight_decay'; "
+    ):
+        ScheduleLR(again, LINEAR, Target(LINEAR, "weight_decay"), last_epoch=3)
+
+
+def test_a_state_that_raises_when_it_is_loaded_changes_nothing():
+    def rule(step):
+        if step == 4:
+            raise KeyError("gone")
+        return 1.0
+
+    other = ScheduleLR(made(0.7), LINEAR, last_epoch=3)
+    optimizer = made()
+    scheduler = ScheduleLR(optimizer, 'custom("rule")', horizon=20, functions={"rule": rule}, on_mismatch="keep_new")
+    before = copy.deepcopy((optimizer.state_dict()["param_groups"], scheduler.state_dict()))
+    with pytest.raises(ValueError, match="it must give a number, got KeyError"):
+        scheduler.load_state_dict(other.state_dict())
+    assert (optimizer.state_dict()["param_groups"], scheduler.state_dict()) == before
+
+
+def test_torchs_chain_is_told_from_ours_too():
+    chain = lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(made(), 3)])
+    with pytest.raises(ValueError, match=r"one of a torch scheduler at step 0: go on with scheduler.step_to\(0\)"):
+        ScheduleLR(made(), LINEAR).load_state_dict(chain.state_dict())
