@@ -14,8 +14,7 @@ LAYERS = [
     {"schedule"},
     {"shapes"},
     {"recipes", "controllers"},
-    {"notation"},
-    {"data"},
+    {"strategy"},
     {"task", "importers"},
     {"finder"},
     {"experiment", "forecast", "torch", "keras", "testing"},
@@ -79,6 +78,14 @@ def test_nothing_of_ours_is_imported_by_a_name_in_a_text():
             ):
                 given = ast.unparse(node.args[0]) if node.args else ""
                 assert "ratesmith" not in given, f"{file}: imports are seen, so that the layers can be kept: {given}"
+
+
+def test_code_is_read_in_two_places_alone():
+    reads = {
+        str(file.relative_to(SOURCE)) for file in FILES if "ast" in {name.partition(".")[0] for name in imports(file)}
+    }
+    # A strategy's text, and the import statements of a task's file, whose files belong to a study.
+    assert reads == {"strategy/parser.py", "experiment/jobs.py"}
 
 
 def module_of(file):

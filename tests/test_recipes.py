@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratesmith import Constant, Custom, Exponential, Horizon, InverseSqrt, Milestones, Ramp, Staircase, recipes
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import ratesmith.importers
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
+import ratesmith.strategy
 import ratesmith.testing
 import ratesmith.torch
 import ratesmith.torch.lr_scheduler
@@ -31,6 +32,9 @@ SURFACE = {
     "transfer_rate",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
+    "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",
+    "ratesmith.strategy": "Call Functions Join ListOf Node NotationError Option ScheduleLike Strategy Value "
+    "as_schedule as_strategy from_data is_schedule parse signatures to_data",
     "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
     "Point Progress Row Run StudyError Trial compare cores",
@@ -42,6 +46,9 @@ SURFACE = {
     "ReduceLROnPlateau SWALR SequentialLR StepLR",
 }
 
+WITHOUT_A_DOCSTRING = ("BASELINE", "RULES", "Node", "ScheduleLike")
+"""Texts, a mapping and types that are several: their strings stand beside them, for the reader of the source alone."""
+
 
 def test_the_public_names_are_these():
     for module, names in SURFACE.items():
@@ -51,7 +58,7 @@ def test_the_public_names_are_these():
 def test_every_public_name_says_what_it_is():
     for module, names in SURFACE.items():
         for name in names.split():
-            assert name in ("BASELINE", "RULES") or getattr(sys.modules[module], name).__doc__, f"{module}.{name}"
+            assert name in WITHOUT_A_DOCSTRING or getattr(sys.modules[module], name).__doc__, f"{module}.{name}"
 
 
 def test_a_bare_import_loads_nothing_but_the_standard_library():

@@ -16,7 +16,7 @@ from record import Recording, Replayed, ReplayedTask
 from tasks import EVERY, PROBLEMS, STEPS, STRATEGIES
 
 from ratesmith import Horizon, Schedule
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 
 FILE = Path(__file__).with_name("oracle.csv")
 FIELDS = ("problem", "strategy", "rate", "seed", "loss")

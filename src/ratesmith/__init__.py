@@ -6,12 +6,11 @@ else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`
 
 from ratesmith import controllers, recipes
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
-from ratesmith.data import from_data, to_data
 from ratesmith.finder import find
 from ratesmith.horizon import Horizon
-from ratesmith.notation import NotationError, Strategy, parse
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
+from ratesmith.strategy import NotationError, Strategy, from_data, parse, to_data
 
 __version__ = "0.1.0"
 

@@ -18,6 +18,8 @@ MOST_MILESTONES: Final = 250_000
 """Milestones that one schedule may have."""
 MOST_CYCLES: Final = 10_000
 """Cycles of growing length that are laid out one by one."""
+A_LIST: Final = "a list"
+"""Declares that an option is a list by itself, `Annotated[..., A_LIST]`: in a text, `[...]` is then no choice."""
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 

@@ -13,8 +13,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ratesmith._checks import finite, whole
-from ratesmith.notation import Strategy
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import Strategy
 
 
 @keras.saving.register_keras_serializable(package="ratesmith")

@@ -7,11 +7,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root, stairs_begun
-from ratesmith._checks import MOST_MILESTONES, finite, whole
+from ratesmith._checks import A_LIST, MOST_MILESTONES, finite, whole
 from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, whole_stairs
+
+__all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
 
 Shares = tuple[Any, Any]
 
@@ -284,7 +286,7 @@ class Milestones(Schedule):
     (1.0, 0.5, 0.5, 0.25)
     """
 
-    at: tuple[int, ...]
+    at: Annotated[tuple[int, ...], A_LIST]
     gamma: float = 0.1
     steps = None
 

@@ -79,3 +79,54 @@ def test_the_lines_to_paste_hear_the_metric_that_the_strategy_listens_to():
     named = compared({'custom("plateau_x")': [1.0, 1.1]})
     assert "count_updates" not in named.paste()
     assert "functions={'plateau_x': plateau_x}" in named.paste()
+
+
+def pasted(text):
+    """Return the lines to paste for a winner."""
+    return compared({text: [1.0, 1.1]}).paste()
+
+
+def test_a_controller_written_as_a_value_is_pasted_with_its_measurements():
+    lines = pasted("cosine() * Plateau(factor=0.3, patience=0, threshold=0.5)")
+    assert 'after every measurement: scheduler.step(metrics={"loss": validation_loss})' in lines
+    assert lines.endswith(", count_updates=True)")
+    assert '{"f1": validation_f1, "loss": validation_loss}' in pasted('Greedy(metric="f1")')
+
+
+@pytest.mark.parametrize(
+    ("text", "functions"),
+    [
+        ('custom(function="halving")', "{'halving': halving}"),
+        ('warmup("5%", shape="mycurve") >> cosine()', "{'mycurve': mycurve}"),
+        ('Ramp(1, 0, 9, "mycurve") * custom("halving")', "{'halving': halving, 'mycurve': mycurve}"),
+    ],
+)
+def test_functions_and_curves_are_pasted_by_whatever_way_they_are_named(text, functions):
+    lines = pasted(text)
+    assert lines.endswith(f", functions={functions})")
+    assert "count_updates" not in lines
+    assert "functions" not in pasted('warmup("5%", shape="cosine") >> cosine()')
+
+
+def halving(epoch):
+    return 0.5**epoch
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("Constant(0.8) * Plateau(factor=0.5, patience=0)", 0.4),
+        ('custom(function="halving")', 0.25),
+        ('Ramp(0, 1, 4, shape="square")', 0.25),
+    ],
+)
+def test_the_lines_to_paste_train_what_was_compared(text, factor):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    script = {"optimizer": optimizer, "halving": halving, "square": lambda share: share**2}
+    exec(pasted(text), script)
+    for _ in range(2):
+        optimizer.step()
+        script["scheduler"].step(metrics={"loss": 1.0})
+    assert script["scheduler"].last_epoch == 2
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * factor)

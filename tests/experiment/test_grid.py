@@ -8,7 +8,7 @@ from numpy_task import LogisticTask
 from ratesmith.experiment import ComparisonError, compare
 from ratesmith.experiment.grid import MOST_VARIANTS, default_rates, extension, variants, wanted_rates
 from ratesmith.experiment.outline import Budget, read_budget
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 
 
 def test_listed_options_are_a_small_grid():

@@ -19,7 +19,7 @@ from ratesmith.experiment.train import Course, measure
 from ratesmith.experiment.trial import Bundle, Parted, Reached
 from ratesmith.experiment.trunk import LEAST_SHARED, Rates, arrange, steps_of_tree
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 from ratesmith.torch import TorchTask
 
 NAMED = [

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
 from ratesmith._text import one_line
-from ratesmith.notation import NotationError, signatures
+from ratesmith.strategy import NotationError, signatures
 
 WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""

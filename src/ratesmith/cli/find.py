@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from ratesmith.cli.common import Bar, Mistake, number_list, round_limits, tick, user_mistakes, wide_console
 from ratesmith.finder import METHODS, RULES, FinderError, Found, find
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
 
 EXAMPLES = """\b

@@ -15,7 +15,7 @@ import click
 from rich.table import Table
 
 from ratesmith.cli.common import SEE_STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 
 if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
     from ratesmith.forecast import Candidates, Curve, Law, Prediction

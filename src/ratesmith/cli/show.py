@@ -17,11 +17,10 @@ from rich.table import Table
 from ratesmith._checks import FARTHEST
 from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.data import to_data
 from ratesmith.facts import UNENDING, Facts, Turns, extent, measure, sample
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import parse, to_data
 from ratesmith.task import TaskError, load_functions
 
 EXAMPLES = """\b

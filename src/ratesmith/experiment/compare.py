@@ -18,7 +18,7 @@ from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
 from ratesmith.experiment.stages import Call, ComparisonError, Stages
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.study import Progress
-from ratesmith.notation import Strategy, parse
+from ratesmith.strategy import Strategy, parse
 from ratesmith.task import split_reference
 
 BASELINE: Final = "constant()"

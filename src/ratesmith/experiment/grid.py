@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from ratesmith.notation import parse, takes_list
+from ratesmith.strategy import parse
 
 LOWEST: Final = 1e-30
 MOST_EXTENSIONS: Final = 3
@@ -25,17 +24,7 @@ def variants(text: str) -> tuple[str, ...]:
     >>> variants('multistep(milestones=["50%", "75%"])')
     ('multistep(milestones=["50%", "75%"])',)
     """
-    canonical = str(parse(text))
-    tree = ast.parse(canonical, mode="eval")
-    lists = [(call, place) for call in ast.walk(tree) if isinstance(call, ast.Call) for place in _listed(call)]
-    choices = [_get(call, place).elts for call, place in lists]
-    found: list[str] = []
-    for chosen in itertools.islice(itertools.product(*choices), MOST_VARIANTS + 1):
-        for (call, place), value in zip(lists, chosen, strict=True):
-            _set(call, place, value)
-        found.append(str(parse(ast.unparse(tree))))
-        for (call, place), values in zip(lists, choices, strict=True):
-            _set(call, place, ast.List(values, ast.Load()))
+    found = [str(variant) for variant in itertools.islice(parse(text).variants(), MOST_VARIANTS + 1)]
     if len(found) > MOST_VARIANTS:
         raise ValueError(
             f"compare: a strategy may have at most {MOST_VARIANTS} variants, got more from {text}; list fewer options"
@@ -43,33 +32,6 @@ def variants(text: str) -> tuple[str, ...]:
     if not found:
         raise ValueError(f"compare: an option must be listed with at least one value, got an empty list in {text}")
     return tuple(dict.fromkeys(found))
-
-
-def _listed(call: ast.Call) -> list[int | str]:
-    """Return the options of a call, by place or by name, that hold a list where one value is meant."""
-    assert isinstance(call.func, ast.Name)  # parse has seen to it
-    given: list[tuple[int | str, ast.expr]] = [*enumerate(call.args)]
-    given += [(str(keyword.arg), keyword.value) for keyword in call.keywords]
-    found = []
-    for place, value in given:
-        if isinstance(value, ast.List):
-            inner_lists = bool(value.elts) and all(isinstance(item, ast.List) for item in value.elts)
-            if inner_lists or not takes_list(call.func.id, place):
-                found.append(place)
-    return found
-
-
-def _get(call: ast.Call, place: int | str) -> ast.List:
-    value = call.args[place] if isinstance(place, int) else next(k.value for k in call.keywords if k.arg == place)
-    assert isinstance(value, ast.List)
-    return value
-
-
-def _set(call: ast.Call, place: int | str, value: ast.expr) -> None:
-    if isinstance(place, int):
-        call.args[place] = value
-    else:
-        next(keyword for keyword in call.keywords if keyword.arg == place).value = value
 
 
 def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:

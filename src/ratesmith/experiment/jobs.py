@@ -21,7 +21,7 @@ from ratesmith.experiment.trial import Bundle, Parted, Plan, Trial
 from ratesmith.experiment.trunk import Arrangement, Rates, arrange
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
+from ratesmith.strategy import as_schedule
 from ratesmith.task import (
     Task,
     TaskError,
@@ -79,7 +79,7 @@ def look(source: Source, steps: int | str, evaluate_every: int | str, strategies
     horizon = Horizon(length, training.steps_per_epoch)
     every = whole("compare", "evaluate_every", horizon.resolve(evaluate_every), least=1)
     for strategy in strategies:
-        controller = parse(strategy).build(horizon, loaded.functions)
+        controller = as_schedule(strategy, horizon, loaded.functions)
         controller.value(controller.observe(controller.init(), 0, metrics), 0)
     base_lr = training.base_lr
     with blaming(source):

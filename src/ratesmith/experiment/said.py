@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ratesmith.experiment.verdict import FEWEST
-from ratesmith.notation import CONTROLLERS
+from ratesmith.strategy import Strategy
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison, Row
@@ -104,12 +103,12 @@ def paste(comparison: Comparison) -> str:
     if best is None:
         return ""
     plan = comparison.plan
-    names = sorted(set(re.findall(r'custom\("(\w+)"', best.chosen)))
-    functions = f", functions={{{', '.join(f'{name!r}: {name}' for name in names)}}}" if names else ""
-    listens = re.search(rf"\b({'|'.join(CONTROLLERS)})\(", best.chosen)
+    strategy = Strategy(best.chosen)
+    names = ", ".join(f"{name!r}: {name}" for name in strategy.functions())
+    functions = f", functions={{{names}}}" if names else ""
+    listens = bool(strategy.controllers())
     counting = ", count_updates=True" if listens else ""
-    heard = sorted({"loss", *re.findall(r'metric="([^"]+)"', best.chosen)}) if listens else []
-    metrics = ", ".join(f'"{name}": validation_{name}' for name in heard)
+    metrics = ", ".join(f'"{name}": validation_{name}' for name in sorted({"loss", *strategy.metrics()}))
     when = f"measurement: scheduler.step(metrics={{{metrics}}})" if listens else "update: scheduler.step()"
     horizon = f"Horizon(steps={plan.steps}, steps_per_epoch={plan.steps_per_epoch})"
     return "\n".join(

@@ -17,8 +17,8 @@ import numpy as np
 from ratesmith.controllers import Controller
 from ratesmith.experiment.trial import Bundle, Trial
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import as_schedule
 
 LEAST_SHARED: Final = 8
 """A beginning shorter than this is cheaper to train twice than to save and load."""
@@ -36,7 +36,7 @@ class Rates:
 
     def controller(self, trial: Trial) -> Controller[Any]:
         """Return the trial's schedule or controller, built for a whole run."""
-        return parse(trial.strategy).build(Horizon(self.whole, self.steps_per_epoch), self.functions)
+        return as_schedule(trial.strategy, Horizon(self.whole, self.steps_per_epoch), self.functions)
 
     def at(self, trial: Trial, step: int) -> int:
         """Return the step of the whole run that a step of this trial stands for.

@@ -14,8 +14,8 @@ from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, Starts, Trains, read_seeds, sweep
 from ratesmith.finder.untouched import untouched_random
 from ratesmith.horizon import Horizon
-from ratesmith.notation import Strategy
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import Strategy
 
 HALF_DECADE: Final = 10**0.5
 SHORT: Final = 8

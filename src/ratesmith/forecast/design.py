@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ratesmith import notation
 from ratesmith.forecast.blocks import compress
 from ratesmith.forecast.compare import Pair, ranked
 from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.doubt import scores
 from ratesmith.forecast.predicted import Candidates
 from ratesmith.forecast.rates import rates_of
+from ratesmith.strategy import as_schedule
 
 if TYPE_CHECKING:  # it asks for this
     from ratesmith.forecast.fit import Law
@@ -78,7 +78,7 @@ def _scores(law: Law, texts: list[str], base: int, steps: int, base_lr: float) -
     """Return what the candidates are ranked by: see `doubt.scores`."""
     count = min(steps, LAID_OUT)
     places = np.floor((np.arange(count) + 0.5) * (steps / count))
-    built = [notation.parse(text).build(steps) for text in texts]
+    built = [as_schedule(text, steps) for text in texts]
     runs = [(base_lr * np.asarray(one(places), dtype=np.float64), np.array([count])) for one in built]  # type: ignore[operator]
     blocks = compress(runs, law.fitted.reference, most=64)
     blocks = replace(blocks, lengths=blocks.lengths * (steps / count))

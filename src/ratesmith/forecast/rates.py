@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith import notation
+from ratesmith import strategy as notation
 from ratesmith._checks import finite, whole
 from ratesmith.forecast.curve import Curve, Floats, numbers_of
 from ratesmith.schedule import Schedule

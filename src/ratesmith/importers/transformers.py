@@ -6,7 +6,7 @@ from typing import Any
 
 from ratesmith.controllers import Controller, Greedy
 from ratesmith.horizon import Horizon
-from ratesmith.notation import parse
+from ratesmith.strategy import parse
 
 
 def from_transformers(name: str, warmup: int, steps: int, **options: Any) -> Controller[Any]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable
+from typing import Annotated
 
-from ratesmith._checks import finite
+from ratesmith._checks import A_LIST, finite
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant, Schedule, Sequence
 from ratesmith.shapes import Custom, Exponential, InverseTime, Milestones, Ramp, Staircase, Tanh
+
+Points = Annotated[Iterable[int | str], A_LIST]
+Factors = Annotated[Iterable[float], A_LIST]
 
 
 def constant(horizon: Horizon | int, length: int | str | None = None) -> Constant:
@@ -38,7 +42,7 @@ def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Stairc
     return Staircase(period.numerator, gamma, period.denominator)
 
 
-def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: float = 0.1) -> Milestones:
+def multistep(horizon: Horizon | int, milestones: Points, gamma: float = 0.1) -> Milestones:
     """Multistep decay: times `gamma` at each milestone, a point of the whole training or a step from the start.
 
     Formula: `gamma ** (number of milestones <= step)`. Source: torch.optim.lr_scheduler.MultiStepLR.
@@ -50,7 +54,11 @@ def multistep(horizon: Horizon | int, milestones: Iterable[int | str], gamma: fl
     return Milestones(_located("multistep", horizon, milestones), gamma)
 
 
-def piecewise_constant(horizon: Horizon | int, milestones: Iterable[int | str], factors: Iterable[float]) -> Schedule:
+def piecewise_constant(
+    horizon: Horizon | int,
+    milestones: Points,
+    factors: Factors,
+) -> Schedule:
     """A factor of your own between milestones: `factors[i]` from milestone i - 1 on, one more factor than milestones.
 
     Source: keras.optimizers.schedules.PiecewiseConstantDecay, which changes one step later.
@@ -69,7 +77,11 @@ def piecewise_constant(horizon: Horizon | int, milestones: Iterable[int | str], 
     return Sequence((*map(Constant, values, lengths), Constant(values[-1])))
 
 
-def piecewise_linear(horizon: Horizon | int, milestones: Iterable[int | str], factors: Iterable[float]) -> Schedule:
+def piecewise_linear(
+    horizon: Horizon | int,
+    milestones: Points,
+    factors: Factors,
+) -> Schedule:
     """Straight lines between milestones: the factor is `factors[i]` at `milestones[i]`; flat before and after them.
 
     Source: ignite.handlers.PiecewiseLinear.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, bounded, held
-from ratesmith._checks import FARTHEST, finite, whole
+from ratesmith._checks import A_LIST, FARTHEST, finite, whole
 from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
 
 MOST_JOINED: Final = 100
@@ -53,7 +53,7 @@ class Sequence(Schedule):
     ([0.0, 0.5, 1.0, 1.0, 1.0], 6)
     """
 
-    parts: tuple[Schedule, ...]
+    parts: Annotated[tuple[Schedule, ...], A_LIST]
     steps: int | None = field(init=False, compare=False, repr=False)
     _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
@@ -114,7 +114,7 @@ class Product(Schedule):
     (0.1, 0.05, 0.0, 10)
     """
 
-    factors: tuple[Schedule, ...]
+    factors: Annotated[tuple[Schedule, ...], A_LIST]
     scale: float = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
 
@@ -159,7 +159,7 @@ class Sum(Schedule):
     (1.0, 0.75, 0.5, 10)
     """
 
-    parts: tuple[Schedule, ...]
+    parts: Annotated[tuple[Schedule, ...], A_LIST]
     offset: float = 0.0
     steps: int | None = field(init=False, compare=False, repr=False)
 

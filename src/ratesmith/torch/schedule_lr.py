@@ -11,10 +11,10 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers import Adaptive, Controller, Together, restore
+from ratesmith.controllers import Controller, Together, restore
 from ratesmith.horizon import Horizon
-from ratesmith.notation import Functions, Strategy
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 from ratesmith.torch import state
 from ratesmith.torch.base_rates import BaseRates
 from ratesmith.torch.binding import Binding
@@ -33,7 +33,7 @@ CHOICES: Final = ("error", "keep_new", "use_saved")
 class Absolute:
     """A schedule whose value is set as it is, where otherwise it is a factor of each group's own value."""
 
-    schedule: Schedule | Adaptive[Any] | Strategy | str
+    schedule: ScheduleLike
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Target:
     is meant; None is every group.
     """
 
-    schedule: Schedule | Adaptive[Any] | Absolute | Strategy | str
+    schedule: ScheduleLike | Absolute
     key: str = "lr"
     groups: int | str | Iterable[int | str] | Callable[[dict[str, Any]], bool] | None = None
 
@@ -88,7 +88,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def __init__(
         self,
         optimizer: Optimizer | Iterable[Optimizer],
-        schedule: Schedule | Adaptive[Any] | Absolute | Target | Strategy | str,
+        schedule: ScheduleLike | Absolute | Target,
         *more: Target,
         horizon: Horizon | int | None = None,
         functions: Functions = MappingProxyType({}),
@@ -414,13 +414,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     # Inside
 
     def _built(self, schedule: Any, horizon: Horizon | None) -> Controller[Any]:
-        if isinstance(schedule, str):
-            schedule = Strategy(schedule)
-        if isinstance(schedule, Strategy):
-            return schedule.build(horizon, self._functions)
-        if not isinstance(schedule, (Schedule, Adaptive)):
-            raise TypeError(f"ScheduleLR: a schedule, controller or notation must be given, got {schedule!r}; give one")
-        return schedule
+        return as_schedule(schedule, horizon, self._functions, who="ScheduleLR")
 
     def _binding(self, target: Target) -> Binding:
         if not isinstance(target, Target):

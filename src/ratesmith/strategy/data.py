@@ -1,21 +1,25 @@
-"""Strategies and values as plain data, for JSON and TOML: the same names and options as in notation.
+"""Nodes as plain data, for JSON and TOML, and back: the same names and options as in notation.
 
     {"ratesmith": 1, "name": ">>", "parts": [{"name": "warmup", "length": "5%"}, {"name": "cosine", "final": 0.1}]}
 
-`ratesmith` is the version of the format. A node is a name with its options, or a symbol with its parts.
+`ratesmith` is the version of the format. A table is a name with its options, or an operator with its parts.
 """
 
 from __future__ import annotations
 
-import ast
 import math
 import reprlib
 from typing import Any, Final
 
 from ratesmith._checks import DEEPEST, FARTHEST
-from ratesmith._text import hint, literal
+from ratesmith._text import hint
 from ratesmith.controllers import Controller
-from ratesmith.notation import LONGEST_DATA, NAMES, SYMBOLS, NotationError, Strategy, operands, parameters
+from ratesmith.strategy.errors import NotationError
+from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value, walk
+from ratesmith.strategy.parser import LONGEST
+from ratesmith.strategy.printer import TIGHTNESS, text_of
+from ratesmith.strategy.registry import NAMES, parameters
+from ratesmith.strategy.strategy import Strategy
 
 VERSION: Final = 1
 """The version of the format that is written, and the only one that is read."""
@@ -32,16 +36,16 @@ def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
     {'ratesmith': 1, 'name': '*', 'parts': [0.5, {'name': 'Ramp', 'start': 1.0, 'end': 0.0, 'steps': 100}]}
     """
     try:
-        text = value.text if isinstance(value, Strategy) else Strategy(str(value)).text
+        strategy = value if isinstance(value, Strategy) else Strategy(str(value))
     except NotationError as error:
         raise ValueError(
             f"Data: only Ratesmith's own classes can be written, got {_short(value)}; save what makes yours instead"
         ) from error
-    if '"<lambda>"' in text:
+    if Value("<lambda>") in walk(strategy.root):
         raise ValueError(
-            f"Data: a function must have a name to be written, got a lambda in {_short(text)}; write a def"
+            f"Data: a function must have a name to be written, got a lambda in {_short(strategy.text)}; write a def"
         )
-    return {"ratesmith": VERSION, **_node(ast.parse(text, mode="eval").body)}
+    return {"ratesmith": VERSION, **_data_of(strategy.root)}
 
 
 def from_data(data: Any) -> Strategy:
@@ -59,62 +63,57 @@ def from_data(data: Any) -> Strategy:
             f"Data: ratesmith must be {VERSION}, the version of the format, got {_short(data['ratesmith'])}; "
             "read it with the version of Ratesmith that wrote it, or a newer one"
         )
-    text = _text({key: value for key, value in data.items() if key != "ratesmith"}, "data", 1)
-    if len(text) > LONGEST_DATA:
-        raise ValueError(f"Data: as notation it must be at most {LONGEST_DATA} characters, got {len(text)}; shorten it")
-    return Strategy(text)
+    text = text_of(_node({key: value for key, value in data.items() if key != "ratesmith"}, "data", 1))
+    if len(text) > LONGEST:
+        raise ValueError(f"Data: as notation it must be at most {LONGEST} characters, got {len(text)}; shorten it")
+    return Strategy(text)  # one gate for all: what a text may not hold, data may not
 
 
-def _node(node: ast.expr) -> Any:
-    if isinstance(node, ast.BinOp):
-        return {"name": SYMBOLS[type(node.op)], "parts": [_node(part) for part in operands(node)]}
-    if isinstance(node, ast.Call):
-        name = node.func.id  # type: ignore[attr-defined]  # a strategy's text is checked
-        by_place = zip((option.name for option in parameters(name)), node.args, strict=False)
-        by_name = ((str(keyword.arg), keyword.value) for keyword in node.keywords)
-        return {"name": name, **{option: _node(value) for option, value in (*by_place, *by_name)}}
-    if isinstance(node, ast.List):
-        return [_node(item) for item in node.elts]
-    return ast.literal_eval(node)
+def _data_of(node: Node) -> Any:
+    if isinstance(node, Join):
+        return {"name": node.operator, "parts": [_data_of(part) for part in node.parts]}
+    if isinstance(node, Call):
+        return {"name": node.name, **{option.name: _data_of(option.value) for option in node.options}}
+    return [_data_of(item) for item in node.items] if isinstance(node, ListOf) else node.value
 
 
-def _text(value: Any, place: str, depth: int) -> str:
+def _node(value: Any, place: str, depth: int) -> Node:
     if depth > 3 * DEEPEST:  # lists lie between the parts
         raise ValueError(
             f"Data: at most {DEEPEST} parts may lie inside each other, got more at {place[:80]}; simplify it"
         )
     if isinstance(value, dict):
-        return _table_text(value, place, depth)
+        return _table_node(value, place, depth)
     if isinstance(value, list):
-        return f"[{', '.join(_text(item, f'{place}[{index}]', depth + 1) for index, item in enumerate(value))}]"
-    known = isinstance(value, (bool, str)) or (isinstance(value, int) and abs(value) <= FARTHEST)
-    if known or (isinstance(value, float) and math.isfinite(value)):
-        return literal(value)
+        return ListOf(tuple(_node(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)))
+    plain = isinstance(value, (bool, str)) or (isinstance(value, int) and abs(value) <= FARTHEST)
+    if plain or (isinstance(value, float) and math.isfinite(value)):
+        return Value(value)
     raise ValueError(
         f"Data: {place} must be a finite number, a text, a list or a table with a name, got {_short(value)}; mend it"
     )
 
 
-def _table_text(table: dict[Any, Any], place: str, depth: int) -> str:
+def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
     name = table.get("name")
-    if not isinstance(name, str) or not (name in SYMBOLS.values() or name in NAMES):
+    if not isinstance(name, str) or not (name in TIGHTNESS or name in NAMES):
         otherwise = "write a name that notation knows, or one of >>, * and +"
         raise ValueError(
             f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, NAMES, otherwise)}"
         )
-    known = ["parts"] if name in SYMBOLS.values() else [option.name for option in parameters(name)]
+    known = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
     for key in table:
         if key != "name" and key not in known:
             otherwise = f"its keys are: {', '.join(known) or 'none'}"
             raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, known, otherwise)}")
     if name in NAMES:
-        given = (f"{key}={_text(value, f'{place}.{key}', depth + 1)}" for key, value in table.items() if key != "name")
-        return f"{name}({', '.join(given)})"
+        given = ((key, value) for key, value in table.items() if key != "name")
+        return Call(name, tuple(Option(key, _node(value, f"{place}.{key}", depth + 1)) for key, value in given))
     parts = table.get("parts")
     if not isinstance(parts, list) or len(parts) < 2:
         raise ValueError(f"Data: {place}.parts must be a list of at least two, got {_short(parts)}; mend it")
-    texts = (_text(part, f"{place}.parts[{index}]", depth + 1) for index, part in enumerate(parts))
-    return f"({f' {name} '.join(texts)})"
+    nodes = (_node(part, f"{place}.parts[{index}]", depth + 1) for index, part in enumerate(parts))
+    return Join(name, tuple(nodes))
 
 
 def _short(value: Any) -> str:

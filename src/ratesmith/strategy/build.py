@@ -1,0 +1,108 @@
+"""Nodes to the value that they name, a schedule or a controller, for one horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from ratesmith import shapes
+from ratesmith._text import hint
+from ratesmith.controllers import Controller
+from ratesmith.horizon import Horizon
+from ratesmith.schedule import Sequence
+from ratesmith.strategy.errors import NotationError, refuse
+from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
+from ratesmith.strategy.printer import place_of, text_of
+from ratesmith.strategy.registry import NAMES, RECIPES, Functions
+
+CURVES: Final = (*shapes.SHAPES, "exponential")
+"""The shapes that a ramp knows by name; any other name is that of a function."""
+
+
+def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
+    """Return the value of a whole tree; raise NotationError where an option cannot hold, with its place."""
+    built: Controller[Any] = _Builder(root, functions).value(root, horizon)
+    return built
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Makes the value of each node; a mistake points at its own place in the text of the whole."""
+
+    root: Node
+    functions: Functions
+
+    def value(self, node: Node, horizon: Horizon | None) -> Any:
+        """Return the value of a node, whose lengths are read against a horizon where they need one."""
+        try:
+            if isinstance(node, Join):
+                return self._joined(node, horizon)
+            if isinstance(node, Call):
+                return self._called(node, horizon)
+        except NotationError:
+            raise
+        except (TypeError, ValueError) as error:
+            self._refuse(node, str(error), error)
+        return [self.value(item, horizon) for item in node.items] if isinstance(node, ListOf) else node.value
+
+    def _joined(self, node: Join, horizon: Horizon | None) -> Any:
+        if node.operator == ">>":
+            return Sequence(tuple(self._one_after_another(node.parts, horizon)))
+        joined, *others = (self.value(part, horizon) for part in node.parts)
+        for other in others:
+            if node.operator == "*":
+                joined = joined * other
+            elif any(hasattr(part, "observe") and not hasattr(part, "steps") for part in (joined, other)):
+                raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
+            else:
+                joined = joined + other
+        return joined
+
+    def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
+        for place, part in enumerate(parts):
+            if place and horizon and not horizon.left and _waits(part):
+                taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
+                self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
+            built = self.value(part, horizon)
+            if not hasattr(built, "steps"):
+                raise TypeError(
+                    "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
+                )
+            if horizon and built.steps is not None:
+                horizon = horizon.after(built.steps)
+            yield built
+
+    def _called(self, node: Call, horizon: Horizon | None) -> Any:
+        options = {option.name: self.value(option.value, horizon) for option in node.options}
+        if "function" in options:
+            options["function"] = self._function(node.name, options["function"])
+        shape = options.get("shape")
+        if isinstance(shape, str) and shape not in CURVES and shape in self.functions:
+            options["shape"] = self.functions[shape]
+        if node.name in RECIPES:
+            return RECIPES[node.name](_needed(horizon, node.name), **options)
+        for length in getattr(NAMES[node.name], "lengths", ()):
+            if isinstance(options.get(length), str):
+                options[length] = _needed(horizon, node.name).resolve(options[length])
+        return NAMES[node.name](**options)
+
+    def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
+        if isinstance(wanted, str) and callable(self.functions.get(wanted)):
+            return self.functions[wanted]
+        known = [known for known in self.functions if callable(self.functions[known])]
+        otherwise = "write it in the task's file (for show: --functions FILE.py)"
+        raise ValueError(f"{name}: there is no function {wanted!r}; {hint(wanted, known, otherwise)}")
+
+    def _refuse(self, node: Node, message: str, cause: Exception | None = None) -> NoReturn:
+        refuse(text_of(self.root), place_of(node, self.root), message, cause)
+
+
+def _needed(horizon: Horizon | None, name: str) -> Horizon:
+    if horizon is None:
+        raise ValueError(f"{name}: it needs the length of training; give a horizon, as in .build(1000) or --steps 1000")
+    return horizon
+
+
+def _waits(node: Node) -> bool:
+    return any(call.name in RECIPES for call in calls(node))

@@ -1,0 +1,62 @@
+"""The variants of a strategy: an option that lists values, where one is meant, is a choice between them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option
+from ratesmith.strategy.registry import lists
+
+
+def variants(root: Node) -> Iterator[Node]:
+    """Return a tree for each way to choose among the listed options; the tree itself if there are none.
+
+    An option that is a list by itself, as milestones are, is a choice if it is a list of lists.
+
+    >>> from ratesmith.strategy.parser import read
+    >>> from ratesmith.strategy.printer import text_of
+    >>> [text_of(tree) for tree in variants(read("multistep([5, 9], gamma=[0.1, 0.5])"))]
+    ['multistep([5, 9], gamma=0.1)', 'multistep([5, 9], gamma=0.5)']
+    """
+    # The outer lists come first and so vary slowest, and the last part of a chain comes before those to its left:
+    # the order in which studies have been begun.
+    listed = [option for _, option in sorted(_choices(root, 0), key=lambda found: found[0])]
+    for chosen in itertools.product(*(option.value.items for option in listed if isinstance(option.value, ListOf))):
+        yield _with(root, {id(option): value for option, value in zip(listed, chosen, strict=True)})
+
+
+def _choices(node: Node, level: int) -> Iterator[tuple[int, Option]]:
+    """Return the options that are choices, each with how deep it lies."""
+    if isinstance(node, Join):
+        for place, part in enumerate(node.parts):  # read as ((a >> b) >> c): the first part lies deepest
+            yield from _choices(part, level + len(node.parts) - max(place, 1))
+    elif isinstance(node, ListOf):
+        for item in node.items:
+            yield from _choices(item, level + 1)
+    elif isinstance(node, Call):
+        for option in node.options:
+            if _is_choice(node, option):
+                yield level, option
+            yield from _choices(option.value, level + (1 if option.by_place else 2))
+
+
+def _is_choice(call: Call, option: Option) -> bool:
+    if not isinstance(option.value, ListOf):
+        return False
+    items = option.value.items
+    return option.name not in lists(call.name) or (bool(items) and all(isinstance(item, ListOf) for item in items))
+
+
+def _with(node: Node, chosen: Mapping[int, Node]) -> Node:
+    """Return a tree with what was chosen in the place of each option that is a choice."""
+    if isinstance(node, Join):
+        return Join(node.operator, tuple(_with(part, chosen) for part in node.parts))
+    if isinstance(node, ListOf):
+        return ListOf(tuple(_with(item, chosen) for item in node.items))
+    if isinstance(node, Call):
+        # By identity: two options that are equal are still two choices.
+        given = ((option, chosen.get(id(option), option.value)) for option in node.options)
+        return Call(node.name, tuple(replace(option, value=_with(value, chosen)) for option, value in given))
+    return node

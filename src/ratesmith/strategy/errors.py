@@ -1,0 +1,23 @@
+"""The error of notation: what is wrong in one line, and under it the text with a caret."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final, NoReturn
+
+SHOWN: Final = 60
+"""Characters of the text that are shown on either side of the place."""
+
+
+class NotationError(ValueError):
+    """A text that is not notation: one line that says why, then the text with a caret under the place."""
+
+
+def refuse(line: str, place: int, message: str, cause: Exception | None = None) -> NoReturn:
+    """Raise NotationError with the message, and under it the text around a place, in characters, and a caret."""
+    begin, end = max(0, place - SHOWN), place + SHOWN
+    before = ("..." if begin else "") + line[begin:place]
+    after = line[place:end] + ("..." if end < len(line) else "")
+    # A caret stands under a letter that is two columns wide only if those before it count as two.
+    columns = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in before)
+    raise NotationError(f"Notation: {message}\n  {before}{after}\n  {' ' * columns}^") from cause

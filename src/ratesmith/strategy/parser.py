@@ -1,0 +1,176 @@
+"""Text to nodes: names with their options, `>>`, `*` and `+`, read safely.
+
+The text is parsed by Python's own parser, walked and never evaluated; whatever is not a published name with options it
+has is refused with its place. No other part of the package reads code.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import math
+import re
+import tokenize
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeGuard
+
+from ratesmith._checks import DEEPEST, LARGEST
+from ratesmith._text import hint
+from ratesmith.strategy.errors import NotationError, refuse
+from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value
+from ratesmith.strategy.registry import CONTROLLERS, NAMES, RECIPES, options_text, parameters
+
+OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
+LONGEST: Final = 2**20
+"""Characters that a text may have at all: schedules with thousands of milestones are saved."""
+
+
+def read(text: str) -> Node:
+    """Return the tree of a text; raise NotationError for what is not notation, TypeError for what is no text."""
+    refuse_long(text, LONGEST)
+    line = " ".join(text.splitlines()).strip()
+    return _Reader(line).strategy(_parsed(line), 1)
+
+
+def refuse_long(text: str, longest: int) -> None:
+    """Refuse a text that is longer, and what is no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"Notation: a strategy must be text, got {text!r}; write 'cosine()'")
+    if len(text) > longest:
+        raise NotationError(f"Notation: a strategy must be at most {longest} characters, got {len(text)}; shorten it")
+
+
+def _parsed(line: str) -> ast.expr:
+    place = _comment(line)
+    if place is not None:
+        refuse(line, place, "notation has no comments; drop it")
+    try:
+        return ast.parse(line, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        place = len(line[: (getattr(error, "offset", None) or 1) - 1])
+        unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", line)
+        do = 'write a share in quotes, as "5%"' if re.search(r"\d\s*%", unquoted) else "write name(option=value)"
+        refuse(line, place, f"this is not notation ({getattr(error, 'msg', error)}); {do}")
+
+
+def _comment(line: str) -> int | None:
+    """Return the place of a comment, which would swallow what stands in the lines after it."""
+    if "#" not in line:
+        return None
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(line).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None  # the parser says what is wrong
+    return next((len(line[: token.start[1]]) for token in tokens if token.type == tokenize.COMMENT), None)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes nodes of what was parsed; each mistake points at its own place in the line."""
+
+    line: str
+
+    def strategy(self, node: ast.expr, depth: int) -> Node:
+        """Return the node of a part that stands for a schedule or controller."""
+        if depth > DEEPEST:
+            self._refuse(node, f"at most {DEEPEST} parts may be nested; simplify it")
+        if _is_join(node):
+            return self._join(node, depth)
+        if isinstance(node, (ast.BinOp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Tuple)) and not _is_number(node):
+            self._refuse(node, "only >>, * and + join schedules; write a difference as a + -1 * b")
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            self._refuse(node, 'a strategy is a name with options, such as cosine() or step(every="30%")')
+        return self._call(node, node.func.id, depth)
+
+    def _join(self, node: ast.BinOp, depth: int) -> Join:
+        parts = _operands(node)
+        numbers = [not isinstance(node.op, ast.RShift) and _is_number(part) for part in parts]
+        # A number may stand beside a schedule; numbers alone are refused as what they are, no schedule.
+        read = (
+            _plain_node(part) if is_number and not all(numbers) else self.strategy(part, depth + 1)
+            for part, is_number in zip(parts, numbers, strict=True)
+        )
+        return Join(OPERATORS[type(node.op)], tuple(read))
+
+    def _call(self, node: ast.Call, name: str, depth: int) -> Call:
+        if name not in NAMES:
+            otherwise = f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
+            self._refuse(node, f"there is no strategy {name!r}; {hint(name, NAMES, otherwise)}")
+        by_place = [self._option(value, depth + 1) for value in node.args]
+        by_name = [self._option(keyword.value, depth + 1) for keyword in node.keywords]
+        self._check_options(node, name)
+        options = [Option(p.name, value, by_place=True) for p, value in zip(parameters(name), by_place, strict=False)]
+        options += [Option(str(key.arg), value) for key, value in zip(node.keywords, by_name, strict=True)]
+        return Call(name, tuple(options))
+
+    def _check_options(self, node: ast.Call, name: str) -> None:
+        """Refuse options that the name does not have, that are given twice, and that are missing."""
+        known = [option.name for option in parameters(name)]
+        for keyword in node.keywords:
+            if keyword.arg not in known:
+                otherwise = f"it is {name}{options_text(name)}"
+                message = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, known, otherwise)}"
+                self._refuse(keyword, message)
+        given = [str(keyword.arg) for keyword in node.keywords]
+        if len(given) > len(set(given)):
+            self._refuse(node, f"{name}: each option is given once; drop one")
+        try:
+            inspect.Signature(parameters(name)).bind(*node.args, **dict.fromkeys(given))
+        except TypeError as error:
+            self._refuse(node, f"{name}: {error}; it is {name}{options_text(name)}")
+
+    def _option(self, node: ast.expr, depth: int) -> Node:
+        if isinstance(node, ast.Call) or _is_join(node):
+            return self.strategy(node, depth)
+        if isinstance(node, ast.List) and all(isinstance(item, (ast.Call, ast.BinOp)) for item in node.elts):
+            return ListOf(tuple(self.strategy(item, depth) for item in node.elts))
+        if not _is_plain(node):
+            self._refuse(node, "an option is a number, a text in quotes, a schedule or a list of these")
+        return _plain_node(node)
+
+    def _refuse(self, node: ast.expr | ast.keyword, message: str) -> NoReturn:
+        before = self.line.encode(errors="replace")[: node.col_offset]  # the parser counts bytes
+        refuse(self.line, len(before.decode(errors="ignore")), message)
+
+
+def _is_join(node: ast.expr) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and type(node.op) in OPERATORS
+
+
+def _operands(node: ast.BinOp) -> list[ast.expr]:
+    """Return what a chain such as `a >> b >> c` joins, from left to right."""
+    parts: list[ast.expr] = []
+    left: ast.expr = node
+    while isinstance(left, ast.BinOp) and type(left.op) is type(node.op):
+        parts.append(left.right)
+        left = left.left
+    return [left, *reversed(parts)]
+
+
+def _is_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        node = node.operand
+    value = node.value if isinstance(node, ast.Constant) else None
+    if type(value) is int:
+        return abs(value) <= LARGEST  # what is too long for a length says so itself
+    return type(value) is float and math.isfinite(value)  # a bool is no number here
+
+
+def _is_word(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable()
+
+
+def _is_plain(node: ast.expr) -> bool:
+    if isinstance(node, ast.List):  # one list more around it is a choice of lists, which compare takes
+        items = [inner for item in node.elts for inner in (item.elts if isinstance(item, ast.List) else [item])]
+        return all(_is_number(item) or _is_word(item) for item in items)
+    return _is_number(node) or _is_word(node) or (isinstance(node, ast.Constant) and type(node.value) is bool)
+
+
+def _plain_node(node: ast.expr) -> Value | ListOf:
+    if isinstance(node, ast.List):
+        return ListOf(tuple(map(_plain_node, node.elts)))
+    value: Any = ast.literal_eval(node)
+    return Value(value)

@@ -1,0 +1,97 @@
+"""The published names: every recipe, controller and value that a strategy may name, and the options of each.
+
+A name is listed once, in the `__all__` of the module that defines it: `recipes`, `controllers`, `schedule`, `shapes`.
+Lower-case names are recipes and controllers, which may wait for a horizon; names with a capital are the values
+themselves, as `str(value)` writes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from ratesmith import controllers, recipes, schedule, shapes
+from ratesmith._checks import A_LIST
+from ratesmith._text import literal
+from ratesmith.controllers import Adaptive, Together
+from ratesmith.schedule import Schedule
+
+Functions = Mapping[str, Callable[..., Any]]
+"""Things that can be called, by name."""
+
+
+def _is_value(named: Any) -> bool:
+    """Whether a public name is a class whose text is a call of it; controllers multiplied are written with `*`."""
+    if not isinstance(named, type) or not issubclass(named, (Schedule, Adaptive)):
+        return False
+    return dataclasses.is_dataclass(named) and named is not Together
+
+
+def _in_small_letters(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+RECIPES: Final[Functions] = MappingProxyType({name: getattr(recipes, name) for name in recipes.__all__})
+VALUES: Final[Functions] = MappingProxyType(
+    {
+        name: getattr(module, name)
+        for module in (schedule, shapes, controllers)
+        for name in module.__all__
+        if _is_value(getattr(module, name))
+    }
+)
+CONTROLLERS: Final[Functions] = MappingProxyType(
+    {_in_small_letters(name): named for name, named in VALUES.items() if issubclass(named, Adaptive)}  # type: ignore[arg-type]  # classes
+)
+NAMES: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
+
+
+def signatures() -> tuple[str, ...]:
+    """Return every recipe and controller with its options, as notation writes them.
+
+    >>> signatures()[1]
+    'step(every, gamma=0.1)'
+    """
+    return tuple(name + options_text(name) for name in (*RECIPES, *CONTROLLERS))
+
+
+def options_text(name: str) -> str:
+    """Return the options of a published name as notation shows them: without the horizon and without types."""
+    shown = (p.name if p.default is p.empty else f"{p.name}={literal(p.default)}" for p in parameters(name))
+    return f"({', '.join(shown)})"
+
+
+@functools.cache
+def parameters(name: str) -> tuple[inspect.Parameter, ...]:
+    """Return the options of a published name; the horizon of a recipe is no option."""
+    given = tuple(inspect.signature(NAMES[name]).parameters.values())
+    return given[1:] if name in RECIPES else given
+
+
+@functools.cache
+def lists(name: str) -> frozenset[str]:
+    """Return the options of a published name that are lists by themselves, as milestones are.
+
+    They are declared where they are defined: `Annotated[Iterable[float], A_LIST]`.
+
+    >>> sorted(lists("piecewise_linear")), sorted(lists("wsd"))
+    (['factors', 'milestones'], [])
+    """
+    hints = typing.get_type_hints(NAMES[name], include_extras=True)
+    return frozenset(option for option, hint in hints.items() if A_LIST in getattr(hint, "__metadata__", ()))
+
+
+def listens(name: str) -> bool:
+    """Whether a published name is that of a controller, which hears measurements.
+
+    >>> listens("plateau"), listens("Plateau"), listens("cosine")
+    (True, True, False)
+    """
+    named = NAMES[name]
+    return isinstance(named, type) and issubclass(named, Adaptive)

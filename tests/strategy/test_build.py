@@ -1,0 +1,145 @@
+"""Nodes to values: each option read against the horizon, each mistake with its place."""
+
+import math
+
+import pytest
+from notation_samples import HORIZON, SAMPLES
+from strategies import custom_curve, custom_rule
+
+from ratesmith import (
+    Constant,
+    Exponential,
+    Milestones,
+    Plateau,
+    Ramp,
+    Sequence,
+    Staircase,
+)
+from ratesmith.strategy import NotationError, parse
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_every_sample_builds_a_controller(text):
+    controller = parse(text).build(HORIZON, {"rule": lambda epoch: 0.9**epoch})
+    assert controller.value(controller.init(), 100) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('step("30%")', Staircase(60, 0.1)),
+        ('multistep(["50%", 150], gamma=0.5)', Milestones((100, 150), 0.5)),
+        ('exponential(0.9, every="1ep")', Exponential(0.9, 20)),
+        ('warmup("5%") >> cosine(final=0.1)', Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 190, "cosine")),
+        ("0.5 * linear()", 0.5 * Ramp(1.0, 0.0, 200)),
+        ('plateau(factor=0.3, metric="accuracy", mode="max")', Plateau(0.3, metric="accuracy", mode="max")),
+    ],
+)
+def test_notation_builds_the_value_it_names(text, value):
+    assert parse(text).build(HORIZON) == value
+
+
+def test_brackets_change_the_meaning_and_are_kept():
+    tight, loose = parse('0.5 * warmup("5%") >> cosine()'), parse('0.5 * (warmup("5%") >> cosine())')
+    assert tight != loose
+    assert tight.build(HORIZON)(100) == pytest.approx(2 * loose.build(HORIZON)(100))
+
+
+def test_a_schedule_and_a_plateau_multiply():
+    both = parse("step(every=10, gamma=0.5) * plateau(factor=0.1, patience=0)").build(HORIZON)
+    state = both.init()
+    for loss in (1.0, 2.0):
+        state = both.observe(state, 15, {"loss": loss})
+    assert both.value(state, 15) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plateau() + cosine()", "only schedules and numbers can be added; multiply with a controller instead"),
+        ("Ramp(0, 1, 5, shape=[1, 2])", "Ramp: shape must be a finite number, got [1, 2]"),
+        ("custom([1, 2])", "custom: there is no function [1, 2]; write it in the task's file"),
+        ("Sequence(5)", "Sequence: parts must be a list of schedules, got 5; give [a, b]"),
+        ("Ramp(0, 1, 100000000000000000000)", "Ramp: steps must be at most 2**62, got more; give a smaller number"),
+        ("ramp(-1, 1)", "ramp: start must be a finite number of at least 0, got -1"),
+        ("noam(64, 5, scale=-1)", "noam: scale must be a finite number of at least 0, got -1"),
+        (
+            "piecewise_linear([0, 5], [-1, 1])",
+            "piecewise_linear: a factor must be a finite number of at least 0, got -1",
+        ),
+        ("Shift(5, 1)", "Shift: schedule must be a schedule, got 5; give a value such as Ramp"),
+        ("shift(warmup(3), 1.5)", "Shift: by must be a whole number"),
+        ("warmup(3) >> hold(5, 1)", "hold: schedule must be a schedule, got 5"),
+        (
+            'cosine(final="1e-3")',
+            "got the text '1e-3'; write it without quotes (in YAML as 1.0e-3, since 1e-3 is text)",
+        ),
+        ('warmup("3Gtok") >> cosine()', "takes 3000000 of 200 steps, and nothing is left for this; make it shorter"),
+        (
+            "warmup(5) >> cosine(final=-1)",
+            "from 0 to 1, got -1; give such a number\n  warmup(5) >> cosine(final=-1)\n               ^",
+        ),
+        ('step(every="0%")', "Staircase: every must be a whole number of at least 1, got 0"),
+        ("step(every=0.3)", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 0.3"),
+        ("exponential(gamma=-1)", "Exponential: gamma must be above 0, got -1"),
+        ("multistep([150, 50])", "Milestones: milestones must rise, got 150 before 50"),
+        ("constant() >> cosine()", "what stands before >> takes 200 of 200 steps, and nothing is left for this"),
+        ("warmup(2000) >> cosine()", "what stands before >> takes 2000 of 200 steps"),
+        ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
+        ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
+        ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
+        ("step(5) >> cosine()", "Sequence: only the last part may be endless"),
+        (
+            "plateau() >> cosine()",
+            "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()",
+        ),
+        ("plateau(factor=1)", "Plateau: factor must be below 1"),
+        ('plateau(metric=["loss"])', "Plateau: metric must be a name, got ['loss']"),
+        ('step("' + "9" * 500 + 'ep")', "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got"),
+        ('custom("rul")', "custom: there is no function 'rul'; did you mean 'rule'?"),
+    ],
+)
+def test_options_that_cannot_hold_are_refused_when_the_horizon_is_known(text, message):
+    with pytest.raises(NotationError) as caught:
+        parse(text).build(HORIZON, {"rule": lambda step: 1.0})
+    assert message in str(caught.value)
+
+
+def test_what_is_built_says_itself_as_values_that_need_no_horizon():
+    for text in SAMPLES:
+        built = parse(text).build(HORIZON, {"rule": custom_rule})
+        assert parse(str(built)).build(functions={"custom_rule": custom_rule}) == built, text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Constant()", Constant()),
+        ("Constant(factor=0.5, steps=3) >> Ramp(1, 0, 9)", Constant(0.5, 3) >> Ramp(1.0, 0.0, 9)),
+        ("-0.5 * Ramp(1, 0, 9)", -0.5 * Ramp(1.0, 0.0, 9)),
+        ("0.1 + 0.9 * Ramp(1, 0, 9)", 0.1 + 0.9 * Ramp(1.0, 0.0, 9)),
+        ("Sequence([Ramp(1, 0, 9)])", Sequence((Ramp(1.0, 0.0, 9),))),
+        ("Repeat(Ramp(1, 0, 9), times=2, growth=2)", Ramp(1.0, 0.0, 9).repeat(2, growth=2)),
+        ('Ramp(1, 0, 9, shape="custom_curve")', Ramp(1.0, 0.0, 9, custom_curve)),
+    ],
+)
+def test_values_read_without_a_horizon(text, value):
+    assert parse(text).build(functions={"custom_curve": custom_curve}) == value
+
+
+def test_a_function_of_the_file_does_not_replace_a_shape_of_ours():
+    assert parse('Ramp(1, 0, 4, shape="sqrt")').build(functions={"sqrt": math.exp}) == Ramp(1.0, 0.0, 4, "sqrt")
+    assert parse("Ramp(1e20, 0, 5)").build()(0) == 1e20
+
+
+def test_a_recipe_without_a_horizon_is_refused():
+    with pytest.raises(NotationError, match="cosine: it needs the length of training; give a horizon, as in"):
+        parse("Constant(steps=5) >> cosine()").build()
+
+
+def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
+    assert parse('warmup("3ktok") >> constant("0.4ksp")').build(HORIZON).steps == 53
+    with pytest.raises(
+        NotationError, match=r"'3ktok' needs tokens_per_step, which is not known; give it \(--tokens-per"
+    ):
+        parse('warmup("3ktok")').build(200)
