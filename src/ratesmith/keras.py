@@ -13,17 +13,19 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ratesmith._checks import finite, whole
+from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
-from ratesmith.strategy import Strategy
+from ratesmith.strategy import ScheduleLike, as_schedule
 
 
 @keras.saving.register_keras_serializable(package="ratesmith")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
     """A schedule as Keras takes one: `keras.optimizers.SGD(learning_rate=KerasSchedule(schedule, base_lr))`.
 
-    The rate is `base_lr * schedule(step)`. `schedule` is a value, or its text, which is what is saved with the model;
-    so it must have no function of your own. Keras counts batches, also where it accumulates gradients: with
-    `accumulate`, the optimizer's gradient_accumulation_steps, the step is the number of updates.
+    The rate is `base_lr * schedule(step)`. `schedule` is a schedule, or notation, with `horizon`, the length of
+    training, if its lengths need one. Its text is saved with the model; so it must have no function of your own. Keras
+    counts batches, also where it accumulates gradients: with `accumulate`, the optimizer's gradient_accumulation_steps,
+    the step is the number of updates.
 
     >>> from ratesmith import Ramp
     >>> rate = KerasSchedule(Ramp(1.0, 0.0, 10), base_lr=0.1)
@@ -31,14 +33,23 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     (0.05, 'Ramp(1.0, 0.0, 10)')
     """
 
-    def __init__(self, schedule: Schedule | str, base_lr: float = 1.0, accumulate: int = 1) -> None:
+    def __init__(
+        self,
+        schedule: ScheduleLike,
+        base_lr: float = 1.0,
+        accumulate: int = 1,
+        *,
+        horizon: Horizon | int | None = None,
+    ) -> None:
         """Read the schedule, and see that its text reads back."""
         self.base_lr = finite("KerasSchedule", "base_lr", base_lr, least=0.0)
         self.accumulate = whole("KerasSchedule", "accumulate", accumulate, least=1)
-        built = Strategy(schedule if isinstance(schedule, str) else str(schedule)).build()
+        built = as_schedule(schedule, horizon, who="KerasSchedule")
         if not isinstance(built, Schedule):
             raise TypeError(f"KerasSchedule: schedule must not listen to a metric, got {built}; use a schedule")
-        self.schedule = built
+        read_back = as_schedule(str(built))
+        assert isinstance(read_back, Schedule)  # the text of a schedule is one
+        self.schedule = read_back
 
     def __call__(self, step: Any) -> Any:
         """Return the rate for a step, a number or a tensor of the backend."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy_task import DivergingTask, ExplodingTask, LogisticTask, Odd
 
+from ratesmith import Plateau, Ramp, parse
 from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
 from ratesmith.experiment.compare import Progress
 from ratesmith.experiment.store import Store
@@ -41,6 +42,15 @@ def test_every_strategy_gets_every_rate_and_seed_and_the_verdict_has_fresh_seeds
     assert fresh == {Trial(row.strategy, row.base_lr, seed, 60) for row in found.rows for seed in FRESH}
     assert {trial.seed for trial in trials} == {*CHOICE, *FRESH}
     assert all(run.steps == 60 and len(run.curve) == 3 for run in found.runs)
+
+
+def test_a_schedule_a_controller_a_strategy_and_a_text_are_compared_alike(tmp_path):
+    given = [Ramp(1.0, 0.0, 60), Ramp(1.0, 0.0, 60) * Plateau(), parse("cosine()"), "rex( )"]
+    names = ["Ramp(1.0, 0.0, 60)", "Ramp(1.0, 0.0, 60) * Plateau()", "cosine()", "rex()"]
+    found = small(LogisticTask(), tmp_path, given, seeds=1, choice_seeds=1, baseline=parse("constant()"))
+    assert {row.strategy for row in found.rows} == {"constant()", *names}
+    with pytest.raises(TypeError, match="compare: a schedule, controller or notation must be given, got 3; give one"):
+        small(LogisticTask(), tmp_path, [3])
 
 
 def test_the_ranking_is_by_the_mean_of_the_last_measurement_at_each_strategys_best_rate(tmp_path):

@@ -5,7 +5,7 @@ import math
 import pytest
 from finder_fake import Descent, Valley
 
-from ratesmith import Constant, Plateau, Ramp, Staircase, find
+from ratesmith import Constant, Plateau, Ramp, Staircase, find, parse
 from ratesmith.finder import FinderError, grid, race
 
 
@@ -42,6 +42,13 @@ def test_the_whole_schedule_is_squeezed_into_the_short_trainings():
     short = [rates for rates in seen if len(rates) == 100]
     assert short[0] == [pytest.approx(0.01 * schedule(8 * step)) for step in range(100)]
     assert found.updates == sum(map(len, seen))
+
+
+def test_a_text_a_strategy_and_a_schedule_are_raced_alike():
+    forms = ("cosine()", parse("cosine()"), Ramp(1.0, 0.0, 800, "cosine"))
+    assert len({race(Valley(), steps=800, schedule=form, around=0.1).suggestion for form in forms}) == 1
+    with pytest.raises(TypeError, match="race: a schedule, controller or notation must be given, got 3; give one"):
+        race(Valley(), steps=800, schedule=3)
 
 
 @pytest.mark.parametrize("around", [1e-4, 30.0])

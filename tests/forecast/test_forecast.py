@@ -28,6 +28,15 @@ def test_every_form_of_a_schedule_gives_the_same_forecast(law):
     assert len(finals) == 1
 
 
+def test_candidates_are_texts_strategies_and_schedules_alike(law):
+    texts = ["linear()", "cosine()"]
+    told = law.compare(texts, 1e-3, 3000).rows
+    strategies = law.compare([ratesmith.parse(text) for text in texts], 1e-3, 3000).rows
+    values = law.compare([ratesmith.parse(text).build(3000) for text in texts], 1e-3, 3000).rows
+    assert [row.final for row in told] == [row.final for row in strategies] == [row.final for row in values]
+    assert values[0].name.startswith("Ramp(1.0, 0.0, 3000")
+
+
 def test_a_forecast_has_bands_that_widen_with_the_level_and_ends_where_the_schedule_does(law):
     told = law.predict("linear()", 1e-3, 4000)
     assert told.steps[-1] == 4000

@@ -10,7 +10,7 @@ pytest.importorskip("keras")
 
 TRAIN = """
 import sys, keras, numpy as np
-from ratesmith import Plateau, Ramp
+from ratesmith import Plateau, Ramp, parse
 from ratesmith.keras import KerasSchedule
 
 schedule = Ramp(0.0, 1.0, 3) >> Ramp(1.0, 0.1, 9, "cosine")
@@ -47,9 +47,13 @@ np.testing.assert_allclose(first + train(again, 2), whole, rtol=1e-6)
 rates = train(made(gradient_accumulation_steps=4), 2)
 np.testing.assert_allclose(rates, [0.1 * schedule(step // 4) for step in range(8)], rtol=1e-5, atol=1e-7)
 
+for given in ('warmup(3) >> ramp(1, 0.1, shape="cosine")', parse('warmup(3) >> ramp(1, 0.1, shape="cosine")')):
+    assert KerasSchedule(given, horizon=12).schedule == schedule
+
 for make, said in (
     (lambda: KerasSchedule(Plateau()), "KerasSchedule: schedule must not listen to a metric, got Plateau(); use a sch"),
     (lambda: KerasSchedule("cosine()"), "Notation: cosine: it needs the length of training; give a horizon"),
+    (lambda: KerasSchedule(3), "KerasSchedule: a schedule, controller or notation must be given, got 3; give one"),
     (lambda: KerasSchedule(schedule, -1), "KerasSchedule: base_lr must be a finite number of at least 0, got -1"),
 ):
     try:

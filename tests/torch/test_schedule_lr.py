@@ -70,6 +70,13 @@ def test_notation_needs_a_horizon_where_its_lengths_do():
         ScheduleLR(sgd(1.0), "cosine()")
 
 
+def test_a_text_a_strategy_and_a_value_are_followed_alike():
+    for given in ("linear()", parse("linear()"), Ramp(1.0, 0.0, 10), Ramp(1.0, 0.0, 10) * Plateau()):
+        optimizer = sgd(1.0)
+        ScheduleLR(optimizer, given, horizon=10).step_to(4)
+        assert rates(optimizer) == [0.6]
+
+
 def test_other_keys_and_some_groups_follow_their_own_schedules():
     optimizer = sgd(0.1, 0.2, 0.3, kind=torch.optim.AdamW, betas=(0.8, 0.99), weight_decay=0.5, eps=1e-8)
     half = Constant(0.5)

@@ -18,7 +18,7 @@ from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
 from ratesmith.experiment.stages import Call, ComparisonError, Stages
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.study import Progress
-from ratesmith.strategy import Strategy, parse
+from ratesmith.strategy import ScheduleLike, as_strategy
 from ratesmith.task import split_reference
 
 BASELINE: Final = "constant()"
@@ -37,14 +37,14 @@ ENGINES: Final = ("local", "ray")
 
 def compare(
     task: Source,
-    strategies: Iterable[str | Strategy] = DEFAULT_STRATEGIES,
+    strategies: Iterable[ScheduleLike] = DEFAULT_STRATEGIES,
     *,
     folder: str | Path,
     steps: int | str = "10ep",
     rates: Sequence[float] | None = None,
     seeds: int = 5,
     choice_seeds: int = 2,
-    baseline: str | Strategy = BASELINE,
+    baseline: ScheduleLike = BASELINE,
     metric: str = "loss",
     mode: str | None = None,
     margin: float = 0.01,
@@ -62,9 +62,9 @@ def compare(
 ) -> Comparison:
     """Train every strategy at every rate, choose each its own, and rank the strategies on the validation set.
 
-    `task` is a `Task`, or `path/to/file.py:name`. An option of a strategy may be listed, as in
-    `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The `baseline` is always among
-    the strategies.
+    `task` is a `Task`, or `path/to/file.py:name`. A strategy is notation, or a schedule or controller. An option of it
+    may be listed, as in `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The
+    `baseline` is always among the strategies.
 
     Choice: every variant gets the same `rates` (by default five around a sweep's answer, two a decade), each with
     `choice_seeds` seeds; where its best lies on the edge of the grid, up to three rates more. A rate at which any seed
@@ -144,12 +144,13 @@ def _as_data(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"task": str(given["task"]), **plain}
 
 
-def _families(strategies: Iterable[str | Strategy], baseline: str | Strategy) -> tuple[dict[str, tuple[str, ...]], str]:
+def _families(strategies: Iterable[ScheduleLike], baseline: ScheduleLike) -> tuple[dict[str, tuple[str, ...]], str]:
     """Return each strategy its variants, the baseline first."""
     families: dict[str, tuple[str, ...]] = {}
-    for text in (str(baseline), *map(str, strategies)):
+    for given in (baseline, *strategies):
+        text = given if isinstance(given, str) else as_strategy(given, who="compare").text
         own = variants(text)
-        families.setdefault(own[0] if len(own) == 1 else str(parse(text)), own)
+        families.setdefault(own[0] if len(own) == 1 else as_strategy(text).text, own)
     return families, next(iter(families))
 
 

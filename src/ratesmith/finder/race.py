@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ratesmith._checks import finite, whole
 from ratesmith.finder.found import Curve, FinderError, Found
@@ -15,7 +15,7 @@ from ratesmith.finder.sweep import Progress, Starts, Trains, read_seeds, sweep
 from ratesmith.finder.untouched import untouched_random
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
-from ratesmith.strategy import Strategy
+from ratesmith.strategy import Functions, ScheduleLike, as_schedule
 
 HALF_DECADE: Final = 10**0.5
 SHORT: Final = 8
@@ -35,12 +35,12 @@ def race(
     task: Starts,
     *,
     steps: int,
-    schedule: Schedule | str = "cosine()",
+    schedule: ScheduleLike = "cosine()",
     around: float | None = None,
     seeds: Iterable[int] = (0,),
     metric: str = "loss",
     mode: str | None = None,
-    functions: Mapping[str, Callable[..., Any]] | None = None,
+    functions: Functions | None = None,
     on_progress: Progress = lambda done, planned: None,
 ) -> Found:
     """Suggest the initial rate that trains best in short whole trainings with `schedule`.
@@ -82,11 +82,11 @@ def grid(
     *,
     steps: int,
     rates: Sequence[float],
-    schedule: Schedule | str = "cosine()",
+    schedule: ScheduleLike = "cosine()",
     seeds: Iterable[int] = (0,),
     metric: str = "loss",
     mode: str | None = None,
-    functions: Mapping[str, Callable[..., Any]] | None = None,
+    functions: Functions | None = None,
     on_progress: Progress = lambda done, planned: None,
 ) -> Found:
     """Suggest the initial rate that trains best at full length, out of `rates` and by the parabola through the best.
@@ -123,11 +123,11 @@ class _Course:
     who: str
     task: Starts
     steps: int
-    schedule: Schedule | str
+    schedule: ScheduleLike
     seeds: list[int]
     metric: str
     mode: str | None
-    functions: Mapping[str, Callable[..., Any]]
+    functions: Functions
     updates: int = 0
     planned: int = 0
     base_lr: float = 0.0
@@ -149,12 +149,11 @@ class _Course:
         training = self.task.start(self.seeds[0])
         self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
         self.untrained = self.measure(training)
-        text = self.schedule
-        built = Strategy(text).build(Horizon(self.steps, self.epoch), self.functions) if isinstance(text, str) else text
+        built = as_schedule(self.schedule, Horizon(self.steps, self.epoch), self.functions, who=self.who)
         if not isinstance(built, Schedule):
             raise TypeError(
-                f"{self.who}: schedule must be a schedule, which listens to no metric, or notation, got {text}; "
-                "give one, or compare both"
+                f"{self.who}: schedule must be a schedule, which listens to no metric, or notation, got "
+                f"{self.schedule}; give one, or compare both"
             )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 

@@ -212,19 +212,19 @@ class Law:
 
     def compare(
         self,
-        candidates: Mapping[str, Any] | Iterable[str],
+        candidates: Mapping[str, Any] | Iterable[Any],
         base_lr: float | None = None,
         steps: int | None = None,
         baseline: str | None = None,
     ) -> Candidates:
         """Forecast several schedules and set each beside the baseline, which is the first where none is named.
 
-        `candidates`: schedules by name, or notation alone. See predict.
+        `candidates`: schedules by name, or notation, strategies and schedules, whose text is their name. See predict.
         """
         from ratesmith.forecast.compare import compare
 
         base, length = self._base(base_lr), self._length(steps)
-        named = candidates if isinstance(candidates, Mapping) else {str(text): text for text in _several(candidates)}
+        named = candidates if isinstance(candidates, Mapping) else {str(each): each for each in _several(candidates)}
         return compare(self, {str(k): rates_of(v, base, length) for k, v in named.items()}, baseline)
 
     def design(self, steps: int | None = None, base_lr: float | None = None, baseline: str = "linear") -> Candidates:
@@ -336,7 +336,7 @@ class Law:
         return max(curve.length for curve in self.curves) if steps is None else length_of(steps)
 
 
-def _several(candidates: Iterable[str]) -> list[str]:
+def _several(candidates: Iterable[Any]) -> list[Any]:
     if isinstance(candidates, str) or not isinstance(candidates, Iterable):
         got = "one text" if isinstance(candidates, str) else type(candidates).__name__
         raise TypeError(f"Forecast: candidates must be several, got {got}; give a list of notation, or a dict")

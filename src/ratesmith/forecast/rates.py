@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith import strategy as notation
 from ratesmith._checks import finite, whole
 from ratesmith.forecast.curve import Curve, Floats, numbers_of
 from ratesmith.schedule import Schedule
+from ratesmith.strategy import as_schedule, is_schedule
 
 MOST_STEPS: Final = 100_000_000
 """Steps that are laid out one by one."""
@@ -25,17 +25,13 @@ def rates_of(schedule: Any, base_lr: float, steps: int, who: str = "Forecast") -
     """
     length = length_of(steps, who)
     base = finite(who, "base_lr", base_lr, least=0.0)
-    given = schedule
-    if isinstance(schedule, str):
-        schedule = notation.parse(schedule)
-    if isinstance(schedule, notation.Strategy):
-        schedule = schedule.build(length)
-    if isinstance(schedule, Schedule):
-        factors = np.asarray(schedule(np.arange(length, dtype=np.float64)), dtype=np.float64)
+    built = as_schedule(schedule, length, who=who) if is_schedule(schedule) else schedule
+    if isinstance(built, Schedule):
+        factors = np.asarray(built(np.arange(length, dtype=np.float64)), dtype=np.float64)
         factors = np.broadcast_to(factors, (length,))
-    elif hasattr(schedule, "observe"):
+    elif hasattr(built, "observe"):
         raise ValueError(
-            f"{who}: cannot say what {given} will do, since it listens to the run; give a schedule that is fixed "
+            f"{who}: cannot say what {schedule} will do, since it listens to the run; give a schedule that is fixed "
             "beforehand"
         )
     else:

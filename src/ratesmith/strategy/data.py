@@ -51,7 +51,7 @@ def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
 def from_data(data: Any) -> Strategy:
     """Read what `to_data` gives; `from_data(to_data(schedule)).build() == schedule`.
 
-    Raises ValueError for another version, an unknown name or key, and what is no plain data, with the place.
+    Raise ValueError for another version, an unknown name or key, and what is no plain data, with the place.
 
     >>> print(from_data({"ratesmith": 1, "name": "cosine", "final": 0.1}))
     cosine(final=0.1)

@@ -51,7 +51,7 @@ class Strategy:
     def build(self, horizon: Horizon | int | None = None, functions: Functions = NO_FUNCTIONS) -> Controller[Any]:
         """Return the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
 
-        A text of values alone, as `str(schedule)` gives, needs no horizon. Raises NotationError where an option cannot
+        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError where an option cannot
         hold.
         """
         return build(self.root, None if horizon is None else Horizon.of(horizon), functions)
@@ -94,7 +94,7 @@ class Strategy:
 def parse(text: str) -> Strategy:
     """Read notation of at most 4 KiB, such as `step(every="30%", gamma=0.1)`; `parse(str(strategy)) == strategy`.
 
-    Raises NotationError, which is a ValueError, with a line that names the mistake, and a caret under its place.
+    Raise NotationError, which is a ValueError, with a line that names the mistake, and a caret under its place.
     """
     refuse_long(text, LONGEST_WRITTEN)
     return Strategy(text)
@@ -118,7 +118,7 @@ def as_schedule(
 ) -> Controller[Any]:
     """Return the schedule or controller that is given, or that a strategy or its text gives for a horizon.
 
-    Raises NotationError for a text that is none and an option that cannot hold, TypeError, in the name of `who` asks,
+    Raise NotationError for a text that is none and an option that cannot hold, TypeError, in the name of `who` asks,
     for anything else.
 
     >>> print(as_schedule("cosine()", 100), as_schedule(parse("linear()"), 50))
