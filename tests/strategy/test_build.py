@@ -9,6 +9,7 @@ from strategies import custom_curve, custom_rule
 from ratesmith import (
     Constant,
     Exponential,
+    Horizon,
     Milestones,
     Plateau,
     Ramp,
@@ -143,3 +144,7 @@ def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
         NotationError, match=r"'3ktok' needs tokens_per_step, which is not known; give it \(--tokens-per"
     ):
         parse('warmup("3ktok")').build(200)
+
+
+def test_only_what_stands_behind_others_asks_whether_they_left_anything():
+    assert parse("cosine() >> Constant()").build(Horizon(9, used=9)) == Sequence((Constant(),))
