@@ -49,7 +49,9 @@ endless_parts: st.SearchStrategy[Schedule] = st.one_of(
 )
 
 
-def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
+def _grown(
+    inner: st.SearchStrategy[Schedule], finite_parts: st.SearchStrategy[Schedule] = finite_parts
+) -> st.SearchStrategy[Schedule]:
     ending = inner.map(lambda a: a if a.steps else a.take(7))
     return st.one_of(
         st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=values, growth=st.just(1.0)),
@@ -69,3 +71,15 @@ def _grown(inner: st.SearchStrategy[Schedule]) -> st.SearchStrategy[Schedule]:
 
 
 schedules: st.SearchStrategy[Schedule] = st.recursive(finite_parts | endless_parts, _grown, max_leaves=5)
+
+_flat = st.builds(Constant, values, lengths)
+stepwise: st.SearchStrategy[Schedule] = st.recursive(
+    st.one_of(
+        _flat,
+        st.builds(Staircase, st.integers(7, 40), gammas, st.integers(1, 7)),
+        st.builds(Milestones, st.lists(lengths, unique=True, max_size=5).map(lambda at: tuple(sorted(at))), gammas),
+    ),
+    lambda inner: _grown(inner, _flat),
+    max_leaves=5,
+)
+"""Schedules that jump and are flat in between."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import finite_parts, lengths, schedules, steps
+from strategies import finite_parts, lengths, schedules, steps, stepwise
 
 from ratesmith import Constant, Exponential, Milestones, Ramp, Sequence, Staircase, Sum
 from ratesmith.schedule import Shift
@@ -113,6 +113,29 @@ def test_stretching_by_a_whole_number_keeps_every_value(part, times):
     long = part.stretch(part.steps * times)
     assert [long(step * times) for step in range(part.steps + 1)] == [part(step) for step in range(part.steps + 1)]
     assert part.stretch(part.steps)(3) == part(3)
+
+
+@pytest.mark.parametrize("growth", [1.3, 1.5, 2.7])
+def test_a_cycle_that_grows_lasts_the_nearest_whole_number_of_steps(growth):
+    saw, start = Ramp(1.0, 0.0, 7).repeat(5, growth=growth), 0
+    for cycle in range(5):
+        assert saw(start) == 1.0
+        start += round(7 * growth**cycle)
+    assert saw.steps == start
+
+
+@given(schedules, st.integers(-20, 90), st.data())
+def test_the_breakpoints_up_to_a_step_are_those_of_a_longer_look_up_to_it_itself_included(schedule, since, data):
+    longer = schedule._turns(0, 120)
+    until = data.draw(st.sampled_from(longer) if longer else st.integers(0, 120))
+    assert schedule._turns(since, until) == [turn for turn in longer if max(since, 0) < turn <= until]
+
+
+@given(stepwise)
+def test_a_schedule_of_stairs_changes_at_its_breakpoints_only(schedule):
+    values = [schedule(step) for step in range(200)]
+    jumps = {step for step in range(1, 200) if abs(values[step] - values[step - 1]) > 1e-9 * abs(values[step])}
+    assert jumps <= set(schedule._turns(0, 199))
 
 
 def test_restarts_fall_on_whole_steps_where_logarithms_miss_them():

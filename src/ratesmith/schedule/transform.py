@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable
@@ -87,14 +88,14 @@ class Repeat(Schedule):
             last = min(until // one, first + MOST_TURNS)
             edges: Iterable[int] = range(first * one, (last + 2) * one, one)
         else:
-            edges = [start for start in self._starts if start <= until] + [until + 1]
+            # Up to the end of the cycle that is under way at `until`: its length says where its inner turns lie.
+            edges = [*self._starts, self._starts[-1] + one][: bisect.bisect_right(self._starts, until) + 1]
         inner = [0, *(turn for turn in self.schedule._turns(0, one) if turn < one)]
         found: set[int] = set()
         for start, end in itertools.pairwise(edges):
             if len(found) > MOST_TURNS:
                 break
-            longer = 1.0 if self.growth == 1.0 else (end - start) / one
-            found |= {start + round(turn * longer) for turn in inner}
+            found |= {start + _up(turn * (end - start), one) for turn in inner}
         return sorted(turn for turn in found if max(since, 0) < turn <= until)[:MOST_TURNS]
 
 
@@ -164,7 +165,7 @@ class Stretch(Schedule):
 
     def _turns(self, since: int, until: int) -> list[int]:
         length = self.schedule.steps or 1
-        found = {round(turn * self.steps / length) for turn in self.schedule._turns(0, length)}
+        found = {_up(turn * self.steps, length) for turn in self.schedule._turns(0, length)}
         return sorted(turn for turn in found if max(since, 0) < turn <= until)
 
 
@@ -267,3 +268,8 @@ class Hold(Schedule):
 
     def _turns(self, since: int, until: int) -> list[int]:
         return multiples(self.every, since, until if self.steps is None else min(until, self.steps), self.stairs)
+
+
+def _up(number: int, over: int) -> int:
+    """Return `number / over` rounded up: where a turn falls between two steps, the later is the first behind it."""
+    return -(-number // over)
