@@ -100,6 +100,13 @@ def test_the_share_of_the_decay_counts_from_where_the_peak_is_left_for_good(text
     assert parse(text).build(100).facts(100).decay == decay
 
 
+def test_values_that_differ_by_rounding_alone_are_the_same_peak_and_others_are_not():
+    same = (Constant(0.3, 10) >> 3 * Constant(0.1, 10)).facts()  # 3 * 0.1 is a digit above 0.3
+    assert same.first < same.peak
+    assert (same.peak_step, same.peak_end, same.back) == (0, 20, False)
+    assert (Constant(0.3, 10) >> (1 + 1e-9) * Constant(0.3, 10)).facts().peak_step == 10
+
+
 def test_the_length_to_look_at_is_whole():
     with pytest.raises(ValueError, match="facts: steps must be a whole number of at least 1, got 0"):
         WARM.explain(0)

@@ -92,6 +92,26 @@ def test_the_moving_mean_and_deviation_are_plain_until_the_window_is_full():
     assert state.variance == pytest.approx(1.25)
 
 
+def test_once_the_window_is_full_each_measurement_weighs_less_the_older_it_is():
+    losses, window = [1.0, 2.0, 4.0, 3.0, 2.5, 3.5], 3
+    late = len(losses) - window
+    stays = 1 - 1 / window  # of all weights, at each measurement that finds the window full
+    weights = [stays**late / window] * window + [stays**age / window for age in reversed(range(late))]
+    mean = sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
+    state, _ = follow(SpikeGuard(window=window), losses)
+    assert sum(weights) == pytest.approx(1)
+    assert state.mean == pytest.approx(mean)
+    assert state.variance == pytest.approx(
+        sum(weight * (loss - mean) ** 2 for weight, loss in zip(weights, losses, strict=True))
+    )
+
+
+@pytest.mark.parametrize(("least", "jump", "spikes"), [(0.1, 2.19, 0), (0.1, 2.21, 1), (0.5, 2.99, 0), (0.0, 2.01, 1)])
+def test_a_jump_that_is_small_beside_the_mean_is_no_spike_however_still_the_loss_was(least, jump, spikes):
+    state, _ = follow(SpikeGuard(least=least), [*[2.0] * 20, jump])
+    assert state.spikes == spikes
+
+
 def test_its_recovery_is_a_length():
     guard = parse('spike_guard(recover="5%")').build(Horizon(1000))
     assert guard == SpikeGuard(recover=50)

@@ -25,6 +25,21 @@ def test_every_rule_names_a_rate_below_divergence(rule):
     assert 1e-4 < sweep(Valley(), rule=rule).suggestion < 20
 
 
+@pytest.mark.parametrize("edge", [1e-4, 0.01, 1.0])
+def test_a_loss_belongs_to_the_rate_of_the_update_before_it(edge):
+    class Cliff(Valley):
+        """Its loss is 1 up to the first update at a rate of at least `edge`, and 0.5 after it."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            losses = [1.0]
+            training.step = lambda lr: losses.append(losses[-1] if lr < edge else 0.5) or losses[-2]
+            return training
+
+    found = sweep(Cliff(), seeds=[0], rule="steepest")
+    assert found.suggestion == min(rate for rate in found.curves[0].rates if rate >= edge)
+
+
 def test_noise_and_a_negative_loss_change_little():
     clean = sweep(Valley()).suggestion
     for other in (Valley(noise=0.1), Valley(offset=-5.0), Valley(noise=0.1, offset=-0.3)):
