@@ -37,7 +37,7 @@ def test_a_later_part_sees_what_is_left_and_shares_of_the_whole():
 def test_a_point_exactly_where_a_part_begins_is_its_first_step():
     later = Horizon(1000, steps_per_epoch=100).after(200)
     assert [later.locate(point) for point in ("20%", "2ep", "20.1%")] == [0, 0, 1]
-    with pytest.raises(ValueError, match="Horizon: '19.9%' is step 199, and 200 steps are over by then; give a later"):
+    with pytest.raises(ValueError, match=r"Horizon: '19.9%' is step 199, and 200 steps are over by then; give a later"):
         later.locate("19.9%")
 
 
