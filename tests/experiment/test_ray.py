@@ -112,10 +112,8 @@ def test_results_errors_parts_and_ends_come_back_as_from_a_local_worker(engine):
         engine.submit(fail_oddly).result(60)
     with pytest.raises(Died, match=r"^the worker process died on its node$"):
         engine.submit(leave, 3).result(60)
-    began = time.monotonic()
     with pytest.raises(TimedOut, match=r"^stopped after 3 seconds, the time limit of a trial$"):
         engine.submit(hang, on_part=print).result(60)
-    assert 3 <= time.monotonic() - began < 20
     assert engine.submit(threads).result(60)[0] == "1"
 
 

@@ -1,7 +1,6 @@
 """What a fitted law is asked: forecasts, comparisons, designs, longer runs, cooldowns; and what it refuses."""
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from forecast_runs import rates, run, slow_losses
 
 import ratesmith
 from ratesmith import forecast
+from ratesmith.forecast.blocks import compress
 from ratesmith.forecast.design import family
 from ratesmith.forecast.predicted import tried_on
 
@@ -220,16 +220,20 @@ def test_the_published_laws_forecast_too(name):
     assert law.design(4000).rows
 
 
-def test_a_hundred_times_the_steps_take_hardly_longer_to_forecast(law):
-    times = []
-    for steps in (4000, 400_000):
-        rows = []
-        for _ in range(5):
-            began = time.perf_counter()
-            law.predict('wsd(decay="20%")', steps=steps)
-            rows.append(time.perf_counter() - began)
-        times.append(min(rows))
-    assert times[1] < 20 * times[0]  # blocks, not steps, are what it costs
+@pytest.mark.parametrize("text", ['wsd(decay="20%")', "cosine()", "cyclic(7)", "warmup(100) >> rex()"])
+def test_a_hundred_times_the_steps_make_no_more_blocks_to_forecast(law, monkeypatch, text):
+    made = {}
+
+    def counted(runs, *options):
+        blocks = compress(runs, *options)
+        made[len(runs[0][0])] = blocks.lengths.size
+        return blocks
+
+    monkeypatch.setattr("ratesmith.forecast.solve.compress", counted)
+    short, long = 3900, 390_000  # another length than that of the runs, which are compressed too
+    for steps in (short, long):
+        law.predict(text, steps=steps)
+    assert made[long] <= 1.1 * made[short]
 
 
 @pytest.mark.parametrize(

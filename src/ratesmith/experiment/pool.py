@@ -139,7 +139,9 @@ class LocalPool(Executor):
     def _serve(self, slot: _Slot) -> None:
         while (given := self._jobs.get()) is not None:
             future, job, on_part = given
-            if self._stopped or not future.set_running_or_notify_cancel():
+            if self._stopped:
+                future.cancel()
+            if not future.set_running_or_notify_cancel():
                 continue
             try:
                 if not slot.alive():
