@@ -131,6 +131,11 @@ def test_the_breakpoints_up_to_a_step_are_those_of_a_longer_look_up_to_it_itself
     assert schedule._turns(since, until) == [turn for turn in longer if max(since, 0) < turn <= until]
 
 
+@given(schedules)
+def test_no_breakpoint_lies_past_the_end(schedule):
+    assert schedule.steps is None or all(turn <= schedule.steps for turn in schedule._turns(0, schedule.steps + 100))
+
+
 @given(stepwise)
 def test_a_schedule_of_stairs_changes_at_its_breakpoints_only(schedule):
     # What is squeezed keeps no breakpoint between two steps; stretched again, it would show them.

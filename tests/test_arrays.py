@@ -100,6 +100,13 @@ def test_inside_jax_growth_beside_zero_stays_finite():
         assert np.isfinite(jax.jit(schedule)(steps)).all(), str(schedule)
 
 
+def test_in_single_precision_growth_that_would_just_pass_the_largest_number_stays_finite():
+    jax = pytest.importorskip("jax")
+    for root in range(1, 60):
+        schedule = Ramp(1.0, 0.0, 50) * Exponential(float(np.finfo(np.float32).max) ** (1 / root))
+        assert np.isfinite(jax.jit(schedule)(jax.numpy.asarray([root, 10**9]))).all(), root
+
+
 def test_in_single_precision_a_ramp_is_exact_to_seven_digits_far_beyond_the_largest_exact_float():
     jax = pytest.importorskip("jax")
     schedule = Ramp(0.0, 1.0, 2 * 10**9) >> Constant(1.0)
@@ -138,10 +145,15 @@ def test_in_single_precision_every_shape_is_exact_to_five_digits_up_to_ten_to_th
 def test_a_length_that_32_bits_cannot_hold_is_refused_where_steps_have_no_more():
     jax = pytest.importorskip("jax")
     said = "Schedule: an array of int32 steps must be able to hold the schedule's lengths, got 1099511627776; use wider"
-    for schedule in (Ramp(0.0, 1.0, 2**40), 0.1 * Constant(1.0, 5) + Staircase(2**40)):
+    for schedule in (
+        Ramp(0.0, 1.0, 2**40),
+        0.1 * Constant(1.0, 5) + Staircase(2**40),
+        Ramp(0.0, 1.0, 5).shift(-(2**40)),
+    ):
         with pytest.raises(ValueError, match=said):
             jax.jit(schedule)(jax.numpy.arange(3))
         assert schedule(np.arange(3, dtype=np.int32)).shape == (3,)
+    assert jax.jit(Ramp(0.0, 1.0, 2**31 - 1))(jax.numpy.asarray(2**31 - 1)) == 1.0
 
 
 @pytest.mark.parametrize(("every", "stairs"), [(1001, 4), (10**8 + 1, 999), (5 * 10**8, 10**8 + 7), (7, 7)])

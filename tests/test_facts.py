@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from strategies import schedules
 
 from ratesmith import Constant, Exponential, Milestones, Ramp, Staircase, parse
+from ratesmith.facts import sample
 
 WARM = Ramp(0.0, 1.0, 10) >> Constant(1.0, 20) >> Ramp(1.0, 0.1, 70, "cosine")
 
@@ -105,6 +106,37 @@ def test_values_that_differ_by_rounding_alone_are_the_same_peak_and_others_are_n
     assert same.first < same.peak
     assert (same.peak_step, same.peak_end, same.back) == (0, 20, False)
     assert (Constant(0.3, 10) >> (1 + 1e-9) * Constant(0.3, 10)).facts().peak_step == 10
+
+
+def test_of_a_long_schedule_the_step_before_each_turn_is_looked_at_too():
+    found = (Ramp(0.0, 1.0, 10**6) >> Constant(0.0, 10**6)).facts()
+    assert (found.peak, found.peak_step, found.peak_end) == (1 - 1e-6, 10**6 - 1, 10**6)
+
+
+def test_the_mean_of_a_long_schedule_is_not_that_of_its_turns():
+    found = (Ramp(1.0, 0.0, 2).repeat(5000) >> Constant(0.0, 10**6)).facts()
+    assert found.mean == pytest.approx(0.75 * 10_000 / found.steps, rel=0.1)
+
+
+@pytest.mark.parametrize(("between", "back"), [(0.5, True), (1.0, False)])
+def test_a_peak_that_is_left_for_one_step_is_come_back_to(between, back):
+    assert (Constant(1.0, 1) >> Constant(between, 1) >> Constant(1.0, 1)).facts().back is back
+
+
+def test_every_step_is_looked_at_up_to_a_hundred_thousand():
+    assert [Constant(1.0, steps).facts().exact for steps in (100_000, 100_001)] == [True, False]
+
+
+def test_a_curve_is_drawn_through_both_sides_of_a_jump():
+    assert {(4998, 1.0), (4999, 0.1)} <= set(sample(Milestones((4999,)), 10_000, [4999], most=10))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "ends"), [(Constant(0.5), ["0.5", "0"]), (Constant(-0.5), ["-0.5", "-0.5"]), (Constant(0.0), ["0", "0"])]
+)
+def test_a_picture_reaches_from_the_lowest_value_or_zero_to_the_highest(schedule, ends):
+    drawn = xml.etree.ElementTree.fromstring(schedule._repr_html_())
+    assert [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")][:2] == ends
 
 
 def test_the_length_to_look_at_is_whole():

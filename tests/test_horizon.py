@@ -34,6 +34,28 @@ def test_a_later_part_sees_what_is_left_and_shares_of_the_whole():
     assert Horizon(10).after(50).left == 0
 
 
+@pytest.mark.parametrize(
+    ("length", "steps"),
+    [
+        *[
+            ("500tok", 1),
+            ("5ktok", 5),
+            ("5Mtok", 5000),
+            ("5Gtok", 5 * 10**6),
+            ("5Btok", 5 * 10**6),
+            ("5Ttok", 5 * 10**9),
+        ],
+        *[("50sp", 5), ("1.5ksp", 150), ("5Msp", 500_000)],
+    ],
+)
+def test_a_length_in_tokens_or_samples_becomes_steps(length, steps):
+    assert Horizon(10, tokens_per_step=1000, samples_per_step=10).resolve(length) == steps
+
+
+def test_a_later_part_knows_all_that_the_first_knows():
+    assert Horizon(10, 2, 1, 3, 4).after(5) == Horizon(10, 2, 6, 3, 4)
+
+
 def test_a_point_exactly_where_a_part_begins_is_its_first_step():
     later = Horizon(1000, steps_per_epoch=100).after(200)
     assert [later.locate(point) for point in ("20%", "2ep", "20.1%")] == [0, 0, 1]
@@ -45,6 +67,8 @@ def test_a_point_exactly_where_a_part_begins_is_its_first_step():
     ("length", "message"),
     [
         (0.05, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 0.05; write '5%' for a share"),
+        (1.0, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 1.0; write '100%' for a share of"),
+        (1.5, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 1.5; write an int for steps"),
         (True, "Horizon: a length must be a whole number of at least 0, got True"),
         (-1, "Horizon: a length must be a whole number of at least 0, got -1"),
         ("fast", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 'fast'"),

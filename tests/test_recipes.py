@@ -42,6 +42,32 @@ def test_what_follows_a_warm_up_takes_the_rest_of_training():
     assert [whole(step) for step in (0, 10, 20, 110, 200)] == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        recipes.constant,
+        recipes.cosine,
+        recipes.linear,
+        recipes.rex,
+        recipes.tanh,
+        lambda h: recipes.polynomial(h, 2.0),
+        lambda h: recipes.ramp(h, 0.5, 0.1),
+        lambda h: recipes.cosine_restarts(h, 3),
+        lambda h: recipes.cyclic(h, "15.5%"),
+        lambda h: recipes.wsd(h, warmup=10, decay=20),
+        lambda h: recipes.trapezoidal(h, warmup=10, decay=20),
+        lambda h: recipes.knee(h, warmup=10, explore=20),
+        lambda h: recipes.one_cycle(h, peak=10),
+        lambda h: recipes.one_cycle(h, peak=10, phases=3),
+        lambda h: recipes.cooldown(h, Constant(1.0), 20),
+    ],
+)
+def test_whatever_fills_the_rest_of_training_ends_with_it(recipe):
+    rest, whole = recipe(Horizon(100).after(30)), recipe(Horizon(100))
+    assert rest.steps == 70
+    assert whole.steps == 100
+
+
 def test_a_milestone_behind_a_warm_up_is_a_point_of_the_whole_training():
     whole = parse('warmup("10%") >> multistep(["50%", 150], gamma=0.5)').build(200)
     assert [whole(step) for step in (99, 100, 169, 170)] == [1.0, 0.5, 0.5, 0.25]
@@ -128,6 +154,9 @@ def test_restarts_of_a_whole_share_are_what_they_were():
     assert str(recipes.sgdr(1000, "25%", warmup="1.23%")) == (
         'Repeat(Ramp(0.0, 1.0, 12) >> Ramp(1.0, 0.0, 238, shape="cosine"))'
     )
+    assert str(recipes.sgdr(1000, "25%", warmup="1.25%")) == (  # to the nearest step, halves up
+        'Repeat(Ramp(0.0, 1.0, 13) >> Ramp(1.0, 0.0, 237, shape="cosine"))'
+    )
     assert str(recipes.sgdr(1001, "25%", warmup="1.23%")) == (
         'Stretch(Take(Repeat(Ramp(0.0, 1.0, 49) >> Ramp(1.0, 0.0, 952, shape="cosine")), 4004), 1001)'
     )
@@ -186,6 +215,12 @@ def test_the_transformers_schedule_is_its_papers_formula():
         (recipes.shift(10, recipes.warmup(10, 4), -1), [0.25, 0.5, 0.75, 1, 1]),
         (recipes.closed(5, recipes.linear(5)), [1, 0.75, 0.5, 0.25, 0]),
         (recipes.closed(2, recipes.linear(2)), [1, 0, 0]),
+        (recipes.knee(4, warmup=2, explore=2, final=0.2), [0, 0.5, 1, 1, 1, 1]),
+        (recipes.one_cycle(4, peak=4, start=0.2, shape="linear"), [0.2, 0.4, 0.6, 0.8, 1, 1]),
+        (recipes.one_cycle(4, peak=2, start=0.2, shape="linear", phases=3), [0.2, 0.6, 1, 0.6, 0.2, 0.2]),
+        (recipes.cooldown(4, Constant(1.0), "100%"), [1, 0.75, 0.5, 0.25, 0]),
+        (recipes.cooldown(4, Constant(0.5), 2, final=0.5), [0.5] * 6),
+        (recipes.sgdr(Horizon(10).after(10), "15%"), [1]),
         (recipes.natural_exponential(9, 2.0, every=2), [1, math.exp(-1), math.exp(-2)]),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratesmith import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase
+from ratesmith import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 from ratesmith.shapes import SHAPES
 
 
@@ -49,6 +49,12 @@ def test_a_decay_is_a_reversed_warm_up_and_meets_both_ends_exactly(shape, steps,
     up, down = Ramp(low, high, steps, shape), Ramp(high, low, steps, shape)
     assert (up(0), up(steps)) == (low, high)
     assert [down(t) for t in range(steps + 1)] == pytest.approx([up(steps - t) for t in range(steps + 1)], rel=1e-9)
+
+
+def test_a_hyperbolic_tangent_keeps_its_digits_where_it_is_next_to_one():
+    decay = Tanh(-30.0, 30.0, 10)
+    assert 1 - decay(0) == pytest.approx(0, abs=1e-16)
+    assert decay(10) == pytest.approx(math.exp(-60), rel=1e-12)  # (1 - tanh(x)) / 2 = 1 / (1 + exp(2 x))
 
 
 def test_growth_stays_finite_and_decay_falls_to_zero():
@@ -124,6 +130,10 @@ def test_a_mistake_is_refused_with_one_message(build, message):
     assert "; " in str(caught.value)
 
 
+def exponential(share):
+    return share
+
+
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
@@ -132,6 +142,8 @@ def test_a_mistake_is_refused_with_one_message(build, message):
         (lambda q: "1", r"Ramp: <lambda>\(0.0\): its value must be a finite number, got the text '1'"),
         (lambda q: 1 / q, r"Ramp: <lambda>\(0.0\): it must give a number, got ZeroDivisionError"),
         (lambda q: 0.5 * q, r"Ramp: <lambda>\(1.0\) must be 1.0, got 0.5; give a curve from 0 to 1"),
+        (lambda q: 0.999999 * q, r"Ramp: <lambda>\(1.0\) must be 1.0, got 0.999999; give a curve from 0 to 1"),
+        (exponential, "Ramp: a curve of your own must have another name than ours, got 'exponential'; rename it"),
         (math.sqrt, "Ramp: a curve of your own must have another name than ours, got 'sqrt'; rename it"),
     ],
 )

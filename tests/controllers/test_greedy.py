@@ -70,6 +70,8 @@ def test_after_a_stay_at_its_floor_it_begins_anew():
     greedy = Greedy(0.5, patience=0, floor=0.25, reset=2)
     states = [heard(greedy, [1.0] * n) for n in range(6)]
     assert [greedy.value(state, 0) for state in states] == [1.0, 2.0, 1.0, 0.5, 0.25, 1.0]
+    broken = heard(greedy, [1.0, math.nan, 1.0, 1.0, 1.0, 1.0])
+    assert (broken.resets, broken.nonfinite) == (1, 1)
     assert greedy.why(states[4], states[5]) == "greedy: the rate was at its floor for 2 cuts; begun anew at 1"
 
 

@@ -140,6 +140,13 @@ def test_a_measurement_worse_than_the_best_cuts_at_once_where_that_is_wanted():
     assert plateau.why(before, before) == ""
 
 
+def test_where_patience_is_over_that_is_the_cause_also_where_worsening_would_be_one():
+    plateau = Plateau(0.5, patience=1, on_worsening=True)
+    before = heard(plateau, [1.0, 1.0])
+    said = "plateau: loss had not improved for 2 measurements, best 1; rate cut to 0.5"
+    assert plateau.why(before, plateau.observe(before, 2, {"loss": 1.0})) == said
+
+
 @pytest.mark.parametrize(
     "data",
     [
