@@ -132,7 +132,8 @@ def test_a_curve_is_drawn_through_both_sides_of_a_jump():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "ends"), [(Constant(0.5), ["0.5", "0"]), (Constant(-0.5), ["-0.5", "-0.5"]), (Constant(0.0), ["0", "0"])]
+    ("schedule", "ends"),
+    [(Constant(0.5), ["0.5", "0"]), (Constant(-0.5), ["-0.5", "-0.5"]), (Constant(0.0), ["0", "0"])],
 )
 def test_a_picture_reaches_from_the_lowest_value_or_zero_to_the_highest(schedule, ends):
     drawn = xml.etree.ElementTree.fromstring(schedule._repr_html_())

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from finder_fake import Descent, Valley
 
@@ -56,6 +57,78 @@ def test_rates_are_added_where_the_best_lies_on_the_edge(around):
     well = race(Valley(), steps=800).suggestion
     found = race(Valley(), steps=800, around=around)
     assert well / 3 < found.suggestion < well * 3
+
+
+class Scored(Valley):
+    """Its loss at the end is what `score` says of the rate and the number of steps; `untrained` before."""
+
+    def __init__(self, score, untrained=4.0):
+        super().__init__()
+        self.score, self.untrained = score, untrained
+
+    def start(self, seed):
+        training = super().start(seed)
+        rates = []
+        training.step = lambda lr: rates.append(lr) or 1.0
+        training.evaluate = lambda split="validation": {
+            "loss": self.score(rates[-1], len(rates)) if rates else self.untrained
+        }
+        return training
+
+
+def scored(scores, untrained=4.0):
+    """Return the grid of rates whose scores are known."""
+    task = Scored(lambda rate, steps: scores[rate], untrained)
+    return grid(task, steps=5, rates=list(scores), schedule="constant()")
+
+
+@pytest.mark.parametrize(
+    ("steps", "epoch", "lengths"),
+    [(1600, 10, [200, 400]), (400, 10, [100, 200]), (800, 150, [150, 300]), (150, 10, [100, 150])],
+)
+def test_the_short_trainings_last_an_eighth_and_a_quarter_and_at_least_an_epoch_or_a_hundred_steps(
+    steps, epoch, lengths
+):
+    found = race(Valley(epoch=epoch), steps=steps, around=0.3)
+    assert [curve.name for curve in found.curves] == [f"{length} steps" for length in lengths]
+
+
+@pytest.mark.parametrize(
+    ("scores", "heights"),
+    [
+        ((3.0, 1.0, 2.0), np.log([3, 1, 2])),
+        ((1000.0, 1.0, 2.0), np.log([4, 1, 2])),  # none counts as worse than the untrained model's 4
+        ((0.5, -1.0, -0.7), [0.5, -1, -0.7]),
+    ],
+)
+def test_the_answer_is_where_the_parabola_through_the_best_and_its_neighbours_is_lowest(scores, heights):
+    bend, slope, _ = np.polyfit(np.log([0.1, 1, 10]), heights, 2)
+    found = scored(dict(zip([0.1, 1.0, 10.0], scores, strict=True)))
+    assert found.suggestion == pytest.approx(np.exp(-slope / (2 * bend)))
+
+
+@pytest.mark.parametrize("best", [1.0, -1.0])
+def test_the_interval_holds_the_rates_within_five_percent_of_the_best(best):
+    away = {0.01: 0.5, 0.1: 0.04, 1.0: 0.0, 10.0: 0.04, 100.0: 0.06}
+    assert scored({rate: best + worse for rate, worse in away.items()}).interval == (0.1, 10.0)
+
+
+@pytest.mark.parametrize(("later", "moved"), [(0.1, False), (1.0, True)])
+def test_a_best_rate_that_moves_with_the_length_is_flagged(later, moved):
+    best = {100: 0.1, 200: later}
+    task = Scored(lambda rate, steps: 1 + abs(math.log(rate / best[steps])) ** 2 / 10)
+    assert ("moved" in race(task, steps=800, schedule="constant()", around=0.1).flags) is moved
+
+
+def test_an_end_that_is_worse_than_the_untrained_model_is_flagged():
+    assert "diverged" in scored({0.1: 2.0, 1.0: 1.0, 10.0: 5.0}).flags
+    assert "diverged" not in scored({0.1: 2.0, 1.0: 1.0, 10.0: 3.0}).flags
+
+
+def test_the_curve_of_a_metric_that_is_better_large_has_its_own_sign():
+    options = {"schedule": "constant()", "metric": "accuracy", "mode": "max"}
+    found = grid(Valley(), steps=50, rates=[0.1, 1.0], **options)
+    assert found.curves[0].losses == pytest.approx([-final(rate, 50) for rate in (0.1, 1.0)])
 
 
 def test_a_metric_that_is_better_large_and_losses_below_zero_are_raced_too():

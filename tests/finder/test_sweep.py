@@ -3,13 +3,16 @@
 import json
 import math
 import random
+import statistics
 
 import numpy as np
 import pytest
+import torch
 from finder_fake import Valley
 
 import ratesmith
 from ratesmith.finder import RULES, FinderError, sweep
+from ratesmith.finder.rules import smoothed
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -79,6 +82,64 @@ def test_a_loss_that_never_rises_is_flagged():
     assert "no_divergence" in sweep(Tame()).flags
 
 
+class Mixed(Valley):
+    """Its orders are of two kinds: after the first, those of even seeds never diverge."""
+
+    def start(self, seed):
+        training = super().start(seed)
+        if seed % 2 == 0:
+            step = training.step
+            training.step = lambda lr: step(min(lr, 0.5))
+        return training
+
+
+def test_a_loss_that_rises_in_one_order_has_shown_the_highest_rate():
+    assert "no_divergence" not in sweep(Mixed(), seeds=[1, 0]).flags
+
+
+def test_a_run_ends_where_the_smoothed_loss_has_risen_by_twice_its_fall():
+    def risen(losses):
+        smooth, first = smoothed(losses), statistics.fmean(losses[:15])
+        noise = 3 * statistics.pstdev(losses[:15]) * (0.1 / 1.9) ** 0.5
+        return smooth[-1] - min(smooth) > 2 * (first - min(smooth)) + 2 * noise + 0.01 * first
+
+    for curve in sweep(Valley(offset=1.0)).curves:
+        lengths = range(16, len(curve.losses) + 1)
+        assert [length for length in lengths if risen(curve.losses[:length])] == [len(curve.losses)]
+
+
+def test_an_answer_at_the_end_of_the_widest_range_lies_on_the_edge():
+    class Late(Valley):
+        """Its loss falls a little at the rate 1, and much at the very end of the widest range."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            seen = []
+
+            def step(lr):
+                highest = max(seen, default=0.0)
+                seen.append(lr)
+                return 0.1 if highest > 0.8e11 else 0.9 if highest > 1 else 1.0
+
+            training.step = step
+            return training
+
+    found = sweep(Late(), rule="steepest", seeds=[0])
+    assert found.curves[0].rates[-1] >= 0.8e11
+    assert "edge" in found.flags
+
+
+def test_an_order_that_finds_nothing_disagrees_with_those_that_do():
+    class Silent(Valley):
+        def start(self, seed):
+            self.curvatures = (1.0,) if seed else (0.0,)
+            return super().start(seed)
+
+    found = sweep(Silent(offset=1.0), seeds=[1, 0])
+    assert [curve.suggestion is None for curve in found.curves] == [False, True]
+    assert "seed_spread" in found.flags
+
+
 def test_orders_that_disagree_are_flagged():
     class Moody(Valley):
         def start(self, seed):
@@ -136,13 +197,19 @@ def test_another_method_is_refused():
 
 
 def test_random_states_are_as_before_also_after_an_error():
+    class Drawing(Valley):
+        def start(self, seed):
+            torch.manual_seed(seed)
+            random.seed(np.random.random() + torch.rand(1).item())
+            return super().start(seed)
+
     def states():
-        return random.getstate(), repr(np.random.get_state())
+        return random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()
 
     before = states()
-    sweep(Valley(noise=0.1))
+    sweep(Drawing(noise=0.1))
     with pytest.raises(FinderError):
-        sweep(Valley(broken_from=3))
+        sweep(Drawing(broken_from=3))
     assert states() == before
 
 
@@ -157,6 +224,7 @@ def test_batches_in_a_fixed_order_of_their_difficulty_do_not_mislead():
     clean = sweep(Valley()).suggestion
     found = sweep(Sorted())
     assert clean / 3 < found.suggestion < clean * 3
+    assert found.curves[0].losses[:10] == pytest.approx([Valley().start(0).loss() + 13.5] * 10, rel=0.02)
 
 
 def test_the_result_is_plain_data_and_a_picture(tmp_path):

@@ -1,0 +1,82 @@
+"""A user's own file: what is taken from it, what is said where it fails, and what it leaves behind."""
+
+import os
+import sys
+
+import pytest
+
+from ratesmith.task import ONE_THREAD, TaskError, is_beside, load_task, one_thread, split_reference
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch):
+    """Put back where modules are looked for, and those that are there."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+
+
+def written(folder, text):
+    file = folder / "mine.py"
+    file.write_text(text)
+    return file
+
+
+def test_of_the_names_in_a_file_its_own_functions_alone_are_offered(tmp_path):
+    file = written(tmp_path, "from math import sqrt\nfrom pathlib import Path\n\ndef model():\n    pass\n")
+    with pytest.raises(TaskError) as caught:
+        load_task(f"{file}:start")
+    assert str(caught.value) == f"{file}: there is no 'start'; the file has model"
+
+
+def test_an_error_names_the_last_line_of_the_file_that_it_came_through(tmp_path):
+    file = written(tmp_path, "def inner():\n    raise KeyError('x')\n\ndef task():\n    inner()\n")
+    with pytest.raises(TaskError, match=r"mine\.py:task, line 2: KeyError: 'x'$"):
+        load_task(f"{file}:task")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import os\nx = = 1\n", "mine.py, line 2: SyntaxError: invalid syntax (mine.py, line 2)"),
+        ("import sys\n\nsys.exit(3)\n", "mine.py, line 3: SystemExit: 3"),
+        ("raise ValueError\n", "mine.py, line 1: ValueError: no message"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line_with_its_place(text, said, tmp_path):
+    with pytest.raises(TaskError) as caught:
+        load_task(f"{written(tmp_path, text)}:task")
+    assert str(caught.value) == said
+
+
+def test_a_file_imports_its_neighbour_before_anything_else_of_that_name(tmp_path):
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('the neighbour')\n")
+    sys.modules.pop("colorsys", None)
+    with pytest.raises(TaskError, match="RuntimeError: the neighbour"):
+        load_task(f"{written(tmp_path, 'import colorsys')}:task")
+
+
+def test_a_path_may_have_a_colon_in_it(tmp_path):
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    file = written(folder, "")
+    assert split_reference(f"{file}:task") == (file, "task")
+
+
+def test_what_is_installed_in_the_users_folder_is_not_the_users_own(tmp_path):
+    file, installed = written(tmp_path, ""), tmp_path / ".venv" / "site-packages" / "other.py"
+    installed.parent.mkdir(parents=True)
+    installed.write_text("")
+    (tmp_path / "near.py").write_text("")
+    assert is_beside(tmp_path / "near.py", file)
+    assert not is_beside(installed, file)
+
+
+def test_the_number_of_threads_is_one_and_then_what_it_was(monkeypatch):
+    was = dict(zip(ONE_THREAD, ["5", None, "7"], strict=True))
+    for name, value in was.items():
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    with one_thread():
+        assert [os.environ[name] for name in ONE_THREAD] == ["1"] * 3
+    assert {name: os.environ.get(name) for name in ONE_THREAD} == was
