@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from scipy import stats
+
+if importlib.util.find_spec("scipy") is None:  # said at once, not when all is trained and the verdict is due
+    raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 9999
@@ -75,13 +78,20 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) < FEWEST:
         return Estimate(mean, None, None)
-    half = _half(float(stats.sem(values)), len(values))
+    half = _half(float(_scipy_stats().sem(values)), len(values))
     return Estimate(mean, mean - half, mean + half)
+
+
+def _scipy_stats() -> Any:
+    """Return scipy's statistics, which take a second to import: no worker process needs them."""
+    from scipy import stats
+
+    return stats
 
 
 def _half(error: float, count: int) -> float:
     """Return half of the 95 % interval of a mean of so many values, by Student's t."""
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
+    return float(_scipy_stats().t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
 
 
 def logarithmic(values: Sequence[float], mode: str) -> bool:
@@ -122,6 +132,7 @@ def word(difference: Difference, mode: str, margin: float) -> str:
 
 def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, float]:
     """Return the interval of the mean, the p value, and the probability that it lies below 0."""
+    stats = _scipy_stats()
     error = float(stats.sem(found))
     if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
         return mean, mean, 1.0 if mean == 0.0 else 0.0, 0.5 if mean == 0.0 else float(mean < 0.0)
@@ -133,7 +144,7 @@ def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, 
 def _bootstrap(found: Sequence[float]) -> tuple[float, float]:
     rng = np.random.default_rng(0)  # the same figures each time
     options = {"n_resamples": RESAMPLES, "confidence_level": CONFIDENCE, "method": "percentile"}
-    low, high = stats.bootstrap((found,), np.mean, rng=rng, **options).confidence_interval
+    low, high = _scipy_stats().bootstrap((found,), np.mean, rng=rng, **options).confidence_interval
     return float(low), float(high)
 
 
