@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import finite_parts, lengths, schedules, steps, stepwise
 
-from ratesmith import Constant, Exponential, Milestones, Ramp, Sequence, Staircase, Sum
+from ratesmith import Constant, Exponential, Milestones, Ramp, Sequence, Staircase, Sum, Tanh
 from ratesmith.schedule import Shift
 
 UP = Ramp(0.0, 1.0, 4)
@@ -124,11 +124,16 @@ def test_a_cycle_that_grows_lasts_the_nearest_whole_number_of_steps(growth):
     assert saw.steps == start
 
 
-@given(schedules, st.integers(-20, 90), st.data())
-def test_the_breakpoints_up_to_a_step_are_those_of_a_longer_look_up_to_it_itself_included(schedule, since, data):
-    longer = schedule._turns(0, 120)
-    until = data.draw(st.sampled_from(longer) if longer else st.integers(0, 120))
-    assert schedule._turns(since, until) == [turn for turn in longer if max(since, 0) < turn <= until]
+@given(schedules, st.integers(-20, 90))
+@example(Milestones((3, 9, 20), 0.5), 0)
+@example(Constant(1.0, 5) >> Constant(2.0, 5) >> Constant(0.5), 0)
+@example(Tanh(-3.0, 2.0, 9), 0)
+@example((UP >> 1 - UP).repeat(growth=2), 0)
+def test_the_breakpoints_after_a_step_and_up_to_another_are_those_of_a_longer_look_between_them(schedule, step):
+    longer = schedule._turns(-1, 120)
+    for edge in (step, *longer[:20]):
+        assert schedule._turns(edge, 120) == [turn for turn in longer if turn > edge]
+        assert schedule._turns(-1, edge) == [turn for turn in longer if turn <= edge]
 
 
 @given(schedules)
@@ -137,6 +142,9 @@ def test_no_breakpoint_lies_past_the_end(schedule):
 
 
 @given(stepwise)
+@example(Staircase(7, 0.5).take(40).stretch(57))
+@example(Staircase(7, 0.5).take(40).repeat(growth=1.3))
+@example(Constant(1.0, 5).shift(7) * Milestones((3, 12)).shift(2))
 def test_a_schedule_of_stairs_changes_at_its_breakpoints_only(schedule):
     # What is squeezed keeps no breakpoint between two steps; stretched again, it would show them.
     assume(sum(str(schedule).count(longer) for longer in ("Stretch(", "growth=")) < 2)
