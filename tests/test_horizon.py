@@ -204,6 +204,14 @@ def test_a_loader_that_gives_no_updates_is_refused(loader, options, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(("batches", "steps"), [(0, 3), (1, 3), (4, 3), (5, 6)])
+def test_an_epoch_of_a_hugging_face_trainer_makes_an_update_at_least(batches, steps):
+    pytest.importorskip("torch")
+    arguments = {"gradient_accumulation_steps": 4, "world_size": 1, "max_steps": -1, "num_train_epochs": 3}
+    trainer = SimpleNamespace(args=SimpleNamespace(**arguments), get_train_dataloader=lambda: Loader(batches))
+    assert Horizon.from_trainer(trainer) == Horizon(steps, steps_per_epoch=steps // 3)
+
+
 def test_what_is_no_trainer_of_the_two_is_refused():
     with pytest.raises(TypeError) as caught:
         Horizon.from_trainer(Loader(3))

@@ -10,9 +10,8 @@ from ratesmith.task import ONE_THREAD, TaskError, is_beside, load_task, one_thre
 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
-    """Put back where modules are looked for, and those that are there."""
+    """Put back where modules are looked for."""
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
 
 
 def written(folder, text):
@@ -48,11 +47,14 @@ def test_a_file_that_cannot_be_read_is_one_line_with_its_place(text, said, tmp_p
     assert str(caught.value) == said
 
 
-def test_a_file_imports_its_neighbour_before_anything_else_of_that_name(tmp_path):
-    (tmp_path / "colorsys.py").write_text("raise RuntimeError('the neighbour')\n")
-    sys.modules.pop("colorsys", None)
-    with pytest.raises(TaskError, match="RuntimeError: the neighbour"):
-        load_task(f"{written(tmp_path, 'import colorsys')}:task")
+def test_a_file_imports_its_neighbour_before_anything_else_of_that_name(tmp_path, monkeypatch):
+    folders = [tmp_path / "elsewhere", tmp_path / "here"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "one_of_two.py").write_text(f"raise RuntimeError('the one {folder.name}')\n")
+    monkeypatch.syspath_prepend(folders[0])
+    with pytest.raises(TaskError, match="RuntimeError: the one here"):
+        load_task(f"{written(folders[1], 'import one_of_two')}:task")
 
 
 def test_a_path_may_have_a_colon_in_it(tmp_path):

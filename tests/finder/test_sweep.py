@@ -103,7 +103,22 @@ def test_a_run_ends_where_the_smoothed_loss_has_risen_by_twice_its_fall():
         noise = 3 * statistics.pstdev(losses[:15]) * (0.1 / 1.9) ** 0.5
         return smooth[-1] - min(smooth) > 2 * (first - min(smooth)) + 2 * noise + 0.01 * first
 
-    for curve in sweep(Valley(offset=1.0)).curves:
+    class Bowl(Valley):
+        """Its loss falls from 1 to 0.5 as the rate goes from 1e-4 to 0.01, and then rises by 1 a decade."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            rates = [1e-9]
+
+            def step(lr):
+                rates.append(lr)
+                decade = math.log10(rates[-2])
+                return 1 - min(max(decade + 4, 0), 2) / 4 + max(decade + 2, 0)
+
+            training.step = step
+            return training
+
+    for curve in (*sweep(Valley(offset=1.0)).curves, *sweep(Bowl()).curves):
         lengths = range(16, len(curve.losses) + 1)
         assert [length for length in lengths if risen(curve.losses[:length])] == [len(curve.losses)]
 
