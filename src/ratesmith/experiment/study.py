@@ -83,6 +83,7 @@ class Study:
         self._bests: dict[str, tuple[str, float, float]] = {}
         self._done = 0
         self._queue: list[_Job] = []
+        # Not by key: a job that has told everything may end after the store has given its key to the next.
         self._running: dict[int, _Job] = {}
         self._failures = 0
         self._failed_seeds: set[int] = set()
@@ -151,7 +152,7 @@ class Study:
         return firsts.index(min(firsts))
 
     def _start(self, job: _Job) -> None:
-        self._running[job.key] = job
+        self._running[id(job)] = job
         attempt = job.attempt
 
         def hear(part: Part) -> None:
@@ -216,7 +217,7 @@ class Study:
 
     def _end(self, job: _Job, future: Future[Any]) -> None:
         """See how a job ended: what it has not told is tried again, or ends as what happened to it."""
-        del self._running[job.key]
+        del self._running[id(job)]
         error = future.exception()
         if not job.bundle.trials and isinstance(error, (Died, TimedOut)):
             error = None  # it had told everything

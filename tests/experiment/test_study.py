@@ -1,0 +1,44 @@
+"""The runner: what workers tell, in whatever order it comes."""
+
+import sys
+import threading
+from concurrent.futures import Future
+
+from numpy_task import LogisticTask
+
+from ratesmith.experiment import compare
+from ratesmith.experiment.pool import InProcess
+
+
+class LateEnds(InProcess):
+    """Says that a job has ended when three more have told all that they tell, or when no more come."""
+
+    workers = 2
+
+    def __init__(self):
+        self.held, self.lock = [], threading.Lock()
+
+    def submit(self, job, /, *args, on_part=None):
+        inner = super().submit(job, *args, on_part=on_part)
+        if on_part is None:
+            return inner
+        outer = Future()
+        self.held.append(outer)
+        if len(self.held) > 3:
+            self.end(self.held[0])
+        threading.Timer(0.3, self.end, (outer,)).start()
+        return outer
+
+    def end(self, future):
+        with self.lock:
+            if future in self.held:
+                self.held.remove(future)
+                future.set_result(None)
+
+
+def test_a_job_that_ends_late_is_not_taken_for_the_one_that_has_its_number_in_the_store_by_then(tmp_path, monkeypatch):
+    strategies = [f'wsd(decay="{share}%")' for share in (10, 50)]
+    options = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3], "evaluate_every": 10}
+    whole = compare(LogisticTask(), strategies, folder=tmp_path / "whole", **options)
+    monkeypatch.setattr(sys.modules["ratesmith.experiment.compare"], "InProcess", LateEnds)
+    assert compare(LogisticTask(), strategies, folder=tmp_path / "late", **options).table() == whole.table()
