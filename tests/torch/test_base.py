@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from stepping import go, parameters, rates, update
 from torch.optim import lr_scheduler
 
 from ratesmith import Constant, Horizon, Plateau, Ramp, parse
@@ -15,10 +16,6 @@ COSINE = Ramp(1.0, 0.0, 100, "cosine")
 WARM = Ramp(0.0, 1.0, 5) >> Ramp(1.0, 0.0, 95, "cosine")
 
 
-def parameters():
-    return [torch.nn.Parameter(torch.ones(2))]
-
-
 def sgd(*rates, **options):
     groups = [{"params": parameters(), "lr": rate, "name": f"g{place}"} for place, rate in enumerate(rates)]
     return torch.optim.SGD(groups, lr=0.1, **options)
@@ -26,23 +23,6 @@ def sgd(*rates, **options):
 
 def single(rate=0.1, kind=torch.optim.AdamW):
     return kind(parameters(), lr=rate)
-
-
-def rates(optimizer):
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def update(optimizer):
-    for group in optimizer.param_groups:
-        for weight in group["params"]:
-            weight.grad = torch.ones_like(weight)
-    optimizer.step()
-
-
-def go(optimizer, scheduler, steps=1):
-    for _ in range(steps):
-        update(optimizer)
-        scheduler.step()
 
 
 def reloaded(optimizer, into):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from stepping import go, parameters, rates, update
 from torch.optim import lr_scheduler
 
 from ratesmith import Constant, Horizon, Plateau, Ramp
@@ -16,31 +17,9 @@ LINEAR = Ramp(1.0, 0.0, 20)
 WARM = Ramp(0.0, 1.0, 5) >> Constant(1.0)
 
 
-def parameters():
-    return [torch.nn.Parameter(torch.ones(2))]
-
-
 def made(*rates, kind=torch.optim.SGD, **options):
     groups = [{"params": parameters(), "lr": rate} for rate in rates or (0.1,)]
     return kind(groups, lr=0.1, **options)
-
-
-def rates(optimizer):
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def update(optimizer):
-    for group in optimizer.param_groups:
-        for weight in group["params"]:
-            weight.grad = torch.ones_like(weight)
-    optimizer.step()
-
-
-def go(optimizer, scheduler, steps=1):
-    for _ in range(steps):
-        update(optimizer)
-        scheduler.step()
-    return rates(optimizer)
 
 
 def in_order(order, optimizer, build, states):
@@ -586,7 +565,7 @@ def test_warnings_point_at_the_users_line():
     scheduler = ScheduleLR(optimizer, Target(Absolute(LINEAR)), count_updates=True)
     optimizer.param_groups[0]["lr"] = 5.0
     with pytest.warns(UserWarning, match="must be left to its schedule") as said:
-        update(optimizer)
+        optimizer.step()
     assert said[0].filename == __file__
     state = ScheduleLR(made(0.7), LINEAR).state_dict()
     with pytest.warns(UserWarning, match=r"the code gave 0.1: call set_base_lr\(0.1\)") as said:

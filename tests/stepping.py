@@ -1,0 +1,26 @@
+"""What the tests of schedulers share: parameters, an optimizer's rates, and updates with a scheduler's step."""
+
+import torch
+
+
+def parameters():
+    return [torch.nn.Parameter(torch.ones(2))]
+
+
+def rates(optimizer):
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+def update(optimizer):
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = torch.ones_like(weight)
+    optimizer.step()
+
+
+def go(optimizer, scheduler, steps=1):
+    """Make so many updates, each with a step of the scheduler, and return the rates then."""
+    for _ in range(steps):
+        update(optimizer)
+        scheduler.step()
+    return rates(optimizer)
