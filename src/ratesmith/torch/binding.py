@@ -12,14 +12,13 @@ from typing import Any, Final
 from torch import Tensor
 
 from ratesmith._arrays import NUMBERS
-from ratesmith.controllers import Controller, Together
+from ratesmith.controllers import Controller
 from ratesmith.schedule import Schedule
 from ratesmith.torch.functions import fingerprints
-from ratesmith.torch.key import Group, Key, finite_value, kept_number, name_of
+from ratesmith.torch.key import Group, Key, finite_value, kept_number, name_of, near
 from ratesmith.torch.notices import warn_user
+from ratesmith.torch.parts import parts_of
 
-NEAR: Final = 1e-6
-"""How far apart, relatively, two numbers may lie that are the same in single precision."""
 FAR: Final = 10.0
 """How many times the largest base a new one may be before it is said: a tiny factor makes one huge."""
 
@@ -131,12 +130,14 @@ class Binding:
         elif written is None:
             taken.foreign.append(group)
             written = number
-        elif not _near(number, written):
+        elif not near(number, written):
             taken.changed.append(group)
         group[key.base], group[key.written] = base, written
         if kept_number(group, key.given, place) is None:
             group[key.given] = base if given is None else given
-        return self._slot(group, value, given)
+        slot = Slot(group, value if isinstance(value, Tensor) else None, given=given)
+        self._note_version(slot, number)
+        return slot
 
     def _replace(self, place: int, group: Group, slot: Slot, taken: Taken) -> None:
         """Take the dict that stands in place of a known group: an optimizer's state has been loaded."""
@@ -150,34 +151,25 @@ class Binding:
         group[key.base] = slot.group[key.base] if base is None else base
         group[key.given] = group[key.base] if given is None else given
         number = finite_value(key.name, place, value)
-        if base is None and written is None and not _near(number, slot.group[key.written]):
+        if base is None and written is None and not near(number, slot.group[key.written]):
             taken.unmarked.append(group)
         group[key.written] = number if written is None else written
         if slot.cell is not None:  # a captured update reads this very tensor: it takes the value, and the place
             slot.cell.fill_(number)
             key.put(group, slot.cell)
-            value = slot.cell
         elif isinstance(value, Tensor):
-            value = _writable(value)
-            key.put(group, value)
+            slot.cell = value
         elif number == group[key.written]:
             key.put(group, group[key.written])
-        fresh = self._slot(group, value)
-        slot.group, slot.cell, slot.version = fresh.group, fresh.cell, fresh.version
-        if base is not None and slot.given is not None and not _near(group[key.given], slot.given):
+        slot.group = group
+        self._note_version(slot, number)
+        if base is not None and slot.given is not None and not near(group[key.given], slot.given):
             taken.notes += self.other_base(place, group, base, slot.given)
-
-    def _slot(self, group: Group, value: Any, given: float | None = None) -> Slot:
-        if not isinstance(value, Tensor):
-            return Slot(group, given=given)
-        slot = Slot(group, value, given=given)
-        self._note_version(slot, float(value))
-        return slot
 
     def _note_version(self, slot: Slot, value: float) -> None:
         """Note the count of changes of a tensor, or -1 if its value was set by somebody and is to be looked at."""
         if slot.cell is not None:
-            slot.version = slot.cell._version if _near(value, slot.group[self.key.written]) else -1
+            slot.version = slot.cell._version if near(value, slot.group[self.key.written]) else -1
 
     def _settle(self) -> None:
         """Note the two quick cases: every value is a plain number, or every one a tensor."""
@@ -278,14 +270,14 @@ class Binding:
             key.put(group, slot.cell)  # it is filled by the next write
         if slot.cell is not None:
             slot.version = slot.cell._version
-        if _near(value, written):
+        if near(value, written):
             return  # the same number in another form
         group[key.written] = value
         if self.absolute:
             told = f"{key.name!r} must be left to its schedule, which gives the value itself, got {value:g} set by hand"
             warn_user([f"ScheduleLR: {told}; it is overwritten: make a ScheduleLR with another schedule"])
             return
-        if self.last_factor and not _near(base * self.last_factor, written):
+        if self.last_factor and not near(base * self.last_factor, written):
             return  # the base was set too, and is what was meant
         # By the ratio of two values and not by the factor, so that half the value is exactly half the base.
         new = base * (value / written) if written else self._base_of(value)
@@ -344,7 +336,7 @@ class Binding:
         """Whether the groups were written last by the factor that a controller's present state gives at a step."""
         factor = self.factor(step, self.state)
         return all(
-            _near(slot.group[self.key.written], factor if self.absolute else slot.group[self.key.base] * factor)
+            near(slot.group[self.key.written], factor if self.absolute else slot.group[self.key.base] * factor)
             for slot in self.slots
         )
 
@@ -376,7 +368,7 @@ class Binding:
             if slot is None or base is None:
                 continue
             given = base if given is None else given  # a state of the first format does not tell the two apart
-            if slot.given is not None and not _near(given, slot.given):
+            if slot.given is not None and not near(given, slot.given):
                 notes += self.other_base(place, group, base, slot.given)
             group[self.key.base], group[self.key.given] = base, given
             slot.given = None if slot.given is None else given  # it is said once
@@ -420,15 +412,14 @@ class Binding:
 
     def ends(self) -> int | None:
         """Return the step at which the schedule has ended, or that of all schedules in a product; None without one."""
-        parts = self.controller.parts if isinstance(self.controller, Together) else (self.controller,)
-        ends = [part.steps for part in parts if isinstance(part, Schedule)]
+        ends = [part.steps for part in parts_of(self.controller) if isinstance(part, Schedule)]
         return None if not ends or None in ends else max(end for end in ends if end is not None)
 
     # What is said and saved
 
     def other_base(self, place: int, group: Group, base: float, given: float) -> list[str]:
         """Return the line that says that a loaded base is another one than the code's, if it is."""
-        if self.absolute or _near(base, given):
+        if self.absolute or near(base, given):
             return []
         return [
             f"ScheduleLR: the base of {self.name!r} of group {name_of(place, group)} is {base:g}, as it was saved; the "
@@ -466,10 +457,6 @@ def _wanted(groups: Any) -> Callable[[Group], bool] | frozenset[int | str] | Non
             f"ScheduleLR: groups must be places, names or a function of a group, got {groups!r}; give these"
         )
     return frozenset(entry for entry in wanted if entry is not None)
-
-
-def _near(first: float, second: float) -> bool:
-    return math.isclose(first, second, rel_tol=NEAR, abs_tol=1e-300)
 
 
 def _plain_data(state: Any) -> Any:

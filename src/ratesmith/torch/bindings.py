@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from ratesmith.torch.binding import Binding, Taken
 from ratesmith.torch.groups import has_foreign_scheduler, note_set_here, place_of, recognise, unshare, was_set_here
-from ratesmith.torch.key import Group, kept_number, name_of
+from ratesmith.torch.key import Group, kept_number, name_of, near
 from ratesmith.torch.metrics import read_metrics
 
 
@@ -81,10 +81,10 @@ class Bindings:
 
     def kept_step(self) -> int | None:
         """Return the step that the groups carry, the latest if they differ; None if they carry none."""
-        kept = set()
+        kept, places = set(), {id(group): place for place, group in enumerate(self.groups())}
         for binding in self.all:
             for slot in binding.slots:
-                step = kept_number(slot.group, binding.key.step, place_of(slot.group, self.groups()))
+                step = kept_number(slot.group, binding.key.step, places[id(slot.group)])
                 if step is not None:
                     kept.add(_whole(binding.key.step, step))
         return max(kept, default=None)
@@ -140,7 +140,7 @@ class Bindings:
         There is nothing to say if the present value is the base, or what the schedule makes of it.
         """
         base, value, name = group[binding.key.base], group[binding.key.written], binding.name
-        if binding.absolute or any(abs(value - rate) <= 1e-6 * abs(rate) for rate in (base, base * factor)):
+        if binding.absolute or near(value, base) or near(value, base * factor):
             return []
         place = place_of(group, self.groups())
         return [

@@ -92,6 +92,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def near(first: float, second: float) -> bool:
+    """Whether two numbers are the same in single precision."""
+    return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-300)
+
+
 def finite_value(name: str, place: Any, value: Any) -> float:
     """Return a group's number as a float, or raise an error that says where it stands."""
     number = float(value)

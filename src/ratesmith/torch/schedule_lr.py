@@ -11,9 +11,8 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers import Controller, Together, restore
+from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 from ratesmith.torch import state
 from ratesmith.torch.base_rates import BaseRates
@@ -23,6 +22,7 @@ from ratesmith.torch.counting import UpdateCounter, counters, hook_into
 from ratesmith.torch.groups import note_again, noted_here
 from ratesmith.torch.key import Group, name_of
 from ratesmith.torch.notices import warn_user
+from ratesmith.torch.parts import carry_over, with_states
 from ratesmith.torch.resuming import Resumption
 
 CHOICES: Final = ("error", "keep_new", "use_saved")
@@ -365,18 +365,12 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """Return the state for a new schedule: that of each controller in it that was in the saved one too."""
         try:
             before = self._built(data["schedule"], None)
-            heard = list(zip(parts_of(before), states_of(before, restore(before, data["state"])), strict=True))
+            earlier = with_states(before, restore(before, data["state"]))
         except (ValueError, TypeError):  # it named a function that is not here
-            heard = []
-        states = []
-        for part, state_now in zip(
-            parts_of(binding.controller), states_of(binding.controller, binding.state), strict=True
-        ):
-            same = next((place for place, (earlier, _) in enumerate(heard) if str(earlier) == str(part)), None)
-            states.append(state_now if same is None else heard.pop(same)[1])
-            if same is None and not isinstance(part, Schedule):
-                notes.append(f"ScheduleLR: {part} was not in the saved schedule, so it begins anew")
-        return tuple(states) if isinstance(binding.controller, Together) else states[0]
+            earlier = []
+        kept, anew = carry_over(earlier, binding.controller, binding.state)
+        notes += [f"ScheduleLR: {part} was not in the saved schedule, so it begins anew" for part in anew]
+        return kept
 
     def _position(self, saved: state.Saved, bindings: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Return the step here at which a saved run stood, and its bindings as they are in these steps.
@@ -530,13 +524,3 @@ def _known_choice(choice: str) -> str:
             f"ScheduleLR: on_mismatch must be one of {', '.join(map(repr, CHOICES))}, got {choice!r}; choose"
         )
     return choice
-
-
-def parts_of(controller: Any) -> tuple[Any, ...]:
-    """Return the parts of controllers that are multiplied, or the one itself."""
-    return controller.parts if isinstance(controller, Together) else (controller,)
-
-
-def states_of(controller: Any, heard: Any) -> tuple[Any, ...]:
-    """Return the states of these parts."""
-    return heard if isinstance(controller, Together) else (heard,)
