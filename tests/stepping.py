@@ -1,5 +1,7 @@
 """What the tests of schedulers share: parameters, an optimizer's rates, and updates with a scheduler's step."""
 
+import io
+
 import torch
 
 
@@ -24,3 +26,11 @@ def go(optimizer, scheduler, steps=1):
         update(optimizer)
         scheduler.step()
     return rates(optimizer)
+
+
+def through_a_file(value):
+    """Return a value as a file gives it back that is loaded with `weights_only`."""
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)

@@ -1,5 +1,6 @@
-"""What the tests of trainers train with: a small model, Lightning's trainer without its extras, a skorch callback."""
+"""What the tests of trainers train with: a small model, Accelerate's loop, Lightning's bare trainer, a skorch callback."""
 
+import torch
 from torch import nn
 
 
@@ -13,6 +14,19 @@ class Regression(nn.Module):
     def forward(self, x, labels=None):
         output = self.layer(x)
         return {"loss": (output - labels).square().mean(), "logits": output}
+
+
+def accelerated_rates(accelerator, model, optimizer, scheduler, steps):
+    """Train with what Accelerate has prepared, and return the rate of each update."""
+    rates = []
+    for _ in range(steps):
+        with accelerator.accumulate(model):
+            rates.append(optimizer.param_groups[0]["lr"])
+            accelerator.backward(model(torch.ones(1, 2)).sum())
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+    return rates
 
 
 def lightning_trainer(lightning, folder, epochs, **options):

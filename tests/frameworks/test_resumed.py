@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
-from trained import lightning_trainer
+from trained import accelerated_rates, lightning_trainer
 
 from ratesmith import Horizon, parse
 from ratesmith.torch import ScheduleLR, Target
@@ -132,24 +132,13 @@ def test_accelerate_saves_and_loads_it_at_any_step(tmp_path, k, make):
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
         return (accelerator, *accelerator.prepare(model, optimizer, make(optimizer, *options, **more)))
 
-    def run(accelerator, model, optimizer, scheduler, steps):
-        rates = []
-        for _ in range(steps):
-            with accelerator.accumulate(model):
-                rates.append(optimizer.param_groups[0]["lr"])
-                accelerator.backward(model(torch.ones(1, 2)).sum())
-                optimizer.step()
-                scheduler.step()
-                optimizer.zero_grad()
-        return rates
-
-    whole = run(*prepared(), STEPS)
+    whole = accelerated_rates(*prepared(), STEPS)
     first = prepared()
-    run(*first, k)
+    accelerated_rates(*first, k)
     first[0].save_state(str(tmp_path))
     second = prepared()
     second[0].load_state(str(tmp_path))
-    assert run(*second, STEPS - k) == whole[k:]
+    assert accelerated_rates(*second, STEPS - k) == whole[k:]
 
 
 @pytest.mark.parametrize("k", [1, 7, 15])

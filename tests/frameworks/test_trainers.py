@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 from torch import nn
-from trained import Regression, lightning_trainer, skorch_rates
+from trained import Regression, accelerated_rates, lightning_trainer, skorch_rates
 
 from ratesmith import Horizon, parse
 from ratesmith.torch import ScheduleLR
@@ -68,24 +68,13 @@ def test_accelerate_steps_saves_and_loads_it(tmp_path):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         return (accelerator, *accelerator.prepare(model, optimizer, ScheduleLR(optimizer, TEXT, horizon=STEPS)))
 
-    def run(accelerator, model, optimizer, scheduler, steps):
-        rates = []
-        for _ in range(steps):
-            with accelerator.accumulate(model):
-                rates.append(optimizer.param_groups[0]["lr"])
-                accelerator.backward(model(torch.ones(1, 2)).sum())
-                optimizer.step()
-                scheduler.step()
-                optimizer.zero_grad()
-        return rates
-
     first = prepared()
     assert type(first[3]).__name__ == "AcceleratedScheduler"
-    assert run(*first, 7) == EXPECTED[:7]
+    assert accelerated_rates(*first, 7) == EXPECTED[:7]
     first[0].save_state(str(tmp_path))
     second = prepared()
     second[0].load_state(str(tmp_path))
-    assert run(*second, STEPS - 7) == EXPECTED[7:]
+    assert accelerated_rates(*second, STEPS - 7) == EXPECTED[7:]
 
 
 TWO = """

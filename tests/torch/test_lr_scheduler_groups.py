@@ -1,10 +1,10 @@
 """Groups that are added to an optimizer, or taken from it, after a drop-in was built."""
 
-import io
 import itertools
 
 import pytest
 import torch
+from stepping import rates, through_a_file
 
 from ratesmith.torch import lr_scheduler as ours
 
@@ -49,17 +49,6 @@ def go(of, scheduler, steps=1):
 
 def numbers(of):
     return [(float(group["lr"]), group["momentum"]) for group in of.param_groups]
-
-
-def rates(of):
-    return [float(group["lr"]) for group in of.param_groups]
-
-
-def through_a_file(value):
-    file = io.BytesIO()
-    torch.save(value, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 CONTINUES = ("MultiplicativeLR", "SWALR")

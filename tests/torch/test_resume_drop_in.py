@@ -1,6 +1,5 @@
 """A run that is stopped and resumed, for every drop-in and in every order of building and loading."""
 
-import io
 import itertools
 import math
 import types
@@ -8,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from stepping import rates, through_a_file
 from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith import Ramp
@@ -81,17 +81,6 @@ def step(of, scheduler):
 def numbers(of):
     """Return all that a scheduler sets."""
     return [(float(group["lr"]), group.get("momentum"), group.get("betas")) for group in of.param_groups]
-
-
-def rates(of):
-    return [float(group["lr"]) for group in of.param_groups]
-
-
-def through_a_file(value):
-    file = io.BytesIO()
-    torch.save(value, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 def follow(weights, of, scheduler, steps=STEPS):
