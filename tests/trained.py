@@ -1,4 +1,4 @@
-"""What the tests of trainers train with: a small model, Accelerate's loop, Lightning's bare trainer, a skorch callback."""
+"""What the tests of trainers train with: a model, Accelerate's loop, Lightning's bare trainer, a skorch callback."""
 
 import torch
 from torch import nn
