@@ -255,7 +255,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             ["show", "step(every=0)", "--steps", "9"],
             "Notation: Staircase: every must be a whole number of at least 1",
         ),
-        (["show", "cosine()", "--steps", "0"], "Horizon: steps must be a whole number of at least 1, got 0"),
+        (["show", "cosine()", "--steps", "0"], "Horizon: --steps must be a whole number of at least 1, got 0"),
         (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
         (
             ["show", "cosine()"],
@@ -316,7 +316,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         (["compare", f"{TASK}:task", "--mode", "best"], "compare: mode must be 'min' or 'max', got 'best'"),
         (["compare", f"{TASK}:task", "--steps", "soon"], "compare: steps must be a number of steps or epochs, got"),
         (["compare", f"{TASK}:task", "--metric", "accuracy"], "compare: mode must be given for the metric 'accuracy'"),
-        (["compare", f"{TASK}:task", "--seeds", "0"], "compare: seeds must be a whole number of at least 1, got 0"),
+        (["compare", f"{TASK}:task", "--seeds", "0"], "compare: --seeds must be a whole number of at least 1, got 0"),
         (["find"], "Missing argument 'FILE.py:NAME'."),
         (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
@@ -354,7 +354,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         ),
         (
             ["compare", f"{TASK}:task", "--workers", "-2"],
-            "compare: workers must be a whole number of at least 0, got -2",
+            "compare: --workers must be a whole number of at least 0, got -2",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
-    {"_checks", "_text", "facts"},
+    {"_checks", "_text", "codes", "facts"},
     {"_arrays", "_updates"},
     {"horizon"},
     {"schedule"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
+from ratesmith._checks import OptionError
 from ratesmith._text import one_line
 from ratesmith.strategy import NotationError, signatures
 
@@ -60,14 +61,29 @@ class Mistake(click.ClickException):
 
 
 @contextmanager
-def user_mistakes(*more: type[Exception]) -> Iterator[None]:
-    """Turn what a user can cause into one line."""
-    mistakes: tuple[type[Exception], ...] = (ValueError, TypeError, *more)
+def user_mistakes(*more: type[Exception], names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn what a user can cause into one line, with options by their names here; `names` are those that differ."""
+    mistakes: tuple[type[Exception], ...] = (ValueError, TypeError, OptionError, *more)
     try:
         yield
+    except OptionError as error:
+        raise Mistake(" ".join(error.spelled({**option_names(), **(names or {})}).split())) from error
     except mistakes as error:
         pointed = isinstance(error, NotationError)  # it shows the place, with a caret in a line of its own
         raise Mistake(str(error) if pointed else one_line(error)) from error
+
+
+def option_names() -> dict[str, str]:
+    """Return the options of the running command: by their names in Python, as a user writes them.
+
+    A command's option and its argument in Python have one name; where they do not, `user_mistakes` is told.
+    """
+    command = click.get_current_context().command
+    return {
+        str(option.name): max((name for name in option.opts if name.startswith("--")), key=len, default=option.opts[0])
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
 
 
 def number_list(command: str, text: str) -> list[float]:
