@@ -118,7 +118,7 @@ def test_show_draws_into_files(tmp_path, capsys):
 
 def test_without_matplotlib_a_drawing_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "ratesmith.cli.figure", raising=False)
+    monkeypatch.delitem(sys.modules, "ratesmith.plots", raising=False)
     assert run(["show", "cosine()", "--steps", "9", "--png", str(tmp_path / "a.png")]) == 2
     assert capsys.readouterr().err == (
         "ratesmith: show: --png needs matplotlib.figure; install Ratesmith with its extra [plot]\n"

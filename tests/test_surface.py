@@ -27,7 +27,7 @@ SURFACE = {
     "inverse_sqrt inverse_time knee linear multistep natural_exponential noam one_cycle "
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
-    "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
+    "ratesmith.finder": "Curve FinderError FinderResult RULES find grid preserve_rng_state race sweep",
     "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
     "transfer_rate",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",

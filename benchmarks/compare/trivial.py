@@ -34,7 +34,7 @@ class Counted:
 
 
 class Task:
-    """Starts trainings that only count."""
+    """FindTask trainings that only count."""
 
     has_test = False
 

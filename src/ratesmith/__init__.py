@@ -4,7 +4,7 @@ The names here are the values, schedules, recipes and controllers, and `find`, a
 else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`, `ratesmith.report`.
 """
 
-from ratesmith import controllers, recipes
+from ratesmith import _display, controllers, recipes
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
 from ratesmith.finder import find
 from ratesmith.horizon import Horizon
@@ -13,6 +13,13 @@ from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Mile
 from ratesmith.strategy import NotationError, Strategy, from_data, parse, to_data
 
 __version__ = "0.1.0"
+
+
+def _load_plots() -> None:
+    from ratesmith import plots  # noqa: F401  # it registers what draws each class
+
+
+_display.load_plots = _load_plots
 
 __all__ = [
     "Constant",

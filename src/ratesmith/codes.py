@@ -18,7 +18,40 @@ class Code(NamedTuple):
 
 CODES: Final = {
     code.number: code
-    for code in (Code("RS101", "edge", "The rate lies on the edge of those tried: a better one may lie beyond it."),)
+    for code in (
+        Code(
+            "RS101",
+            "no_descent",
+            "The loss did not fall at any rate, so no rate is suggested: see that the model can learn this data.",
+        ),
+        Code(
+            "RS102",
+            "unshuffled",
+            "The loader gives the data in one fixed order: if it is sorted, the answer misleads; shuffle it.",
+        ),
+        Code(
+            "RS103",
+            "no_divergence",
+            "The loss did not rise at any rate tried, so the highest rate that works is not known.",
+        ),
+        Code("RS104", "edge", "The answer lies on the edge of the rates tried; give a wider range."),
+        Code(
+            "RS105",
+            "seed_spread",
+            "The orders of the data disagree by more than half a decade: take the answer as a rough one.",
+        ),
+        Code(
+            "RS106",
+            "moved",
+            "The best rate moved by more than a factor of 2 from the shorter trainings to the longer: at full length "
+            "it may move further.",
+        ),
+        Code(
+            "RS107",
+            "diverged",
+            "At some of the rates trained, the end was no better than the untrained model, or not finite.",
+        ),
+    )
 }
 """All codes, in order."""
 
@@ -26,7 +59,7 @@ CODES: Final = {
 def coded(number: str, text: str) -> str:
     """Return a sentence with its code, by which the documentation explains it.
 
-    >>> coded("RS101", "The best rate is the highest tried.")
-    'The best rate is the highest tried. [RS101]'
+    >>> coded("RS104", "The best rate is the highest tried.")
+    'The best rate is the highest tried. [RS104]'
     """
     return f"{text} [{CODES[number].number}]"

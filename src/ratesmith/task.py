@@ -18,8 +18,8 @@ ONE_THREAD: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 """The variables that, at 1, give a process one thread."""
 
 
-class Training(Protocol):
-    """One training in progress; everything that it is can be saved and restored."""
+class FindTraining(Protocol):
+    """What finding a rate needs of a training in progress."""
 
     @property
     def base_lr(self) -> float:
@@ -30,7 +30,7 @@ class Training(Protocol):
         """Steps of one pass over the training data."""
 
     def step(self, lr: float) -> float:
-        """Make one optimizer update at this rate and give the training loss.
+        """Make one optimizer update at this rate and return the training loss before it.
 
         `lr` is the first parameter group's rate; the other groups keep their ratio to it.
         """
@@ -41,6 +41,10 @@ class Training(Protocol):
         "loss" is always among the metrics.
         """
 
+
+class Training(FindTraining, Protocol):
+    """One training in progress; everything that it is can be saved and restored."""
+
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of all that decides how training goes on: model, optimizer, data position, random states."""
 
@@ -48,9 +52,16 @@ class Training(Protocol):
         """Go on from a state that `state_dict` gave, bit for bit."""
 
 
+class FindTask(Protocol):
+    """What finding a rate needs of a task: `start` begins the same training anew for the same seed."""
+
+    def start(self, seed: int) -> FindTraining:
+        """Begin a training: the seed decides the initial weights, the batch order and all other randomness."""
+
+
 @runtime_checkable
-class Task(Protocol):
-    """What to train, and how it is judged; `start` begins the same training anew for the same seed."""
+class Task(FindTask, Protocol):
+    """What to train, and how it is judged."""
 
     @property
     def has_test(self) -> bool:

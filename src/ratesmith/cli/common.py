@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -97,17 +96,3 @@ def number_list(command: str, text: str) -> list[float]:
 def wide_console() -> Console:
     """Return a console as wide as the terminal, or wide where there is none."""
     return Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
-
-
-def round_limits(low: float, high: float) -> tuple[float, float, int]:
-    """Return limits around these and a number of lines, so that every line stands for a round number."""
-    ten = 10.0 ** math.floor(math.log10(high - low))
-    each = next(ten * share for share in (0.1, 0.2, 0.25, 0.5, 1.0) if (high - low) / (ten * share) <= 13)
-    below, above = math.floor(low / each), math.floor(high / each + 1e-9) + 1
-    return below * each, above * each, above - below
-
-
-def tick(value: float, chars: int, delta: float, left: bool = False) -> str:
-    """Write a number at a tick of a picture in the terminal."""
-    shown = f"{value:.4g}"
-    return shown.ljust(chars) if left else shown.rjust(chars)

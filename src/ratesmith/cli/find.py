@@ -8,14 +8,16 @@ import os
 import shlex
 import sys
 from contextlib import nullcontext
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from ratesmith.cli.common import Bar, Mistake, number_list, round_limits, tick, user_mistakes, wide_console
-from ratesmith.finder import METHODS, RULES, FinderError, Found, find
+from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
+from ratesmith.cli.picture import Line, draw, tick, width
+from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
@@ -26,8 +28,6 @@ Examples:
   ratesmith find digits.py:task --method race --steps 20ep --schedule 'warmup("5%") >> cosine()'
   ratesmith find digits.py:task --method grid --steps 10ep --rates 0.01,0.03,0.1,0.3,1 --metric accuracy --mode max
 """
-NARROW = 118
-COLOURS = ("blue", "cyan", "magenta", "green", "red", "yellow")
 
 
 @click.command(name="find", epilog=EXAMPLES)
@@ -59,7 +59,7 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
             loaded, module = load_task(task)
         try:
             chosen = _options(loaded, callables(module), **options)
-            found = find(loaded, on_progress=shown.update, **chosen)
+            result = find(loaded, on_progress=shown.update, **chosen)
         except KeyboardInterrupt:
             print("ratesmith: stopped; nothing was changed, and nothing is kept.", file=sys.stderr)
             return 130
@@ -68,20 +68,20 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
         except Exception as error:  # the task's own
             fail_in_user_code(task, Path(file), error)
     with user_mistakes(OSError):
-        data = json.dumps(found.to_data(), indent=1, allow_nan=False)
+        data = json.dumps(result.to_data(), indent=1, allow_nan=False)
         if as_json:
             click.echo(data)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "found.json").write_text(data, encoding="utf-8")
         if png:
-            _draw(found, png)
-        page = _write_page(found, folder / "found.html", task)
-    if found.suggestion is None:
-        raise Mistake(f"find: {' '.join(found.explain().splitlines()[1:-1])}")
+            _draw(result, png)
+        page = _write_page(result, folder / "found.html", task)
+    if result.suggestion is None:
+        raise Mistake(f"find: {' '.join(result.explain().splitlines()[1:-1])}")
     if not as_json:
-        _print_found(found)
+        _print_result(result)
         click.echo(page)
-        click.echo(f"\nlr={found.suggestion:.2g}")
+        click.echo(f"\nlr={result.suggestion:.2g}")
     return 0
 
 
@@ -133,33 +133,26 @@ class ShownUpdates(Bar):
         self.bar.update(self.row, completed=done, total=planned)
 
 
-def _print_found(found: Found) -> None:
+def _print_result(result: FinderResult) -> None:
     """Draw the curves by decades of the rate, and say what was found."""
-    import plotille
-
-    curves = {
-        curve.name: [(math.log10(rate), loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True)]
-        for curve in found.deciding
-    }
-    curves = {name: [point for point in points if math.isfinite(point[1])] for name, points in curves.items()}
-    places = [place for points in curves.values() for place, _ in points]
-    losses = [loss for points in curves.values() for _, loss in points]
-    console, figure = wide_console(), plotille.Figure()
-    low, high = math.floor(min(places)), math.ceil(max(places) + 1e-9)
-    figure.set_x_limits(low, high)
-    widest, decades = 90 if console.width >= NARROW else max(20, min(50, console.width - 18)), high - low
-    figure.width = max(1, widest // (10 * decades)) * 10 * decades if 10 * decades <= widest else widest
-    bottom, top, figure.height = round_limits(min(0.0, *losses), max(1e-12, *losses))
-    figure.set_y_limits(bottom, top)
-    figure.color_mode, figure.with_colors, figure.origin = "names", console.is_terminal, False
-    figure.x_label, figure.y_label = "rate", found.metric
-    figure.register_label_formatter(float, _decades_or_loss)
-    figure.register_label_formatter(int, _decades_or_loss)
-    for index, (name, points) in enumerate(curves.items()):
-        if points:
-            figure.plot(*zip(*points, strict=True), label=name, lc=COLOURS[index % len(COLOURS)])
-    click.echo(figure.show(legend=True))
-    click.echo(found.explain())
+    lines = [
+        Line(curve.name, [(math.log10(r), v) for r, v in zip(curve.rates, curve.smooth, strict=True) if isfinite(v)])
+        for curve in result.decisive
+    ]
+    decades = [decade for line in lines for decade, _ in line.points]
+    low, high = math.floor(min(decades)), math.ceil(max(decades) + 1e-9)
+    console = wide_console()
+    columns, tenth = width(console, 90), 10 * (high - low)
+    picture = draw(
+        lines,
+        labels=("rate", result.metric),
+        x_limits=(low, high),
+        columns=columns // tenth * tenth or columns,  # so that each decade takes a multiple of ten columns
+        colours=console.is_terminal,
+        ticks=_decades_or_loss,
+    )
+    click.echo(picture)
+    click.echo(result.explain())
 
 
 def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False) -> str:
@@ -167,18 +160,18 @@ def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False)
     return tick(10**value, chars, delta, left) if left else tick(value, chars, delta, left)
 
 
-def _write_page(found: Found, file: Path, task: str) -> str:
+def _write_page(result: FinderResult, file: Path, task: str) -> str:
     try:
         from ratesmith.report import write_html
 
-        write_html(found, file, title=task, command=shlex.join(["ratesmith", *sys.argv[1:]]))
+        write_html(result, file, title=task, command=shlex.join(["ratesmith", *sys.argv[1:]]))
     except ModuleNotFoundError as error:
         return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
     return f"Page: {file}"
 
 
-def _draw(found: Found, file: Path) -> None:
+def _draw(result: FinderResult, file: Path) -> None:
     try:
-        found.plot().savefig(file, format="png", bbox_inches="tight")
+        result.plot().savefig(file, format="png", bbox_inches="tight")
     except ModuleNotFoundError as error:
         raise Mistake(f"find: --png needs {error.name}; install Ratesmith with its extra [plot]") from None

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from ratesmith.cli.common import SEE_STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
+from ratesmith.cli.common import SEE_STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.cli.picture import Line, draw, width
 from ratesmith.strategy import parse
 
 if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
@@ -289,8 +290,6 @@ def _print_picture(asked: Asked, console: Any) -> None:
 
     Runs are marked with letters, and candidates with their numbers in the table.
     """
-    import plotille
-
     rows = asked.candidates.rows[:DRAWN]
     curves = {f"{chr(97 + n)} {run.name}": (run.steps, run.losses) for n, run in enumerate(asked.law.curves)}
     curves |= {f"{n} {row.name}": (row.prediction.steps, row.prediction.losses) for n, row in enumerate(rows, 1)}
@@ -299,24 +298,20 @@ def _print_picture(asked: Asked, console: Any) -> None:
         name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 4]
         for name, (steps, losses) in curves.items()
     }
-    values = [value for known in points.values() for _, value in known]
-    figure = plotille.Figure()
-    figure.width = 80 if console.width >= NARROW else max(20, min(50, console.width - 18))
-    bottom, top, figure.height = round_limits(min(values), max(values))
-    figure.set_x_limits(0, last)
-    figure.set_y_limits(bottom, top)
-    figure.color_mode, figure.with_colors, figure.origin = "names", console.is_terminal, False
-    figure.x_label, figure.y_label = "step", "loss"
-    for kind in (float, int):
-        figure.register_label_formatter(kind, tick)
+    lines = []
     for index, (name, known) in enumerate(points.items()):
         colour = "white" if index < len(asked.law.curves) else COLOURS[index % len(COLOURS)]
         if known and console.is_terminal:
-            figure.plot(*zip(*known, strict=True), label=name, lc=colour)
+            lines.append(Line(name, known, colour))
         elif known:
             few = [*known[: -1 : -(-len(known) // MARKED)], known[-1]]
-            figure.plot(*zip(*few, strict=True), label=name[2:], marker=name[0])
-    click.echo(figure.show(legend=True))
+            lines.append(Line(name[2:], few, marker=name[0]))
+    columns = width(console, 80)
+    limits = (0, last)
+    picture = draw(
+        lines, labels=("step", "loss"), x_limits=limits, columns=columns, colours=console.is_terminal, from_zero=False
+    )
+    click.echo(picture)
 
 
 def _write_page(asked: Asked, file: Path) -> str:

@@ -15,7 +15,8 @@ import click
 from rich.table import Table
 
 from ratesmith._checks import FARTHEST
-from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
+from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
+from ratesmith.cli.picture import Line, draw, width
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.facts import UNENDING, Facts, Turns, extent, measure, sample
 from ratesmith.horizon import Horizon
@@ -29,9 +30,8 @@ Examples:
   ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --epochs 10 --steps-per-epoch 100
   ratesmith show 'wsd(warmup="2%", decay="20%")' 'one_cycle()' --steps 5000 --svg rates.svg
 """
-NARROW = 118
-"""Below so many columns the picture is smaller, and the facts are sentences."""
-COLOURS = ("green", "blue", "red", "magenta", "cyan", "yellow")
+TABLE_WIDTH = 118
+"""Below so many columns the facts are sentences."""
 
 
 @dataclass(frozen=True)
@@ -127,28 +127,20 @@ def _look(text: str, controller: Any, steps: int) -> Shown:
 
 
 def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
-    import plotille
-
-    console = wide_console()
-    unit = _unit(horizon)
-    figure = plotille.Figure()
-    figure.width = 100 if console.width >= NARROW else max(20, min(50, (console.width - 18) // 10 * 10))
-    figure.color_mode, figure.with_colors = "names", console.is_terminal and len(shown) > 1
-    figure.x_label, figure.y_label = "epoch" if unit > 1 else "step", "factor"
-    figure.set_x_limits(0, steps / unit)
-    values = [value for one in shown for _, value in one.curve]
-    low, high, figure.height = round_limits(min(0.0, *values), max(1e-12, *values))
-    figure.set_y_limits(low, high)
-    for kind in (int, float):
-        figure.register_label_formatter(kind, tick)
-    for index, one in enumerate(shown):
-        x, y = zip(*one.curve, strict=True)
-        figure.plot([step / unit for step in x], y, label=one.text, lc=COLOURS[index % len(COLOURS)])
-    click.echo(figure.show(legend=True))
+    console, unit = wide_console(), _unit(horizon)
+    lines = [Line(one.text, [(step / unit, value) for step, value in one.curve]) for one in shown]
+    picture = draw(
+        lines,
+        labels=("epoch" if unit > 1 else "step", "factor"),
+        x_limits=(0, steps / unit),
+        columns=width(console, 100),
+        colours=console.is_terminal and len(shown) > 1,
+    )
+    click.echo(picture)
 
 
 def _print_facts(shown: list[Shown]) -> None:
-    if wide_console().width < NARROW:  # a table would cut its numbers
+    if wide_console().width < TABLE_WIDTH:  # a table would cut its numbers
         for one in shown:
             click.echo(f"{one.text}\n{textwrap.indent(str(one.facts), '  ')}")
         return
@@ -196,10 +188,11 @@ def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:
 
 def _draw(shown: list[Shown], horizon: Horizon | None, file: Path, form: str) -> None:
     try:
-        from ratesmith.cli.figure import draw
+        from ratesmith.plots import draw_curves
     except ModuleNotFoundError as error:
         raise Mistake(f"show: --{form} needs {error.name}; install Ratesmith with its extra [plot]") from None
-    draw({one.text: one.curve for one in shown}, file, form, steps_per_epoch=_unit(horizon))
+    figure = draw_curves({one.text: one.curve for one in shown}, steps_per_epoch=_unit(horizon))
+    figure.savefig(file, format=form, bbox_inches="tight")
 
 
 def _unit(horizon: Horizon | None) -> int:

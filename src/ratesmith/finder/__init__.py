@@ -3,19 +3,20 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ratesmith.finder.found import Curve, FinderError, Found
 from ratesmith.finder.race import grid, race
+from ratesmith.finder.random_state import preserve_rng_state
+from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES
-from ratesmith.finder.sweep import Starts, sweep
-from ratesmith.finder.untouched import untouched_random
+from ratesmith.finder.sweep import sweep
+from ratesmith.task import FindTask
 
-__all__ = ["RULES", "Curve", "FinderError", "Found", "find", "grid", "race", "sweep", "untouched_random"]
+__all__ = ["RULES", "Curve", "FinderError", "FinderResult", "find", "grid", "preserve_rng_state", "race", "sweep"]
 
-METHODS: Final[dict[str, Callable[..., Found]]] = {"sweep": sweep, "race": race, "grid": grid}
+METHODS: Final[dict[str, Callable[..., FinderResult]]] = {"sweep": sweep, "race": race, "grid": grid}
 """The ways to find, by name; the first is the default."""
 
 
-def find(task: Starts, *, method: str = "sweep", **options: Any) -> Found:
+def find(task: FindTask, *, method: str = "sweep", **options: Any) -> FinderResult:
     """Suggest an initial rate by a `method`: "sweep" (quick), "race" (accurate) or "grid" (for those who can pay).
 
     `options` are those of ratesmith.finder.sweep, race and grid; race and grid need `steps`.

@@ -9,30 +9,31 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ratesmith._checks import finite, whole
-from ratesmith.finder.found import Curve, FinderError, Found
+from ratesmith.finder.random_state import preserve_rng_state
+from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
-from ratesmith.finder.sweep import Progress, Starts, Trains, read_seeds, sweep
-from ratesmith.finder.untouched import untouched_random
+from ratesmith.finder.sweep import Progress, read_seeds, sweep
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, as_schedule
+from ratesmith.task import FindTask, FindTraining
 
 HALF_DECADE: Final = 10**0.5
-SHORT: Final = 8
-LONGER: Final = 4
+SHORT_SHARE: Final = 8
+LONGER_SHARE: Final = 4
 """The two rungs train for an eighth and a quarter of the whole length."""
-LEAST: Final = 100
+LEAST_UPDATES: Final = 100
 """Updates that a short training has at least, beside one epoch; the longer ones have twice as many."""
 MOST_RATES: Final = 13
 """Rates that a rung may have, however far its best one is from the first ones."""
-NEARLY: Final = 1.05
+NEARLY_AS_GOOD: Final = 1.05
 """Rates whose loss is at most this factor above the best belong to the interval."""
 MOVED: Final = 2.0
 """A best rate that differs so much between the rungs is flagged."""
 
 
 def race(
-    task: Starts,
+    task: FindTask,
     *,
     steps: int,
     schedule: ScheduleLike = "cosine()",
@@ -42,7 +43,7 @@ def race(
     mode: str | None = None,
     functions: Functions | None = None,
     on_progress: Progress = lambda done, planned: None,
-) -> Found:
+) -> FinderResult:
     """Suggest the initial rate that trains best in short whole trainings with `schedule`.
 
     `schedule`, a value or notation, is squeezed as a whole to an eighth of `steps`, the length of the training to come,
@@ -59,26 +60,26 @@ def race(
     began = time.perf_counter()
     seeds = read_seeds("race", seeds)
     steps = whole("race", "steps", steps, least=1)
-    course = _Course("race", task, steps, schedule, seeds, metric, mode, functions or {})
-    with untouched_random():
-        course.begin(on_progress)
+    trainer = _Trainer("race", task, steps, schedule, seeds, metric, mode, functions or {})
+    with preserve_rng_state():
+        trainer.begin(on_progress)
         first = sweep(task, seeds=_orders(seeds), on_progress=on_progress) if around is None else None
         centre = around if first is None else first.suggestion
         if first is not None and centre is None:
             return first
-        course.updates = first.updates if first else 0
-        short, longer = course.lengths()
-        early = _rung(course, short, finite("race", "around", centre, least=1e-30), range(-2, 3))
-        known = early.scores if longer == short else {}
-        late = _rung(course, longer, early.vertex(), range(-1, 2), known) if early.learned else early
+        trainer.updates = first.updates if first else 0
+        short, longer = trainer.lengths()
+        early = _rung(trainer, short, finite("race", "around", centre, least=1e-30), range(-2, 3))
+        trained = early.scores if longer == short else {}
+        late = _rung(trainer, longer, early.vertex(), range(-1, 2), trained) if early.learned else early
     moved = late.learned and max(late.vertex() / early.vertex(), early.vertex() / late.vertex()) > MOVED
     extra = ("moved",) if moved and longer > short else ()
     rungs = (early, late) if late is not early else (early,)
-    return course.found(late, (*(first.curves if first else ()), *(rung.curve() for rung in rungs)), extra, began)
+    return trainer.result(late, (*(first.curves if first else ()), *(rung.curve() for rung in rungs)), extra, began)
 
 
 def grid(
-    task: Starts,
+    task: FindTask,
     *,
     steps: int,
     rates: Sequence[float],
@@ -88,7 +89,7 @@ def grid(
     mode: str | None = None,
     functions: Functions | None = None,
     on_progress: Progress = lambda done, planned: None,
-) -> Found:
+) -> FinderResult:
     """Suggest the initial rate that trains best at full length, out of `rates` and by the parabola through the best.
 
     The options are those of `race`. Raises ValueError or TypeError for options that cannot hold.
@@ -96,19 +97,19 @@ def grid(
     began = time.perf_counter()
     seeds = read_seeds("grid", seeds)
     steps = whole("grid", "steps", steps, least=1)
-    course = _Course("grid", task, steps, schedule, seeds, metric, mode, functions or {})
+    trainer = _Trainer("grid", task, steps, schedule, seeds, metric, mode, functions or {})
     if not isinstance(rates, Iterable):
         raise TypeError(f"grid: rates must be a list of numbers, got {rates!r}; write [0.01, 0.1, 1]")
     given = sorted({finite("grid", "a rate", rate, least=1e-30) for rate in rates})
     if not given:
         raise ValueError("grid: rates must have at least one, got none; give some, as [0.01, 0.1, 1]")
-    with untouched_random():
-        course.begin(on_progress)
-        course.planned = len(given) * len(course.seeds) * course.steps
-        rung = _Rung(course, course.steps)
+    with preserve_rng_state():
+        trainer.begin(on_progress)
+        trainer.planned = len(given) * len(trainer.seeds) * trainer.steps
+        rung = _Rung(trainer, trainer.steps)
         for rate in given:
             rung.run(rate)
-    return course.found(rung, (rung.curve(),), (), began)
+    return trainer.result(rung, (rung.curve(),), (), began)
 
 
 def _orders(seeds: list[int]) -> list[int]:
@@ -117,11 +118,11 @@ def _orders(seeds: list[int]) -> list[int]:
 
 
 @dataclass
-class _Course:
+class _Trainer:
     """What is trained in a race, and how it is judged."""
 
     who: str
-    task: Starts
+    task: FindTask
     steps: int
     schedule: ScheduleLike
     seeds: list[int]
@@ -157,7 +158,7 @@ class _Course:
             )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 
-    def measure(self, training: Trains) -> float:
+    def measure(self, training: FindTraining) -> float:
         """Return the metric, larger for worse."""
         measured = training.evaluate()
         if self.metric not in measured:
@@ -168,11 +169,11 @@ class _Course:
         value = float(measured[self.metric])
         return math.inf if not math.isfinite(value) else value if self.mode == "min" else -value
 
-    def found(self, rung: _Rung, curves: tuple[Curve, ...], extra: tuple[str, ...], began: float) -> Found:
+    def result(self, rung: _Rung, curves: tuple[Curve, ...], extra: tuple[str, ...], began: float) -> FinderResult:
         """Return the answer of the last rung."""
         worse = any(score > self.untrained or math.isinf(score) for score in rung.scores.values())
         flags = {"no_descent": not rung.learned, "edge": rung.learned and rung.on_edge, "diverged": worse}
-        return Found(
+        return FinderResult(
             method=self.who,
             suggestion=rung.vertex() if rung.learned else None,
             interval=rung.nearly() if rung.learned else None,
@@ -186,8 +187,8 @@ class _Course:
 
     def lengths(self) -> tuple[int, int]:
         """Return the lengths of the two rungs."""
-        least = max(LEAST, self.epoch)
-        short, longer = max(self.steps // SHORT, least), max(self.steps // LONGER, 2 * least)
+        least = max(LEAST_UPDATES, self.epoch)
+        short, longer = max(self.steps // SHORT_SHARE, least), max(self.steps // LONGER_SHARE, 2 * least)
         self.planned = self.updates + len(self.seeds) * (5 * min(short, self.steps) + 3 * min(longer, self.steps))
         return min(short, self.steps), min(longer, self.steps)
 
@@ -207,19 +208,19 @@ class _Course:
 class _Rung:
     """Trainings of one length: rates with their scores, smaller for better."""
 
-    def __init__(self, course: _Course, steps: int) -> None:
-        self.course, self.steps = course, steps
+    def __init__(self, trainer: _Trainer, steps: int) -> None:
+        self.trainer, self.steps = trainer, steps
         self.scores: dict[float, float] = {}
 
     def run(self, rate: float) -> None:
-        found = [self.course.train(rate, self.steps, seed) for seed in self.course.seeds]
-        self.scores[rate] = mean(found) if math.inf not in found else math.inf
+        scores = [self.trainer.train(rate, self.steps, seed) for seed in self.trainer.seeds]
+        self.scores[rate] = mean(scores) if math.inf not in scores else math.inf
         self.scores = dict(sorted(self.scores.items()))
 
     @property
     def learned(self) -> bool:
         """Whether any rate ended better than the untrained model."""
-        return min(self.scores.values()) < self.course.untrained
+        return min(self.scores.values()) < self.trainer.untrained
 
     @property
     def best(self) -> int:
@@ -243,7 +244,7 @@ class _Rung:
         rates, scores = list(self.scores), list(self.scores.values())
         if math.isinf(min(scores)):
             raise FinderError(
-                f"{self.course.who}: all trainings diverged, at {rates[0]:.2g} to {rates[-1]:.2g}; give lower rates"
+                f"{self.trainer.who}: all trainings diverged, at {rates[0]:.2g} to {rates[-1]:.2g}; give lower rates"
             )
         if self.on_edge:
             return rates[self.best]
@@ -259,8 +260,8 @@ class _Rung:
 
     def _heights(self, scores: list[float]) -> list[float]:
         """Return the scores, none above that of the first weights, and as logarithms where all are above 0."""
-        finite_ones = [score for score in (*scores, self.course.untrained) if math.isfinite(score)]
-        most = max(self.course.untrained if math.isfinite(self.course.untrained) else max(finite_ones), min(scores))
+        finite_ones = [score for score in (*scores, self.trainer.untrained) if math.isfinite(score)]
+        most = max(self.trainer.untrained if math.isfinite(self.trainer.untrained) else max(finite_ones), min(scores))
         scores = [min(score, most) for score in scores]
         return [math.log(score) for score in scores] if min(scores) > 0 else scores
 
@@ -269,25 +270,25 @@ class _Rung:
         scores, rates = list(self.scores.values()), list(self.scores)
         best = scores[self.best]
         low = high = self.best
-        while low and scores[low - 1] - best <= (NEARLY - 1) * abs(best):
+        while low and scores[low - 1] - best <= (NEARLY_AS_GOOD - 1) * abs(best):
             low -= 1
-        while high + 1 < len(scores) and scores[high + 1] - best <= (NEARLY - 1) * abs(best):
+        while high + 1 < len(scores) and scores[high + 1] - best <= (NEARLY_AS_GOOD - 1) * abs(best):
             high += 1
         return min(rates[low], self.vertex()), max(rates[high], self.vertex())
 
     def curve(self) -> Curve:
-        sign = 1 if self.course.mode == "min" else -1
+        sign = 1 if self.trainer.mode == "min" else -1
         values = tuple(sign * score for score in self.scores.values())
         suggestion = None if math.isinf(min(self.scores.values())) else self.vertex()
         return Curve("training", f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
 
 
 def _rung(
-    course: _Course, steps: int, centre: float, places: range, known: Mapping[float, float] | None = None
+    trainer: _Trainer, steps: int, centre: float, places: range, trained: Mapping[float, float] | None = None
 ) -> _Rung:
-    """Train at rates half a decade apart, beside those `known`, and at more where the best is on the edge."""
-    rung = _Rung(course, steps)
-    rung.scores.update(known or {})
+    """Train at rates half a decade apart, beside those already `trained`, and at more where the best is on the edge."""
+    rung = _Rung(trainer, steps)
+    rung.scores.update(trained or {})
     for place in places:
         rung.run(centre * HALF_DECADE**place)
     while rung.learned and rung.on_edge and len(rung.scores) < MOST_RATES:

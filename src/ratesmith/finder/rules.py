@@ -8,9 +8,9 @@ from typing import Final
 
 SMOOTHING: Final = 0.9
 """How much of the average so far stays in it at each update."""
-FLAT: Final = 15
+FIRST_UPDATES: Final = 15
 """Updates at the lowest rates, whose mean loss is what the loss begins at."""
-HIGHEST: Final = 3.0
+HIGHEST_LOSS: Final = 3.0
 """Losses count as at most so many times their first value, so that one that explodes does not hide the others."""
 
 
@@ -23,23 +23,23 @@ def smoothed(losses: Sequence[float], beta: float = SMOOTHING) -> list[float]:
     >>> smoothed([4.0, 4.0, 1.0], beta=0.5)
     [4.0, 4.0, 2.2857142857142856]
     """
-    average, found = 0.0, []
+    average, smooth = 0.0, []
     for count, loss in enumerate(losses, 1):
         average = beta * average + (1 - beta) * loss
-        found.append(average / (1 - beta**count))
-    return found
+        smooth.append(average / (1 - beta**count))
+    return smooth
 
 
 def bounded(losses: Sequence[float]) -> list[float]:
     """Return the losses, each at most a few times its first value further up."""
     first = beginning(losses)
-    most = first + (HIGHEST - 1) * abs(first)
+    most = first + (HIGHEST_LOSS - 1) * abs(first)
     return [min(loss, most) if math.isfinite(loss) else most for loss in losses]
 
 
 def beginning(losses: Sequence[float]) -> float:
     """Return the loss at rates too low to change it."""
-    return mean(losses[:FLAT])
+    return mean(losses[:FIRST_UPDATES])
 
 
 def mean(values: Sequence[float]) -> float:

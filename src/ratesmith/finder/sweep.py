@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from ratesmith._checks import finite, whole
-from ratesmith.finder.found import Curve, FinderError, Found
-from ratesmith.finder.rules import FLAT, RULES, SMOOTHING, beginning, bounded, mean, smoothed
-from ratesmith.finder.untouched import untouched_random
+from ratesmith.finder.random_state import preserve_rng_state
+from ratesmith.finder.result import Curve, FinderError, FinderResult
+from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
+from ratesmith.task import FindTask
 
-LOW: Final = 1e-6
-HIGH: Final = 100.0
-PER_DECADE: Final = 14
+LOWEST_RATE: Final = 1e-6
+HIGHEST_RATE: Final = 100.0
+UPDATES_PER_DECADE: Final = 14
 """Updates while the rate grows by ten: 112 from the lowest to the highest."""
-RISE: Final = 2.0
+LARGEST_RISE: Final = 2.0
 """A sweep ends where the smoothed loss has risen by so many times its fall."""
-CLEAR: Final = 4.0
+CLEAR_FALL: Final = 4.0
 """Where the loss falls by fewer of its standard deviations than this, a second pass at rate 0 measures the batches."""
 WIDER: Final = 1000.0
 """The range grows by this factor where the curve leaves it."""
 WIDENINGS: Final = 3
-SPREAD: Final = 10**0.5
+LARGEST_SPREAD: Final = 10**0.5
 """Answers of the single orders that differ by more than this are flagged."""
-
-
-class Trains(Protocol):
-    """What finding needs of a training in progress."""
-
-    @property
-    def base_lr(self) -> float:
-        """The first parameter group's own rate."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Updates of one pass over the data."""
-
-    def step(self, lr: float) -> float:
-        """Make one update at this rate and give the loss before it."""
-
-    def evaluate(self, split: str = "validation") -> Mapping[str, float]:
-        """Measure on the validation set."""
-
-
-class Starts(Protocol):
-    """What finding needs of a task: every Task has it."""
-
-    def start(self, seed: int) -> Trains:
-        """Begin a training whose weights and order of the data the seed decides."""
 
 
 Progress = Callable[[int, int], None]
@@ -57,14 +33,14 @@ Progress = Callable[[int, int], None]
 
 
 def sweep(
-    task: Starts,
+    task: FindTask,
     *,
     seeds: Iterable[int] = (0, 1, 2),
     rule: str = "middle",
-    low: float = LOW,
-    high: float = HIGH,
+    low: float = LOWEST_RATE,
+    high: float = HIGHEST_RATE,
     on_progress: Progress = lambda done, planned: None,
-) -> Found:
+) -> FinderResult:
     """Suggest an initial rate from short runs in which the rate rises from `low` to `high` by equal factors.
 
     One run for each seed: another order of the data, and other first weights. Each loss belongs to the rate of the
@@ -85,12 +61,12 @@ def sweep(
         raise ValueError(f"sweep: low must be above 0 and below high, got {low:g} and {high:g}; mend the range")
     seeds = read_seeds("sweep", seeds)
     began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high))
-    with untouched_random():
+    with preserve_rng_state():
         low, high, first = _widened(task, seeds[0], low, high, cost)
         runs = [first, *(_run(task, seed, low, high, cost) for seed in seeds[1:])]
     curves = [_read(run, rule, seed) for run, seed in zip(runs, seeds, strict=True)]
     answers = [curve.suggestion for curve in curves if curve.suggestion is not None]
-    return Found(
+    return FinderResult(
         method="sweep",
         suggestion=_geometric_mean(answers) if answers else None,
         interval=(min(answers), max(answers)) if answers else None,
@@ -107,15 +83,15 @@ def read_seeds(who: str, seeds: Iterable[int]) -> list[int]:
     """Return the seeds as a list, or refuse what is none."""
     if not isinstance(seeds, Iterable):
         raise TypeError(f"{who}: seeds must be a list of whole numbers, got {seeds!r}; write [0, 1, 2]")
-    found = [whole(who, "a seed", seed, least=0) for seed in seeds]
-    if not found:
+    numbers = [whole(who, "a seed", seed, least=0) for seed in seeds]
+    if not numbers:
         raise ValueError(f"{who}: seeds must have at least one, got none; give some, as [0, 1, 2]")
-    return found
+    return numbers
 
 
 def _geometric_mean(answers: list[float]) -> float:
-    found = math.exp(mean([math.log(answer) for answer in answers]))
-    return min(max(found, min(answers)), max(answers))  # rounding may leave the range by a digit
+    centre = math.exp(mean([math.log(answer) for answer in answers]))
+    return min(max(centre, min(answers)), max(answers))  # rounding may leave the range by a digit
 
 
 class _Cost:
@@ -141,23 +117,24 @@ class _Run:
     def fell(self) -> bool:
         """Whether the loss fell by more than its own noise, in a run long enough to tell."""
         first = beginning(self.losses)
-        return len(self.losses) > FLAT and first - min(self.smooth) > max(_noise(self.losses), 1e-3 * abs(first))
+        fall = first - min(self.smooth)
+        return len(self.losses) > FIRST_UPDATES and fall > max(_noise(self.losses), 1e-3 * abs(first))
 
     @property
     def noisy(self) -> bool:
         """Whether batches differ so much, by chance or by their order, that the loss's fall is hard to see."""
-        return beginning(self.losses) - min(self.smooth) < CLEAR * _spread(self.losses)
+        return beginning(self.losses) - min(self.smooth) < CLEAR_FALL * _spread(self.losses)
 
     @property
     def flat_before(self) -> bool:
         """Whether the loss still stood still at the lowest rates: half of its fall lies more than a decade further."""
         first, lowest = beginning(self.losses), min(self.smooth)
         half = next(place for place, loss in enumerate(self.smooth) if loss <= (first + lowest) / 2)
-        return half > PER_DECADE
+        return half > UPDATES_PER_DECADE
 
 
 def _count(low: float, high: float) -> int:
-    return max(2 * FLAT, round(PER_DECADE * math.log10(high / low)))
+    return max(2 * FIRST_UPDATES, round(UPDATES_PER_DECADE * math.log10(high / low)))
 
 
 def _noise(losses: Sequence[float]) -> float:
@@ -168,10 +145,10 @@ def _noise(losses: Sequence[float]) -> float:
 def _spread(losses: Sequence[float]) -> float:
     """Return the standard deviation of the losses at the lowest rates."""
     first = beginning(losses)
-    return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FLAT]]))
+    return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FIRST_UPDATES]]))
 
 
-def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
+def _run(task: FindTask, seed: int, low: float, high: float, cost: _Cost) -> _Run:
     training = task.start(seed)
     count = _count(low, high)
     rates = [low * (high / low) ** (place / (count - 1)) for place in range(count)]
@@ -188,7 +165,8 @@ def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
         smooth = average / (1 - SMOOTHING**place)
         first = beginning(losses)
         best = min(best, smooth)
-        if place > FLAT and smooth - best > RISE * max(first - best, 0.0) + 2 * _noise(losses) + 1e-2 * abs(first):
+        allowed = LARGEST_RISE * max(first - best, 0.0) + 2 * _noise(losses) + 1e-2 * abs(first)
+        if place > FIRST_UPDATES and smooth - best > allowed:
             rose = True
             break
     if not losses:
@@ -199,27 +177,27 @@ def _run(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> _Run:
     return _Run(rates, _paired(task, seed, losses, cost), rose, training.base_lr) if run.noisy else run
 
 
-def _paired(task: Starts, seed: int, losses: list[float], cost: _Cost) -> list[float]:
+def _paired(task: FindTask, seed: int, losses: list[float], cost: _Cost) -> list[float]:
     """Take from each loss what its batch is above or below the others for the weights that the sweep began with."""
     training = task.start(seed)
-    still = []
+    losses_at_rest = []
     for _ in losses:
-        still.append(float(training.step(0.0)))
+        losses_at_rest.append(float(training.step(0.0)))
         cost.one()
-    return [loss - own + mean(still) for loss, own in zip(losses, still, strict=True)]
+    return [loss - at_rest + mean(losses_at_rest) for loss, at_rest in zip(losses, losses_at_rest, strict=True)]
 
 
-def _widened(task: Starts, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
+def _widened(task: FindTask, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
     """Sweep once, and again over a wider range while the curve leaves it."""
     run = _run(task, seed, low, high, cost)
     for _ in range(WIDENINGS):
         left = not run.fell or not run.flat_before  # a loss that is high at once may have fallen below this range
-        right = run.fell and not run.rose and run.lowest > len(run.smooth) - PER_DECADE
+        right = run.fell and not run.rose and run.lowest > len(run.smooth) - UPDATES_PER_DECADE
         if not (left or right):
             break
         low, high = low / (WIDER if left else 1), high * (WIDER if right else 1)
         run = _run(task, seed, low, high, cost)
-    if run.rose and len(run.losses) <= FLAT:
+    if run.rose and len(run.losses) <= FIRST_UPDATES:
         raise FinderError(
             f"sweep: the loss must stay finite at low rates, got {len(run.losses)} finite losses from rate {low:.2g} "
             "on; see that the model and its data hold no NaN"
@@ -236,9 +214,9 @@ def _read(run: _Run, rule: str, seed: int) -> Curve:
 def _flags(runs: list[_Run], answers: list[float]) -> list[str]:
     if not answers:
         return ["no_descent"]
-    said = {
+    conditions = {
         "no_divergence": not any(run.rose for run in runs),
         "edge": any(run.fell and not run.flat_before for run in runs) or max(answers) >= runs[0].rates[-1] / 2,
-        "seed_spread": max(answers) / min(answers) > SPREAD or len(answers) < len(runs),
+        "seed_spread": max(answers) / min(answers) > LARGEST_SPREAD or len(answers) < len(runs),
     }
-    return [name for name, holds in said.items() if holds]
+    return [name for name, holds in conditions.items() if holds]

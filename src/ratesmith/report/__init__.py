@@ -25,10 +25,10 @@ def write_html(
         from ratesmith.report import comparison
 
         return comparison.write(result, path, title="comparison" if title is None else title, command=command)
-    if "Found" in kinds:
-        from ratesmith.report import found
+    if "FinderResult" in kinds:
+        from ratesmith.report import finder_result
 
-        return found.write(result, path, title="find" if title is None else title, command=command)
+        return finder_result.write(result, path, title="find" if title is None else title, command=command)
     if "Candidates" in kinds:
         from ratesmith.report import forecast
 

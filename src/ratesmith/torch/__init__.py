@@ -9,8 +9,8 @@ except ModuleNotFoundError as error:
 
 from ratesmith.importers import from_deepspeed, from_megatron, from_transformers
 from ratesmith.torch.controller_lr import ControllerLR
+from ratesmith.torch.find import find
 from ratesmith.torch.from_torch import from_torch
-from ratesmith.torch.live import find
 from ratesmith.torch.rates import apply, tensor_rates
 from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 from ratesmith.torch.task import TorchTask

@@ -1,4 +1,4 @@
-"""Put what a finder found on one page: the rate, its curves, and what to be careful about."""
+"""Put a finder's result on one page: the rate, its curves, and what to be careful about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from bokeh.models.annotations import BoxAnnotation, Span
 
-from ratesmith.finder import Curve, Found
+from ratesmith.finder import Curve, FinderResult
 from ratesmith.report.charts import COLOURS, blank, legend_below
 from ratesmith.report.page import write_page
 
@@ -20,29 +20,29 @@ CAPTIONS = {
 }
 
 
-def write(found: Found, path: str | Path, *, title: str, command: str) -> Path:
+def write(result: FinderResult, path: str | Path, *, title: str, command: str) -> Path:
     """Write the page of a finder's result, and return its path."""
-    sweeps, trainings = ([curve for curve in found.curves if curve.kind == kind] for kind in ("sweep", "training"))
+    sweeps, trainings = ([curve for curve in result.curves if curve.kind == kind] for kind in ("sweep", "training"))
     drawn = {}
     if sweeps:
-        drawn["sweep"] = _chart(found, sweeps, "training loss", dots=False)
+        drawn["sweep"] = _chart(result, sweeps, "training loss", dots=False)
     if trainings:
-        drawn["trainings"] = _chart(found, trainings, f"validation {found.metric}", dots=True)
+        drawn["trainings"] = _chart(result, trainings, f"validation {result.metric}", dots=True)
     return write_page(
-        "found.html.jinja",
+        "finder_result.html.jinja",
         path,
         drawn,
         title=title,
         command=command,
-        found=found,
-        sentences=found.explain().splitlines(),
+        result=result,
+        sentences=result.explain().splitlines(),
         captions=CAPTIONS,
     )
 
 
-def _chart(found: Found, curves: list[Curve], label: str, dots: bool) -> Any:
-    known = [loss for curve in curves for loss in curve.smooth if math.isfinite(loss)]
-    scale = "log" if min(known) > 0 and max(known) > 3 * min(known) else "linear"
+def _chart(result: FinderResult, curves: list[Curve], label: str, dots: bool) -> Any:
+    losses = [loss for curve in curves for loss in curve.smooth if math.isfinite(loss)]
+    scale = "log" if min(losses) > 0 and max(losses) > 3 * min(losses) else "linear"
     plot = blank(("rate", label), x_axis_type="log", y_axis_type=scale)
     for place, curve in enumerate(curves):
         points = [(r, v) for r, v in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(v)]
@@ -51,9 +51,9 @@ def _chart(found: Found, curves: list[Curve], label: str, dots: bool) -> Any:
         plot.line(rates, values, color=colour, line_width=2, legend_label=curve.name)
         if dots:
             plot.scatter(rates, values, color=colour, size=7)
-    if found.suggestion is not None and found.interval is not None:
-        plot.add_layout(Span(location=found.suggestion, dimension="height", line_color=COLOURS[2], line_width=2))
-        low, high = found.interval
+    if result.suggestion is not None and result.interval is not None:
+        plot.add_layout(Span(location=result.suggestion, dimension="height", line_color=COLOURS[2], line_width=2))
+        low, high = result.interval
         plot.add_layout(BoxAnnotation(left=low, right=high, fill_color=COLOURS[2], fill_alpha=0.15))
     legend_below(plot, 3)
     return plot

@@ -15,7 +15,7 @@ from torch.utils.data import SequentialSampler
 
 from ratesmith import finder
 from ratesmith._checks import whole
-from ratesmith.finder import FinderError, Found
+from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.loop import seed_all, set_rates, switch
 from ratesmith.torch.snapshot import Snapshot
 
@@ -35,7 +35,7 @@ def find(
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     method: str = "sweep",
     **options: Any,
-) -> Found:
+) -> FinderResult:
     """Suggest an initial rate for a model and optimizer as they stand, and leave both exactly as they were.
 
     `train` is a loader of batches; one shorter than the search begins again. For a pair the loss is
@@ -77,8 +77,8 @@ def find(
     accumulate = whole("find", "accumulate", accumulate, least=1)
     scaler = scaler if scaler is not None and scaler.is_enabled() else None
     loaders: list[Any] = [loader for loader in (train, validation) if loader is not None]
-    task = _LiveTask(model, optimizer, loss, train, validation, metrics or {}, accumulate, scaler, autocast)
-    with finder.untouched_random():
+    task = _ModelTask(model, optimizer, loss, train, validation, metrics or {}, accumulate, scaler, autocast)
+    with finder.preserve_rng_state():
         task.snapshot = Snapshot(model, optimizer, scaler, tuple(_generators(loaders)))
         persistent = [loader for loader in loaders if hasattr(loader, "_iterator")]
         workers = [loader._iterator for loader in persistent]
@@ -94,24 +94,24 @@ def find(
     return replace(found, flags=(*found.flags, "unshuffled")) if fixed else found
 
 
-class _LiveTask:
+class _ModelTask:
     """The same model trained again and again from where it stands; it is a task as finding needs one."""
 
     snapshot: Snapshot
-    running: _LiveTraining | None = None
+    running: _ModelTraining | None = None
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, loss: Loss | None, train: Any, *more: Any) -> None:
         self.model, self.optimizer, self.loss, self.train = model, optimizer, loss, train
         self.validation, self.metrics, self.accumulate, self.scaler, self.autocast = more
 
-    def start(self, seed: int) -> _LiveTraining:
+    def start(self, seed: int) -> _ModelTraining:
         """Go back to where the model stood, with another order of the data."""
         self.stop()
         self.snapshot.restore()
         seed_all(seed)
         for generator in _generators([self.train]):
             generator.manual_seed(seed)
-        self.running = _LiveTraining(self)
+        self.running = _ModelTraining(self)
         return self.running
 
     def stop(self) -> None:
@@ -124,8 +124,8 @@ class _LiveTask:
                 loader._iterator = None
 
 
-class _LiveTraining:
-    def __init__(self, task: _LiveTask) -> None:
+class _ModelTraining:
+    def __init__(self, task: _ModelTask) -> None:
         self._task = task
         rates = [float(group["lr"]) for group in task.optimizer.param_groups]
         if not rates[0] > 0:

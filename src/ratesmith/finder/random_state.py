@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def untouched_random() -> Iterator[None]:
+def preserve_rng_state() -> Iterator[None]:
     """Put the generators of Python, NumPy and torch back at the end, whatever happens; none of them is imported."""
     numpy: Any = sys.modules.get("numpy")
     torch: Any = sys.modules.get("torch")

@@ -1,4 +1,4 @@
-"""What a finder found: the rate, how sure it is, what it cost, and in plain sentences why."""
+"""FinderResult: the rate, how sure it is, what it cost, and in plain sentences why."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-FLAGS: Final = {
-    "no_descent": "The loss did not fall at any rate, so no rate is suggested: see that the model can learn this data.",
-    "unshuffled": "The loader gives the data in one fixed order: where that is sorted the answer misleads; shuffle it.",
-    "no_divergence": "The loss did not rise at any rate tried, so the highest rate that works is not known.",
-    "edge": "The answer lies on the edge of the rates tried; give a wider range.",
-    "seed_spread": "The orders of the data disagree by more than half a decade: take the answer as a rough one.",
-    "moved": "The best rate moved by more than a factor of 2 from the shorter trainings to the longer: at full length "
-    "it may move further.",
-    "diverged": "At some of the rates trained, the end was no better than the untrained model, or not finite.",
-}
+from ratesmith._display import Displayed
+from ratesmith.codes import CODES, coded
+
+FLAGS: Final = {code.name: code for number, code in CODES.items() if number.startswith("RS1")}
 """What may be wrong with an answer, by name."""
 
 
@@ -36,7 +30,7 @@ class Curve:
 
 
 @dataclass(frozen=True, repr=False)
-class Found:
+class FinderResult(Displayed):
     """An initial rate for the first parameter group, with its interval and what there is to say of it."""
 
     method: str
@@ -44,6 +38,7 @@ class Found:
     interval: tuple[float, float] | None
     """The lowest and highest rate that the single curves suggest, or that trained nearly as well as the best."""
     flags: tuple[str, ...]
+    """What may be wrong with it, by the names of `FLAGS`."""
     curves: tuple[Curve, ...]
     updates: int
     """Optimizer updates made."""
@@ -54,7 +49,7 @@ class Found:
     metric: str = "loss"
 
     @property
-    def deciding(self) -> tuple[Curve, ...]:
+    def decisive(self) -> tuple[Curve, ...]:
         """The curves that the suggestion was read off: of a race, those of its trainings."""
         kind = "sweep" if self.method == "sweep" else "training"
         return tuple(curve for curve in self.curves if curve.kind == kind)
@@ -69,16 +64,16 @@ class Found:
 
     def __repr__(self) -> str:
         """Return the answer in one line, without the curves."""
-        return f"<Found: {self}>"
+        return f"<FinderResult: {self}>"
 
     def explain(self) -> str:
         """Say in plain sentences what was found, how, and what to be careful about."""
         lines = [self._answer()]
         low, high = self.interval or (0.0, 0.0)
         if low < high:
-            said = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
-            lines.append(f"{said} {low:.2g} to {high:.2g}.")
-        lines += [FLAGS[flag] for flag in self.flags]
+            source = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
+            lines.append(f"{source} {low:.2g} to {high:.2g}.")
+        lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
         if self.method == "sweep":
             lines.append(
                 "A sweep says what a fresh model bears. For fine-tuning a pretrained model it often names too high a "
@@ -94,22 +89,10 @@ class Found:
         than = f"{change:.2g} times" if change >= 1 else f"1/{1 / change:.2g} of"
         return f"Initial rate: {self.suggestion:.2g}, {than} the optimizer's own {self.base_lr:g}."
 
-    def plot(self) -> Any:
-        """Return a matplotlib figure of the curves, with the suggestion and its interval.
-
-        Raises ModuleNotFoundError without matplotlib.
-        """
-        try:
-            from ratesmith.finder.figure import draw
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"Found.plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
-            ) from None
-        return draw(self)
-
     def to_data(self) -> dict[str, Any]:
         """Return everything as plain data for JSON; numbers that are not finite are given as text."""
         data: dict[str, Any] = asdict(self)
+        data["codes"] = [FLAGS[flag].number for flag in self.flags]
         for curve in data["curves"]:
             for name in ("losses", "smooth"):
                 curve[name] = [loss if math.isfinite(loss) else str(loss) for loss in curve[name]]
