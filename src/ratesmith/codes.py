@@ -51,6 +51,53 @@ CODES: Final = {
             "diverged",
             "At some of the rates trained, the end was no better than the untrained model, or not finite.",
         ),
+        Code(
+            "RS201",
+            "absolute_overwritten",
+            "A value that its schedule gives itself was set by hand: it is overwritten at the next step.",
+        ),
+        Code(
+            "RS202",
+            "base_far_off",
+            "A value was set by hand while the factor is tiny, so its base becomes very large: perhaps the base was "
+            "meant.",
+        ),
+        Code(
+            "RS203",
+            "base_differs",
+            "The saved base differs from the one that the code gives now; the saved one is used.",
+        ),
+        Code(
+            "RS204",
+            "base_of_another",
+            "Another scheduler left a base that the present value does not agree with; the base is used.",
+        ),
+        Code("RS205", "not_counted", "The scheduler that counted updates is gone, so the rates stay as they are."),
+        Code(
+            "RS206",
+            "loaded_without_step",
+            "The optimizer's state was loaded without a base and a step; the scheduler keeps its own.",
+        ),
+        Code("RS207", "loaded_of_another", "The optimizer's state was loaded at a step of another schedule."),
+        Code(
+            "RS208", "loaded_at_end", "The optimizer's state was loaded at a step at which the schedule has ended at 0."
+        ),
+        Code(
+            "RS209",
+            "loaded_without_controller",
+            "The optimizer's state was loaded, and does not say what a controller had heard by then.",
+        ),
+        Code(
+            "RS210",
+            "stepped_without_updates",
+            "A scheduler that went on from a loaded step was stepped often, and the optimizer made no update.",
+        ),
+        Code(
+            "RS211",
+            "new_run",
+            "The optimizer's state was loaded without a base, so this is a new run from its present values.",
+        ),
+        Code("RS212", "begins_anew", "A controller was not in the saved schedule, so it begins anew."),
     )
 }
 """All codes, in order."""

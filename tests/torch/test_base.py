@@ -562,7 +562,9 @@ def test_the_saved_base_wins_and_a_warning_names_the_call_that_changes_it(order)
     seen_by_nobody = order == "OBS"  # the optimizer's own load has replaced the code's rate before
     assert len(texts) == (0 if seen_by_nobody else 1)
     if texts:
-        assert texts[0].endswith("is 0.1, as it was saved; the code gave 0.5: call set_base_lr(0.5) to change it")
+        assert texts[0].endswith(
+            "is 0.1, as it was saved; the code gave 0.5: call set_base_lr(0.5) to change it [RS203]"
+        )
 
 
 # Several optimizers

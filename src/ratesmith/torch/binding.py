@@ -12,6 +12,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from ratesmith._arrays import NUMBERS
+from ratesmith.codes import coded
 from ratesmith.controllers import Controller
 from ratesmith.schedule import Schedule
 from ratesmith.torch.functions import fingerprints
@@ -275,7 +276,8 @@ class Binding:
         group[key.written] = value
         if self.absolute:
             told = f"{key.name!r} must be left to its schedule, which gives the value itself, got {value:g} set by hand"
-            warn_user([f"ScheduleLR: {told}; it is overwritten: make a ScheduleLR with another schedule"])
+            remedy = "make a ScheduleLR with another schedule"
+            warn_user([coded("RS201", f"ScheduleLR: {told}; it is overwritten: {remedy}")])
             return
         if self.last_factor and not near(base * self.last_factor, written):
             return  # the base was set too, and is what was meant
@@ -296,11 +298,12 @@ class Binding:
         bases = [abs(slot.given if slot.given is not None else slot.group[self.key.base]) for slot in self.slots]
         if not self.last_factor or abs(self.last_factor) * FAR > 1 or abs(base) <= FAR * max(bases, default=math.inf):
             return []
-        return [
+        note = (
             f"ScheduleLR: {self.name!r} of group {name_of(place, group)} was set to {value:g} while the factor is "
             f"{self.last_factor:g}, so its base becomes {base:g}; if {value:g} is the base, call "
             f"{self.call_for(place, group, value)}"
-        ]
+        )
+        return [coded("RS202", note)]
 
     def _restore_marks(self, slot: Slot) -> None:
         """Put back what somebody has removed from a group, from what is known of it."""
@@ -421,10 +424,11 @@ class Binding:
         """Return the line that says that a loaded base is another one than the code's, if it is."""
         if self.absolute or near(base, given):
             return []
-        return [
+        note = (
             f"ScheduleLR: the base of {self.name!r} of group {name_of(place, group)} is {base:g}, as it was saved; the "
             f"code gave {given:g}: call {self.call_for(place, group, given)} to change it"
-        ]
+        )
+        return [coded("RS203", note)]
 
     def call_for(self, place: int, group: Group, value: float) -> str:
         """Return the call that sets a group's base."""

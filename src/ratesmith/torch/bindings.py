@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from torch.optim import Optimizer
 
+from ratesmith.codes import coded
 from ratesmith.torch.binding import Binding, Taken
 from ratesmith.torch.groups import has_foreign_scheduler, note_set_here, place_of, recognise, unshare, was_set_here
 from ratesmith.torch.key import Group, kept_number, name_of, near
@@ -143,11 +144,12 @@ class Bindings:
         if binding.absolute or near(value, base) or near(value, base * factor):
             return []
         place = place_of(group, self.groups())
-        return [
+        note = (
             f"ScheduleLR: {name!r} of group {name_of(place, group)} is {value:g}, and {binding.key.base!r}, left by "
             f"another scheduler, is {base:g}: that is the base; if {value:g} is meant, call "
             f"{binding.call_for(place, group, value)}"
-        ]
+        )
+        return [coded("RS204", note)]
 
     # Values
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from ratesmith.codes import coded
 from ratesmith.torch.key import Group
 from ratesmith.torch.notices import warn_user
 
@@ -46,12 +47,11 @@ class UpdateCounter:
         owner = self.owner
         if owner is None and self._count is not None:
             self._count = None
-            warn_user(
-                [
-                    "ScheduleLR: updates are not counted any more, and the rates stay as they are, since nothing holds "
-                    "the scheduler that counted them; keep it in a variable"
-                ]
+            note = (
+                "ScheduleLR: updates are not counted any more, and the rates stay as they are, since nothing holds the "
+                "scheduler that counted them; keep it in a variable"
             )
+            warn_user([coded("RS205", note)])
         if owner is None or self._count is None:
             return
         if not made_no_update(optimizer, lambda group: self._has_written(owner, group)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ratesmith.codes import coded
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import watch_update
@@ -81,8 +82,12 @@ class Resumption:
         unmarked = next((group for part in taken for group in part.unmarked), None)
         if unmarked is not None and not self._told:
             self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded without a base and a step, so this scheduler keeps its "
-                f"own base, and is at step {step}; load the scheduler's state too, or call step_to(k) to go on at k"
+                coded(
+                    "RS206",
+                    f"ScheduleLR: the optimizer's state was loaded without a base and a step, so this scheduler keeps "
+                    f"its own base, and is at step {step}; load the scheduler's state too, or call step_to(k) to go on "
+                    "at k",
+                )
             )
         kept = self._bindings.kept_step() if loaded else None
         return step if kept is None else self._adopted(kept, step, anew=False)
@@ -93,15 +98,21 @@ class Resumption:
             return step
         if not self._bindings.have_these_schedules():
             self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule; this one is at step "
-                f"{step}: load the scheduler's state too, or call step_to({kept}) to go on from there"
+                coded(
+                    "RS207",
+                    f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule; this one is at "
+                    f"step {step}: load the scheduler's state too, or call step_to({kept}) to go on from there",
+                )
             )
             return step
         ends = [(binding.ends(), binding.factor(kept, binding.state)) for binding in self._bindings]
         if all(end is not None and kept >= end and factor == 0.0 for end, factor in ends):
             self._notes.append(
-                f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: it "
-                "stays at 0; call step_to(0) to begin anew"
+                coded(
+                    "RS208",
+                    f"ScheduleLR: the optimizer's state was loaded at step {kept}, and the schedule has ended by then: "
+                    "it stays at 0; call step_to(0) to begin anew",
+                )
             )
         else:
             self._note_controllers(kept, anew)
@@ -113,9 +124,10 @@ class Resumption:
     def _note_controllers(self, kept: int, anew: bool) -> None:
         """Note it if a controller has not heard what it had when the groups were written."""
         if any(own.listens and (anew or not own.agrees(kept)) for own in self._bindings):
-            self._lost = (
+            self._lost = coded(
+                "RS209",
                 f"ScheduleLR: the optimizer's state was loaded at step {kept}, and does not say what a controller had "
-                "heard by then; load the scheduler's state too"
+                "heard by then; load the scheduler's state too",
             )
 
     @property
@@ -136,8 +148,11 @@ class Resumption:
             self.is_pending = True
             if self._steps_alone == MOST_ALONE:
                 notes.append(
-                    f"ScheduleLR: it went on from the loaded optimizer's step, and was stepped {MOST_ALONE} times "
-                    "without an update; to step it forward yourself begin with step_to(0), or call step_to(k) once"
+                    coded(
+                        "RS210",
+                        f"ScheduleLR: it went on from the loaded optimizer's step, and was stepped {MOST_ALONE} times "
+                        "without an update; to step it forward yourself begin with step_to(0), or call step_to(k) once",
+                    )
                 )
                 self._steps_alone = None
         warn_user(notes)
@@ -178,8 +193,9 @@ class Resumption:
 
 def _new_phase(binding: Binding, group: Group) -> str:
     """Return the note for a loaded optimizer without a base, whose present values are taken for the first."""
-    return (
+    return coded(
+        "RS211",
         f"ScheduleLR: the optimizer's state was loaded without {binding.key.base!r}, so this is a new run from the "
         f"present {binding.name!r} of {float(binding.key.now(group)):g}; to go on with the old one load the "
-        f"scheduler's state, or set group[{binding.key.base!r}] and give last_epoch"
+        f"scheduler's state, or set group[{binding.key.base!r}] and give last_epoch",
     )

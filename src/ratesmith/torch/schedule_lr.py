@@ -11,6 +11,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import finite, whole
+from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
@@ -369,7 +370,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         except (ValueError, TypeError):  # it named a function that is not here
             earlier = []
         kept, anew = carry_over(earlier, binding.controller, binding.state)
-        notes += [f"ScheduleLR: {part} was not in the saved schedule, so it begins anew" for part in anew]
+        notes += [
+            coded("RS212", f"ScheduleLR: {part} was not in the saved schedule, so it begins anew") for part in anew
+        ]
         return kept
 
     def _position(self, saved: state.Saved, bindings: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
