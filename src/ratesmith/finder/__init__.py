@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from ratesmith._checks import Option, OptionValueError
 from ratesmith.finder.race import grid, race
 from ratesmith.finder.random_state import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
@@ -23,5 +24,7 @@ def find(task: FindTask, *, method: str = "sweep", **options: Any) -> FinderResu
     Raises ValueError for another method.
     """
     if method not in METHODS:
-        raise ValueError(f"find: method must be one of {', '.join(METHODS)}, got {method!r}; choose one")
+        raise OptionValueError(
+            "find: ", Option("method"), f" must be one of {', '.join(METHODS)}, got {method!r}; choose one"
+        )
     return METHODS[method](task, **options)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith.finder.random_state import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
@@ -99,10 +99,14 @@ def grid(
     steps = whole("grid", "steps", steps, least=1)
     trainer = _Trainer("grid", task, steps, schedule, seeds, metric, mode, functions or {})
     if not isinstance(rates, Iterable):
-        raise TypeError(f"grid: rates must be a list of numbers, got {rates!r}; write [0.01, 0.1, 1]")
+        raise OptionTypeError(
+            "grid: ", Option("rates"), f" must be a list of numbers, got {rates!r}; write [0.01, 0.1, 1]"
+        )
     given = sorted({finite("grid", "a rate", rate, least=1e-30) for rate in rates})
     if not given:
-        raise ValueError("grid: rates must have at least one, got none; give some, as [0.01, 0.1, 1]")
+        raise OptionValueError(
+            "grid: ", Option("rates"), " must have at least one, got none; give some, as [0.01, 0.1, 1]"
+        )
     with preserve_rng_state():
         trainer.begin(on_progress)
         trainer.planned = len(given) * len(trainer.seeds) * trainer.steps
@@ -139,22 +143,27 @@ class _Trainer:
     def begin(self, on_progress: Progress) -> None:
         """Look at a training that has not begun: how long an epoch is, and whether the metric is measured."""
         if self.mode is None and self.metric != "loss":
-            raise ValueError(
-                f"{self.who}: mode must be given for the metric {self.metric!r}, got none; "
-                "give 'max' where more is better, else 'min'"
+            raise OptionValueError(
+                f"{self.who}: ",
+                Option("mode"),
+                f" must be given for the metric {self.metric!r}, got none; give 'max' where more is better, else 'min'",
             )
         self.mode = self.mode or "min"
         if self.mode not in ("min", "max"):
-            raise ValueError(f"{self.who}: mode must be 'min' or 'max', got {self.mode!r}; choose one")
+            raise OptionValueError(
+                f"{self.who}: ", Option("mode"), f" must be 'min' or 'max', got {self.mode!r}; choose one"
+            )
         self.on_progress = on_progress
         training = self.task.start(self.seeds[0])
         self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
         self.untrained = self.measure(training)
         built = as_schedule(self.schedule, Horizon(self.steps, self.epoch), self.functions, who=self.who)
         if not isinstance(built, Schedule):
-            raise TypeError(
-                f"{self.who}: schedule must be a schedule, which listens to no metric, or notation, got "
-                f"{self.schedule}; give one, or compare both"
+            raise OptionTypeError(
+                f"{self.who}: ",
+                Option("schedule"),
+                f" must be a schedule, which listens to no metric, or notation, got "
+                f"{self.schedule}; give one, or compare both",
             )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 

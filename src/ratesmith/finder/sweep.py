@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith.finder.random_state import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
@@ -55,10 +55,14 @@ def sweep(
     Source: Smith, "Cyclical learning rates for training neural networks", 2017.
     """
     if rule not in RULES:
-        raise ValueError(f"sweep: rule must be one of {', '.join(RULES)}, got {rule!r}; choose one")
+        raise OptionValueError(
+            "sweep: ", Option("rule"), f" must be one of {', '.join(RULES)}, got {rule!r}; choose one"
+        )
     low, high = finite("sweep", "low", low), finite("sweep", "high", high)
     if not 0 < low < high:
-        raise ValueError(f"sweep: low must be above 0 and below high, got {low:g} and {high:g}; mend the range")
+        raise OptionValueError(
+            "sweep: ", Option("low"), f" must be above 0 and below high, got {low:g} and {high:g}; mend the range"
+        )
     seeds = read_seeds("sweep", seeds)
     began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high))
     with preserve_rng_state():
@@ -82,10 +86,14 @@ def sweep(
 def read_seeds(who: str, seeds: Iterable[int]) -> list[int]:
     """Return the seeds as a list, or refuse what is none."""
     if not isinstance(seeds, Iterable):
-        raise TypeError(f"{who}: seeds must be a list of whole numbers, got {seeds!r}; write [0, 1, 2]")
+        raise OptionTypeError(
+            f"{who}: ", Option("seeds"), f" must be a list of whole numbers, got {seeds!r}; write [0, 1, 2]"
+        )
     numbers = [whole(who, "a seed", seed, least=0) for seed in seeds]
     if not numbers:
-        raise ValueError(f"{who}: seeds must have at least one, got none; give some, as [0, 1, 2]")
+        raise OptionValueError(
+            f"{who}: ", Option("seeds"), " must have at least one, got none; give some, as [0, 1, 2]"
+        )
     return numbers
 
 
