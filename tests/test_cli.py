@@ -320,11 +320,11 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         (["find"], "Missing argument 'FILE.py:NAME'."),
         (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
-        (["find", f"{TASK}:task", "--method", "guess"], "find: method must be one of sweep, race, grid, got 'guess'"),
-        (["find", f"{TASK}:task", "--rule", "best"], "sweep: rule must be one of middle, half_descent, steepest, "),
+        (["find", f"{TASK}:task", "--method", "guess"], "find: --method must be one of sweep, race, grid, got 'guess'"),
+        (["find", f"{TASK}:task", "--rule", "best"], "sweep: --rule must be one of middle, half_descent, steepest, "),
         (
             ["find", f"{TASK}:task", "--low", "1", "--high", "0.1"],
-            "sweep: low must be above 0 and below high, got 1 an",
+            "sweep: --low must be above 0 and below high, got 1 an",
         ),
         (["find", f"{TASK}:task", "--seeds", "0"], "find: --seeds must be at least 1, got 0; give a larger number"),
         (["find", f"{TASK}:task", "--steps", "10ep"], "find: --steps is not for the method sweep; drop it, or choose"),
@@ -344,7 +344,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         ),
         (
             ["find", f"{TASK}:task", "--method", "race", "--steps", "9", "--metric", "accuracy"],
-            "race: mode must be given for the metric 'accuracy', got none",
+            "race: --mode must be given for the metric 'accuracy', got none",
         ),
         (["find", f"{TASK}:failing"], f"{TASK}:failing, line "),
         (["find", f"{TASK}:flat"], "find: The loss did not fall at any rate, so no rate is suggested: see that the"),

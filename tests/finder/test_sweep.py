@@ -13,6 +13,7 @@ from finder_fake import Valley
 import ratesmith
 from ratesmith.finder import RULES, FinderError, sweep
 from ratesmith.finder.rules import smoothed
+from ratesmith.finder.sweep import _Run
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -257,3 +258,13 @@ def test_progress_is_told_at_every_update():
     found = sweep(Valley(), on_progress=lambda done, planned: heard.append((done, planned)))
     assert [done for done, _ in heard] == list(range(1, found.updates + 1))
     assert all(done <= planned for done, planned in heard)
+
+
+def test_a_fall_that_noise_alone_would_make_is_mostly_no_fall():
+    def fell(seed):
+        chance = random.Random(seed)
+        losses = [1.0 + 0.1 * chance.gauss(0, 1) for _ in range(112)]
+        return _Run([1.0] * 112, losses, rose=False, base_lr=0.1).fell
+
+    # The lowest of a hundred smoothed losses lies below their mean whatever happens: without a threshold all fall.
+    assert sum(map(fell, range(200))) < 120
