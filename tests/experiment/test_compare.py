@@ -15,8 +15,7 @@ import pytest
 from numpy_task import DivergingTask, ExplodingTask, LogisticTask, Odd
 
 from ratesmith import Plateau, Ramp, parse
-from ratesmith.experiment import ComparisonError, StudyError, Trial, compare
-from ratesmith.experiment.compare import Progress
+from ratesmith.experiment import ComparisonError, Progress, StudyError, Trial, compare
 from ratesmith.experiment.store import Store
 from ratesmith.task import TaskError
 
@@ -41,7 +40,7 @@ def test_every_strategy_gets_every_rate_and_seed_and_the_verdict_has_fresh_seeds
     fresh = {trial for trial in trials if trial.seed in FRESH}
     assert fresh == {Trial(row.strategy, row.base_lr, seed, 60) for row in found.rows for seed in FRESH}
     assert {trial.seed for trial in trials} == {*CHOICE, *FRESH}
-    assert all(run.steps == 60 and len(run.curve) == 3 for run in found.runs)
+    assert all(run.updates == 60 and len(run.curve) == 3 for run in found.runs)
 
 
 def test_a_schedule_a_controller_a_strategy_and_a_text_are_compared_alike(tmp_path):
@@ -101,8 +100,8 @@ def test_a_diverged_run_is_counted_and_never_wins(tmp_path):
     assert constant.diverged == 2 > 0
     assert constant.base_lr < 3.0
     diverged = [run for run in found.runs if run.diverged]
-    assert all(run.metrics == {} and run.message == f"training loss nan at step {run.steps - 1}" for run in diverged)
-    assert all(5 < run.steps < 60 for run in diverged)
+    assert all(run.metrics == {} and run.message == f"training loss nan at step {run.updates - 1}" for run in diverged)
+    assert all(5 < run.updates < 60 for run in diverged)
     assert math.isfinite(found.best.estimates["loss"].mean)
 
 
@@ -110,7 +109,7 @@ def test_an_exploding_loss_is_divergence_too_and_all_of_them_leave_no_winner(tmp
     found = small(ExplodingTask(), tmp_path)
     assert found.best is None
     assert found.test is None
-    assert found.verdict() == "Every run diverged: give lower rates, or look for NaN in the data and the model."
+    assert found.verdict() == "Every run diverged: give lower rates, or look for NaN in the data and the model. [RS313]"
     assert all(run.diverged and run.message.startswith("training loss 1e+0") for run in found.runs)
     assert all(row.base_lr is None and row.diverged == row.runs for row in found.rows)
     assert found.paste() == ""
@@ -206,9 +205,9 @@ def test_a_plateau_hears_the_validation_metric_and_cuts(tmp_path):
     for loss in heard[:-1]:
         cuts, best = (cuts, loss) if loss < best * (1 - 1e-4) else (cuts + 1, best)
     assert run.rates[-1][1] == pytest.approx(30.0 * 0.1**cuts)
-    assert all(why.startswith("plateau: loss had not improved for 1 measurement, best ") for _, why in run.acts)
-    assert sum(step < run.steps for step, _ in run.acts) == cuts > 0
-    assert run.to_dict()["acts"] == [list(act) for act in run.acts]
+    assert all(why.startswith("plateau: loss had not improved for 1 measurement, best ") for _, why in run.events)
+    assert sum(step < run.updates for step, _ in run.events) == cuts > 0
+    assert run.to_dict()["events"] == [list(event) for event in run.events]
     again = small(LogisticTask(), tmp_path, plateau, rates=[30.0], evaluate_every=5, seeds=3)
     assert run in again.runs  # as it was read back from the store
 
@@ -227,10 +226,10 @@ def test_progress_counts_every_run_and_knows_the_best(tmp_path):
 def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
     tied = small(LogisticTask(), tmp_path / "a", ["plateau(patience=50)"], seeds=3)
     assert tied.rows[0].strategy == "constant()"
-    assert tied.rows[1].to_best.word == tied.rows[1].difference.word == "tie"
+    assert tied.rows[1].to_best.conclusion == tied.rows[1].difference.conclusion == "tie"
     assert "A tie with it, within 1 %: plateau(patience=50)." in tied.verdict()
-    assert "The verdict rests on 3 paired seeds: fewer than 5 tell little apart." in tied.notes
-    assert any(note.startswith("plateau(patience=50) never changed its rate within") for note in tied.notes)
+    assert "The verdict rests on 3 paired seeds: fewer than 5 tell little apart. [RS305]" in tied.note_lines()
+    assert any(note.text().startswith("plateau(patience=50) never changed its rate within") for note in tied.notes)
     single = small(LogisticTask(), tmp_path / "b", seeds=1)
     assert "So few seeds cannot tell strategies apart" in single.verdict()
     assert single.best.estimates["loss"].low is None
@@ -239,11 +238,11 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rates": [-1.0]}, "compare: a rate must be a finite number of at least 0, got -1.0"),
-        ({"rates": [0.0]}, "compare: rates must be above 0, got [0.0]"),
-        ({"rates": []}, "compare: rates must be above 0, got []"),
-        ({"rates": [math.nan]}, "compare: a rate must be a finite number of at least 0, got nan"),
-        ({"metric": "accuracy"}, "compare: mode must be given for the metric 'accuracy'; write --mode max"),
+        ({"rates": [-1.0]}, "compare: rates must be numbers above 0, got [-1.0]; give rates such as 0.01"),
+        ({"rates": [0.0]}, "compare: rates must be numbers above 0, got [0.0]; give rates such as 0.01"),
+        ({"rates": []}, "compare: rates must be numbers above 0, got none; give some"),
+        ({"rates": [math.nan]}, "compare: rates must be numbers above 0, got [nan]; give rates such as 0.01"),
+        ({"metric": "accuracy"}, "compare: mode must be given for the metric 'accuracy'; write 'min' if small"),
         (
             {"metric": "f1", "mode": "max"},
             "compare: metric must be one that the task reports, got 'f1'; it reports loss, accuracy",
@@ -252,17 +251,24 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
         ({"seeds": 0}, "compare: seeds must be a whole number of at least 1, got 0"),
         ({"choice_seeds": 0}, "compare: choice_seeds must be a whole number of at least 1, got 0"),
         ({"margin": -1.0}, "compare: margin must be a finite number of at least 0, got -1.0"),
-        ({"rounds": [1.5]}, "compare: rounds must be shares of a run between 0 and 1, got [1.5]; give 0.25"),
+        ({"rungs": [1.5]}, "compare: rungs must be shares of a run between 0 and 1, got [1.5]; give 0.25"),
         ({"budget": "soon"}, "compare: budget must be a number of steps or a time, got 'soon'; write 50000, '30m'"),
         ({"engine": "dask"}, "compare: engine must be one of local, ray, got 'dask'; choose one"),
-        ({"timeout": 5.0}, "compare: a timeout needs workers to be stopped; give workers=1 or more"),
+        ({"timeout": 5.0}, "compare: timeout needs workers that can be stopped; give some with workers="),
         ({"baseline": "cosin()"}, "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"),
         ({"strategies": ["wsd(decay=[])"]}, "compare: an option must be listed with at least one value"),
         ({"workers": -1}, "compare: workers must be a whole number of at least 0, got -1"),
-        ({"workers": 1}, "compare: other processes need a task given as 'path/to/file.py:name'"),
+        ({"workers": 1}, "compare: workers needs a task given as 'path/to/file.py:name'"),
         ({"steps": "50%"}, "compare: steps must be a number of steps or epochs, got '50%'"),
         ({"steps": 0}, "compare: steps must be a whole number of at least 1, got 0"),
         ({"steps": "soon"}, "compare: steps must be a number of steps or epochs, got 'soon'"),
+        (
+            {"evaluate_every": "soon"},
+            "compare: evaluate_every must be a number of steps, epochs or a share, got 'soon'",
+        ),
+        ({"strategies": "cosine()"}, "compare: strategies must be a list, got 'cosine()'; write ['cosine()']"),
+        ({"address": "auto"}, "compare: address is for the engine 'ray'; add that, or drop it"),
+        ({"gpus": 1}, "compare: gpus is for the engine 'ray'; add that, or drop it"),
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
         ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),
@@ -307,7 +313,7 @@ def test_a_result_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(LogisticTask, "save", full)
     with pytest.raises(OSError, match="No space left on device"):  # before anything is trained
         small(LogisticTask(), tmp_path)
-    monkeypatch.setattr("ratesmith.experiment.jobs._goes_on", lambda *_: True)
+    monkeypatch.setattr("ratesmith.experiment.worker._goes_on", lambda *_: True)
     with pytest.raises(StudyError, match=r"a result could not be kept .*No space left on device.*; make room"):
         small(LogisticTask(), tmp_path)
 
@@ -355,7 +361,7 @@ def test_another_task_object_is_noticed_by_what_it_measures(tmp_path):
     offset = 1.0
     small(Shifted(), tmp_path, rates=[0.1])
     offset = 2.0
-    with pytest.raises(StudyError, match="losses at the first step"):
+    with pytest.raises(StudyError, match="losses at the first steps"):
         small(Shifted(), tmp_path, rates=[0.1])
 
 
@@ -474,7 +480,7 @@ def test_an_error_in_the_task_names_its_line_and_the_other_runs_go_on(tmp_path):
     message = r"numpy_task.py:failing, line \d+: KeyError: 'batch 20 is missing'"
     assert all(re.search(message, run.message) for run in failed)
     assert {row.missing for row in found.rows} == {1}
-    assert any(re.match(r"2 runs failed; the first: .*batch 20 is missing", note) for note in found.notes)
+    assert any(re.match(r"2 runs failed; the first: .*batch 20 is missing", note.text()) for note in found.notes)
 
 
 def test_a_task_that_only_fails_stops_the_comparison(tmp_path):

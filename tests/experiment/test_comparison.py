@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from ratesmith.experiment import Comparison, Plan, Point, Run, Trial
-from ratesmith.experiment.comparison import Choice, Question, rank
+from ratesmith.experiment import Comparison, Point, Run, RunLayout, Trial
+from ratesmith.experiment.question import Choice, Question
+from ratesmith.experiment.ranking import rank
 
-PLAN = Plan(10, 10)
+PLAN = RunLayout(10, 10)
 
 
 def compared(finals, mode="min", metric="loss", baseline="constant()"):
@@ -27,7 +28,7 @@ def compared(finals, mode="min", metric="loss", baseline="constant()"):
     question = Question({name: (name,) for name in finals}, baseline, metric, mode, 0.01, (0,), seeds)
     chosen = {name: Choice(name, 0.1) for name in finals}
     rows = rank(runs, chosen, question, PLAN, (metric,))
-    return Comparison(rows=rows, question=question, plan=PLAN, runs=tuple(runs.values()))
+    return Comparison(rows=rows, question=question, layout=PLAN, runs=tuple(runs.values()))
 
 
 def test_the_ranking_is_by_the_logarithms_that_are_tested():
@@ -35,7 +36,7 @@ def test_the_ranking_is_by_the_logarithms_that_are_tested():
     other = [value * factor for value, factor in zip(one, [1.1, 1.1, 1.11, 1.1, 0.99], strict=True)]
     found = compared({"constant()": one, "cosine()": other})
     assert [row.strategy for row in found.rows] == ["constant()", "cosine()"]
-    assert found.rows[1].to_best.word == "worse"
+    assert found.rows[1].to_best.conclusion == "worse"
     assert found.rows[1].difference.mean > 0
 
 
@@ -68,7 +69,7 @@ def test_a_strategy_without_a_result_is_named():
     found = compared({"constant()": [1.0, 1.1, 1.2], "cosine()": [None, None, None], "linear()": [2.0, 2.2, 2.4]})
     assert found.rows[-1].strategy == "cosine()"
     assert found.rows[-1].base_lr is None
-    assert found.verdict().endswith("Without a rate at which every run ended well: cosine().")
+    assert found.verdict().endswith("Without a rate at which every run ended well: cosine(). [RS316]")
     assert "Every other strategy is worse" not in found.verdict()
 
 

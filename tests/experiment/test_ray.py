@@ -15,8 +15,8 @@ import pytest
 from pool_jobs import add, count, fail, fail_oddly, hang, leave, threads
 
 from ratesmith.experiment import ComparisonError, StudyError, compare
-from ratesmith.experiment.cluster import EXCLUDES, RayEngine, pack, unpack
 from ratesmith.experiment.pool import Died, TimedOut
+from ratesmith.experiment.ray import EXCLUDES, RayEngine, pack, unpack
 
 HERE = Path(__file__).parents[1]
 TASK = f"{HERE / 'numpy_task.py'}:task"

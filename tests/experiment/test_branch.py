@@ -30,4 +30,4 @@ def test_a_loss_has_exploded_a_thousand_times_the_first_ones_size_or_one_above_i
         for share in (0.999, 1.001)
     )
     assert {run.status for run in below} == {"done"}
-    assert {(run.status, run.steps) for run in above} == {("diverged", 41)}
+    assert {(run.status, run.updates) for run in above} == {("diverged", 41)}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ratesmith.experiment import Comparison, compare
-from ratesmith.experiment.comparison import Question
-from ratesmith.experiment.rounds import survivors
+from ratesmith.experiment.question import Question
+from ratesmith.experiment.rungs import survivors
 from ratesmith.experiment.trial import Run, Trial
 
 RATES = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -57,20 +57,20 @@ def compared(folder: Path, **options: Any) -> Comparison:
 
 
 def test_rounds_choose_what_the_whole_grid_chooses(tmp_path: Path) -> None:
-    whole, short = compared(tmp_path / "whole"), compared(tmp_path / "short", rounds=(0.125,))
+    whole, short = compared(tmp_path / "whole"), compared(tmp_path / "short", rungs=(0.125,))
     assert [(row.chosen, row.base_lr) for row in short.rows] == [(row.chosen, row.base_lr) for row in whole.rows]
     assert short.costs.run < whole.costs.run
 
 
 def test_a_round_trains_with_the_first_seed_alone_and_only_what_is_near_gets_the_others(tmp_path: Path) -> None:
-    runs = compared(tmp_path, rounds=(0.125,), choice_seeds=3).runs
+    runs = compared(tmp_path, rungs=(0.125,), choice_seeds=3).runs
     assert {run.trial.seed for run in runs if run.trial.steps == 10} == {0}
     assert {run.trial.base_lr for run in runs if run.trial.seed == 2} == {0.1}
     assert {run.trial.base_lr for run in runs if run.trial.steps == 80} == {0.01, 0.1, 1.0}
 
 
 def test_a_rounds_search_walks_to_a_best_rate_at_the_end_of_the_grid(tmp_path: Path) -> None:
-    found = compare(Task(), [], folder=tmp_path, steps=80, rates=(0.1, 1, 10, 100, 1000), rounds=(0.125,))
+    found = compare(Task(), [], folder=tmp_path, steps=80, rates=(0.1, 1, 10, 100, 1000), rungs=(0.125,))
     assert {run.trial.base_lr for run in found.runs if run.trial.steps == 10} == {0.1, 1, 10, 100}
     assert found.best is not None
     assert found.best.base_lr == 0.1
