@@ -360,32 +360,6 @@ def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_
     assert task.made == looked
 
 
-def test_two_strategies_may_choose_the_same_training(tmp_path):
-    found = compare(
-        LogisticTask(),
-        ['wsd(decay="90%")', 'wsd(decay=["10%", "90%"])'],
-        folder=tmp_path,
-        steps=60,
-        rates=[0.3, 1.0],
-        seeds=2,
-    )
-    assert len(found.rows) == 3
-
-
-def test_a_test_set_that_cannot_be_measured_does_not_cost_the_answer(tmp_path):
-    class Untestable(LogisticTask):
-        def start(self, seed):
-            training = super().start(seed)
-            measure = training.evaluate
-            training.evaluate = lambda split="validation": measure(split) if split == "validation" else 1 / 0
-            return training
-
-    found = compare(Untestable(), ["cosine()"], folder=tmp_path, steps=60, rates=[0.3], seeds=2)
-    assert found.test is None
-    assert found.best is not None
-    assert "The test data could not be measured: division by zero. [RS309]" in found.note_lines()
-
-
 def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["ratesmith.experiment.compare"], "CHECKPOINT_SECONDS", 0.0)
     most = []

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from numpy_task import LogisticTask
 
 import ratesmith.experiment
 from ratesmith._checks import Option
 from ratesmith.codes import CODES
-from ratesmith.experiment import Note, compare
+from ratesmith.experiment import Note
 
 SOURCES = sorted(Path(ratesmith.experiment.__file__).parent.glob("*.py"))
 
@@ -33,16 +32,3 @@ def test_no_message_of_the_library_speaks_of_an_option_as_the_command_line_does(
         assert not re.search(r"[\s(\"'`]--[a-z]", file.read_text(encoding="utf-8").replace("ray start --head", "")), (
             file
         )
-
-
-def test_table_json_and_text_carry_the_codes(tmp_path):
-    found = compare(LogisticTask(), ["plateau(patience=50)"], folder=tmp_path, steps=60, seeds=1, rates=[1e-9, 1e-8])
-    codes = {row["strategy"]: row["codes"].split() for row in found.table()}
-    assert codes[found.best.strategy] == ["RS311"] if found.best.strategy == "constant()" else ["RS310", "RS311"]
-    assert "RS310" in codes["plateau(patience=50)"]
-    data = found.to_dict()
-    assert data["format"] == 2
-    assert {note["code"] for note in data["notes"]} == {"RS305", "RS310", "RS311", "RS312"}
-    assert [row["codes"] for row in data["rows"]] == [row["codes"].split() for row in found.table()]
-    assert found.verdict().count("[RS31") == 2
-    assert all(line.endswith("]") for line in found.note_lines())

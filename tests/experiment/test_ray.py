@@ -222,9 +222,7 @@ def test_a_cluster_that_cannot_be_joined_is_one_line(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(StudyError, match=rf"^ray: no cluster answers at {address} \(.*\); start one with `ray start"):
         small(tmp_path, engine="ray", address=address)
-    with pytest.raises(
-        StudyError, match=r"^ray: address must be host:port of the cluster's head, or auto, got 'ray:"
-    ):
+    with pytest.raises(StudyError, match=r"^ray: address must be host:port of the cluster's head, or auto, got 'ray:"):
         small(tmp_path, engine="ray", address="ray://127.0.0.1:10001")
 
 

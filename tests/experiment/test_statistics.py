@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ratesmith.experiment.statistics import (
-    corrected,
-    estimate,
-    expected_best,
-    holm,
-    nearly_as_good,
-    paired,
-)
+from ratesmith.experiment.statistics import corrected, estimate, expected_best, holm, nearly_as_good, paired
 
 LOSSES = st.lists(st.floats(0.1, 10), min_size=3, max_size=9)
 

@@ -1,19 +1,21 @@
-"""The store: strict, fenced, whole or not at all; and what can be done with a study afterwards."""
+"""The store: strict, fenced, whole or not at all."""
 
-import csv
-import json
 import math
 import sqlite3
 from dataclasses import replace
 
 import pytest
-from numpy_task import LogisticTask
+from comparing import STRATEGIES, small
+from numpy_task import LogisticTask, Odd
 
-from ratesmith.experiment import Point, Run, RunStatus, StudyError, Trial, compare, export, studies
+from ratesmith.experiment import Point, Run, RunStatus, StudyError, Trial, compare, studies
 from ratesmith.experiment.sharing import Branch
 from ratesmith.experiment.store import Store
+from ratesmith.task import TaskError
 
 TRIAL = Trial("cosine()", 0.1, 0, 60)
+
+
 RUN = Run(
     trial=TRIAL,
     status=RunStatus.DONE,
@@ -71,7 +73,7 @@ def test_a_value_that_is_not_a_number_comes_back_as_one(store):
     assert math.isnan(point.metrics["loss"])
 
 
-def test_bundles_wait_in_the_store_until_their_last_trial_is_told(store):
+def test_branches_wait_in_the_store_until_their_last_trial_has_ended(store):
     other = TRIAL._replace(seed=1)
     key = store.add_branches([Branch((TRIAL, other))])[0]
     left = Branch((other,), 5, ({"curve": []},), str(store.states / "x.state"), "abc", "constant()")
@@ -81,7 +83,7 @@ def test_bundles_wait_in_the_store_until_their_last_trial_is_told(store):
     assert store.branches() == {forked: left}
 
 
-def test_what_an_earlier_attempt_still_tells_is_refused(store):
+def test_what_an_earlier_attempt_still_sends_is_refused(store):
     key = store.add_branches([Branch((TRIAL,))])[0]
     assert store.next_attempt(key) == 2
     with pytest.raises(StudyError, match=f"attempt 1 at branch {key} is over; its result is dropped"):
@@ -112,70 +114,53 @@ def test_strict_tables_refuse_what_is_of_another_kind(store):
         store._connection.execute("INSERT INTO points VALUES ('one', 0, 'train', 'loss', 1.0)")
 
 
-def test_a_whole_study_is_whole_and_a_damaged_one_is_told(tmp_path):
-    study(tmp_path)
-    assert studies.verify(tmp_path) == []
+def test_runs_made_with_other_settings_are_not_mixed_in(tmp_path):
+    small(LogisticTask(), tmp_path)
+    with pytest.raises(
+        StudyError, match="the runs here were made with other settings: steps 60, now 90; give another folder"
+    ):
+        small(LogisticTask(), tmp_path, steps=90)
+
+
+def test_with_nothing_finished_a_mended_task_is_taken(tmp_path):
+    broken = Odd(step=lambda training, old: lambda lr: old(lr) if training.steps < 50 else 1 / 0)
+    with pytest.raises(TaskError, match=r"ZeroDivisionError: division by zero \(3 runs, every one so far"):
+        small(broken, tmp_path)
+    small(LogisticTask(), tmp_path, steps=90, rates=[0.1])
+
+
+def test_a_database_that_cannot_grow_is_one_line_and_keeps_what_is_in_it(tmp_path):
+    def fill(progress):
+        if progress.done == 2:
+            study = progress_store["store"]
+            pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
+            study._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    progress_store = {}
+    original = Store.settle
+
+    def settle(self, settings):
+        progress_store["store"] = self
+        original(self, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "settle", settle)
+        with pytest.raises(StudyError, match=r"a result could not be kept .*full"):
+            small(LogisticTask(), tmp_path, STRATEGIES, on_progress=fill, steps=300, evaluate_every=1)
     with sqlite3.connect(tmp_path / "study.sqlite") as database:
-        database.execute("UPDATE runs SET updates = 7 WHERE id = 1")
-        database.execute("UPDATE runs SET status = 'fine' WHERE id = 2")
-        row = json.dumps([list(TRIAL)])
-        database.execute("INSERT INTO branches VALUES (90, 30, ?, '[]', 'gone.state', 'x', '', NULL, 1)", (row,))
-        database.execute("INSERT INTO branches VALUES (91, 40, ?, '[]', 'torn.state', 'x', '', NULL, 1)", (row,))
-    (tmp_path / "states" / "torn.state").write_bytes(b"torn")
-    wrong = studies.verify(tmp_path)
-    assert len(wrong) == 4
-    assert "it is called done after 7 steps of 60" in wrong[0]
-    assert "there is no status 'fine'" in wrong[1]
-    assert wrong[2] == "the state at step 30 of cosine() is gone: it will be trained again"
-    assert wrong[3] == "the state at step 40 of cosine() is torn: it will be trained again"
+        assert database.execute("SELECT count(*) FROM runs").fetchone()[0] >= 2
 
 
-def test_every_measurement_is_exported(tmp_path):
-    found = study(tmp_path / "study")
-    measured = sum(len(point.metrics) + (point.train_loss is not None) for run in found.runs for point in run.curve)
-    assert export.to_file(tmp_path / "study", tmp_path / "out.csv") == measured
-    with (tmp_path / "out.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == measured
-    last = {(row["strategy"], row["base_lr"], row["seed"]): row for row in rows if row["metric"] == "loss"}
-    for run in found.runs:
-        row = last[run.trial.strategy, str(run.trial.base_lr), str(run.trial.seed)]
-        assert (float(row["value"]), row["split"], row["step"]) == (run.metrics["loss"], "validation", "60")
-    export.to_file(tmp_path / "study", tmp_path / "out.jsonl")
-    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [str(line["value"]) for line in lines] == [row["value"] for row in rows]
-    with pytest.raises(StudyError, match=r"the file must end in .csv, .jsonl or .parquet, got out.txt; choose one"):
-        export.to_file(tmp_path / "study", tmp_path / "out.txt")
-    with pytest.raises(StudyError, match="cannot be written"):
-        export.to_file(tmp_path / "study", tmp_path / "no" / "out.csv")
+def test_a_second_comparison_on_the_same_folder_is_told_to_wait(tmp_path):
+    def meanwhile(progress):
+        with pytest.raises(StudyError, match="another comparison is running in this folder; wait for it"):
+            small(LogisticTask(), tmp_path)
+
+    small(LogisticTask(), tmp_path, on_progress=meanwhile, rates=[0.1])
+    small(LogisticTask(), tmp_path, rates=[0.1])
 
 
-def test_every_measurement_is_exported_to_parquet(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    study(tmp_path / "study")
-    rows = export.to_file(tmp_path / "study", tmp_path / "out.parquet")
-    table = parquet.read_table(tmp_path / "out.parquet")
-    assert (table.num_rows, tuple(table.column_names)) == (rows, export.COLUMNS)
-
-
-def test_studies_are_listed_and_removed_without_what_else_lies_there(tmp_path):
-    found = study(tmp_path / "a" / "one")
-    (tmp_path / "a" / "one" / "mine.txt").write_text("mine")
-    (kept,) = studies.list_studies(tmp_path)
-    assert kept.runs == {"done": len(found.runs)}
-    assert (kept.steps, kept.unfinished, kept.running) == (60, 0, False)
-    studies.remove(tmp_path / "a" / "one")
-    assert [path.name for path in (tmp_path / "a" / "one").iterdir()] == ["mine.txt"]
-    with pytest.raises(StudyError, match="there is no study here"):
-        studies.remove(tmp_path / "a" / "one")
-
-
-def test_a_study_that_is_running_is_not_removed(store, tmp_path):
-    with pytest.raises(StudyError, match="a comparison is running in this folder; stop it first"):
-        studies.remove(tmp_path)
-
-
-def test_a_study_of_a_task_without_a_file_has_no_call_to_give_again(tmp_path):
-    study(tmp_path)
-    with pytest.raises(StudyError, match="its call was not kept"):
-        studies.stored_call(tmp_path)
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="runs cannot be kept here"):
+        small(LogisticTask(), tmp_path / "file" / "study")

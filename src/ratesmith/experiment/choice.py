@@ -27,11 +27,11 @@ class Search:
 
     given: tuple[float, ...]
     """The grid as it began, the same for all."""
-    grid: RatesByVariant
+    grid: Mapping[str, tuple[float, ...]]
     """Each variant's own grid, with what it has gained beyond its ends."""
-    trying: RatesByVariant
+    trying: Mapping[str, tuple[float, ...]]
     """The rates that are still in the choice."""
-    measured: RatesByVariant
+    measured: Mapping[str, tuple[float, ...]]
     """The rates that were tried at the present length, with one seed at least: no rate is asked for twice."""
 
     @classmethod
@@ -47,7 +47,7 @@ class Search:
 
     def at_the_middle(self) -> Search:
         """Return the search that begins with the middle rates alone."""
-        middle = {variant: first_rates(rates) for variant, rates in self.trying.items()}
+        middle = {variant: tuple(first_rates(rates)) for variant, rates in self.trying.items()}
         return replace(self, trying=middle, measured=middle)
 
     def with_only(self, stay: RatesByVariant, *, at_once: bool) -> Search:
@@ -55,7 +55,8 @@ class Search:
 
         `at_once`: at this same length, where what has left was measured all the same; otherwise a longer one follows.
         """
-        return replace(self, trying=stay, measured=self.measured if at_once else stay)
+        trying = {variant: tuple(rates) for variant, rates in stay.items()}
+        return replace(self, trying=trying, measured=self.measured if at_once else trying)
 
     def walked(self, bests: Mapping[str, float]) -> tuple[Search, dict[str, list[float]]]:
         """Add the neighbours of each best rate, until it lies between two worse ones or at the grid's end."""
@@ -87,8 +88,8 @@ class Search:
         return grown, added
 
 
-def _merged(rates: RatesByVariant, added: RatesByVariant) -> RatesByVariant:
-    return {variant: sorted({*values, *added.get(variant, ())}) for variant, values in rates.items()}
+def _merged(rates: RatesByVariant, added: RatesByVariant) -> dict[str, tuple[float, ...]]:
+    return {variant: tuple(sorted({*values, *added.get(variant, ())})) for variant, values in rates.items()}
 
 
 def trials_of(rates: RatesByVariant, steps: int, seeds: Sequence[int], promise: Promise = NO_PROMISE) -> list[Trial]:
