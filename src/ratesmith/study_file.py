@@ -1,7 +1,7 @@
 """A study's file: the runs of one comparison in SQLite, its tables by name, and how they are read.
 
 Only the driver of a comparison writes it (`ratesmith.experiment.store`). Everybody else, forecasts among them, reads it
-here, so that the tables are known in one place.
+here, so that one place describes the tables.
 """
 
 from __future__ import annotations
@@ -102,10 +102,7 @@ def opened_study(folder: Path, *, any_version: bool = False) -> Iterator[sqlite3
 
     Raise StudyError if there is none, if the file is not a study's, or if another version of Ratesmith has kept it.
     """
-    if not (folder / STUDY_FILE).is_file():
-        raise StudyError(
-            f"{folder}: there is no study here; give the folder of one, as `ratesmith study list` shows it"
-        )
+    require_study(folder)
     try:
         with closing(connect(folder, read_only=True)) as connection:
             version = stored_version(connection)
@@ -116,6 +113,14 @@ def opened_study(folder: Path, *, any_version: bool = False) -> Iterator[sqlite3
             yield connection
     except sqlite3.Error as error:
         raise StudyError(f"{folder}: the study cannot be read ({error}); give another folder, or delete it") from error
+
+
+def require_study(folder: Path) -> None:
+    """Raise StudyError if there is no study in a folder."""
+    if not (folder / STUDY_FILE).is_file():
+        raise StudyError(
+            f"{folder}: there is no study here; give the folder of one, as `ratesmith study list` shows it"
+        )
 
 
 def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:

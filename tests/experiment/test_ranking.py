@@ -54,3 +54,9 @@ def test_a_diverged_run_counts_with_its_first_loss():
     assert [row.strategy for row in found.rows] == ["constant()", "cosine()"]
     assert found.rows[1].missing == 0
     assert found.rows[1].estimates["loss"].mean == pytest.approx((0.9 + 1.0 + 3.0) / 3)
+
+
+def test_a_target_is_reached_when_most_seeds_reach_it_and_half_of_them_are_not_most():
+    found = judged({"constant()": [1.0, 1.0], "cosine()": [0.5, 2.0], "linear()": [0.5, 1.0], "rex()": [0.9, None]})
+    reached = {row.strategy: row.reached for row in found.rows}
+    assert reached == {"constant()": 10, "cosine()": math.inf, "linear()": 10, "rex()": math.inf}

@@ -115,7 +115,7 @@ class ComparisonProtocol:
             trials = trials_of(search.trying, self.steps, question.choice_seeds, promise)
             self.runner.train(name, trials, in_order=bool(promise))
             search = self._extend(search, f"{name}, beyond the grid", question)
-        means = choice_means(self.runner.known, search.pairs, question, self.steps)
+        means = choice_means(self.runner.outcomes, search.pairs, question, self.steps)
         return {**settled, **choose(means, question)}
 
     @property
@@ -136,7 +136,7 @@ class ComparisonProtocol:
             self.runner.train(name, trials, in_order=True)
             search = self._extend(search, name, self._first_seed) if last else self._walk(search, name, steps)
             promise = self._promise(search, steps, self._first_seed)
-            stay, cuts = survivors(self.runner.known, search.trying, self.question, steps, neighbours=not last)
+            stay, cuts = survivors(self.runner.outcomes, search.trying, self.question, steps, neighbours=not last)
             search = search.with_only(stay, at_once=last)
             self.cuts += cuts
         return search
@@ -159,7 +159,7 @@ class ComparisonProtocol:
             self.runner.train(name, trials_of(added, self.steps, question.choice_seeds))
 
     def _promise(self, search: Search, steps: int, question: Question) -> Promise:
-        return promise_of(self.runner.known, search.pairs, question, steps)
+        return promise_of(self.runner.outcomes, search.pairs, question, steps)
 
     def _affordable(self, rates: int) -> bool:
         """Whether a budget, if there is one, has room for so many rates more and the verdict."""
@@ -187,7 +187,7 @@ class ComparisonProtocol:
         store, context = self.runner.store, self.runner.context
         measured = store.tests()
         trials = [Trial(winner.chosen, winner.base_lr or 0.0, seed, self.steps) for seed in self.question.seeds]
-        trials = [trial for trial in trials if self.runner.known[trial].done]
+        trials = [trial for trial in trials if self.runner.outcomes[trial].done]
         store.keep_states({store.state_path(trial) for trial in trials})
         for trial in trials:
             if trial not in measured:

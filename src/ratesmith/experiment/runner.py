@@ -76,7 +76,7 @@ class Runner:
     share: bool
     at_once: int
     on_progress: Callable[[Progress], None]
-    known: dict[Trial, Run] = field(init=False)
+    outcomes: dict[Trial, Run] = field(init=False)
     """Every run there is; at the beginning those that an earlier call has finished."""
     planned: dict[Trial, None] = field(default_factory=dict)
     """All trials that have been asked for, in their order."""
@@ -84,8 +84,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         """Read what an earlier call has left."""
-        self.known = {trial: run for trial, run in self.store.runs().items() if run.status in FINAL}
-        self._before = set(self.known)
+        self.outcomes = {trial: run for trial, run in self.store.runs().items() if run.status in FINAL}
+        self._before = set(self.outcomes)
         self._arrivals: queue.SimpleQueue[tuple[_Job, Part | Future[Any]]] = queue.SimpleQueue()
         self._thread = threading.get_ident()
         self._left = self.store.branches()
@@ -106,7 +106,7 @@ class Runner:
     @property
     def runs(self) -> dict[Trial, Run]:
         """The runs of what has been asked for, in its order, however they ended."""
-        return {trial: self.known[trial] for trial in self.planned if trial in self.known}
+        return {trial: self.outcomes[trial] for trial in self.planned if trial in self.outcomes}
 
     def train(self, stage: str, trials: Iterable[Trial], finals: bool = False, in_order: bool = False) -> None:
         """Have every trial trained that has no run yet, and keep each run as it ends.
@@ -117,7 +117,7 @@ class Runner:
         self._places = {trial: place for place, trial in enumerate(wanted)} if in_order else {}
         self.stage = stage
         self.planned.update(dict.fromkeys(wanted))
-        todo = [trial for trial in wanted if trial not in self.known]
+        todo = [trial for trial in wanted if trial not in self.outcomes]
         self._tell(None)
         if todo:
             self._fill_queue(todo, finals)
@@ -224,7 +224,7 @@ class Runner:
             self._note(run)
 
     def _note(self, run: Run) -> None:
-        self.known[run.trial] = run
+        self.outcomes[run.trial] = run
         self._ended += 1
         if run.status == RunStatus.FAILED:
             self._failures += 1
@@ -269,21 +269,21 @@ class Runner:
         over = not self._queue and not self._running
         many = self._failures >= MOST_FAILURES and len(self._failed_seeds) > 1  # one seed may be one branch
         if self._failures and self._failures == self._ended and (over or many):
-            message = next(run.message for run in self.known.values() if run.status == RunStatus.FAILED)
+            message = next(run.message for run in self.outcomes.values() if run.status == RunStatus.FAILED)
             raise TaskError(f"{message} ({self._failures} runs, every one so far)")
 
     def _cancel(self) -> None:
         """Note the trials in work as cancelled; their branches stay, to be taken up by the next call."""
         for job in self._running.values():
             for trial in job.branch.trials:
-                if trial not in self.known:
+                if trial not in self.outcomes:
                     self.store.put(Run(trial, RunStatus.CANCELLED, job.branch.step, 0.0, message="stopped by Ctrl-C"))
 
     def tidy(self) -> None:
         """Delete states that no trial needs: not those at the end of the verdict's runs, which the test may need."""
         waiting = (*(job.branch for job in self._queue), *self._left.values())
         needed = {Path(str(branch.state)) for branch in waiting if branch.state is not None}
-        needed |= {self.store.state_path(trial) for trial in self.known if trial.seed in self.question.seeds}
+        needed |= {self.store.state_path(trial) for trial in self.outcomes if trial.seed in self.question.seeds}
         self.store.keep_states(needed)
 
     def end(self) -> None:
@@ -295,9 +295,9 @@ class Runner:
         """Tell how far it is. The best so far are kept, since there may be thousands of runs."""
         new = self.planned if run is None else (run.trial,)
         pairs = dict.fromkeys(trial[:2] for trial in new)
-        means = choice_means(self.known, pairs, self.question, self.context.layout.steps)
+        means = choice_means(self.outcomes, pairs, self.question, self.context.layout.steps)
         if run is None:
-            self._done = sum(trial in self.known for trial in self.planned)
+            self._done = sum(trial in self.outcomes for trial in self.planned)
         else:
             self._done += 1
         for (variant, rate), mean in means.items():

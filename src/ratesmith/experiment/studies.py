@@ -14,7 +14,15 @@ from ratesmith.experiment.checkpoints import digest_of
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.store import clean, taken
 from ratesmith.experiment.trial import RunStatus, Trial
-from ratesmith.study_file import STUDY_FILE, StoredRun, StudyError, opened_study, read_runs, read_settings
+from ratesmith.study_file import (
+    STUDY_FILE,
+    StoredRun,
+    StudyError,
+    opened_study,
+    read_runs,
+    read_settings,
+    require_study,
+)
 
 
 class StoredStudy(NamedTuple):
@@ -114,10 +122,7 @@ def stored_call(folder: Path) -> StoredCall:
 
 def remove(folder: Path) -> None:
     """Delete a study: what it has written, and the folder if nothing else is in it."""
-    if not (folder / STUDY_FILE).is_file():
-        raise StudyError(
-            f"{folder}: there is no study here; give the folder of one, as `ratesmith study list` shows it"
-        )
+    require_study(folder)
     if taken(folder):
         raise StudyError(f"{folder}: a comparison is running in this folder; stop it first")
     clean(folder)
