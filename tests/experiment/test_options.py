@@ -31,6 +31,7 @@ from ratesmith.experiment.options import CompareOptions
         ({"choice_seeds": 0}, "compare: choice_seeds must be a whole number of at least 1, got 0"),
         ({"margin": -1.0}, "compare: margin must be a finite number of at least 0, got -1.0"),
         ({"rungs": [1.5]}, "compare: rungs must be shares of a run between 0 and 1, got [1.5]; give 0.25"),
+        ({"rungs": [1.0]}, "compare: rungs must be shares of a run between 0 and 1, got [1.0]; give 0.25"),
         ({"budget": "soon"}, "compare: budget must be a number of steps or a time, got 'soon'; write 50000, '30m'"),
         ({"engine": "dask"}, "compare: engine must be one of local, ray, got 'dask'; choose one"),
         ({"timeout": 5.0}, "compare: timeout needs workers that can be stopped; give some with workers="),

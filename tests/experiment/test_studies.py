@@ -31,9 +31,11 @@ def test_a_whole_study_is_whole_and_a_damaged_one_is_told(tmp_path):
         row = json.dumps([["cosine()", 0.1, 0, 60]])
         database.execute("INSERT INTO branches VALUES (90, 30, ?, '[]', 'gone.state', 'x', '', NULL, 1)", (row,))
         database.execute("INSERT INTO branches VALUES (91, 40, ?, '[]', 'torn.state', 'x', '', NULL, 1)", (row,))
+        database.execute("DELETE FROM points WHERE run = 3")
     (tmp_path / "states" / "torn.state").write_bytes(b"torn")
     wrong = studies.verify(tmp_path)
-    assert len(wrong) == 4
+    assert len(wrong) == 5
+    assert "it is called done after 60 steps of 60, and was never measured" in wrong.pop(2)
     assert "it is called done after 7 steps of 60" in wrong[0]
     assert "there is no status 'fine'" in wrong[1]
     assert wrong[2] == "the state at step 30 of cosine() is gone: it will be trained again"

@@ -265,6 +265,6 @@ def print_verdict(comparison: Comparison) -> None:
         f"{costs.run:,} were made{share}."
     )
     if comparison.cuts:
-        click.echo(f"Shorter rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
+        click.echo(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
         click.echo(f"\nTo use it:\n\n{lines}\n")

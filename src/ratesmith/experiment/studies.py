@@ -106,8 +106,10 @@ def _complaints(database: sqlite3.Connection) -> Iterator[str]:
 def _complaint(run: StoredRun, measured: int) -> str:
     if run.status not in list(RunStatus):
         return f"there is no status {run.status!r}"
-    if run.status == RunStatus.DONE and (run.updates != run.steps or not measured):
+    if run.status == RunStatus.DONE and run.updates != run.steps:
         return f"it is called done after {run.updates} steps of {run.steps}"
+    if run.status == RunStatus.DONE and not measured:
+        return f"it is called done after {run.updates} steps of {run.steps}, and was never measured"
     return ""
 
 
