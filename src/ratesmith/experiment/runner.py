@@ -118,7 +118,7 @@ class Runner:
         self.stage = stage
         self.planned.update(dict.fromkeys(wanted))
         todo = [trial for trial in wanted if trial not in self.outcomes]
-        self._tell(None)
+        self._tell(None)  # also if there is nothing to do: whoever watches sees the stage and what is there
         if todo:
             self._fill_queue(todo, finals)
             try:
@@ -153,7 +153,7 @@ class Runner:
             while self._queue and len(self._running) < self.at_once:
                 self._start(self._queue.pop(self._next()))
             job, arrival = self._arrivals.get()
-            if isinstance(arrival, Future):
+            if isinstance(arrival, Future):  # a job's future comes after all its parts
                 self._end(job, arrival)
             else:
                 self._take(job, arrival)
@@ -173,7 +173,7 @@ class Runner:
             if threading.get_ident() == self._thread:
                 # A job in this very process: kept at once, so that a stop in the middle loses nothing.
                 self._take(job, part)
-            elif attempt == job.attempt:
+            elif attempt == job.attempt:  # what a worker that was given up still sends is not this attempt's
                 self._arrivals.put((job, part))
 
         branch = self._with_content(job.branch)
@@ -211,6 +211,7 @@ class Runner:
             if forked.step and self.store.states_size() > self._room:
                 Path(str(forked.state)).unlink(missing_ok=True)
                 forked = forked.restarted()  # there is no room for one more state: its beginning is trained again
+        # A checkpoint replaces the branch by itself as it has become; from anything else trials only leave.
         left = self._on_disk(part.branch) if isinstance(part, Checkpoint) else job.branch
         left = left.only(set(left.trials) - gone)
         key = self.store.take(job.key, job.attempt, run, left if left.trials else None, forked)
@@ -238,6 +239,7 @@ class Runner:
         if not job.branch.trials and isinstance(error, (Died, TimedOut)):
             error = None  # it had sent everything
         if isinstance(error, Died) and job.deaths < MOST_DEATHS:
+            # First the store, which from here on refuses what the dead worker's thread may still hand over.
             job.attempt = self.store.next_attempt(job.key)
             job.deaths += 1
             job.branch = job.branch if self.share else job.branch.restarted()

@@ -32,7 +32,7 @@ LEAST_SHARED: Final = 8
 class Branch:
     """Trials that go on from one point of one training, with what is recorded of each up to there.
 
-    `records` has one entry a trial, as `branch.RunRecord.to_data` writes it; empty at the beginning. `state` is the
+    `records` has one entry a trial, as `open_run.RunRecord.to_data` writes it; empty at the beginning. `state` is the
     training's saved state: a file's path, or its content if no folder is shared.
     """
 
@@ -109,7 +109,7 @@ class Rates:
         Raise ValueError if a factor is negative or not finite.
         """
         key = trial.strategy, trial.steps
-        if key not in self._factors:
+        if key not in self._factors:  # kept by strategy, not by trial: rates and seeds differ in thousands of trials
             controller = self.controller(trial)
             factors = array("d")
             if isinstance(controller, Schedule):
@@ -127,6 +127,7 @@ class Rates:
             return table
         controller = self.controller(trial)
         state = controller.init()
+        # As if nothing were measured within these steps: if something is, trials that hear otherwise fork there.
         values = (controller.value(state, self.at(trial, step)) for step in range(min(trial.steps, LEAST_SHARED)))
         return array("d", (trial.base_lr * value for value in values))
 
@@ -191,6 +192,7 @@ def steps_of_tree(tables: Sequence[Any]) -> int:
         # Invariant: all tables of a group are equal before step `at`, and those steps have been counted.
         group, at = waiting.pop()
         while group:
+            # The leader's rates up to the first fork, or its end, are one stretch that all of the group share.
             leader = group[0]
             ends = [_first_difference(leader, other, at) for other in group[1:]]
             until = min([len(leader), *ends])
@@ -201,7 +203,7 @@ def steps_of_tree(tables: Sequence[Any]) -> int:
             rest = [table for table in group if table[at] != group[0][at]]
             if rest:
                 waiting.append((rest, at))
-            group = stay
+            group = stay  # those that left wait: they may still share with each other
     return steps
 
 

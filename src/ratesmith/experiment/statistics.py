@@ -76,6 +76,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) < FEWEST:
         return Estimate(mean, None, None)
+    # sem: the standard error, with n - 1 in the variance.
     half = _half(float(_scipy_stats().sem(values)), len(values))
     return Estimate(mean, mean - half, mean + half)
 
@@ -103,6 +104,7 @@ def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: 
     >>> paired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).conclusion
     'better'
     """
+    # A loss falls by shares: logarithms make the difference of two strategies alike for easy and hard seeds.
     relative = logarithmic([*values, *others], mode)
     pairs = zip(values, others, strict=True)
     differences = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
@@ -135,6 +137,7 @@ def _student(differences: Sequence[float], mean: float) -> tuple[float, float, f
     if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
         return mean, mean, 1.0 if mean == 0.0 else 0.0
     half = _half(error, len(differences))
+    # Student's lower tail with n - 1 degrees of freedom; the smaller tail, twice, is the p value.
     lower = float(stats.t.cdf(-mean / error, len(differences) - 1))
     return mean - half, mean + half, 2 * min(lower, 1 - lower)
 
@@ -156,7 +159,7 @@ def holm(values: Sequence[float]) -> list[float]:
     """
     order = sorted(range(len(values)), key=values.__getitem__)
     corrections, highest = [0.0] * len(values), 0.0
-    for rank, place in enumerate(order):
+    for rank, place in enumerate(order):  # from the smallest; a larger one is never corrected to less
         highest = max(highest, min(1.0, (len(values) - rank) * values[place]))
         corrections[place] = highest
     return corrections
@@ -204,6 +207,7 @@ def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, floa
     relative = logarithmic(list(means.values()), mode)
     costs = [math.log(means[rate]) if relative else means[rate] * (1 if mode == "min" else -1) for rate in rates]
     limit = min(costs) + (math.log1p(NEARLY) if relative else NEARLY * (max(costs) - min(costs)))
+    # Costs are linear in the logarithm of the rate between two that were tried: the axes that the page draws.
     best = costs.index(min(costs))
     return _crossing(rates, costs, limit, best, -1), _crossing(rates, costs, limit, best, 1)
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ratesmith._checks import Option
 from ratesmith.experiment.checkpoints import cannot_keep, state_file, written_whole
+from ratesmith.experiment.folder import locked
 from ratesmith.experiment.sharing import Branch
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial
 from ratesmith.study_file import (
@@ -56,7 +57,7 @@ class Store:
         try:
             _refuse_others(folder)
             self.states.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder)
+            self._lock = locked(folder)
             self._connection = connect(folder)
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -82,6 +83,7 @@ class Store:
 
     def settle(self, settings: Mapping[str, Any]) -> None:
         """Note what the runs depend on; refuse to mix in runs that depended on something else."""
+        # The schema is among them, since what was settled before is compared key by key.
         wanted = {"schema": SCHEMA_VERSION, **settings}
         for path in self.states.glob("*.part"):
             path.unlink(missing_ok=True)  # what an interrupted write left
@@ -129,6 +131,7 @@ class Store:
         Return the id of the forked branch, 0 if there is none. Raise StudyError if the worker's attempt is over.
         """
         with self._transaction() as do:
+            # Checked in the transaction that writes: an attempt cannot end between the two.
             row = do("SELECT attempt FROM branches WHERE id = ?", (branch_id,)).fetchone()
             if row is None or row[0] != attempt:
                 raise StudyError(
@@ -153,6 +156,7 @@ class Store:
         branches = {}
         query = f"SELECT id, {', '.join(BRANCH_COLUMNS)} FROM branches"  # noqa: S608  # constants
         for key, step, trials, records, state, digest, shared_with, next_loss in self._connection.execute(query):
+            # JSON keeps doubles exactly, so a trial that is read is equal to the one that was written.
             read = tuple(Trial(*trial) for trial in json.loads(trials))
             path = None if state is None else str(self.states / state)
             branches[key] = Branch(read, step, tuple(json.loads(records)), path, digest, shared_with, next_loss)
@@ -185,6 +189,7 @@ class Store:
         was = do(f"SELECT status FROM runs WHERE {where}", run.trial).fetchone()  # noqa: S608  # a constant
         if was is not None and was[0] in FINAL:
             return  # a finished run stays as it is
+        # Its points go with it: they reference the run.
         do(f"DELETE FROM runs WHERE {where}", run.trial)  # noqa: S608
         columns, places = ", ".join(RUN_COLUMNS), ", ".join("?" * len(RUN_COLUMNS))
         key = do(f"INSERT INTO runs ({columns}) VALUES ({places})", _run_row(run)).lastrowid  # noqa: S608
@@ -323,41 +328,3 @@ def _same(before: Any, now: Any) -> bool:
     if isinstance(before, list) and isinstance(now, list):
         return len(before) == len(now) and all(map(_same, before, now))
     return bool(before == now)
-
-
-def _locked(folder: Path) -> sqlite3.Connection:
-    """Return a connection that holds the folder until it is closed, or its process dies."""
-    # A file of its own: a lock on study.sqlite itself would shut readers out, `ratesmith study list` among them.
-    lock = sqlite3.connect(folder / "lock.sqlite", timeout=0, isolation_level=None)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        lock.close()
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-        raise StudyError(
-            f"{folder}: another comparison is running in this folder; wait for it, or give another ",
-            Option("folder="),
-        ) from error
-    return lock
-
-
-def taken(folder: Path) -> bool:
-    """Whether a comparison is running in a folder."""
-    try:
-        _locked(folder).close()
-    except StudyError:
-        return True
-    return False
-
-
-def clean(folder: Path) -> None:
-    """Delete what a study has written into a folder, and the folder if nothing else is in it."""
-    files = (STUDY_FILE, f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm", "lock.sqlite", "results.json", "report.html")
-    for name in files:
-        (folder / name).unlink(missing_ok=True)
-    for path in (folder / "states").glob("*"):
-        path.unlink(missing_ok=True)
-    for place in (folder / "states", folder):
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratesmith.experiment.checkpoints import digest_of
+from ratesmith.experiment.folder import clean, taken
 from ratesmith.experiment.options import CompareOptions
-from ratesmith.experiment.store import clean, taken
 from ratesmith.experiment.trial import RunStatus, Trial
 from ratesmith.study_file import (
     STUDY_FILE,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ratesmith._checks import Option, whole
-from ratesmith.experiment.branch import BranchTrainer, Part, measure
+from ratesmith.experiment.branch import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
+from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
 from ratesmith.experiment.source import Source, blaming, error_text, load, name_of, rates_of
@@ -63,6 +64,7 @@ def inspect_task(
         metrics = measure(training)
     layout = _layout(training.steps_per_epoch, steps, evaluate_every)
     horizon = Horizon(layout.steps, layout.steps_per_epoch)
+    # Each is built and asked once: a rule that raises, or a metric that is not measured, is found before any training.
     for strategy in strategies:
         controller = as_schedule(strategy, horizon, loaded.functions)
         controller.value(controller.observe(controller.init(), 0, metrics), 0)
@@ -71,6 +73,7 @@ def inspect_task(
         # What no file shows, such as data or a library's version, shows in the first losses.
         first_losses = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
         exact = _goes_on(loaded.task, training)
+        # Timed last, when caches are warm and lazy set-up is over.
         began = time.perf_counter()
         first_losses += [training.step(base_lr) for _ in range(TIMED_STEPS)]
         stepped = time.perf_counter()
@@ -117,7 +120,7 @@ def _goes_on(task: Task, training: Training) -> bool:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
         went_on = [training.step(training.base_lr) for _ in range(steps)] + [measure(training)["loss"]]
-        other = task.start(0)
+        other = task.start(0)  # a fresh one: what the state leaves out must not be left over from the first
         try:
             other.load_state_dict(task.load(path))
             resumed = [other.step(training.base_lr) for _ in range(steps)] + [measure(other)["loss"]]
@@ -144,7 +147,7 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
     if share:
         return arrange(trials, rates)
     for trial in trials:
-        rates.of(trial)
+        rates.of(trial)  # only to raise for a rule that goes wrong
     total = sum(trial.steps for trial in trials)
     return Arrangement(tuple(Branch((trial,)) for trial in trials), total, total)
 
@@ -220,7 +223,7 @@ def run_test(context: RunContext, trial: Trial, state: str | bytes) -> dict[str,
         training = loaded.task.start(trial.seed)
         try:
             training.load_state_dict(_content(loaded.task, state))
-        except Exception:
+        except Exception:  # a lost state costs time, never the answer: the seed makes the same training again
             training = loaded.task.start(trial.seed)
             rates = rates_of(loaded, context.layout)
             trainer = BranchTrainer(Branch((trial,)), training, rates, context.layout, lambda training, name: ("", ""))
