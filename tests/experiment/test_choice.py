@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratesmith.experiment import Run, RunStatus, Trial
-from ratesmith.experiment.choice import Search, best_rates, choice_means, choose, promise_of, trials_of
+from ratesmith.experiment.choice import Search, best_rates, choice_means, choose_rates, promise_of, trials_of
 from ratesmith.experiment.grid import MOST_EXTENSIONS
 from ratesmith.experiment.question import Choice, Question
 
@@ -103,8 +103,8 @@ def test_a_rate_at_which_a_seed_did_not_end_well_cannot_be_chosen():
 @pytest.mark.parametrize(("mode", "rate"), [("min", 0.1), ("max", 1.0)])
 def test_each_strategy_is_chosen_at_the_best_of_its_variants_and_rates(mode, rate):
     means = {("b(1)", 0.1): 2.0, ("b(2)", 0.1): 1.0, ("b(2)", 1.0): 3.0}
-    assert choose(means, question(mode=mode)) == {"b([1, 2])": Choice("b(2)", rate)}
-    assert choose({("b(2)", 0.1): 1.0, ("b(1)", 1.0): 1.0, ("b(1)", 0.1): 1.0}, question()) == {
+    assert choose_rates(means, question(mode=mode)) == {"b([1, 2])": Choice("b(2)", rate)}
+    assert choose_rates({("b(2)", 0.1): 1.0, ("b(1)", 1.0): 1.0, ("b(1)", 0.1): 1.0}, question()) == {
         "b([1, 2])": Choice("b(1)", 0.1)  # of equals the first variant, and the lower rate
     }
     promise = promise_of(runs_with(means), list(means), question(mode=mode), 60)

@@ -133,7 +133,7 @@ def best_rates(promise: Promise) -> dict[str, float]:
     return bests
 
 
-def choose(means: Mapping[tuple[str, float], float], question: Question) -> dict[str, Choice]:
+def choose_rates(means: Mapping[tuple[str, float], float], question: Question) -> dict[str, Choice]:
     """Return each strategy its best variant and rate; of equals the first variant, and the lower rate."""
     chosen = {}
     for family, variants in question.families.items():

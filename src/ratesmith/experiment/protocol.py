@@ -13,7 +13,7 @@ from ratesmith.experiment.choice import (
     Search,
     best_rates,
     choice_means,
-    choose,
+    choose_rates,
     promise_of,
     trials_of,
 )
@@ -116,7 +116,7 @@ class ComparisonProtocol:
             self.runner.train(name, trials, in_order=bool(promise))
             search = self._extend(search, f"{name}, beyond the grid", question)
         means = choice_means(self.runner.outcomes, search.pairs, question, self.steps)
-        return {**settled, **choose(means, question)}
+        return {**settled, **choose_rates(means, question)}
 
     @property
     def _first_seed(self) -> Question:

@@ -28,7 +28,7 @@ from ratesmith.experiment.pool import Died, OnPart, TimedOut
 from ratesmith.study_file import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
-APART: Final = 100_000
+APART_BYTES: Final = 100_000
 """Bytes from which a value goes into the object store by itself; what is smaller, Ray sends along with the call."""
 KEPT_STATES: Final = 4
 """How many states the object store holds on to, for further branches that begin with them."""
@@ -265,7 +265,7 @@ class _Packer(pickle.Pickler):
     def persistent_id(self, thing: Any) -> Any:
         if type(thing) is str:
             return self.texts.get(thing)
-        if type(thing) is not bytes or len(thing) < APART:
+        if type(thing) is not bytes or len(thing) < APART_BYTES:
             return None
         if thing is self.last:  # trials that fork at one point begin with one state: it goes once
             return -1

@@ -43,7 +43,7 @@ _WITHOUT_RULES: dict[RunLayout, Rates] = {}
 """The rates for tasks that are objects: these name no functions, so that theirs are alike."""
 
 
-def rates_of(loaded: LoadedTask, layout: RunLayout) -> Rates:
+def rates_for(loaded: LoadedTask, layout: RunLayout) -> Rates:
     """Return the rates of a task's trials, kept for the next job of the same comparison."""
     if layout not in loaded.rates:
         loaded.rates.clear()  # one layout is over when another begins
@@ -86,7 +86,7 @@ def _imported(path: Path) -> list[Path]:
     return sorted(files)
 
 
-def name_of(source: Source) -> str:
+def task_name(source: Source) -> str:
     """Return what a task is called."""
     return split_reference(source)[1] if isinstance(source, str) else type(source).__qualname__
 

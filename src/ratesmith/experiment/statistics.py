@@ -15,9 +15,9 @@ if importlib.util.find_spec("scipy") is None:  # to be told at once, not when al
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 9999
-FEWEST: Final = 3
+FEWEST_FOR_INTERVAL: Final = 3
 """Values from which an interval is given: that of two is 13 standard errors wide to each side, and says nothing."""
-NEARLY: Final = 0.05
+NEARLY_AS_GOOD: Final = 0.05
 """Rates whose loss is within this share of the best are called nearly as good."""
 
 
@@ -74,7 +74,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     2 [-0.4841, 4.484]
     """
     mean = statistics.fmean(values)
-    if len(values) < FEWEST:
+    if len(values) < FEWEST_FOR_INTERVAL:
         return Estimate(mean, None, None)
     # sem: the standard error, with n - 1 in the variance.
     half = _half(float(_scipy_stats().sem(values)), len(values))
@@ -109,7 +109,7 @@ def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: 
     pairs = zip(values, others, strict=True)
     differences = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
     mean = statistics.fmean(differences)
-    if len(differences) < FEWEST:
+    if len(differences) < FEWEST_FOR_INTERVAL:
         return Difference(mean, None, None, None, None, 1.0, "not told apart", relative, len(differences))
     low, high, p = _student(differences, mean)
     boot_low, boot_high = _bootstrap(differences)
@@ -206,7 +206,7 @@ def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, floa
     rates = sorted(means)
     relative = logarithmic(list(means.values()), mode)
     costs = [math.log(means[rate]) if relative else means[rate] * (1 if mode == "min" else -1) for rate in rates]
-    limit = min(costs) + (math.log1p(NEARLY) if relative else NEARLY * (max(costs) - min(costs)))
+    limit = min(costs) + (math.log1p(NEARLY_AS_GOOD) if relative else NEARLY_AS_GOOD * (max(costs) - min(costs)))
     # Costs are linear in the logarithm of the rate between two that were tried: the axes that the page draws.
     best = costs.index(min(costs))
     return _crossing(rates, costs, limit, best, -1), _crossing(rates, costs, limit, best, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.ranking import Row
-from ratesmith.experiment.statistics import FEWEST
+from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.strategy import Strategy
 
@@ -30,7 +30,7 @@ def verdict(comparison: Comparison) -> str:
         f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
         f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
     )
-    others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST else []
+    others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST_FOR_INTERVAL else []
     return " ".join([answer, *first, *others, *last])
 
 
@@ -50,7 +50,7 @@ def of_verdict(comparison: Comparison) -> list[Note]:
     if _on_edge(comparison, best):
         text = "That rate lies on the edge of those tried: a better one may lie beyond it; give others with "
         notes.append(Note("RS311", (text, Option("rates="), "."), best.strategy))
-    if len(comparison.rows) > 1 and len(comparison.question.seeds) < FEWEST:
+    if len(comparison.rows) > 1 and len(comparison.question.seeds) < FEWEST_FOR_INTERVAL:
         text = "So few seeds cannot tell strategies apart: use 5 or more with "
         notes.append(Note("RS312", (text, Option("seeds="), ".")))
     without = [row.strategy for row in comparison.rows if row.base_lr is None]

@@ -16,7 +16,7 @@ from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of,
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
-from ratesmith.experiment.source import Source, blaming, error_text, load, name_of, rates_of
+from ratesmith.experiment.source import Source, blaming, error_text, load, rates_for, task_name
 from ratesmith.experiment.trial import RunLayout, Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
@@ -84,7 +84,7 @@ def inspect_task(
         metrics=tuple(metrics),
         has_test=loaded.task.has_test,
         layout=layout,
-        identity={"task": name_of(source), "task_files": loaded.files, "first_losses": first_losses},
+        identity={"task": task_name(source), "task_files": loaded.files, "first_losses": first_losses},
         exact=exact,
         seconds=(stepped - began) / TIMED_STEPS + (measured - stepped) / layout.evaluate_every,
     )
@@ -143,7 +143,7 @@ def find_centre(source: Source) -> tuple[float | None, int]:
 def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
     """Arrange trials on branches that begin together, or each alone; raise ValueError for a rule that goes wrong."""
     with blaming(context.source):
-        rates = rates_of(load(context.source), context.layout)
+        rates = rates_for(load(context.source), context.layout)
     if share:
         return arrange(trials, rates)
     for trial in trials:
@@ -171,7 +171,7 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
             # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
             yield Fork(branch.restarted())
             return
-    trainer = BranchTrainer(branch, training, rates_of(loaded, context.layout), context.layout, keep, finals)
+    trainer = BranchTrainer(branch, training, rates_for(loaded, context.layout), context.layout, keep, finals)
     try:
         yield from trainer.train(context.checkpoint_seconds)
     except StateError:
@@ -225,7 +225,7 @@ def run_test(context: RunContext, trial: Trial, state: str | bytes) -> dict[str,
             training.load_state_dict(_content(loaded.task, state))
         except Exception:  # a lost state costs time, never the answer: the seed makes the same training again
             training = loaded.task.start(trial.seed)
-            rates = rates_of(loaded, context.layout)
+            rates = rates_for(loaded, context.layout)
             trainer = BranchTrainer(Branch((trial,)), training, rates, context.layout, lambda training, name: ("", ""))
             for _ in trainer.train(float("inf")):
                 pass
