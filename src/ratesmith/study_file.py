@@ -156,7 +156,7 @@ def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def read_runs(connection: sqlite3.Connection) -> Iterator[StoredRun]:
-    """Give the runs in the order in which they ended."""
+    """Yield the runs in the order in which they ended."""
     for row in connection.execute(f"SELECT {', '.join(StoredRun._fields)} FROM runs ORDER BY id"):  # noqa: S608
         values = dict(zip(StoredRun._fields, row, strict=True))
         values["rates"] = [(step, rate) for step, rate in json.loads(values["rates"])]
@@ -168,7 +168,7 @@ def read_runs(connection: sqlite3.Connection) -> Iterator[StoredRun]:
 def read_points(
     connection: sqlite3.Connection, *, split: str | None = None, metric: str | None = None
 ) -> Iterator[StoredPoint]:
-    """Give the measured values, of one split and metric if these are named, in the order in which they were kept."""
+    """Yield the measured values, of one split and metric if these are named, in the order in which they were kept."""
     chosen = "(:split IS NULL OR split = :split) AND (:metric IS NULL OR metric = :metric)"
     query = f"SELECT run, step, split, metric, value FROM points WHERE {chosen} ORDER BY rowid"  # noqa: S608
     for run, step, its_split, its_metric, value in connection.execute(query, {"split": split, "metric": metric}):

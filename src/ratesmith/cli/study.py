@@ -76,7 +76,7 @@ def export(folder: Path, file: Path) -> None:
 @click.option("--workers", type=int, help="Another number of processes than before.")
 @click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
 def resume(folder: Path, workers: int | None, quiet: bool) -> int:
-    """Give the command of a study again: it goes on where it was stopped."""
+    """Run the command of a study again: it goes on where it was stopped."""
     from ratesmith.experiment.studies import stored_call
 
     with mistakes():

@@ -139,7 +139,7 @@ class BranchTrainer:
             yield from self._end(endings)
 
     def _end(self, endings: list[Ending]) -> Iterator[Run]:
-        """Give the runs that end here.
+        """Yield the runs that end here.
 
         Each update counts once: as the own of one run, the owner, and as shared for all others. The owner goes on if
         any does; else it is the first that ends.

@@ -172,7 +172,7 @@ class ComparisonProtocol:
         return spent + more <= budget.allowed(self.profile.seconds, self.runner.engine.workers)
 
     def _of_runs(self, runs: Sequence[Run]) -> Iterator[Note]:
-        """Give what the reader must know of the seeds, and of runs that did not end well."""
+        """Yield what the reader must know of the seeds, and of runs that did not end well."""
         pairs = len(self.question.seeds)
         if pairs < FEWEST_PAIRS:
             text = f"The verdict rests on {pairs} paired seeds: fewer than {FEWEST_PAIRS} tell little apart."

@@ -309,7 +309,7 @@ _HERE: Final = Path.cwd()
 
 
 def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
-    """Do a job on a worker: gives its parts, and its result or error at last."""
+    """Do a job on a worker: yield its parts, and its result or error at last."""
     if timed:
         yield "begun", b"", []
     os.chdir(_HERE)

@@ -306,7 +306,7 @@ def _run_row(run: Run) -> tuple[Any, ...]:
 
 
 def _point_rows(run: int, curve: Iterable[Point]) -> Iterator[tuple[int, int, str, str, float]]:
-    """Give a run's measurements as rows."""
+    """Yield a run's measurements as rows."""
     for point in curve:
         if point.train_loss is not None:
             yield run, point.step, "train", "loss", point.train_loss

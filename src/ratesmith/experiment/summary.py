@@ -104,7 +104,7 @@ def _others(comparison: Comparison) -> list[str]:
 
 
 def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterator[Note]:
-    """Give a note for each strategy that never changed the rate, and so was nothing but a constant one."""
+    """Yield a note for each strategy that never changed the rate, and so was nothing but a constant one."""
     rates: dict[str, set[int]] = {}
     for run in runs:
         if run.done and run.trial.steps == layout.steps:

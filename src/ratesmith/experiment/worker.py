@@ -153,7 +153,7 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
 
 
 def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part]:
-    """Train a branch: gives runs as they end, forks where trials leave, and now and then a checkpoint.
+    """Train a branch: yield runs as they end, forks where trials leave, and now and then a checkpoint.
 
     `finals` keeps the trained state of each run in the folder.
     """
