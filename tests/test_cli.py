@@ -231,7 +231,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
     assert run(["study", "list", str(tmp_path)]) == 0
     assert "4 done" in capsys.readouterr().out
     assert run(["study", "verify", str(folder)]) == 0
-    assert capsys.readouterr().out == f"{folder}: whole, 4 runs, 0 bundles waiting.\n"
+    assert capsys.readouterr().out == f"{folder}: whole, 4 runs, 0 branches waiting.\n"
     assert run(["study", "export", str(folder), str(tmp_path / "all.csv")]) == 0
     assert (tmp_path / "all.csv").read_text().startswith("strategy,base_lr,seed,steps,status")
     assert run(["study", "resume", str(folder), "--quiet"]) == 0
@@ -306,16 +306,19 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         (["compare", f"{TASK}:task", "--strategy", "step(every=0)"], "Notation: Staircase: every must be a whole"),
         (
             ["compare", f"{TASK}:task", "--rates", "-1,1"],
-            "compare: a rate must be a finite number of at least 0, got -1.0",
+            "compare: --rates must be numbers above 0, got [-1.0, 1.0]; give rates such as 0.01",
         ),
         (["compare", f"{TASK}:task", "--rates", "0.1;1"], "compare: --rates must be numbers with commas, got '0.1;1'"),
         (
             ["compare", f"{TASK}:task", "--metric", "f1", "--mode", "max"],
-            "compare: metric must be one that the task reports, got 'f1'",
+            "compare: --metric must be one that the task reports, got 'f1'",
         ),
-        (["compare", f"{TASK}:task", "--mode", "best"], "compare: mode must be 'min' or 'max', got 'best'"),
-        (["compare", f"{TASK}:task", "--steps", "soon"], "compare: steps must be a number of steps or epochs, got"),
-        (["compare", f"{TASK}:task", "--metric", "accuracy"], "compare: mode must be given for the metric 'accuracy'"),
+        (["compare", f"{TASK}:task", "--mode", "best"], "compare: --mode must be 'min' or 'max', got 'best'"),
+        (["compare", f"{TASK}:task", "--steps", "soon"], "compare: --steps must be a number of steps or epochs, got"),
+        (
+            ["compare", f"{TASK}:task", "--metric", "accuracy"],
+            "compare: --mode must be given for the metric 'accuracy'",
+        ),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: --seeds must be a whole number of at least 1, got 0"),
         (["find"], "Missing argument 'FILE.py:NAME'."),
         (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),

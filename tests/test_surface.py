@@ -36,8 +36,8 @@ SURFACE = {
     "ratesmith.strategy": "Call Functions Join ListOf Node NotationError Option ScheduleLike Strategy Value "
     "as_schedule as_strategy from_data is_schedule parse signatures to_data",
     "ratesmith.testing": "check_controller check_schedule check_task",
-    "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Outline Plan "
-    "Point Progress Row Run StudyError Trial compare cores",
+    "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Note Plan "
+    "Point Progress Row Run RunLayout RunStatus StudyError Trial compare cores",
     "ratesmith.report": "write_html",
     "ratesmith.torch": "Absolute ControllerLR ScheduleLR Target TorchTask apply find from_deepspeed from_megatron "
     "from_torch from_transformers tensor_rates",

@@ -34,8 +34,8 @@ CHOSEN = "ratesmith"
 PEERS: Mapping[str, Search] = {"optuna": optuna, "ray tune asha": asha}
 SEARCHES: Mapping[str, Search] = {CHOSEN: ratesmith(), **PEERS}
 OPTIONS: Mapping[str, Search] = {
-    f"rounds={rounds}, choice_seeds={seeds}": ratesmith(rounds, seeds)
-    for rounds in ((), (0.125,), (0.25,), (0.125, 0.5))
+    f"rungs={rungs}, choice_seeds={seeds}": ratesmith(rungs, seeds)
+    for rungs in ((), (0.125,), (0.25,), (0.125, 0.5))
     for seeds in (1, 2, 3)
 }
 COLUMNS = ("task", "search", "steps until within 1 %", "over the better peer", "right", "steps in all")

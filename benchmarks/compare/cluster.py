@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from ratesmith.experiment import compare
-from ratesmith.experiment.cluster import pack, unpack
+from ratesmith.experiment.ray import pack, unpack
 from ratesmith.experiment.store import Store
 
 HERE = Path(__file__)
@@ -118,8 +118,8 @@ class Crossed:
     @contextmanager
     def counted(self) -> Iterator[None]:
         with (
-            mock.patch("ratesmith.experiment.cluster.pack", self._pack),
-            mock.patch("ratesmith.experiment.cluster.unpack", self._unpack),
+            mock.patch("ratesmith.experiment.ray.pack", self._pack),
+            mock.patch("ratesmith.experiment.ray.unpack", self._unpack),
         ):
             yield
 

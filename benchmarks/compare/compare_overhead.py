@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 import digits
 
-from ratesmith.experiment import Outline, Progress, compare
+from ratesmith.experiment import Plan, Progress, compare
 from ratesmith.recipes import constant
 
 RATE = 0.1  # one rate is no grid, so no extension changes the number of runs
@@ -47,7 +47,7 @@ def one_comparison(workers: int, runs: int) -> tuple[float, float]:
     """Run the baseline with so many seeds, into a fresh store."""
     began = ended = (0.0, 0.0)
 
-    def planned(_: Outline) -> bool:
+    def planned(_: Plan) -> bool:
         nonlocal began
         began = now()
         return True

@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks import EVERY, Problem
 
-from ratesmith.experiment.compare import FIRST_FRESH_SEED
+from ratesmith.experiment.options import FIRST_FRESH_SEED
 from ratesmith.torch.task import TorchTask, TorchTraining
 
 FILE = Path(__file__).with_name("recordings.txt")

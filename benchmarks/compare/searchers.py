@@ -20,8 +20,7 @@ from record import Recording, ReplayedTask
 from tasks import EVERY, STEPS, STRATEGIES
 from truth import Oracle, Pair, train
 
-from ratesmith.experiment import Comparison, compare
-from ratesmith.experiment.study import Progress
+from ratesmith.experiment import Comparison, Progress, compare
 
 
 @dataclass
@@ -157,9 +156,9 @@ class Watch:
         if run is None:
             return
         if progress.stage == "verdict":
-            self.trail.verdict_steps += run.steps - run.shared
+            self.trail.verdict_steps += run.updates - run.shared
             return
-        self.trail.steps += run.steps - run.shared
+        self.trail.steps += run.updates - run.shared
         pair = run.trial.strategy, run.trial.base_lr
         loss = run.metrics["loss"] if run.done else math.inf
         self._losses.setdefault(run.trial.steps, {}).setdefault(pair, []).append(loss)
@@ -182,14 +181,12 @@ class Watch:
         return found
 
 
-def ratesmith(rounds: Sequence[float] = (0.125,), choice_seeds: int = 2, seeds: int = 5) -> Search:
+def ratesmith(rungs: Sequence[float] = (0.125,), choice_seeds: int = 2, seeds: int = 5) -> Search:
     """Return the search by `compare` with these options."""
 
     def search(recording: Recording, repetition: int, budget: int) -> Trail:
         watch = Watch(choice_seeds)
-        comparison = through_compare(
-            recording, repetition, watch, rounds=rounds, choice_seeds=choice_seeds, seeds=seeds
-        )
+        comparison = through_compare(recording, repetition, watch, rungs=rungs, choice_seeds=choice_seeds, seeds=seeds)
         best = comparison.best
         watch.trail.verdict = None if best is None or best.base_lr is None else (best.chosen, best.base_lr)
         return watch.trail

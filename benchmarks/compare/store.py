@@ -19,11 +19,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ratesmith.experiment import compare
-from ratesmith.experiment.comparison import Choice, Comparison, Question, rank
-from ratesmith.experiment.outline import Outline
+from ratesmith.experiment import Comparison, Plan, Point, Run, RunLayout, RunStatus, Trial, compare
+from ratesmith.experiment.question import Choice, Question
+from ratesmith.experiment.ranking import rank
 from ratesmith.experiment.store import Store
-from ratesmith.experiment.trial import Plan, Point, Run, Trial
 from ratesmith.report import write_html
 
 TASK = f"{Path(__file__).with_name('trivial.py')}:task"
@@ -36,7 +35,7 @@ def trials_a_minute(trials: int) -> float:
     """Compare at so many rates that there are so many trials, each a training of its own."""
     began = 0.0
 
-    def planned(_: Outline) -> bool:
+    def planned(_: Plan) -> bool:
         nonlocal began
         began = time.perf_counter()
         return True
@@ -72,12 +71,12 @@ def run_of(trial: Trial, measurements: int) -> Run:
     for step in range(0, trial.steps + 1, every):
         now = loss(step / trial.steps)
         points.append(Point(step, now, dict.fromkeys(METRICS, now)))
-    return Run(trial, "done", trial.steps, 1.0, points[-1].metrics, tuple(points), rates=((0, trial.base_lr),))
+    return Run(trial, RunStatus.DONE, trial.steps, 1.0, points[-1].metrics, tuple(points), rates=((0, trial.base_lr),))
 
 
 def large_study(trials: int) -> Comparison:
     """Make up a comparison of ten strategies with so many trials of 20 measurements each."""
-    plan, seeds = Plan(1000, 50), tuple(range(1000, 1005))
+    layout, seeds = RunLayout(1000, 50), tuple(range(1000, 1005))
     choice_seeds = (0, 1)
     rates = [0.01 * 1.02**place for place in range(trials // (len(STRATEGIES) * len(choice_seeds)))]
     asked = [Trial(name, rate, seed, 1000) for name in STRATEGIES for rate in rates for seed in choice_seeds]
@@ -85,8 +84,8 @@ def large_study(trials: int) -> Comparison:
     asked += [Trial(*choice, seed, 1000) for choice in chosen.values() for seed in seeds]
     runs = {trial: run_of(trial, 20) for trial in asked}
     question = Question({name: (name,) for name in STRATEGIES}, STRATEGIES[0], "loss", "min", 0.01, choice_seeds, seeds)
-    rows = rank(runs, chosen, question, plan, METRICS)
-    return Comparison(rows, question, plan, tuple(runs.values()))
+    rows = rank(runs, chosen, question, layout, METRICS)
+    return Comparison(rows, question, layout, tuple(runs.values()))
 
 
 def report(trials: int) -> tuple[float, float, float]:

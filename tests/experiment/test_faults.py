@@ -68,7 +68,7 @@ def stored(folder):
 def deaths(folder):
     """Return the most attempts that any unfinished bundle has had; many where there is none."""
     with sqlite3.connect(folder / "study.sqlite") as database:
-        return max((row[0] for row in database.execute("SELECT attempt FROM bundles")), default=9)
+        return max((row[0] for row in database.execute("SELECT attempt FROM branches")), default=9)
 
 
 def wait_for(folder, runs, process):
@@ -236,7 +236,7 @@ def test_a_task_that_hangs_is_stopped_at_its_time_limit(tmp_path):
     hurt = [run for run in found.runs if run.status != "done"]
     assert {(run.status, run.trial.seed) for run in hurt} == {("timeout", 1001)}
     assert {run.message for run in hurt} == {"stopped after 6 seconds, the time limit of a trial"}
-    assert "2 runs took too long; the first: stopped after 6 seconds" in " ".join(found.notes)
+    assert "2 runs took too long; the first: stopped after 6 seconds" in " ".join(found.note_lines())
 
 
 @posix
@@ -251,7 +251,7 @@ def test_a_worker_that_dies_twice_is_tried_again_and_nothing_is_missing(tmp_path
 def test_what_failed_is_tried_again_by_the_next_call(tmp_path, monkeypatch):
     (tmp_path / "marks").mkdir()
     monkeypatch.setenv("RATESMITH_TEST_MARKS", str(tmp_path / "marks"))
-    monkeypatch.setattr("ratesmith.experiment.study.MOST_DEATHS", 0)
+    monkeypatch.setattr("ratesmith.experiment.runner.MOST_DEATHS", 0)
     first = faulty("leaving_twice", tmp_path / "faulty", workers=1)
     assert {run.status for run in first.runs} == {"done", "killed"}
     second = faulty("leaving_twice", tmp_path / "faulty", workers=1)
@@ -330,7 +330,7 @@ def test_a_torn_state_is_noticed_and_its_beginning_trained_again(tmp_path, monke
 
 def test_a_state_that_there_is_no_room_for_is_not_kept(tmp_path, monkeypatch):
     whole = small(tmp_path / "whole")
-    monkeypatch.setattr("ratesmith.experiment.study.shutil.disk_usage", lambda _: type("Disk", (), {"free": 0}))
+    monkeypatch.setattr("ratesmith.experiment.runner.shutil.disk_usage", lambda _: type("Disk", (), {"free": 0}))
     found = small(tmp_path / "full")
     assert found.table() == whole.table()
     assert found.costs.shared == 0
@@ -360,32 +360,6 @@ def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_
     assert task.made == looked
 
 
-def test_two_strategies_may_choose_the_same_training(tmp_path):
-    found = compare(
-        LogisticTask(),
-        ['wsd(decay="90%")', 'wsd(decay=["10%", "90%"])'],
-        folder=tmp_path,
-        steps=60,
-        rates=[0.3, 1.0],
-        seeds=2,
-    )
-    assert len(found.rows) == 3
-
-
-def test_a_test_set_that_cannot_be_measured_does_not_cost_the_answer(tmp_path):
-    class Untestable(LogisticTask):
-        def start(self, seed):
-            training = super().start(seed)
-            measure = training.evaluate
-            training.evaluate = lambda split="validation": measure(split) if split == "validation" else 1 / 0
-            return training
-
-    found = compare(Untestable(), ["cosine()"], folder=tmp_path, steps=60, rates=[0.3], seeds=2)
-    assert found.test is None
-    assert found.best is not None
-    assert "The test data could not be measured: division by zero." in found.notes
-
-
 def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["ratesmith.experiment.compare"], "CHECKPOINT_SECONDS", 0.0)
     most = []
@@ -411,7 +385,7 @@ def test_what_another_call_had_begun_is_forgotten_at_the_end(tmp_path):
         small(tmp_path, on_progress=stop)
     small(tmp_path, rates=[0.1])
     with sqlite3.connect(tmp_path / "study.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM bundles").fetchone()[0] == 0
+        assert database.execute("SELECT count(*) FROM branches").fetchone()[0] == 0
     assert len(list((tmp_path / "states").glob("*.state"))) == 2
 
 

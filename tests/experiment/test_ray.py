@@ -15,8 +15,8 @@ import pytest
 from pool_jobs import add, count, fail, fail_oddly, hang, leave, threads
 
 from ratesmith.experiment import ComparisonError, StudyError, compare
-from ratesmith.experiment.cluster import EXCLUDES, RayEngine, pack, unpack
 from ratesmith.experiment.pool import Died, TimedOut
+from ratesmith.experiment.ray import EXCLUDES, RayEngine, pack, unpack
 
 HERE = Path(__file__).parents[1]
 TASK = f"{HERE / 'numpy_task.py'}:task"
@@ -222,9 +222,7 @@ def test_a_cluster_that_cannot_be_joined_is_one_line(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(StudyError, match=rf"^ray: no cluster answers at {address} \(.*\); start one with `ray start"):
         small(tmp_path, engine="ray", address=address)
-    with pytest.raises(
-        StudyError, match=r"^ray: --address must be host:port of the cluster's head, or auto, got 'ray:"
-    ):
+    with pytest.raises(StudyError, match=r"^ray: address must be host:port of the cluster's head, or auto, got 'ray:"):
         small(tmp_path, engine="ray", address="ray://127.0.0.1:10001")
 
 

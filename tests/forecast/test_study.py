@@ -9,9 +9,7 @@ import pytest
 from numpy_task import LogisticTask
 
 from ratesmith.experiment import compare
-from ratesmith.experiment.store import SCHEMA_VERSION
 from ratesmith.forecast import read_study
-from ratesmith.forecast.study import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +40,11 @@ def test_another_rate_can_be_asked_for(study):
 
 
 def test_what_another_version_keeps_is_not_read(study, tmp_path):
-    assert SCHEMA == SCHEMA_VERSION
     shutil.copy(study[1] / "study.sqlite", tmp_path)
     with closing(sqlite3.connect(tmp_path / "study.sqlite")) as connection:
         connection.execute("UPDATE study SET value = '99' WHERE key = 'schema'")
         connection.commit()
-    with pytest.raises(ValueError, match=r"got schema 99, not 2; compare again"):
+    with pytest.raises(ValueError, match=r"\(schema 99, this one has 3\)"):
         read_study(tmp_path)
 
 
@@ -70,13 +67,15 @@ def test_a_strategy_whose_rates_differ_from_seed_to_seed_gives_a_curve_for_each(
 
 def test_runs_that_were_hardly_measured_say_how_to_measure_more(tmp_path):
     compare(LogisticTask(), [], folder=tmp_path, steps=40, evaluate_every=10, seeds=1, rates=[0.1])
-    with pytest.raises(ValueError, match=r"measured 5 times at least, got 4; compare again with --evaluate-every"):
+    with pytest.raises(
+        ValueError, match=r"measured 5 times at least, got 4; compare again with a smaller evaluate_every="
+    ):
         read_study(tmp_path)
 
 
 def test_a_folder_of_no_comparison_is_said(tmp_path):
-    with pytest.raises(ValueError, match=r"the folder must be that of a comparison, got none with study.sqlite"):
+    with pytest.raises(ValueError, match=r"there is no study here; give the folder of one"):
         read_study(tmp_path)
     (tmp_path / "study.sqlite").write_text("nothing of the kind, and long enough to look like a file of some kind")
-    with pytest.raises(ValueError, match=r"study.sqlite must be that of a comparison, got file is not a database"):
+    with pytest.raises(ValueError, match=r"the study cannot be read \(file is not a database\)"):
         read_study(tmp_path)

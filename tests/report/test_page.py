@@ -1,5 +1,6 @@
 """The report in a real browser: it works from disk without a network, at desktop and phone width, light and dark."""
 
+import html
 import re
 
 import pytest
@@ -96,6 +97,14 @@ def test_diverged_runs_are_named_on_the_page(report):
     text = path.read_text(encoding="utf-8")
     assert any(run.diverged for run in found.runs)
     assert "diverged: training loss nan at step" in text
+
+
+def test_what_to_mind_is_on_the_page_with_its_code(report):
+    found, path = report
+    text = path.read_text(encoding="utf-8")
+    assert all(html.escape(line, quote=False) in text for line in found.note_lines())
+    codes = [code for row in found.rows for code in found.codes_of(row)]
+    assert all(text.count(f"<small>{code}</small>") == codes.count(code) for code in codes)
 
 
 def test_the_page_is_one_file_that_names_no_other(report):

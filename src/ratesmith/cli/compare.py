@@ -5,26 +5,74 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
-from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, user_mistakes, wide_console
+from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, option_names, user_mistakes, wide_console
 from ratesmith.cli.progress import ShownProgress
 from ratesmith.task import TaskError
 
-NARROW = 150
+if TYPE_CHECKING:
+    from ratesmith.experiment import Comparison
+    from ratesmith.experiment.options import CompareOptions
+
+NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   ratesmith compare digits.py:task
   ratesmith compare digits.py:task --strategy 'cosine()' --strategy 'wsd(decay=["10%","20%","40%"])'
   ratesmith compare digits.py:task --steps 20ep --rates 0.01,0.1,1 --metric accuracy --mode max
-  ratesmith compare digits.py:task --budget 10m --round 0.25
+  ratesmith compare digits.py:task --budget 10m --rung 0.25
 
 \b
 An option given as a list is tried with each value, and the strategy is judged by its best."""
+
+
+class Given(TypedDict):
+    """What click reads of a command, but for the task and the folder."""
+
+    strategies: tuple[str, ...]
+    baseline: str
+    steps: str
+    rates: str | None
+    seeds: int
+    choice_seeds: int
+    metric: str
+    mode: str | None
+    margin: float
+    target: float | None
+    evaluate_every: str
+    rungs: tuple[float, ...]
+    budget: str | None
+    yes: bool
+    timeout: float | None
+    workers: int | None
+    engine: str
+    address: str | None
+    gpus: float
+    tensorboard: Path | None
+    mlflow: str | None
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go, and how much of them is shown."""
+
+    folder: Path
+    command: str
+    """The command that was given, for the page."""
+    quiet: bool = False
+    agreed: bool = False
+    """Whether the plan was agreed to beforehand."""
+    tensorboard: Path | None = None
+    mlflow: str | None = None
 
 
 @click.command(epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
@@ -46,8 +94,9 @@ An option given as a list is tried with each value, and the strategy is judged b
 @click.option("--target", type=float, help="Also say after how many steps this metric is reached.")
 @click.option("--evaluate-every", default="1ep", show_default=True, help="Steps or epochs between two measurements.")
 @click.option(
+    "--rung",
     "--round",
-    "rounds",
+    "rungs",
     multiple=True,
     type=float,
     help="First complete runs of this share of --steps, as 0.25; what is clearly worse leaves. Repeat for more.",
@@ -65,27 +114,74 @@ An option given as a list is tried with each value, and the strategy is judged b
 @click.option("--tensorboard", type=Path, help="Also write every run to this folder, for TensorBoard.")
 @click.option("--mlflow", help="Also log every run to this MLflow tracking address.")
 @click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
-def compare(task: str, out: Path | None, **options: Any) -> int:
+def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
     """Train every strategy at several initial rates; say which is best on the validation set.
 
     NAME is a function (or object) in FILE.py that gives the task. Each strategy's rate is chosen on some seeds, and the
     verdict is given on fresh ones. Finished runs are kept: the same command goes on where it was stopped.
     """
     needs_extra()
-    from ratesmith.experiment import DEFAULT_STRATEGIES, cores
-
     file, _, name = task.rpartition(":")
-    folder = out or Path("runs") / f"{Path(file).stem}-{name}"
-    options["strategies"] = options["strategies"] or DEFAULT_STRATEGIES
-    for option in ("steps", "evaluate_every"):
-        options[option] = int(options[option]) if options[option].isdecimal() else options[option]
-    options["rates"] = None if options["rates"] is None else number_list("compare", options["rates"])
-    options["workers"] = cores() if options["workers"] is None else options["workers"]
-    return run_and_print(task, folder, shlex.join(["ratesmith", *sys.argv[1:]]), options)
+    with mistakes():
+        options = _options(given)
+    output = Output(
+        folder=out or Path("runs") / f"{Path(file).stem}-{name}",
+        command=shlex.join(["ratesmith", *sys.argv[1:]]),
+        quiet=given["quiet"],
+        agreed=given["yes"],
+        tensorboard=given["tensorboard"],
+        mlflow=given["mlflow"],
+    )
+    return run_and_print(task, options, output)
+
+
+def _options(given: Given) -> CompareOptions:
+    from ratesmith.experiment import DEFAULT_STRATEGIES, cores
+    from ratesmith.experiment.options import CompareOptions
+
+    return CompareOptions(
+        strategies=given["strategies"] or DEFAULT_STRATEGIES,
+        baseline=given["baseline"],
+        steps=_length(given["steps"]),
+        rates=None if given["rates"] is None else tuple(number_list("compare", given["rates"])),
+        seeds=given["seeds"],
+        choice_seeds=given["choice_seeds"],
+        metric=given["metric"],
+        mode=given["mode"],
+        margin=given["margin"],
+        target=given["target"],
+        evaluate_every=_length(given["evaluate_every"]),
+        rungs=given["rungs"],
+        budget=given["budget"],
+        timeout=given["timeout"],
+        workers=cores() if given["workers"] is None else given["workers"],
+        engine=given["engine"],
+        address=given["address"],
+        gpus=given["gpus"],
+    )
+
+
+def _length(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def spelling() -> dict[str, str]:
+    """Return the options of `compare` by their names in Python, as its command has them, whatever command runs."""
+    with click.Context(compare).scope():
+        return {**option_names(), "rungs": "--rung", "folder": "--out"}
+
+
+@contextmanager
+def mistakes() -> Iterator[None]:
+    """Turn what a user can cause in a comparison or its study into one line."""
+    from ratesmith.study_file import StudyError
+
+    with user_mistakes(TaskError, StudyError, OSError, names=spelling()):
+        yield
 
 
 def needs_extra() -> None:
-    """Say what to install where the extra is not."""
+    """Say what to install if the extra is not there."""
     try:
         import ratesmith.experiment
         import ratesmith.report  # noqa: F401
@@ -94,81 +190,81 @@ def needs_extra() -> None:
         raise Mistake(f"compare: it needs {missing}; install Ratesmith with its extra [compare]") from None
 
 
-def run_and_print(task: str, folder: Path, command: str, options: dict[str, Any]) -> int:
+def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     """Compare, write results and report, and print what came out."""
-    from ratesmith.experiment import StudyError
-    from ratesmith.experiment import compare as run_comparison
-    from ratesmith.experiment.log import log_to
+    from ratesmith.experiment.compare import run_comparison
+    from ratesmith.experiment.export import to_tracker
     from ratesmith.report import write_html
 
-    loggers = {kind: options.pop(kind, None) for kind in ("tensorboard", "mlflow")}
-    quiet, agreed = options.pop("quiet", False), options.pop("yes", False)
-    progress = ShownProgress(folder, quiet, ask=not agreed and options["budget"] is not None)
-    with user_mistakes(TaskError, StudyError, OSError):
+    folder = output.folder
+    progress = ShownProgress(folder, output.quiet, ask=not output.agreed and options.budget is not None)
+    with mistakes():
         try:
             with progress:
-                found = run_comparison(
-                    task, folder=folder, on_progress=progress.update, on_plan=progress.show_plan, **options
+                comparison = run_comparison(
+                    task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
                 )
         except KeyboardInterrupt:
             print(f"ratesmith: stopped; {progress.kept()}. The same command goes on from there.", file=sys.stderr)
             return 130
-        (folder / "results.json").write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
-        write_html(found, folder / "report.html", title=task, command=command)
-        for kind, where in loggers.items():
+        comparison = replace(comparison, option_names=spelling())
+        results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+        (folder / "results.json").write_text(results, encoding="utf-8")
+        write_html(comparison, folder / "report.html", title=task, command=output.command)
+        for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
             if where is not None:
-                log_to(kind, found, str(where))
-    if quiet:
-        click.echo("\n".join([found.verdict(), *found.notes]))
+                to_tracker(kind, comparison, str(where))
+    if output.quiet:
+        click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
         return 0
-    print_table(found)
-    print_verdict(found)
+    print_table(comparison)
+    print_verdict(comparison)
     click.echo(f"Report: {folder / 'report.html'}")
     return 0
 
 
-def print_table(found: Any) -> None:
+def print_table(comparison: Comparison) -> None:
     """Print the ranking; on a narrow terminal a strategy's facts stand under its name."""
     from rich.table import Table
 
     console = wide_console()
     wide = console.width >= NARROW
-    names = tuple(found.best.estimates) if found.best else (found.metric,)
-    title = f"Validation set, after the last step, over {len(found.question.seeds)} fresh seeds: mean [95 % interval]"
+    metrics = tuple(comparison.best.estimates) if comparison.best else (comparison.metric,)
+    seeds = len(comparison.question.seeds)
+    title = f"Validation set, after the last step, over {seeds} fresh seeds: mean [95 % interval]"
     table = Table(title=title, show_lines=not wide)
     facts = ("strategy", "chosen", "runs diverged")
-    against = f"{found.metric} against {found.question.baseline}"
-    for heading in ("#", *(facts if wide else facts[:1]), *names, against):
+    against = f"{comparison.metric} against {comparison.question.baseline}"
+    for heading in ("#", *(facts if wide else facts[:1]), *metrics, against):
         table.add_column(heading, overflow="fold", no_wrap=heading not in (*facts, against))
-    for place, row in enumerate(found.rows, 1):
+    for place, row in enumerate(comparison.rows, 1):
         rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
         chosen = f"at {rate}" if row.chosen == row.strategy else f"{row.chosen} at {rate}"
-        cells = [row.strategy, chosen, f"{row.diverged} of {row.runs}"]
+        codes = "".join(f" [{code}]" for code in comparison.codes_of(row))
+        cells = [f"{row.strategy}{codes}", chosen, f"{row.diverged} of {row.runs}"]
         if not wide:
             cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} runs diverged"]
-        said = "" if row.difference is None else f"{row.difference}\n{row.difference.word}"
-        figures = [*(str(row.estimates.get(name, "–")) for name in names), said]
+        difference = "" if row.difference is None else f"{row.difference}\n{row.difference.conclusion}"
+        figures = [*(str(row.estimates.get(name, "–")) for name in metrics), difference]
         table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
     console.print(table, highlight=False)
 
 
-def print_verdict(found: Any) -> None:
+def print_verdict(comparison: Comparison) -> None:
     """Print the outcome, what it cost, what to mind, and the lines to paste."""
-    click.echo(found.verdict())
-    if found.test:
-        measured = ", ".join(f"{name} {estimate}" for name, estimate in found.test.items())
+    click.echo(comparison.verdict())
+    if comparison.test:
+        measured = ", ".join(f"{name} {estimate}" for name, estimate in comparison.test.items())
         click.echo(f"On the test set, looked at for the winner only: {measured}.")
-    if found.tested > 1:
-        click.echo(f"In this folder the test set has judged {found.tested} winners: its figure is no longer untouched.")
-    for note in found.notes:
-        click.echo(note)
-    costs = found.costs
+    for line in comparison.note_lines():
+        click.echo(line)
+    costs = comparison.costs
     share = f" ({100 * costs.run / costs.planned:.0f} %)" if costs.planned else ""
     click.echo(
         f"The runs have {costs.planned:,} steps in all, {costs.shared:,} of them shared with another run: "
         f"{costs.run:,} were made{share}."
     )
-    if found.cuts:
-        click.echo(f"Shorter rounds took out {len(found.cuts)} rates of single strategies: the report says why.")
-    if lines := found.paste():
+    if comparison.cuts:
+        click.echo(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
+    if lines := comparison.paste():
         click.echo(f"\nTo use it:\n\n{lines}\n")

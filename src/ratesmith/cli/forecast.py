@@ -206,7 +206,8 @@ def _curves(path: Path, schedule: str | None, options: dict[str, Any]) -> list[C
             f"forecast: {path} is the folder of a comparison, which knows its own rates and losses; leave out "
             "--schedule, --column, --kind and --per-step"
         )
-    return read_study(path)
+    with user_mistakes(names={"evaluate_every": "--evaluate-every", "folder": "--out"}):  # those of `compare`
+        return read_study(path)
 
 
 def _columns(texts: tuple[str, ...]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -13,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ratesmith.cli.common import Bar
+
+if TYPE_CHECKING:
+    from ratesmith.experiment import Plan
+    from ratesmith.experiment import Progress as ComparisonProgress
 
 
 class _Live(Progress):
@@ -31,7 +35,7 @@ class _Live(Progress):
 
 
 class ShownProgress(Bar):
-    """The live table with the time left; plain lines where stderr is no terminal; nothing where quiet."""
+    """The live table with the time left; plain lines if stderr is no terminal; nothing if quiet."""
 
     kind = _Live
     bar: _Live
@@ -49,10 +53,10 @@ class ShownProgress(Bar):
         self.shown = self.shown and not quiet
         self.row = self.bar.add_task("starting workers", total=None)
         self.planned = 0
-        self._said = ""
+        self._tenth = ""
 
-    def show_plan(self, outline: Any) -> bool:
-        """Print the plan, and ask where a budget was given and somebody can answer."""
+    def show_plan(self, plan: Plan) -> bool:
+        """Print the plan, and ask if a budget was given and somebody can answer."""
         if self.quiet and not self.ask:
             return True
         if self.shown:
@@ -60,15 +64,15 @@ class ShownProgress(Bar):
         table = Table(
             "stage", "runs", "steps of each", "steps in all", "to make", title="Plan, in updates", title_justify="left"
         )
-        for stage in outline.stages:
+        for stage in plan.stages:
             table.add_row(stage.name, *(f"{number:,}" for number in stage[1:]))
-        table.add_row("in all", "", "", f"{sum(stage.planned for stage in outline.stages):,}", f"{outline.to_run:,}")
+        table.add_row("in all", "", "", f"{sum(stage.planned for stage in plan.stages):,}", f"{plan.to_run:,}")
         self.console.print(table, highlight=False)
-        workers = f"{outline.workers} workers" if outline.workers > 1 else "one worker"
-        time = f"about {_time(outline.time)} with {workers} once started"
-        self.say(f"At the most {outline.to_run:,} steps, {time}; rates beyond the grid may follow.")
-        if outline.made_smaller:
-            self.say(f"Made smaller to fit the budget of {outline.budget}: {outline.made_smaller}.")
+        workers = f"{plan.workers} workers" if plan.workers > 1 else "one worker"
+        time = f"about {_time(plan.time)} with {workers} once started"
+        self.say(f"At the most {plan.to_run:,} steps, {time}; rates beyond the grid may follow.")
+        if plan.made_smaller:
+            self.say(f"Made smaller to fit the budget of {plan.budget}: {plan.made_smaller}.")
         agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)
         if self.shown:
             self.bar.start()
@@ -78,7 +82,7 @@ class ShownProgress(Bar):
         """Print a line on stderr."""
         self.console.print(line, highlight=False, soft_wrap=True)
 
-    def update(self, now: Any) -> None:
+    def update(self, now: ComparisonProgress) -> None:
         """Take in how far the comparison is."""
         first = self.planned == 0
         if self.quiet:
@@ -93,17 +97,18 @@ class ShownProgress(Bar):
             self.bar.update(self.row, description=now.stage, completed=now.done, total=now.planned)
             return
         best = "" if now.best is None else f"; best so far: {now.best[0]} at {now.best[1]:g} ({now.best[2]:.4g})"
-        said = f"{now.stage}, {10 * now.done // max(1, now.planned)}"
-        if said != self._said:
-            self._said = said
+        tenth = f"{now.stage}, {10 * now.done // max(1, now.planned)}"
+        if tenth != self._tenth:  # a line for each tenth of a stage, as a log file wants it
+            self._tenth = tenth
             print(f"ratesmith: {now.stage}: {now.done} of {now.planned} runs{best}", file=sys.stderr, flush=True)
 
     def kept(self) -> str:
         """Say what a stopped comparison has kept: as the store has it, which may know more than has been shown."""
-        from ratesmith.experiment import StudyError, shelf
+        from ratesmith.experiment.studies import describe
+        from ratesmith.study_file import StudyError
 
         try:
-            runs = shelf.describe(self.folder).runs
+            runs = describe(self.folder).runs
         except StudyError:
             runs = {}
         return f"{runs.get('done', 0) + runs.get('diverged', 0)} finished runs are kept in {self.folder}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from ratesmith.cli.common import Mistake, user_mistakes, wide_console
-from ratesmith.cli.compare import needs_extra, run_and_print
+from ratesmith.cli.common import Mistake, wide_console
+from ratesmith.cli.compare import Output, mistakes, needs_extra, run_and_print
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
@@ -26,34 +27,35 @@ def list_(root: Path) -> None:
     """List the studies in ROOT (default: runs) and below it."""
     from rich.table import Table
 
-    from ratesmith.experiment import StudyError, shelf
+    from ratesmith.experiment.studies import list_studies
 
-    with user_mistakes(StudyError):
-        found = shelf.studies(root)
-    if not found:
+    with mistakes():
+        studies = list_studies(root)
+    if not studies:
         click.echo(f"There is no study in {root}.")
         return
     table = Table("folder", "task", "steps", "runs", "waiting", "size", "now")
-    for one in found:
-        runs = ", ".join(f"{count} {status}" for status, count in one.runs.items()) or "none"
-        state = "running" if one.running else "at rest"
-        table.add_row(str(one.folder), one.task, f"{one.steps:,}", runs, str(one.unfinished), _size(one.bytes), state)
+    for stored in studies:
+        runs = ", ".join(f"{count} {status}" for status, count in stored.runs.items()) or "none"
+        state = "running" if stored.running else "at rest"
+        waiting, size = str(stored.unfinished), _size(stored.bytes)
+        table.add_row(str(stored.folder), stored.task, f"{stored.steps:,}", runs, waiting, size, state)
     wide_console().print(table, highlight=False)
 
 
-@study.command()
+@study.command("verify")
 @FOLDER
-def verify(folder: Path) -> int:
+def verify_(folder: Path) -> int:
     """Check a study: its database, every run, every state that is waited for."""
-    from ratesmith.experiment import StudyError, shelf
+    from ratesmith.experiment.studies import describe, verify
 
-    with user_mistakes(StudyError):
-        wrong = shelf.verify(folder)
-        known = shelf.describe(folder)
+    with mistakes():
+        wrong = verify(folder)
+        stored = describe(folder)
     for line in wrong:
         click.echo(f"{folder}: {line}")
     if not wrong:
-        click.echo(f"{folder}: whole, {sum(known.runs.values())} runs, {known.unfinished} bundles waiting.")
+        click.echo(f"{folder}: whole, {sum(stored.runs.values())} runs, {stored.unfinished} branches waiting.")
     return 1 if wrong else 0
 
 
@@ -62,10 +64,10 @@ def verify(folder: Path) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 def export(folder: Path, file: Path) -> None:
     """Write every measurement of every run to FILE: .csv, .jsonl or .parquet."""
-    from ratesmith.experiment import StudyError, shelf
+    from ratesmith.experiment.export import to_file
 
-    with user_mistakes(StudyError):
-        rows = shelf.export(folder, file)
+    with mistakes():
+        rows = to_file(folder, file)
     click.echo(f"{file}: {rows:,} rows.")
 
 
@@ -74,15 +76,15 @@ def export(folder: Path, file: Path) -> None:
 @click.option("--workers", type=int, help="Another number of processes than before.")
 @click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
 def resume(folder: Path, workers: int | None, quiet: bool) -> int:
-    """Return the command of a study again: it goes on where it was stopped."""
-    from ratesmith.experiment import StudyError, shelf
+    """Run the command of a study again: it goes on where it was stopped."""
+    from ratesmith.experiment.studies import stored_call
 
-    with user_mistakes(StudyError):
-        options = shelf.call(folder)
-    options |= {"quiet": quiet, "yes": True}
-    if workers is not None:
-        options["workers"] = workers
-    return run_and_print(options.pop("task"), folder, shlex.join(["ratesmith", *sys.argv[1:]]), options)
+    with mistakes():
+        task, options = stored_call(folder)
+        if workers is not None:
+            options = replace(options, workers=workers)
+    command = shlex.join(["ratesmith", *sys.argv[1:]])
+    return run_and_print(task, options, Output(folder, command, quiet=quiet, agreed=True))
 
 
 @study.command()
@@ -90,15 +92,15 @@ def resume(folder: Path, workers: int | None, quiet: bool) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(folder: Path, yes: bool) -> None:
     """Delete a study: its runs, states, results and report; other files stay."""
-    from ratesmith.experiment import StudyError, shelf
+    from ratesmith.experiment.studies import count_runs, remove
 
-    with user_mistakes(StudyError):
-        known = shelf.describe(folder)
+    with mistakes():
+        runs = count_runs(folder)
         if not yes:
-            agreed = sys.stdin.isatty() and click.confirm(f"Delete {sum(known.runs.values())} runs in {folder}?")
+            agreed = sys.stdin.isatty() and click.confirm(f"Delete {runs} runs in {folder}?")
             if not agreed:
                 raise Mistake(f"study rm: {folder} is kept: nobody said yes; say it, or give --yes")
-        shelf.remove(folder)
+        remove(folder)
     click.echo(f"{folder}: deleted.")
 
 

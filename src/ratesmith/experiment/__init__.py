@@ -1,14 +1,16 @@
 """Experiments: strategies at several initial rates and seeds, trained, kept, and judged on a validation set."""
 
-from ratesmith.experiment.compare import BASELINE, DEFAULT_STRATEGIES, compare
-from ratesmith.experiment.comparison import Comparison, Row
-from ratesmith.experiment.outline import Outline
+from ratesmith.experiment.compare import compare
+from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.notes import Note
+from ratesmith.experiment.options import BASELINE, DEFAULT_STRATEGIES, ComparisonError
+from ratesmith.experiment.plan import Plan
 from ratesmith.experiment.pool import cores
-from ratesmith.experiment.stages import ComparisonError
-from ratesmith.experiment.states import StudyError
-from ratesmith.experiment.study import Progress
-from ratesmith.experiment.trial import Plan, Point, Run, Trial
-from ratesmith.experiment.verdict import Difference, Estimate
+from ratesmith.experiment.ranking import Row
+from ratesmith.experiment.runner import Progress
+from ratesmith.experiment.statistics import Difference, Estimate
+from ratesmith.experiment.trial import Point, Run, RunLayout, RunStatus, Trial
+from ratesmith.study_file import StudyError
 
 __all__ = [
     "BASELINE",
@@ -17,12 +19,14 @@ __all__ = [
     "ComparisonError",
     "Difference",
     "Estimate",
-    "Outline",
+    "Note",
     "Plan",
     "Point",
     "Progress",
     "Row",
     "Run",
+    "RunLayout",
+    "RunStatus",
     "StudyError",
     "Trial",
     "compare",

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
+from ratesmith._checks import OptionValueError
 from ratesmith.strategy import parse
 
-LOWEST: Final = 1e-30
+LOWEST_RATE: Final = 1e-30
 MOST_EXTENSIONS: Final = 3
 """How many rates a grid may gain at each of its two ends."""
 MOST_VARIANTS: Final = 256
@@ -24,14 +25,16 @@ def variants(text: str) -> tuple[str, ...]:
     >>> variants('multistep(milestones=["50%", "75%"])')
     ('multistep(milestones=["50%", "75%"])',)
     """
-    found = [str(variant) for variant in itertools.islice(parse(text).variants(), MOST_VARIANTS + 1)]
-    if len(found) > MOST_VARIANTS:
-        raise ValueError(
+    listed = [str(variant) for variant in itertools.islice(parse(text).variants(), MOST_VARIANTS + 1)]
+    if len(listed) > MOST_VARIANTS:
+        raise OptionValueError(
             f"compare: a strategy may have at most {MOST_VARIANTS} variants, got more from {text}; list fewer options"
         )
-    if not found:
-        raise ValueError(f"compare: an option must be listed with at least one value, got an empty list in {text}")
-    return tuple(dict.fromkeys(found))
+    if not listed:
+        raise OptionValueError(
+            f"compare: an option must be listed with at least one value, got an empty list in {text}"
+        )
+    return tuple(dict.fromkeys(listed))
 
 
 def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:
@@ -49,11 +52,11 @@ def rounded(rate: float) -> float:
 
 
 MOST_FIRST: Final = 3
-"""With how many rates, from the middle of the grid, a strategy's search in a shorter round begins."""
+"""With how many rates, from the middle of the grid, a strategy's search on a rung begins."""
 
 
 def first_rates(grid: Sequence[float]) -> list[float]:
-    """Return the rates that a shorter round begins with: the middle three.
+    """Return the rates that a rung begins with: the middle three.
 
     >>> first_rates([0.001, 0.01, 0.1, 1.0, 10.0])
     [0.01, 0.1, 1.0]
@@ -63,7 +66,7 @@ def first_rates(grid: Sequence[float]) -> list[float]:
 
 
 def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None) -> list[float]:
-    """Return what a shorter round tries next: the best rate's neighbours in the grid; where all diverged, a lower one.
+    """Return what a rung tries next: the best rate's neighbours in the grid; a lower one if all diverged.
 
     >>> next_rates([0.001, 0.01, 0.1, 1.0, 10.0], tried=[0.01, 0.1, 1.0], best=1.0)
     [10.0]
@@ -77,7 +80,7 @@ def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None
 def wanted_rates(
     grid: Sequence[float], tried: Sequence[float], best: float | None, given: Sequence[float]
 ) -> list[float]:
-    """Return the rates that a best one still asks for: its neighbours in the grid that a short round cut, or beyond it.
+    """Return the rates that a best one still asks for: its neighbours in the grid that a rung cut, or beyond it.
 
     >>> wanted_rates([0.01, 0.1, 1.0], tried=[0.1, 1.0], best=0.1, given=[0.01, 0.1, 1.0])
     [0.01]
@@ -88,7 +91,7 @@ def wanted_rates(
 
 
 def extension(rates: Sequence[float], best: float | None, given: Sequence[float]) -> list[float]:
-    """Return the rates to add where a strategy's best rate lies on the edge of the rates it was tried at: none or one.
+    """Return the rates to add if a strategy's best rate lies on the edge of the rates it was tried at: none or one.
 
     A best of None (every rate diverged) asks for a lower rate. The step of the grid is kept. `given` is the grid as it
     began; an end that has gained three rates stays.
@@ -105,4 +108,4 @@ def extension(rates: Sequence[float], best: float | None, given: Sequence[float]
     if best == rates[-1] and sum(rate > max(given) for rate in rates) < MOST_EXTENSIONS:
         wanted.append(rates[-1] * (rates[-1] / rates[-2]))
     # A rate too close to its neighbour to differ in three digits, or past the ends of the numbers, is no new one.
-    return [new for rate in wanted if LOWEST < (new := rounded(rate)) < 1 / LOWEST and new not in rates]
+    return [new for rate in wanted if LOWEST_RATE < (new := rounded(rate)) < 1 / LOWEST_RATE and new not in rates]

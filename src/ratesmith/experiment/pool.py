@@ -2,6 +2,10 @@
 
 Both are executors of `concurrent.futures`; a job that is a generator gives its parts to `on_part` as they come.
 `concurrent.futures.ProcessPoolExecutor` will not do: when one of its processes dies, all its jobs are lost.
+
+Threads: the driver's main thread submits; each worker process has one thread here that feeds it and reads its pipe.
+`on_part` is called there. A process is started, replaced and ended by its own thread alone; another thread may only
+kill it (`_Slot.stop`).
 """
 
 from __future__ import annotations
@@ -22,11 +26,12 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Protocol
 
-from ratesmith.experiment.states import StudyError
+from ratesmith.study_file import StudyError
 from ratesmith.task import one_thread
 
 OnPart = Callable[[Any], None]
 _STARTING = threading.Lock()
+"""Held while a process starts: it takes the environment and the signal mask, which are the whole process's."""
 
 
 class Died(Exception):  # noqa: N818  # what happened to a process
@@ -48,7 +53,7 @@ class Engine(Protocol):
         """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the engine; what runs is stopped where `cancel_futures` is given."""
+        """End the engine; what runs is stopped if `cancel_futures` is given."""
 
 
 MOST_DEATHS: Final = 2
@@ -56,7 +61,7 @@ MOST_DEATHS: Final = 2
 
 
 def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
-    """Return the result of a job without parts, tried again where its process dies; StudyError where it always does."""
+    """Return the result of a job without parts, tried again if its process dies; StudyError if it always does."""
     for _ in range(MOST_DEATHS + 1):
         try:
             return engine.submit(job, *args).result()
@@ -80,7 +85,7 @@ class InProcess(Executor):
     workers = 0
 
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
-        """Run the job and give its result as a finished future."""
+        """Run the job and return its result as a finished future."""
         future: Future[Any] = Future()
         try:
             future.set_result(_run(job, args, on_part or (lambda part: None)))
@@ -125,7 +130,7 @@ class LocalPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End when all is done, or at once where futures are to be cancelled."""
+        """End when all is done, or at once if futures are to be cancelled."""
         self._stopped = self._stopped or cancel_futures
         for _ in self._threads:
             self._jobs.put(None)
@@ -137,8 +142,8 @@ class LocalPool(Executor):
                 thread.join()
 
     def _serve(self, slot: _Slot) -> None:
-        while (given := self._jobs.get()) is not None:
-            future, job, on_part = given
+        while (task := self._jobs.get()) is not None:
+            future, job, on_part = task
             if self._stopped:
                 future.cancel()
             if not future.set_running_or_notify_cancel():
@@ -146,7 +151,7 @@ class LocalPool(Executor):
             try:
                 if not slot.alive():
                     slot.start()
-                # What gives no parts is no trial: it has no limit.
+                # What gives no parts is no trial: the limit of a trial is not its.
                 future.set_result(slot.do(job, on_part or (lambda part: None), self._limit if on_part else None))
             except BaseException as error:
                 future.set_exception(error)
@@ -160,7 +165,7 @@ class _Slot:
         self.process: Any = None
         self.pipe: Any = None
         self.over = False
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # between `over` and starting: after `stop` no process begins
 
     def start(self) -> None:
         """Start a process in place of the one that was."""
@@ -171,7 +176,7 @@ class _Slot:
         with _STARTING, one_thread(), _deaf_to_interrupts(), self.lock:  # the environment is the whole process's
             if not self.over:
                 self.process.start()
-        theirs.close()
+        theirs.close()  # the child alone holds its end, so that the pipe closes when it dies
 
     def alive(self) -> bool:
         return bool(self.process.is_alive())
@@ -192,13 +197,13 @@ class _Slot:
             self.process.join()
         self.pipe.close()
 
-    def _say(self, job: Any) -> None:
+    def _send(self, job: Any) -> None:
         try:
             self.pipe.send(job)
         except OSError as error:
             raise _Broken from error
 
-    def _heard(self) -> Any:
+    def _received(self) -> Any:
         try:
             return self.pipe.recv()
         except (EOFError, OSError) as error:
@@ -208,7 +213,7 @@ class _Slot:
         """Have the process do a job; the clock is this process's own, since one that hangs has none."""
         until = None if limit is None else time.monotonic() + limit
         try:
-            self._say(job)
+            self._send(job)
             while True:
                 left = math.inf if until is None else until - time.monotonic()
                 if left <= 0:
@@ -220,7 +225,7 @@ class _Slot:
                     if not self.alive() and not self.pipe.poll():
                         raise _Broken
                     continue
-                kind, content = self._heard()
+                kind, content = self._received()
                 if kind == "part":
                     on_part(content)
                 elif kind == "done":
@@ -228,6 +233,7 @@ class _Slot:
                 else:
                     raise content
         except _Broken:
+            # It may be alive with a pipe that is broken, or gone in the middle of a message: either way it is replaced.
             self.kill()
             if self.process.pid is not None:
                 self.process.join()
@@ -266,6 +272,7 @@ def _how(exitcode: int | None) -> str:
 
 def _work(pipe: Connection) -> None:
     """Do the jobs that come through the pipe until it closes."""
+    # Ctrl-C goes to the whole group of processes; the driver alone handles it, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -290,4 +297,4 @@ def _work(pipe: Connection) -> None:
 
 def _end_with(parent: Any) -> None:
     parent.join()
-    os._exit(1)
+    os._exit(1)  # at once, whatever the task's own threads and processes do

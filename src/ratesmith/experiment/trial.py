@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import enum
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-FINAL: Final = ("done", "diverged")
-"""The statuses that training decides; a trial that ended otherwise is tried again by the next call."""
-STATUSES: Final = (*FINAL, "failed", "timeout", "killed", "cancelled")
+
+class RunStatus(enum.StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    """It came to its end with a loss that training can have."""
+    DIVERGED = "diverged"
+    """Its loss exploded or was not finite: an outcome, which is counted and never tried again."""
+    FAILED = "failed"
+    """The task or the strategy raised; the message says what and where."""
+    TIMEOUT = "timeout"
+    """It took longer than a trial may, and its process was stopped."""
+    KILLED = "killed"
+    """Its process died as often as it was tried."""
+    CANCELLED = "cancelled"
+    """Ctrl-C came while it was trained."""
+
+
+FINAL: Final = (RunStatus.DONE, RunStatus.DIVERGED)
+"""What training itself decides; a trial that ended otherwise is tried again by the next call."""
 
 
 class Trial(NamedTuple):
-    """One training to be made."""
+    """What is asked of one run."""
 
     strategy: str
     """The strategy in notation, with every option settled."""
@@ -30,64 +48,71 @@ class Point(NamedTuple):
     train_loss: float | None
     """Mean training loss since the measurement before; None at step 0."""
     metrics: dict[str, float]
-    """What `Training.evaluate` gave on the validation set."""
+    """What `Training.evaluate` returned for the validation set."""
 
 
 @dataclass(frozen=True)
 class Run:
     """What happened in a trial.
 
-    `status` is "done" or "diverged"; or "failed" (the task or the rule raised), "timeout", "killed" (its process died,
-    three times) or "cancelled" (Ctrl-C). `metrics` are those of the validation set after the last step; only a run that
-    is done has them. `rates` are (step, rate) pairs as they were used, at most a few hundred. `acts` are (step,
-    sentence) pairs: what an adaptive strategy did, and why.
+    `metrics` are those of the validation set after the last step; only a run that is done has them. `rates` are
+    (step, rate) pairs as they were used, at most a few hundred. `events` are (step, sentence) pairs: what an adaptive
+    strategy did, and why. The last four fields are kept and read back, and filled by nobody yet.
     """
 
     trial: Trial
-    status: str
-    steps: int
-    """Updates of this run, those included that it shares."""
+    status: RunStatus
+    updates: int
+    """Updates that were made, those included that it shares."""
     seconds: float
-    """Time from its beginning, or from where it parted from another, to its end."""
+    """Time from its beginning, or from where it left another, to its end."""
     metrics: dict[str, float] = field(default_factory=dict)
     curve: tuple[Point, ...] = ()
     rates: tuple[tuple[int, float], ...] = ()
     message: str = ""
-    acts: tuple[tuple[int, str], ...] = ()
+    events: tuple[tuple[int, str], ...] = ()
     shared: int = 0
     """How many of its first updates were another run's too, and were made once for both."""
-    grew_from: str = ""
+    shared_with: str = ""
     """The strategy of the run that made them."""
+    task_version: str | None = None
+    value_digests: dict[str, str] | None = None
+    log_path: str | None = None
+    traits: dict[str, float] | None = None
 
     @property
     def diverged(self) -> bool:
         """Whether the loss exploded or was not finite."""
-        return self.status == "diverged"
+        return self.status == RunStatus.DIVERGED
 
     @property
     def done(self) -> bool:
         """Whether it came to its end with a loss that training can have."""
-        return self.status == "done"
+        return self.status == RunStatus.DONE
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {
             **self.trial._asdict(),
-            "status": self.status,
-            "made": self.steps,
+            "status": self.status.value,
+            "updates": self.updates,
             "seconds": self.seconds,
             "metrics": self.metrics,
             "curve": [list(point) for point in self.curve],
             "rates": [list(pair) for pair in self.rates],
             "message": self.message,
-            "acts": [list(act) for act in self.acts],
+            "events": [list(event) for event in self.events],
             "shared": self.shared,
-            "grew_from": self.grew_from,
+            "shared_with": self.shared_with,
+            "task_version": self.task_version,
+            "value_digests": self.value_digests,
+            "log_path": self.log_path,
+            "traits": self.traits,
         }
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunLayout:
     """What every run of a comparison has in common."""
 
     steps: int
@@ -99,58 +124,7 @@ class Plan:
     def every(self, steps: int) -> int:
         """Return the updates between two measurements of a run of this length: a shorter run is measured as often.
 
-        >>> Plan(steps=1000, evaluate_every=100).every(250)
+        >>> RunLayout(steps=1000, evaluate_every=100).every(250)
         25
         """
         return max(1, round(self.evaluate_every * steps / self.steps))
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Trials that go on from one point of one training, with what is known of each up to there.
-
-    `records` has one entry a trial, as `train.Record.to_data` gives it; empty at the beginning. `state` is the
-    training's saved state: a file's path, or its content where no folder is shared.
-    """
-
-    trials: tuple[Trial, ...]
-    step: int = 0
-    records: tuple[dict[str, Any], ...] = ()
-    state: str | bytes | None = None
-    digest: str = ""
-    """SHA-256 of the state's bytes: a torn file is noticed."""
-    grew_from: str = ""
-    next_loss: float | None = None
-    """The next update's loss, as the training that it parted from had it: the loss of the same weights and batch."""
-
-    def only(self, trials: frozenset[Trial] | set[Trial]) -> Bundle:
-        """Return the bundle with these of its trials alone."""
-        kept = [place for place, trial in enumerate(self.trials) if trial in trials]
-        return replace(
-            self,
-            trials=tuple(self.trials[place] for place in kept),
-            records=tuple(self.records[place] for place in kept) if self.records else (),
-        )
-
-    def again(self) -> Bundle:
-        """Return the same trials from the very beginning."""
-        return Bundle(self.trials)
-
-
-class Parted(NamedTuple):
-    """A job's word that these of its trials go on elsewhere."""
-
-    bundle: Bundle
-
-
-class Kept(NamedTuple):
-    """A job's word that it has saved the state at the end of a trial: its path, or its content."""
-
-    trial: Trial
-    state: str | bytes
-
-
-class Reached(NamedTuple):
-    """A job's word that it has saved itself on the way: should its process die, it goes on from here."""
-
-    bundle: Bundle

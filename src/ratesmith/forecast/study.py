@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import NamedTuple
 
 import numpy as np
 
+from ratesmith._checks import Option
 from ratesmith.forecast.curve import FEWEST, Curve
+from ratesmith.study_file import StudyError, opened_study, read_points, read_runs
 
-FILE: Final = "study.sqlite"
-SCHEMA: Final = 2
-"""The version of the comparisons' tables that is read here."""
+
+class MeasuredRun(NamedTuple):
+    """A finished run of the whole length, with what a curve needs of it."""
+
+    strategy: str
+    base_lr: float
+    seed: int
+    rates: tuple[tuple[int, float], ...]
+    """(step, rate) pairs, from which the rates between are interpolated."""
+    losses: dict[int, float]
+    """Validation losses by step, that of step 0 left out: nothing had been trained."""
 
 
 def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
@@ -24,72 +31,64 @@ def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) 
     A strategy whose rates differ from seed to seed, as a plateau's do, gives one for each seed.
 
     `folder`: the comparison's, with its study.sqlite. `base_lr`: which of its rates; default: the one at which some
-    strategy ended lowest on average. Diverged runs are left out. Raises ValueError for a folder without such runs.
+    strategy ended lowest on average. Diverged runs are left out. Raise StudyError, a ValueError, for a folder without
+    such runs.
     """
     folder = Path(folder)
-    who = f"read_study {folder.name!r}"
-    if not (folder / FILE).exists():
-        raise ValueError(f"{who}: the folder must be that of a comparison, got none with {FILE}; name its --out")
-    runs = _runs(who, folder / FILE)
-    known = sorted({run["base_lr"] for run in runs})
+    runs = _finished_runs(folder)
     if base_lr is None and runs:
         base_lr = _lowest(runs)
-    chosen = [run for run in runs if run["base_lr"] == base_lr]
+    chosen = [run for run in runs if run.base_lr == base_lr]
     if not chosen:
-        rates = ", ".join(f"{rate:g}" for rate in known) or "none"
-        raise ValueError(f"{who}: there must be finished runs at base_lr, got {base_lr} and runs at {rates}; name one")
-    alike: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        rates = ", ".join(f"{rate:g}" for rate in sorted({run.base_lr for run in runs})) or "none"
+        raise StudyError(
+            f"read_study {folder.name!r}: there must be finished runs at ",
+            Option("base_lr"),
+            f", got {base_lr} and runs at {rates}; name one",
+        )
+    alike: dict[tuple[str, tuple[tuple[int, float], ...]], list[MeasuredRun]] = {}
     for run in chosen:
-        alike.setdefault((run["strategy"], repr(run["rates"])), []).append(run)
-    named = [strategy for strategy, _ in alike]
+        alike.setdefault((run.strategy, run.rates), []).append(run)
+    names = [strategy for strategy, _ in alike]
     return [
-        _curve(strategy if named.count(strategy) == 1 else f"{strategy}, seed {seeds[0]['seed']}", seeds)
+        _curve(strategy if names.count(strategy) == 1 else f"{strategy}, seed {seeds[0].seed}", seeds)
         for (strategy, _), seeds in alike.items()
     ]
 
 
-def _lowest(runs: list[dict[str, Any]]) -> float:
+def _lowest(runs: list[MeasuredRun]) -> float:
     """Return the rate at which some strategy ended lowest, as the mean over its seeds."""
     ends: dict[tuple[str, float], list[float]] = {}
     for run in runs:
-        ends.setdefault((run["strategy"], run["base_lr"]), []).append(float(run["losses"][max(run["losses"])]))
+        ends.setdefault((run.strategy, run.base_lr), []).append(run.losses[max(run.losses)])
     return min(ends, key=lambda pair: float(np.mean(ends[pair])))[1]
 
 
-def _runs(who: str, file: Path) -> list[dict[str, Any]]:
-    """Read all runs of the whole length, and leave the file as it is."""
-    whole = "status = 'done' AND steps = (SELECT max(steps) FROM runs)"
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            (schema,) = connection.execute("SELECT value FROM study WHERE key = 'schema'").fetchone() or ("none",)
-            if schema != str(SCHEMA):
-                raise ValueError(
-                    f"{who}: the runs must be kept as this version of Ratesmith keeps them, got schema {schema}, not "
-                    f"{SCHEMA}; compare again"
-                )
-            runs = connection.execute(
-                f"SELECT id, strategy, base_lr, seed, rates FROM runs WHERE {whole} ORDER BY strategy, base_lr, seed"  # noqa: S608
-            ).fetchall()
-            points = connection.execute(
-                "SELECT run, step, value FROM points WHERE split = 'validation' AND name = 'loss' AND step > 0"
-            ).fetchall()
-    except sqlite3.Error as error:
-        raise ValueError(f"{who}: {FILE} must be that of a comparison, got {error}; name another folder") from None
-    measured: dict[int, dict[int, float]] = {}
-    for run, step, value in points:
-        measured.setdefault(run, {})[step] = np.nan if value is None else value
-    names = ("strategy", "base_lr", "seed", "rates", "losses")
-    found = [(*known, json.loads(rates), measured.get(key, {})) for key, *known, rates in runs]
-    return [dict(zip(names, run, strict=True)) for run in found if run[3]]
+def _finished_runs(folder: Path) -> list[MeasuredRun]:
+    """Read the finished runs of the whole length, by strategy, rate and seed."""
+    with opened_study(folder) as connection:
+        runs = list(read_runs(connection))
+        losses: dict[int, dict[int, float]] = {}
+        for point in read_points(connection, split="validation", metric="loss"):
+            if point.step > 0:
+                losses.setdefault(point.run, {})[point.step] = point.value
+    whole = max((run.steps for run in runs), default=0)
+    finished = [run for run in runs if run.status == "done" and run.steps == whole and run.rates]
+    finished.sort(key=lambda run: (run.strategy, run.base_lr, run.seed))
+    return [
+        MeasuredRun(run.strategy, run.base_lr, run.seed, tuple(run.rates), losses.get(run.id, {})) for run in finished
+    ]
 
 
-def _curve(strategy: str, seeds: list[dict[str, Any]]) -> Curve:
-    steps = sorted(set.intersection(*(set(run["losses"]) for run in seeds)))
-    losses = [float(np.mean([run["losses"][step] for run in seeds])) for step in steps]
-    begun, rates = np.array(seeds[0]["rates"], dtype=np.float64).T
+def _curve(strategy: str, seeds: list[MeasuredRun]) -> Curve:
+    """Return the mean over the seeds, at the steps at which all were measured."""
+    steps = sorted(set.intersection(*(set(run.losses) for run in seeds)))
+    losses = [float(np.mean([run.losses[step] for run in seeds])) for step in steps]
+    at, rates = np.array(seeds[0].rates, dtype=np.float64).T
     if len(steps) < FEWEST:
-        raise ValueError(
+        raise StudyError(
             f"read_study: {strategy} must have been measured {FEWEST} times at least, got {len(steps)}; compare again "
-            "with --evaluate-every set to less"
+            "with a smaller ",
+            Option("evaluate_every="),
         )
-    return Curve(strategy, np.interp(np.arange(steps[-1]), begun, rates), np.array(steps), np.array(losses))
+    return Curve(strategy, np.interp(np.arange(steps[-1]), at, rates), np.array(steps), np.array(losses))

@@ -37,30 +37,30 @@ def legend_below(plot: Any, columns: int) -> None:
     legend.background_fill_alpha, legend.border_line_color, legend.label_text_color = 0.0, None, GREY
 
 
-def charts(comparison: Comparison, known: Looks) -> dict[str, Any]:
+def charts(comparison: Comparison, styles: Looks) -> dict[str, Any]:
     """Return the pictures by name, in the order of the page."""
     judged = [row for row in comparison.rows if row.base_lr is not None]
     best = {row.strategy: [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.curve] for row in judged}
     best = {name: runs for name, runs in best.items() if runs}
     drawn = {}
     if any(row.difference is not None and row.difference.low is not None for row in judged):
-        drawn["forest"] = _forest(comparison, known)
+        drawn["forest"] = _forest(comparison, styles)
     if any(run.metrics for run in comparison.runs):
-        drawn["basin"] = _basin(comparison, known)
+        drawn["basin"] = _basin(comparison, styles)
     if best:
         shares = {
             name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates] for name, runs in best.items()
         }
-        drawn["rates"] = _lines(comparison, known, shares, {}, ("step", "share of the initial rate"), stairs=True)
+        drawn["rates"] = _lines(comparison, styles, shares, {}, ("step", "share of the initial rate"), stairs=True)
         for split, label, value in (
             ("validation", "validation loss", lambda point: point.metrics["loss"]),
             ("training", "training loss", lambda point: point.train_loss),
         ):
             curves = {name: _curve(runs, value) for name, runs in best.items()}
             means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
-            drawn[split] = _lines(comparison, known, means, curves, ("step", label), log=True)
-    if trunk := _trunk(comparison):
-        drawn["trunk"] = trunk
+            drawn[split] = _lines(comparison, styles, means, curves, ("step", label), log=True)
+    if shared := _shared(comparison):
+        drawn["shared"] = shared
     return drawn
 
 
@@ -73,9 +73,9 @@ def _curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> Band:
     points = []
     for same_step in zip(*(run.curve for run in runs), strict=False):
         values = [value(point) for point in same_step]
-        known = [v for v in values if v is not None and math.isfinite(v)]
-        if len(known) == len(values):
-            points.append((same_step[0].step, statistics.fmean(known), min(known), max(known)))
+        finite = [value for value in values if value is not None and math.isfinite(value)]
+        if len(finite) == len(values):
+            points.append((same_step[0].step, statistics.fmean(finite), min(finite), max(finite)))
     return points
 
 
@@ -111,7 +111,7 @@ def _source(name: str, points: Iterable[tuple[float, float]]) -> ColumnDataSourc
 
 def _lines(
     comparison: Comparison,
-    known: Looks,
+    styles: Looks,
     curves: dict[str, list[tuple[int, float]]],
     bands: dict[str, Band],
     labels: tuple[str, str],
@@ -120,10 +120,10 @@ def _lines(
 ) -> Any:
     # A loss that is not positive has no place on a log axis.
     log = log and all(y > 0 for points in curves.values() for _, y in points)
-    plot = blank(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.plan.steps))
+    plot = blank(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.layout.steps))
     drawn = []
     for name, points in reversed([(name, points) for name, points in curves.items() if points]):
-        colour, dash = known[name]
+        colour, dash = styles[name]
         if bands.get(name):
             steps, _, low, high = zip(*bands[name], strict=True)
             plot.varea(steps, low, high, color=colour, alpha=0.15)
@@ -136,7 +136,7 @@ def _lines(
     return plot
 
 
-def _forest(comparison: Comparison, known: Looks) -> Any:
+def _forest(comparison: Comparison, styles: Looks) -> Any:
     """Draw each strategy's paired difference to the baseline, with its interval and the margin of a tie."""
     rows = [row for row in comparison.rows if row.difference is not None and row.difference.low is not None]
     relative = all(row.difference is not None and row.difference.relative for row in rows)
@@ -153,7 +153,7 @@ def _forest(comparison: Comparison, known: Looks) -> Any:
         assert difference is not None
         assert difference.low is not None
         assert difference.high is not None
-        colour = known[row.strategy][0]
+        colour = styles[row.strategy][0]
         name = shown[row.strategy]
         plot.segment([scale(difference.low)], [name], [scale(difference.high)], [name], color=colour, line_width=3)
         plot.scatter([scale(difference.mean)], [name], color=colour, size=10)
@@ -161,15 +161,15 @@ def _forest(comparison: Comparison, known: Looks) -> Any:
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:
-    """Return short names, each of its own."""
-    found: dict[str, str] = {}
+    """Return a short name for each, no two the same."""
+    shortened: dict[str, str] = {}
     for name in dict.fromkeys(names):
         short = name if len(name) <= 34 else f"{name[:33]}…"
-        found[name] = short if short not in found.values() else f"{short} ({len(found) + 1})"
-    return found
+        shortened[name] = short if short not in shortened.values() else f"{short} ({len(shortened) + 1})"
+    return shortened
 
 
-def _trunk(comparison: Comparison) -> Any:
+def _shared(comparison: Comparison) -> Any:
     """Draw, for the rate and seed at which most is shared, what each run shares in grey and what is its own."""
     groups: dict[tuple[float, int], list[Run]] = {}
     for run in comparison.runs:
@@ -180,30 +180,30 @@ def _trunk(comparison: Comparison) -> Any:
     runs = sorted(groups[most], key=lambda run: run.shared)[:40]
     shown = _short([run.trial.strategy for run in runs])
     names = [f"{shown[run.trial.strategy]}{_length(run, comparison)}" for run in runs]
-    plot = blank(("step", ""), y_range=list(reversed(names)), x_range=(0, comparison.plan.steps))
+    plot = blank(("step", ""), y_range=list(reversed(names)), x_range=(0, comparison.layout.steps))
     plot.height = 110 + 22 * len(runs)
     data = {
         "name": names,
         "shared": [run.shared for run in runs],
-        "end": [run.steps for run in runs],
-        "trunk": [run.grew_from or "its own" for run in runs],
+        "end": [run.updates for run in runs],
+        "with": [run.shared_with or "its own" for run in runs],
     }
     source = ColumnDataSource(data)
     grey = plot.hbar("name", left=0, right="shared", height=0.5, color=GREY, alpha=0.4, source=source)
-    own = plot.hbar("name", left="shared", right="end", height=0.5, color=COLOURS[1], source=source)
-    tips = [("", "@name"), ("shared updates", "@shared"), ("with", "@trunk")]
-    plot.add_tools(HoverTool(renderers=[grey, own], tooltips=tips))
+    alone = plot.hbar("name", left="shared", right="end", height=0.5, color=COLOURS[1], source=source)
+    tips = [("", "@name"), ("shared updates", "@shared"), ("with", "@with")]
+    plot.add_tools(HoverTool(renderers=[grey, alone], tooltips=tips))
     return plot
 
 
 def _length(run: Run, comparison: Comparison) -> str:
-    return "" if run.trial.steps == comparison.plan.steps else f", {run.trial.steps} steps"
+    return "" if run.trial.steps == comparison.layout.steps else f", {run.trial.steps} steps"
 
 
-def _basin(comparison: Comparison, known: Looks) -> Any:
+def _basin(comparison: Comparison, styles: Looks) -> Any:
     """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
     metric, seeds = comparison.metric, (*comparison.question.choice_seeds, *comparison.question.seeds)
-    whole = [run for run in comparison.runs if run.trial.steps == comparison.plan.steps]
+    whole = [run for run in comparison.runs if run.trial.steps == comparison.layout.steps]
     values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
     log = bool(values) and min(values) > 0
     plot = blank(
@@ -212,7 +212,7 @@ def _basin(comparison: Comparison, known: Looks) -> Any:
     top = max(values, default=1.0)
     drawn = []
     for row in reversed(comparison.rows):
-        colour, dash = known[row.strategy]
+        colour, dash = styles[row.strategy]
         means, dots, crosses = [], [], []
         for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
             chosen_by = comparison.runs_of(row.chosen, rate, comparison.question.choice_seeds)

@@ -12,15 +12,15 @@ from ratesmith.report.page import write_page
 
 def write(comparison: Comparison, path: str | Path, *, title: str, command: str) -> Path:
     """Write the page of a comparison, and return its path."""
-    known = looks([row.strategy for row in comparison.rows], comparison.question.baseline)
-    drawn = charts(comparison, known)
+    styles = looks([row.strategy for row in comparison.rows], comparison.question.baseline)
+    drawn = charts(comparison, styles)
     relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
     margin = comparison.question.margin
-    told = {
+    values = {
         "comparison": comparison,
-        "looks": known,
+        "looks": styles,
         "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
         "tries": sorted({k for row in comparison.rows for k in row.expected}),
         "infinity": math.inf,
     }
-    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **told)
+    return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **values)

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ratesmith.experiment.verdict import (
-    corrected,
-    estimate,
-    expected_best,
-    holm,
-    nearly_as_good,
-    paired,
-)
+from ratesmith.experiment.statistics import corrected, estimate, expected_best, holm, nearly_as_good, paired
 
 LOSSES = st.lists(st.floats(0.1, 10), min_size=3, max_size=9)
 
@@ -25,28 +18,25 @@ LOSSES = st.lists(st.floats(0.1, 10), min_size=3, max_size=9)
 @given(LOSSES, st.integers(0, 1000))
 def test_a_paired_difference_is_scipys_paired_t_test_on_the_logarithms(values, seed):
     others = list(np.array(values) * np.random.default_rng(seed).uniform(0.5, 2.0, len(values)))
-    found = paired(values, others, "min", 0.01)
+    difference = paired(values, others, "min", 0.01)
     oracle = stats.ttest_rel(np.log(values), np.log(others))
     low, high = oracle.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9, abs=1e-12)
-    assert found.p == pytest.approx(oracle.pvalue, rel=1e-6)
-    less = stats.ttest_rel(np.log(values), np.log(others), alternative="less").pvalue
-    assert found.better == pytest.approx(1 - less, abs=1e-9)
-    assert found.boot_low <= found.mean <= found.boot_high
-    assert found.relative
+    assert (difference.low, difference.high) == pytest.approx((low, high), rel=1e-9, abs=1e-12)
+    assert difference.p == pytest.approx(oracle.pvalue, rel=1e-6)
+    assert difference.boot_low <= difference.mean <= difference.boot_high
+    assert difference.relative
 
 
 def test_a_metric_or_a_loss_that_is_not_positive_is_compared_as_it_is():
-    found = paired([0.9, 0.92, 0.91], [0.8, 0.81, 0.83], "max", 0.01)
-    assert not found.relative
-    assert found.mean == pytest.approx(statistics.fmean([0.1, 0.11, 0.08]))
-    assert found.word == "better"
-    assert found.better > 0.95
+    difference = paired([0.9, 0.92, 0.91], [0.8, 0.81, 0.83], "max", 0.01)
+    assert not difference.relative
+    assert difference.mean == pytest.approx(statistics.fmean([0.1, 0.11, 0.08]))
+    assert difference.conclusion == "better"
     assert paired([-1.0, -1.1, -1.2], [1.0, 1.1, 1.2], "min", 0.01).mean == pytest.approx(-2.2)
 
 
 @pytest.mark.parametrize(
-    ("values", "others", "word"),
+    ("values", "others", "conclusion"),
     [
         ([1.0, 1.01, 1.02], [2.0, 2.01, 2.03], "better"),
         ([2.0, 2.01, 2.03], [1.0, 1.01, 1.02], "worse"),
@@ -56,8 +46,8 @@ def test_a_metric_or_a_loss_that_is_not_positive_is_compared_as_it_is():
         ([1.0], [2.0], "not told apart"),
     ],
 )
-def test_the_words(values, others, word):
-    assert paired(values, others, "min", 0.01).word == word
+def test_the_conclusions(values, others, conclusion):
+    assert paired(values, others, "min", 0.01).conclusion == conclusion
 
 
 def test_holms_correction_is_the_stepwise_rule():
@@ -69,13 +59,13 @@ def test_holms_correction_is_the_stepwise_rule():
     assert holm([]) == []
 
 
-def test_many_strategies_asked_at_once_take_a_word_back():
+def test_many_strategies_asked_at_once_take_a_conclusion_back():
     rng = np.random.default_rng(3)
     base = rng.uniform(1, 2, 5)
     slight = paired(list(base * np.exp([-0.02, -0.05, -0.09, -0.01, -0.06])), list(base), "min", 0.001)
-    assert slight.word == "better"
+    assert slight.conclusion == "better"
     others = {f"noise {i}": paired(list(base * rng.uniform(0.8, 1.2, 5)), list(base), "min", 0.001) for i in range(9)}
-    assert corrected({"slight": slight, **others}, "min", 0.001)["slight"].word == "not told apart"
+    assert corrected({"slight": slight, **others}, "min", 0.001)["slight"].conclusion == "not told apart"
     assert corrected({"slight": slight}, "min", 0.001)["slight"] == slight
 
 

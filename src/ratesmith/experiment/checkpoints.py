@@ -1,4 +1,4 @@
-"""Trained states as files: written whole or not at all, and noticed where they are not what was written."""
+"""Trained states as files: written whole or not at all, and noticed if they are not what was written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class StudyError(Exception):
-    """A folder whose runs cannot be gone on with; the message is one line for the user."""
+from ratesmith.study_file import StudyError
 
 
 class StateError(StudyError):
@@ -39,11 +37,13 @@ def digest_of(path: Path) -> str:
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Return a path to write to that becomes `path` only when all is on disk."""
+    # The process is part of the name: two attempts at one branch may write the same state at once.
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
         with part.open("r+b") as file:
             os.fsync(file.fileno())
+        # Only now: a file system may put a new name on disk before the bytes behind it.
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

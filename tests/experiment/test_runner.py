@@ -1,13 +1,16 @@
-"""The runner: what workers tell, in whatever order it comes."""
+"""The runner: what workers send, in whatever order it comes."""
 
 import sys
 import threading
 from concurrent.futures import Future
 
+import pytest
+from comparing import CHOICE, TASK, small
 from numpy_task import LogisticTask
 
-from ratesmith.experiment import compare
+from ratesmith.experiment import Progress, compare
 from ratesmith.experiment.pool import InProcess
+from ratesmith.task import TaskError
 
 
 class LateEnds(InProcess):
@@ -42,3 +45,19 @@ def test_a_job_that_ends_late_is_not_taken_for_the_one_that_has_its_number_in_th
     whole = compare(LogisticTask(), strategies, folder=tmp_path / "whole", **options)
     monkeypatch.setattr(sys.modules["ratesmith.experiment.compare"], "InProcess", LateEnds)
     assert compare(LogisticTask(), strategies, folder=tmp_path / "late", **options).table() == whole.table()
+
+
+def test_progress_counts_every_run_and_knows_the_best(tmp_path):
+    told: list[Progress] = []
+    found = small(LogisticTask(), tmp_path, on_progress=told.append)
+    assert told[0].done == 0
+    assert told[-1].done == told[-1].planned == len(found.runs)
+    means = {rate: found.runs_of("cosine()", rate, CHOICE) for rate in found.rates}
+    best = min(sum(run.metrics["loss"] for run in runs) / 2 for runs in means.values() if runs)
+    assert ("cosine()", pytest.approx(best)) in [(name, value) for name, _, value in told[-1].bests]
+    assert {one.stage for one in told} >= {"choice of rates", "verdict"}
+
+
+def test_a_task_that_only_fails_stops_the_comparison(tmp_path):
+    with pytest.raises(TaskError, match=r"batch 20 is missing' \(\d runs, every one so far\)"):
+        small(TASK.replace(":task", ":always_failing"), tmp_path, workers=2)

@@ -1,4 +1,4 @@
-"""Shared beginnings: made once, bit for bit as if each trial had been trained alone."""
+"""Training a branch: what trials share is made once, bit for bit as if each had been trained alone."""
 
 import itertools
 import math
@@ -8,16 +8,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy_task import Counting, LogisticTask
 from torch import nn
 
-from ratesmith.experiment import Plan, Run, Trial, compare, jobs
-from ratesmith.experiment.jobs import Begun
-from ratesmith.experiment.train import Course, measure
-from ratesmith.experiment.trial import Bundle, Parted, Reached
-from ratesmith.experiment.trunk import LEAST_SHARED, Rates, arrange, steps_of_tree
+from ratesmith.experiment import Run, RunLayout, Trial, compare, worker
+from ratesmith.experiment.branch import BranchTrainer
+from ratesmith.experiment.open_run import measure
+from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates, arrange
+from ratesmith.experiment.worker import RunContext
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.torch import TorchTask
@@ -50,20 +48,20 @@ def noisy_task():
 
 def outcome(run):
     """Return all that training decides."""
-    return run.status, run.steps, run.metrics, run.curve, run.rates, run.acts, run.message
+    return run.status, run.updates, run.metrics, run.curve, run.rates, run.events, run.message
 
 
-def alone(task, trial, plan):
+def alone(task, trial, layout):
     """Train one trial in the plainest loop, with none of the shared code."""
     training = task.start(trial.seed)
-    controller = parse(trial.strategy).build(Horizon(plan.steps, training.steps_per_epoch))
+    controller = parse(trial.strategy).build(Horizon(layout.steps, training.steps_per_epoch))
     at = [
-        step * plan.steps // trial.steps for step in range(trial.steps + 1)
+        step * layout.steps // trial.steps for step in range(trial.steps + 1)
     ]  # a shorter run is the whole one, stretched
     state, curve, losses = controller.init(), [(0, None, measure(training))], []
     for step in range(trial.steps):
         losses.append(training.step(trial.base_lr * controller.value(state, at[step])))
-        if (step + 1) % plan.every(trial.steps) == 0 or step + 1 == trial.steps:
+        if (step + 1) % layout.every(trial.steps) == 0 or step + 1 == trial.steps:
             metrics = measure(training)
             curve.append((step + 1, math.fsum(losses) / len(losses), metrics))
             losses = []
@@ -76,11 +74,11 @@ def test_shared_training_is_that_of_each_alone_bit_for_bit(task, rate, tmp_path)
     found = compare(task, NAMED, folder=tmp_path, steps=60, rates=[rate], seeds=2, evaluate_every=5)
     assert len(found.runs) == 2 * len(NAMED)
     for run in found.runs:
-        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.plan), run.trial
+        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.layout), run.trial
     assert any(run.shared for run in found.runs)
     plateau = next(run for run in found.runs if run.trial.strategy == NAMED[-1])
     assert 0 < plateau.shared < 60
-    assert plateau.shared == plateau.acts[0][0]  # until its first cut it is the constant rate
+    assert plateau.shared == plateau.events[0][0]  # until its first cut it is the constant rate
 
 
 def test_the_named_set_takes_at_most_55_percent_of_the_steps(tmp_path):
@@ -94,7 +92,7 @@ def test_the_named_set_takes_at_most_55_percent_of_the_steps(tmp_path):
 def test_the_steps_that_are_counted_are_those_that_were_made(tmp_path):
     task = Counting()
     strategies = [*NAMED, 'wsd(decay=["15%", "30%"])', "cosine()"]
-    found = compare(task, strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rounds=[0.5])
+    found = compare(task, strategies, folder=tmp_path, steps=60, rates=[0.1, 0.3], seeds=2, rungs=[0.5])
     looked = 1 + 31 + 31 + 5  # one update, an epoch and one more in two trainings, five that are timed
     assert found.costs.run == task.made - looked
 
@@ -106,113 +104,87 @@ def test_a_task_whose_state_does_not_go_on_exactly_shares_nothing_and_says_so(tm
 
     found = compare(Forgets(), NAMED, folder=tmp_path, steps=60, rates=[0.05], seeds=1)
     assert found.costs.shared == 0
-    assert found.notes[0].startswith(
-        "The task's state, saved and loaded, does not go on bit for bit: nothing was shared"
+    assert (
+        found.notes[0]
+        .text()
+        .startswith("The task's state, saved and loaded, does not go on bit for bit: nothing was shared")
     )
 
 
 def test_runs_of_different_lengths_share_what_is_the_same(tmp_path):
     """The horizons of wsd: one trunk, from which each length parts where its decay begins."""
-    task, plan = LogisticTask(), Plan(60, 10, 30)
+    task, layout = LogisticTask(), RunLayout(60, 10, 30)
     rates = Rates(60, 30, {})
     trials = tuple(Trial('wsd(decay="20%")', 0.1, 0, steps) for steps in (30, 45, 60))
     arranged = arrange(trials, rates)
-    assert len(arranged.bundles) == 1
-    runs, made = trained(task, arranged.bundles, rates, plan, tmp_path)
+    assert len(arranged.branches) == 1
+    runs, made = trained(task, arranged.branches, rates, layout, tmp_path)
     assert made == arranged.run < arranged.planned == 135
     for trial in trials:
-        assert tuple(map(tuple, runs[trial].curve)) == alone(task, trial, plan)
+        assert tuple(map(tuple, runs[trial].curve)) == alone(task, trial, layout)
 
 
-def trained(task, bundles, rates, plan, folder, checkpoint=math.inf):
+def trained(task, branches, rates, layout, folder, checkpoint=math.inf):
     """Train bundles to their end, and count the updates."""
-    runs, made, waiting = {}, 0, list(bundles)
+    runs, made, waiting = {}, 0, list(branches)
 
     def keep(training, name):
-        return jobs.keep_state(task, training, folder, name)
+        return worker.keep_state(task, training, folder, name)
 
     while waiting:
-        bundle = waiting.pop()
-        training = task.start(bundle.trials[0].seed)
-        if bundle.step:
-            training.load_state_dict(jobs.read_state(task, bundle))
-        course = Course(bundle, training, rates, plan, keep)
-        for part in course.train(checkpoint):
+        branch = waiting.pop()
+        training = task.start(branch.trials[0].seed)
+        if branch.step:
+            training.load_state_dict(worker.read_state(task, branch))
+        trainer = BranchTrainer(branch, training, rates, layout, keep)
+        for part in trainer.train(checkpoint):
             if isinstance(part, Run):
                 runs[part.trial] = part
-            elif isinstance(part, Parted):
-                waiting.append(part.bundle)
-        made += course.step - bundle.step
+            elif isinstance(part, Fork):
+                waiting.append(part.branch)
+        made += trainer.step - branch.step
     return runs, made
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_going_on_from_any_checkpoint_gives_the_same_runs(seed, tmp_path):
-    task, plan, rates = noisy_task(), Plan(40, 6, 7), Rates(40, 7, {})
+    task, layout, rates = noisy_task(), RunLayout(40, 6, 7), Rates(40, 7, {})
     trials = tuple(Trial(name, 0.02, 3, 40) for name in NAMED)
-    bundles = arrange(trials, rates).bundles
-    whole, _ = trained(task, bundles, rates, plan, tmp_path)
-    noise, runs, waiting = random.Random(seed), {}, list(bundles)
+    branches = arrange(trials, rates).branches
+    whole, _ = trained(task, branches, rates, layout, tmp_path)
+    noise, runs, waiting = random.Random(seed), {}, list(branches)
     while waiting:  # every job is dropped at random, and taken up from its last checkpoint
-        bundle = waiting.pop()
-        training = task.start(bundle.trials[0].seed)
-        if bundle.step:
-            training.load_state_dict(jobs.read_state(task, bundle))
-        left = set(bundle.trials)
-        course = Course(bundle, training, rates, plan, lambda t, name: jobs.keep_state(task, t, tmp_path, name))
-        for part in course.train(0.0):
+        branch = waiting.pop()
+        training = task.start(branch.trials[0].seed)
+        if branch.step:
+            training.load_state_dict(worker.read_state(task, branch))
+        left = set(branch.trials)
+        trainer = BranchTrainer(
+            branch, training, rates, layout, lambda t, name: worker.keep_state(task, t, tmp_path, name)
+        )
+        for part in trainer.train(0.0):
             if isinstance(part, Run):
                 runs[part.trial] = part
                 left.discard(part.trial)
-            elif isinstance(part, Parted):
-                waiting.append(part.bundle)
-                left -= set(part.bundle.trials)
-            elif isinstance(part, Reached):
-                bundle = part.bundle
+            elif isinstance(part, Fork):
+                waiting.append(part.branch)
+                left -= set(part.branch.trials)
+            elif isinstance(part, Checkpoint):
+                branch = part.branch
                 if noise.random() < 0.1:
-                    waiting.append(bundle.only(left))
+                    waiting.append(branch.only(left))
                     break
     assert {trial: outcome(run) for trial, run in runs.items()} == {t: outcome(run) for t, run in whole.items()}
 
 
-@given(st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=6), min_size=1, max_size=7))
-def test_the_steps_of_a_tree_are_its_different_beginnings(tables):
-    beginnings = {tuple(table[:length]) for table in tables for length in range(1, len(table) + 1)}
-    assert steps_of_tree([np.array(table) for table in tables]) == len(beginnings)
-
-
-def test_a_short_beginning_is_not_shared_and_other_seeds_and_rates_are_apart():
-    rates = Rates(80, 10, {})
-    warm = [Trial("warmup(40) >> constant()", rate, 0, 80) for rate in (0.1, 0.2)]  # the same rate, 0, at step 0 alone
-    assert len(arrange(warm, rates).bundles) == 2
-    both = [Trial(name, 0.1, seed, 80) for seed in (0, 1) for name in ("constant()", 'step(every="50%")')]
-    assert [len(bundle.trials) for bundle in arrange(both, rates).bundles] == [2, 2]
-    assert LEAST_SHARED == 8
-
-
-def test_equal_rates_under_other_names_are_one_training():
-    rates = Rates(80, 10, {})
-    trials = [Trial("constant()", 0.1, 0, 50), Trial("0.5 * constant()", 0.2, 0, 50), Trial("constant(50)", 0.1, 0, 50)]
-    arranged = arrange(trials[:1] + trials[2:], rates)
-    assert (arranged.planned, arranged.run) == (100, 50)
-
-
-def test_a_bundle_gives_the_same_runs_in_any_order(tmp_path):
-    task, plan, rates = LogisticTask(), Plan(30, 10, 30), Rates(30, 30, {})
+def test_a_branch_gives_the_same_runs_in_any_order(tmp_path):
+    task, layout, rates = LogisticTask(), RunLayout(30, 10, 30), Rates(30, 30, {})
     trials = [Trial(name, 0.3, 0, 30) for name in NAMED[:5]]
     found = []
     for order in itertools.islice(itertools.permutations(trials), 0, 120, 17):
-        runs, made = trained(task, [Bundle(tuple(order))], rates, plan, tmp_path)
+        runs, made = trained(task, [Branch(tuple(order))], rates, layout, tmp_path)
         found.append(({trial: outcome(run) for trial, run in runs.items()}, made))
     assert all(one == found[0] for one in found)
-
-
-def test_a_shorter_run_is_the_whole_one_stretched_whatever_its_lengths_are_given_in():
-    rates = Rates(60, 10, {})
-    for name in ("multistep([45])", 'multistep(["4.5ep"])', 'multistep(["75%"])'):
-        assert list(rates.of(Trial(name, 1.0, 0, 20))) == [1.0] * 15 + [0.1] * 5
-    whole, short = (list(rates.of(Trial("warmup(20) >> cosine()", 1.0, 0, steps))) for steps in (60, 30))
-    assert short == whole[::2]
 
 
 class Epochs(LogisticTask):
@@ -242,7 +214,7 @@ class Epochs(LogisticTask):
 def test_a_state_that_is_exact_only_until_the_epoch_ends_is_noticed_at_once(tmp_path):
     found = compare(Epochs(20, saved=True), NAMED, folder=tmp_path, steps=60, rates=[0.1], seeds=1)
     assert found.costs.shared == 0
-    assert "nothing was sh" in found.notes[0]
+    assert "nothing was sh" in found.notes[0].text()
 
 
 @pytest.mark.parametrize("travels", [False, True])
@@ -250,13 +222,13 @@ def test_a_state_that_proves_inexact_later_is_noticed_by_the_first_loss_after_it
     if travels:  # as to the nodes of a cluster, which see no file of this machine
         monkeypatch.setattr(
             sys.modules["ratesmith.experiment.compare"],
-            "Begun",
-            lambda task, plan, folder, pause: Begun(task, plan, None, pause),
+            "RunContext",
+            lambda task, layout, folder, pause: RunContext(task, layout, None, pause),
         )
     task = Epochs(70, saved=False)  # later than a look at the task goes
     strategies = ['step(every="50%")', 'wsd(decay="20%")']
     found = compare(task, strategies, folder=tmp_path, steps=200, rates=[0.1], seeds=1, evaluate_every=25)
-    assert found.notes[0].startswith("The verdict rests on")
+    assert found.notes[0].text().startswith("The verdict rests on")
     for run in found.runs:
-        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.plan), run.trial
+        assert tuple(map(tuple, run.curve)) == alone(task, run.trial, found.layout), run.trial
     assert found.costs.shared == 0

@@ -1,4 +1,4 @@
-"""The outline: what a comparison will train, told before anything is run, and fitted to a budget."""
+"""The plan of a comparison: what it will train and what that costs, told before anything is run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ratesmith.experiment.trunk import Arrangement
+from ratesmith._checks import Option, OptionValueError
+from ratesmith.experiment.sharing import Arrangement
 
 UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -35,7 +36,7 @@ class Budget(NamedTuple):
         return f"{self.steps:,} steps" if self.steps is not None else f"{self.seconds:g} s"
 
     def allowed(self, seconds: float, workers: int) -> float:
-        """Return the updates it allows, where one takes so many seconds."""
+        """Return the updates it allows, if one takes so many seconds."""
         if self.steps is not None:
             return self.steps
         return (self.seconds or 0.0) * max(1, workers) / max(seconds, 1e-9)
@@ -50,12 +51,16 @@ def read_budget(given: int | str | None) -> Budget | None:
     if given is None:
         return None
     text = str(given).strip()
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", text)
-    if found and float(found[1]) > 0:
-        return Budget(None, float(found[1]) * UNITS[found[2]])
+    time = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", text)
+    if time and float(time[1]) > 0:
+        return Budget(None, float(time[1]) * UNITS[time[2]])
     if text.isdecimal() and int(text) > 0:
         return Budget(int(text), None)
-    raise ValueError(f"compare: budget must be a number of steps or a time, got {given!r}; write 50000, '30m' or '2h'")
+    raise OptionValueError(
+        "compare: ",
+        Option("budget"),
+        f" must be a number of steps or a time, got {given!r}; write 50000, '30m' or '2h'",
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Outline:
+class Plan:
     """All stages, and what they will cost."""
 
     stages: tuple[Stage, ...]
@@ -100,7 +105,7 @@ class Outline:
         return self.to_run * self.seconds / max(1, self.workers)
 
 
-def stage(name: str, arrangement: Arrangement, steps: int) -> Stage:
+def stage_of(name: str, arrangement: Arrangement, steps: int) -> Stage:
     """Return a stage of trials as they have been arranged."""
-    runs = sum(len(bundle.trials) for bundle in arrangement.bundles)
+    runs = sum(len(branch.trials) for branch in arrangement.branches)
     return Stage(name, runs, steps, arrangement.planned, arrangement.run)

@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-if importlib.util.find_spec("scipy") is None:  # said at once, not when all is trained and the verdict is due
+if importlib.util.find_spec("scipy") is None:  # to be told at once, not when all is trained and the verdict is due
     raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 9999
-FEWEST: Final = 3
+FEWEST_FOR_INTERVAL: Final = 3
 """Values from which an interval is given: that of two is 13 standard errors wide to each side, and says nothing."""
-NEARLY: Final = 0.05
+NEARLY_AS_GOOD: Final = 0.05
 """Rates whose loss is within this share of the best are called nearly as good."""
 
 
@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
 class Difference(NamedTuple):
     """How a strategy differs from another, paired by seed.
 
-    Of the logarithms where `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
+    Of the logarithms if `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
     otherwise. Intervals are None for fewer than three pairs.
     """
 
@@ -50,10 +50,8 @@ class Difference(NamedTuple):
     boot_high: float | None
     """The same by the bootstrap: the middle 95 % of the means of 9,999 resamples."""
     p: float
-    """Two-sided, by the paired t test; after Holm's correction where several were asked at once."""
-    better: float
-    """The probability that its mean is the better one."""
-    word: str
+    """Two-sided, by the paired t test; after Holm's correction if several were asked at once."""
+    conclusion: str
     """"better", "worse", "tie" (the interval lies within the margin) or "not told apart"."""
     relative: bool
     pairs: int
@@ -76,8 +74,9 @@ def estimate(values: Sequence[float]) -> Estimate:
     2 [-0.4841, 4.484]
     """
     mean = statistics.fmean(values)
-    if len(values) < FEWEST:
+    if len(values) < FEWEST_FOR_INTERVAL:
         return Estimate(mean, None, None)
+    # sem: the standard error, with n - 1 in the variance.
     half = _half(float(_scipy_stats().sem(values)), len(values))
     return Estimate(mean, mean - half, mean + half)
 
@@ -102,27 +101,28 @@ def logarithmic(values: Sequence[float], mode: str) -> bool:
 def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: float) -> Difference:
     """Compare two strategies over the same seeds, in the same order.
 
-    >>> paired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).word
+    >>> paired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).conclusion
     'better'
     """
+    # A loss falls by shares: logarithms make the difference of two strategies alike for easy and hard seeds.
     relative = logarithmic([*values, *others], mode)
     pairs = zip(values, others, strict=True)
-    found = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
-    mean = statistics.fmean(found)
-    if len(found) < FEWEST:
-        return Difference(mean, None, None, None, None, 1.0, 0.5, "not told apart", relative, len(found))
-    low, high, p, lower = _student(found, mean)
-    boot_low, boot_high = _bootstrap(found)
-    better = lower if mode == "min" else 1.0 - lower
-    difference = Difference(mean, low, high, boot_low, boot_high, p, better, "", relative, len(found))
-    return difference._replace(word=word(difference, mode, margin))
+    differences = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
+    mean = statistics.fmean(differences)
+    if len(differences) < FEWEST_FOR_INTERVAL:
+        return Difference(mean, None, None, None, None, 1.0, "not told apart", relative, len(differences))
+    low, high, p = _student(differences, mean)
+    boot_low, boot_high = _bootstrap(differences)
+    difference = Difference(mean, low, high, boot_low, boot_high, p, "", relative, len(differences))
+    return difference._replace(conclusion=conclude(difference, mode, margin))
 
 
-def word(difference: Difference, mode: str, margin: float) -> str:
-    """Say what may be said: the interval decides, and the corrected p value must agree."""
+def conclude(difference: Difference, mode: str, margin: float) -> str:
+    """Return what may be concluded: the interval decides, and the corrected p value must agree."""
     low, high = difference.low, difference.high
     if low is None or high is None:
         return "not told apart"
+    # A tie first: a difference within the margin is none, also if the interval does not hold 0.
     if -margin <= low and high <= margin:
         return "tie"
     if low <= 0.0 <= high or difference.p > 1 - CONFIDENCE:
@@ -130,21 +130,22 @@ def word(difference: Difference, mode: str, margin: float) -> str:
     return "better" if (high < 0.0) == (mode == "min") else "worse"
 
 
-def _student(found: Sequence[float], mean: float) -> tuple[float, float, float, float]:
-    """Return the interval of the mean, the p value, and the probability that it lies below 0."""
+def _student(differences: Sequence[float], mean: float) -> tuple[float, float, float]:
+    """Return the interval of the mean and the two-sided p value, by the paired t test."""
     stats = _scipy_stats()
-    error = float(stats.sem(found))
+    error = float(stats.sem(differences))
     if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
-        return mean, mean, 1.0 if mean == 0.0 else 0.0, 0.5 if mean == 0.0 else float(mean < 0.0)
-    half = _half(error, len(found))
-    lower = float(stats.t.cdf(-mean / error, len(found) - 1))
-    return mean - half, mean + half, 2 * min(lower, 1 - lower), lower
+        return mean, mean, 1.0 if mean == 0.0 else 0.0
+    half = _half(error, len(differences))
+    # Student's lower tail with n - 1 degrees of freedom; the smaller tail, twice, is the p value.
+    lower = float(stats.t.cdf(-mean / error, len(differences) - 1))
+    return mean - half, mean + half, 2 * min(lower, 1 - lower)
 
 
-def _bootstrap(found: Sequence[float]) -> tuple[float, float]:
+def _bootstrap(differences: Sequence[float]) -> tuple[float, float]:
     rng = np.random.default_rng(0)  # the same figures each time
     options = {"n_resamples": RESAMPLES, "confidence_level": CONFIDENCE, "method": "percentile"}
-    low, high = _scipy_stats().bootstrap((found,), np.mean, rng=rng, **options).confidence_interval
+    low, high = _scipy_stats().bootstrap((differences,), np.mean, rng=rng, **options).confidence_interval
     return float(low), float(high)
 
 
@@ -157,19 +158,21 @@ def holm(values: Sequence[float]) -> list[float]:
     [0.03, 0.06, 0.06]
     """
     order = sorted(range(len(values)), key=values.__getitem__)
-    found, highest = [0.0] * len(values), 0.0
-    for rank, place in enumerate(order):
+    corrections, highest = [0.0] * len(values), 0.0
+    for rank, place in enumerate(order):  # from the smallest; a larger one is never corrected to less
         highest = max(highest, min(1.0, (len(values) - rank) * values[place]))
-        found[place] = highest
-    return found
+        corrections[place] = highest
+    return corrections
 
 
-def corrected(found: Mapping[str, Difference], mode: str, margin: float) -> dict[str, Difference]:
-    """Return differences with Holm's p values, and the words that those leave."""
-    values = holm([difference.p for difference in found.values()])
-    pairs = zip(found.items(), values, strict=True)
+def corrected(differences: Mapping[str, Difference], mode: str, margin: float) -> dict[str, Difference]:
+    """Return differences with Holm's p values, and the conclusions that those leave."""
+    values = holm([difference.p for difference in differences.values()])
+    pairs = zip(differences.items(), values, strict=True)
     changed = {name: difference._replace(p=p) for (name, difference), p in pairs}
-    return {name: difference._replace(word=word(difference, mode, margin)) for name, difference in changed.items()}
+    return {
+        name: difference._replace(conclusion=conclude(difference, mode, margin)) for name, difference in changed.items()
+    }
 
 
 def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
@@ -181,6 +184,7 @@ def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
     >>> expected_best([1.0, 2.0, 3.0], 1, "min"), expected_best([1.0, 2.0, 3.0], 3, "min")
     (2.0, 1.0)
     """
+    # The best of the draw is the i-th of all if it is drawn and the others come from the n - i that are worse.
     ranked = sorted(values, reverse=mode == "max")
     ways = math.comb(len(ranked), tries)
     chosen = (math.comb(len(ranked) - place, tries - 1) for place in range(1, len(ranked) + 1))
@@ -190,8 +194,8 @@ def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
 def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, float] | None:
     """Return the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
 
-    For a metric that is better large, or a loss that is not above 0, within 5 % of the spread of the means. None where
-    only one rate is known.
+    For a metric that is better large, or a loss that is not above 0, within 5 % of the spread of the means. None if
+    only one rate has a mean.
 
     >>> low, high = nearly_as_good({0.01: 2.0, 0.1: 1.0, 1.0: 1.05}, "min")
     >>> round(low, 3), high
@@ -202,15 +206,17 @@ def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, floa
     rates = sorted(means)
     relative = logarithmic(list(means.values()), mode)
     costs = [math.log(means[rate]) if relative else means[rate] * (1 if mode == "min" else -1) for rate in rates]
-    limit = min(costs) + (math.log1p(NEARLY) if relative else NEARLY * (max(costs) - min(costs)))
+    limit = min(costs) + (math.log1p(NEARLY_AS_GOOD) if relative else NEARLY_AS_GOOD * (max(costs) - min(costs)))
+    # Costs are linear in the logarithm of the rate between two that were tried: the axes that the page draws.
     best = costs.index(min(costs))
     return _crossing(rates, costs, limit, best, -1), _crossing(rates, costs, limit, best, 1)
 
 
 def _crossing(rates: Sequence[float], costs: Sequence[float], limit: float, place: int, way: int) -> float:
-    """Walk from the best rate until the cost passes the limit."""
+    """Walk from the best rate, one way (-1 or 1), until the cost passes the limit; straight between two rates."""
     while 0 <= place + way < len(rates):
         here, there = costs[place], costs[place + way]
+        # Equal but for rounding is not past the limit; and of two equal costs no straight line crosses it.
         if there > limit * (1 + 1e-12) and there > here:
             share = (limit - here) / (there - here)
             return float(rates[place] * (rates[place + way] / rates[place]) ** share)

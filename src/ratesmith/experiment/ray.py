@@ -1,7 +1,7 @@
 """Jobs on a Ray cluster: plain tasks, each of which may die with its node and be tried again elsewhere.
 
 Plain tasks, not Tune, which takes seconds for each trial. What crosses is pickled here and not by Ray, so that a state
-of many megabytes goes into Ray's object store as it is: once for all the bundles that begin with it.
+of many megabytes goes into Ray's object store as it is: once for all the branches that begin with it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import ratesmith
+from ratesmith._checks import Option
 from ratesmith._text import one_line
 from ratesmith.experiment.pool import Died, OnPart, TimedOut
-from ratesmith.experiment.states import StudyError
+from ratesmith.study_file import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
-APART: Final = 100_000
+APART_BYTES: Final = 100_000
 """Bytes from which a value goes into the object store by itself; what is smaller, Ray sends along with the call."""
 KEPT_STATES: Final = 4
-"""How many states the object store holds on to, for further bundles that begin with them."""
+"""How many states the object store holds on to, for further branches that begin with them."""
 JOIN_SECONDS: Final = 10.0
 EXCLUDES: Final = (
     *(".git/", ".hg/", ".venv/", "venv/", "node_modules/", "__pycache__/", "*.pyc"),
@@ -52,8 +53,8 @@ class RayEngine(Executor):
     def __init__(self, task: str, *, address: str | None, gpus: float, limit: float | None) -> None:
         """Join the cluster at `address`, or start one on this machine; the task's folder travels to the workers.
 
-        Where no address is given, the one in RAY_ADDRESS is taken, as `ray job submit` sets it. Raises StudyError where
-        the cluster cannot be joined, ModuleNotFoundError where there is no ray.
+        If no address is given, the one in RAY_ADDRESS is taken, as `ray job submit` sets it. Raise StudyError if the
+        cluster cannot be joined, ModuleNotFoundError if there is no ray.
         """
         path, name = split_reference(task)
         self._task, self._there = task, f"{path.name}:{name}"
@@ -63,7 +64,9 @@ class RayEngine(Executor):
         if not self.workers:
             self._ray.shutdown()
             asked = f"a CPU and {gpus:g} GPUs" if gpus else "a CPU"
-            raise StudyError(f"ray: no node of the cluster has {asked} for a trial; add nodes, or change --gpus")
+            raise StudyError(
+                f"ray: no node of the cluster has {asked} for a trial; add nodes, or change ", Option("gpus=")
+            )
         options = {"num_returns": "streaming", "num_cpus": 1, "num_gpus": gpus, "max_retries": 0}
         self._serve = self._ray.remote(**options)(_serve)
         self._states: OrderedDict[str, Any] = OrderedDict()
@@ -73,7 +76,7 @@ class RayEngine(Executor):
         self._thread.start()
 
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
-        """Return a job to the cluster. `on_part` is called in the engine's thread."""
+        """Hand a job to the cluster. `on_part` is called in the engine's thread."""
         packed, apart = pack((job, args), {self._task: self._there})
         # What gives no parts is no trial: it has no limit.
         following = self._follow(packed, apart, on_part or (lambda part: None), on_part is not None)
@@ -93,8 +96,8 @@ class RayEngine(Executor):
 
     async def _end(self, cancel: bool) -> None:
         following = list(self._following)
-        for one in following if cancel else ():
-            one.cancel()
+        for job in following if cancel else ():
+            job.cancel()
         await asyncio.gather(*following, return_exceptions=True)
 
     async def _follow(self, packed: bytes, apart: Sequence[bytes], on_part: OnPart, is_trial: bool) -> Any:
@@ -106,7 +109,7 @@ class RayEngine(Executor):
         try:
             stream = self._serve.remote(self._limit is not None and is_trial, packed, *map(self._stored, apart))
             async with asyncio.timeout(None) as clock:
-                kind, content = await self._hear(stream, on_part, clock)
+                kind, content = await self._last_word(stream, on_part, clock)
             ended = True
         except self._ray.exceptions.RuntimeEnvSetupError as error:
             raise StudyError(f"ray: a node could not make the task's folder its own: {one_line(error)}") from None
@@ -123,8 +126,8 @@ class RayEngine(Executor):
             raise content
         return content
 
-    async def _hear(self, stream: Any, on_part: OnPart, clock: asyncio.Timeout) -> tuple[str, Any]:
-        """Hand on a job's parts; give its last word. The clock starts where the job does, not where it waits."""
+    async def _last_word(self, stream: Any, on_part: OnPart, clock: asyncio.Timeout) -> tuple[str, Any]:
+        """Hand on a job's parts; return its last word. The clock starts where the job does, not where it waits."""
         last: bytes | None = None
         async for coming in stream:
             kind, packed, apart = await coming
@@ -132,7 +135,7 @@ class RayEngine(Executor):
                 if self._limit is not None:
                     clock.reschedule(self._loop.time() + self._limit)
                 continue
-            content, last = unpack(packed, [bytes(one) for one in apart], last)
+            content, last = unpack(packed, [bytes(buffer) for buffer in apart], last)
             if kind != "part":
                 return kind, content
             on_part(content)
@@ -150,26 +153,27 @@ class RayEngine(Executor):
 
 
 def _join(address: str | None, folder: Path) -> Any:
-    """Connect this process to a cluster, and give the module ray."""
-    own = address in (None, "local")
-    if own and "ray" in sys.modules and os.environ.get(LOOPBACK) != "0":
+    """Connect this process to a cluster, and return the module ray."""
+    started_here = address in (None, "local")
+    if started_here and "ray" in sys.modules and os.environ.get(LOOPBACK) != "0":
         raise StudyError(
             "ray: it was imported before, and a cluster that it starts now would listen on every network; set "
-            f"{LOOPBACK}=0 before `import ray`, or start a cluster and give its address"
+            f"{LOOPBACK}=0 before `import ray`, or start a cluster and give its ",
+            Option("address="),
         )
-    if not own:
+    if not started_here:
         _refuse_unreachable(str(address))
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", **({LOOPBACK: "0"} if own else {})}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", **({LOOPBACK: "0"} if started_here else {})}
     # What `ray job submit` sent along is for the driver: its workers have the task's folder instead.
     with _environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
         import ray
 
         if ray.is_initialized():
             raise StudyError("ray: this process has joined a cluster already; call ray.shutdown() before")
-        options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if own else {}
+        options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if started_here else {}
         try:
             ray.init(
-                address="local" if own else address,
+                address="local" if started_here else address,
                 runtime_env=_surroundings(folder),
                 log_to_driver=False,
                 logging_level="ERROR",
@@ -183,8 +187,8 @@ def _join(address: str | None, folder: Path) -> Any:
 
 def _places(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:
     """Return how many jobs run side by side on these nodes, each with a CPU and so many GPUs."""
-    has = [(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes if node["Alive"]]
-    return sum(int(min(cpu, gpu / gpus if gpus else cpu)) for cpu, gpu in has)
+    rooms = [(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes if node["Alive"]]
+    return sum(int(min(cpu, gpu / gpus if gpus else cpu)) for cpu, gpu in rooms)
 
 
 def _surroundings(folder: Path) -> dict[str, Any]:
@@ -198,11 +202,13 @@ def _surroundings(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_unreachable(address: str) -> None:
-    """Raise StudyError at once where nobody answers; Ray itself would try for minutes."""
+    """Raise StudyError at once if nobody answers; Ray itself would try for minutes."""
     if "://" in address:
         raise StudyError(
-            f"ray: --address must be host:port of the cluster's head, or auto, got {address!r}; give that, on one of "
-            "the cluster's machines, or hand the command to `ray job submit`"
+            "ray: ",
+            Option("address"),
+            f" must be host:port of the cluster's head, or auto, got {address!r}; give that, on one of the cluster's "
+            "machines, or hand the command to `ray job submit`",
         )
     host, colon, port = address.rpartition(":")
     if not colon:
@@ -211,28 +217,29 @@ def _refuse_unreachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), JOIN_SECONDS).close()
     except (OSError, ValueError) as error:
         raise StudyError(
-            f"ray: no cluster answers at {address} ({error}); start one with `ray start --head`, or give its address"
+            f"ray: no cluster answers at {address} ({error}); start one with `ray start --head`, or give its ",
+            Option("address="),
         ) from error
 
 
 def _no_cluster(error: Exception, address: str | None, folder: Path) -> str:
-    said = one_line(error) or type(error).__name__
-    if "exceeds the maximum size" in said:
+    reason = one_line(error) or type(error).__name__
+    if "exceeds the maximum size" in reason:
         return (
-            f"{folder}: the folder of the task's file travels to the workers, and is too big for that ({said}); put "
+            f"{folder}: the folder of the task's file travels to the workers, and is too big for that ({reason}); put "
             "the file into a folder with only the modules that it needs, and give data by a path that every node has"
         )
-    return f"ray: the cluster {f'at {address} ' if address else ''}could not be joined: {said}"
+    return f"ray: the cluster {f'at {address} ' if address else ''}could not be joined: {reason}"
 
 
 def _how(error: Exception) -> str:
-    known = {
+    ends = {
         "WorkerCrashedError": "the worker process died on its node",
         "NodeDiedError": "the node died that the worker was on",
         "LocalRayletDiedError": "the node died that the worker was on",
         "OutOfMemoryError": "the worker process was ended by Ray for want of memory on its node",
     }
-    return known.get(type(error).__name__) or f"{type(error).__name__}: {one_line(error)}"
+    return ends.get(type(error).__name__) or f"{type(error).__name__}: {one_line(error)}"
 
 
 @contextmanager
@@ -248,19 +255,19 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 class _Packer(pickle.Pickler):
-    """Leaves large bytes out, to go by themselves, and says a text in another's words."""
+    """Leaves large bytes out, to go by themselves, and puts one text for another."""
 
-    def __init__(self, file: io.BytesIO, said: Mapping[str, str], last: bytes | None) -> None:
+    def __init__(self, file: io.BytesIO, texts: Mapping[str, str], last: bytes | None) -> None:
         super().__init__(file, protocol=5)
-        self.said, self.last = said, last
+        self.texts, self.last = texts, last
         self.apart: list[bytes] = []
 
     def persistent_id(self, thing: Any) -> Any:
         if type(thing) is str:
-            return self.said.get(thing)
-        if type(thing) is not bytes or len(thing) < APART:
+            return self.texts.get(thing)
+        if type(thing) is not bytes or len(thing) < APART_BYTES:
             return None
-        if thing is self.last:  # trials that part at one point begin with one state: it goes once
+        if thing is self.last:  # trials that fork at one point begin with one state: it goes once
             return -1
         self.last = thing
         self.apart.append(thing)
@@ -280,10 +287,13 @@ class _Unpacker(pickle.Unpickler):
         return self.last
 
 
-def pack(thing: Any, said: Mapping[str, str] | None = None, last: bytes | None = None) -> tuple[bytes, list[bytes]]:
-    """Pickle a thing; give the pickle, and the large bytes that go apart. `last` has gone already."""
+def pack(thing: Any, texts: Mapping[str, str] | None = None, last: bytes | None = None) -> tuple[bytes, list[bytes]]:
+    """Return the pickle of a thing, and the large bytes that go apart. `last` has gone already.
+
+    `texts`: what is put for a text, as the task's path on this machine is for its path on a worker.
+    """
     file = io.BytesIO()
-    packer = _Packer(file, said or {}, last)
+    packer = _Packer(file, texts or {}, last)
     packer.dump(thing)
     return file.getvalue(), packer.apart
 
@@ -299,22 +309,22 @@ _HERE: Final = Path.cwd()
 
 
 def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
-    """Do a job on a worker: give its parts, and its result or error at last."""
+    """Do a job on a worker: yield its parts, and its result or error at last."""
     if timed:
         yield "begun", b"", []
     os.chdir(_HERE)
     last: bytes | None = None
-    for kind, content in _told(packed, apart):
+    for kind, content in _results(packed, apart):
         try:
             small, large = pack(content, last=last)
         except Exception as error:  # one that cannot be sent
-            said = content if isinstance(content, Exception) else error
-            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {said}"))
+            cause = content if isinstance(content, Exception) else error
+            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {cause}"))
         last = large[-1] if large else last
-        yield kind, small, [pickle.PickleBuffer(one) for one in large]
+        yield kind, small, [pickle.PickleBuffer(content) for content in large]
 
 
-def _told(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
+def _results(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
     try:
         (job, args), _ = unpack(packed, apart)
         result = job(*args)

@@ -1,4 +1,4 @@
-"""Shorter rounds: what they leave out, and that they find the same."""
+"""Rungs: what shorter complete runs leave out, and that they find the same."""
 
 import json
 import math
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy_task import LogisticTask
 
-from ratesmith.experiment import Comparison, compare
-from ratesmith.experiment.comparison import Question
-from ratesmith.experiment.rounds import survivors
-from ratesmith.experiment.trial import Run, Trial
+from ratesmith.experiment import Comparison, Run, Trial, compare
+from ratesmith.experiment.question import Question
+from ratesmith.experiment.rungs import survivors
 
 RATES = (0.001, 0.01, 0.1, 1.0, 10.0)
 
@@ -56,21 +56,21 @@ def compared(folder: Path, **options: Any) -> Comparison:
     return compare(Task(), ["cosine()"], folder=folder, steps=80, evaluate_every=20, rates=RATES, **options)
 
 
-def test_rounds_choose_what_the_whole_grid_chooses(tmp_path: Path) -> None:
-    whole, short = compared(tmp_path / "whole"), compared(tmp_path / "short", rounds=(0.125,))
+def test_rungs_choose_what_the_whole_grid_chooses(tmp_path: Path) -> None:
+    whole, short = compared(tmp_path / "whole"), compared(tmp_path / "short", rungs=(0.125,))
     assert [(row.chosen, row.base_lr) for row in short.rows] == [(row.chosen, row.base_lr) for row in whole.rows]
     assert short.costs.run < whole.costs.run
 
 
-def test_a_round_trains_with_the_first_seed_alone_and_only_what_is_near_gets_the_others(tmp_path: Path) -> None:
-    runs = compared(tmp_path, rounds=(0.125,), choice_seeds=3).runs
+def test_a_rung_trains_with_the_first_seed_alone_and_only_what_is_near_gets_the_others(tmp_path: Path) -> None:
+    runs = compared(tmp_path, rungs=(0.125,), choice_seeds=3).runs
     assert {run.trial.seed for run in runs if run.trial.steps == 10} == {0}
     assert {run.trial.base_lr for run in runs if run.trial.seed == 2} == {0.1}
     assert {run.trial.base_lr for run in runs if run.trial.steps == 80} == {0.01, 0.1, 1.0}
 
 
-def test_a_rounds_search_walks_to_a_best_rate_at_the_end_of_the_grid(tmp_path: Path) -> None:
-    found = compare(Task(), [], folder=tmp_path, steps=80, rates=(0.1, 1, 10, 100, 1000), rounds=(0.125,))
+def test_a_rungs_search_walks_to_a_best_rate_at_the_end_of_the_grid(tmp_path: Path) -> None:
+    found = compare(Task(), [], folder=tmp_path, steps=80, rates=(0.1, 1, 10, 100, 1000), rungs=(0.125,))
     assert {run.trial.base_lr for run in found.runs if run.trial.steps == 10} == {0.1, 1, 10, 100}
     assert found.best is not None
     assert found.best.base_lr == 0.1
@@ -91,3 +91,17 @@ def test_hopeless_rates_leave_and_the_neighbours_of_the_best_stay_where_asked(
     assert kept == {"cosine()": stay}
     assert {cut.base_lr for cut in cuts} == set(RATES) - set(stay)
     assert {cut.why for cut in cuts if cut.base_lr == 10} == {"a run diverged or failed"}
+
+
+def test_a_rung_trains_complete_shorter_runs_and_says_what_left(tmp_path):
+    rates = [0.0003, 0.003, 0.03, 0.3]
+    found = compare(LogisticTask(), ["cosine()"], folder=tmp_path, steps=120, rates=rates, seeds=2, rungs=[0.25])
+    short = [run for run in found.runs if run.trial.steps == 30]
+    assert {run.trial.base_lr for run in short} == set(rates)
+    assert all(run.done and run.updates == 30 for run in short)
+    ends = {run.trial.strategy: run.rates[-1][1] / run.trial.base_lr for run in short}
+    assert ends["cosine()"] < 0.01  # stretched to the short length, not cut off
+    left = {(cut.strategy, cut.base_lr) for cut in found.cuts if cut.steps == 30}
+    whole = {run.trial[:2] for run in found.runs if run.trial.steps == 120}
+    assert left
+    assert not left & whole

@@ -1,0 +1,173 @@
+"""A comparison in words: its verdict in sentences, what to mind, its table, and the lines to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ratesmith._checks import Option
+from ratesmith.experiment.notes import Note
+from ratesmith.experiment.ranking import Row
+from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
+from ratesmith.experiment.trial import Run, RunLayout
+from ratesmith.strategy import Strategy
+
+if TYPE_CHECKING:
+    from ratesmith.experiment.comparison import Comparison
+
+
+def verdict(comparison: Comparison) -> str:
+    """Return the outcome as a few sentences, the answer first."""
+    notes = of_verdict(comparison)
+    first = [note.spelled(comparison.option_names) for note in notes if note.code != "RS316"]
+    last = [note.spelled(comparison.option_names) for note in notes if note.code == "RS316"]
+    best, question = comparison.best, comparison.question
+    if best is None or all(run.diverged for run in comparison.runs):
+        return " ".join(first)
+    pairs = len(question.seeds) - best.missing
+    seeds = f"{pairs} fresh seeds" if pairs > 1 else "one fresh seed"
+    answer = (
+        f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
+        f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
+    )
+    others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST_FOR_INTERVAL else []
+    return " ".join([answer, *first, *others, *last])
+
+
+def of_verdict(comparison: Comparison) -> list[Note]:
+    """Return what the verdict itself warns of."""
+    if all(run.diverged for run in comparison.runs):
+        text = "Every run diverged: give lower rates, or look for NaN in the data and the model."
+        return [Note("RS313", (text,))]
+    best = comparison.best
+    if best is None:
+        text = (
+            f"No strategy has a rate at which every seed ended with a finite {comparison.metric}: see the runs for "
+            "what happened, and give others with "
+        )
+        return [Note("RS314", (text, Option("rates="), "."))]
+    notes = []
+    if _on_edge(comparison, best):
+        text = "That rate lies on the edge of those tried: a better one may lie beyond it; give others with "
+        notes.append(Note("RS311", (text, Option("rates="), "."), best.strategy))
+    if len(comparison.rows) > 1 and len(comparison.question.seeds) < FEWEST_FOR_INTERVAL:
+        text = "So few seeds cannot tell strategies apart: use 5 or more with "
+        notes.append(Note("RS312", (text, Option("seeds="), ".")))
+    without = [row.strategy for row in comparison.rows if row.base_lr is None]
+    if without:
+        text = f"Without a rate at which every run ended well: {', '.join(without)}."
+        notes.append(Note("RS316", (text,)))
+    return notes
+
+
+def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
+    """Return the codes of what is to be minded of one strategy, in order."""
+    notes = (*of_verdict(comparison), *comparison.notes)
+    codes = {note.code for note in notes if note.strategy == row.strategy}
+    if row.base_lr is None:
+        codes.add("RS316")
+    if row.missing:
+        codes.add("RS317")
+    return tuple(sorted(codes))
+
+
+def _to_baseline(comparison: Comparison, row: Row) -> str:
+    baseline = next((other for other in comparison.rows if other.strategy == comparison.question.baseline), None)
+    if row.difference is None or baseline is None or baseline.base_lr is None:
+        return ""
+    conclusion = "a tie" if row.difference.conclusion == "tie" else row.difference.conclusion
+    return f"; {row.difference} against the baseline {baseline.chosen} at {baseline.base_lr:g}: {conclusion}"
+
+
+def _on_edge(comparison: Comparison, row: Row) -> bool:
+    tried = sorted({run.trial.base_lr for run in comparison.runs if run.trial.strategy == row.chosen})
+    return len(tried) > 1 and row.base_lr in (tried[0], tried[-1])
+
+
+def _others(comparison: Comparison) -> list[str]:
+    """Return how the others differ from the winner; not the baseline once more, if that was the answer's."""
+    by_conclusion: dict[str, list[str]] = {}
+    for row in comparison.rows[1:]:
+        is_told = row.strategy == comparison.question.baseline and comparison.rows[0].difference is not None
+        if row.to_best is not None and not is_told:
+            by_conclusion.setdefault(row.to_best.conclusion, []).append(row.strategy)
+    sentences = []
+    if ties := by_conclusion.get("tie"):
+        margin = comparison.question.margin
+        within = f"{100 * margin:g} %" if _relative(comparison) else f"{margin:g}"
+        sentences.append(f"A tie with it, within {within}: {', '.join(ties)}.")
+    if unclear := by_conclusion.get("not told apart"):
+        sentences.append(f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(unclear)}.")
+    if all(row.to_best and row.to_best.conclusion == "worse" for row in comparison.rows[1:]):
+        sentences.append("Every other strategy is worse.")
+    return sentences
+
+
+def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterator[Note]:
+    """Yield a note for each strategy that never changed the rate, and so was nothing but a constant one."""
+    rates: dict[str, set[int]] = {}
+    for run in runs:
+        if run.done and run.trial.steps == layout.steps:
+            rates.setdefault(run.trial.strategy, set()).add(len({rate for _, rate in run.rates}))
+    for row in rows:
+        if rates.get(row.chosen) == {1} and row.chosen != "constant()":
+            text = (
+                f"{row.chosen} never changed its rate within {layout.steps:,} steps: it was a constant rate. Give it "
+                "shorter lengths or less patience, or more steps with "
+            )
+            yield Note("RS310", (text, Option("steps="), "."), row.strategy)
+
+
+def _relative(comparison: Comparison) -> bool:
+    return all(row.to_best is None or row.to_best.relative for row in comparison.rows)
+
+
+def paste(comparison: Comparison) -> str:
+    """Return the lines that put the winner into a training script; nothing if there is none."""
+    best = comparison.best
+    if best is None:
+        return ""
+    layout = comparison.layout
+    strategy = Strategy(best.chosen)
+    names = ", ".join(f"{name!r}: {name}" for name in strategy.functions())
+    functions = f", functions={{{names}}}" if names else ""
+    adaptive = bool(strategy.controllers())
+    counting = ", count_updates=True" if adaptive else ""
+    metrics = ", ".join(f'"{name}": validation_{name}' for name in sorted({"loss", *strategy.metrics()}))
+    when = f"measurement: scheduler.step(metrics={{{metrics}}})" if adaptive else "update: scheduler.step()"
+    horizon = f"Horizon(steps={layout.steps}, steps_per_epoch={layout.steps_per_epoch})"
+    return "\n".join(
+        [
+            "from ratesmith import Horizon",
+            "from ratesmith.torch import ScheduleLR",
+            f"# make the optimizer with lr={best.base_lr:g}; after every {when}",
+            f"scheduler = ScheduleLR(optimizer, {best.chosen!r}, horizon={horizon}{functions}{counting})",
+        ]
+    )
+
+
+def table(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the ranking as rows of plain values."""
+    rows = []
+    for place, row in enumerate(comparison.rows, 1):
+        against = row.difference
+        rows.append(
+            {
+                "rank": place,
+                "strategy": row.strategy,
+                "chosen": row.chosen,
+                "base_lr": row.base_lr,
+                **{name: value.mean for name, value in row.estimates.items()},
+                "difference": None if against is None else against.mean,
+                "low": None if against is None else against.low,
+                "high": None if against is None else against.high,
+                "p": None if against is None else against.p,
+                "against_baseline": "" if against is None else against.conclusion,
+                "against_best": "" if row.to_best is None else row.to_best.conclusion,
+                "diverged": row.diverged,
+                "runs": row.runs,
+                "updates": row.updates,
+                "codes": " ".join(codes_of(comparison, row)),
+            }
+        )
+    return rows

@@ -1,0 +1,232 @@
+"""What is done in a worker: inspect a task, arrange its trials, train a branch, measure a trained state."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ratesmith._checks import Option, whole
+from ratesmith.experiment.branch import BranchTrainer, Part
+from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
+from ratesmith.experiment.open_run import measure
+from ratesmith.experiment.options import ComparisonError
+from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
+from ratesmith.experiment.source import Source, blaming, error_text, load, rates_for, task_name
+from ratesmith.experiment.trial import RunLayout, Trial
+from ratesmith.finder import FinderError, find
+from ratesmith.horizon import Horizon
+from ratesmith.strategy import as_schedule
+from ratesmith.task import Task, Training
+
+TIMED_STEPS: Final = 5
+MOST_INSPECTED: Final = 64
+"""Updates that may be spent on seeing whether a saved state goes on over the end of an epoch."""
+
+
+@dataclass(frozen=True)
+class TaskProfile:
+    """What has to be known of a task before a comparison can be planned."""
+
+    base_lr: float
+    metrics: tuple[str, ...]
+    has_test: bool
+    layout: RunLayout
+    identity: dict[str, Any]
+    """What tells this task from another: its file's content, and what it measures around its first update."""
+    exact: bool
+    """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
+    seconds: float
+    """Of one update, about, with its share of the measurement that follows now and then."""
+
+
+class RunContext(NamedTuple):
+    """What a job needs beside its branch, the same for all jobs of a comparison."""
+
+    source: Source
+    layout: RunLayout
+    folder: Path | None
+    """Where states are kept; None if no folder is shared, and they travel themselves."""
+    checkpoint_seconds: float
+
+
+def inspect_task(
+    source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]
+) -> TaskProfile:
+    """Return the profile of a task, having tried a start, an update, a saved state and the values of every strategy."""
+    with blaming(source):
+        loaded = load(source)
+        training = loaded.task.start(0)
+        metrics = measure(training)
+    layout = _layout(training.steps_per_epoch, steps, evaluate_every)
+    horizon = Horizon(layout.steps, layout.steps_per_epoch)
+    # Each is built and asked once: a rule that raises, or a metric that is not measured, is found before any training.
+    for strategy in strategies:
+        controller = as_schedule(strategy, horizon, loaded.functions)
+        controller.value(controller.observe(controller.init(), 0, metrics), 0)
+    base_lr = training.base_lr
+    with blaming(source):
+        # What no file shows, such as data or a library's version, shows in the first losses.
+        first_losses = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
+        exact = _goes_on(loaded.task, training)
+        # Timed last, when caches are warm and lazy set-up is over.
+        began = time.perf_counter()
+        first_losses += [training.step(base_lr) for _ in range(TIMED_STEPS)]
+        stepped = time.perf_counter()
+        measure(training)
+        measured = time.perf_counter()
+    return TaskProfile(
+        base_lr=base_lr,
+        metrics=tuple(metrics),
+        has_test=loaded.task.has_test,
+        layout=layout,
+        identity={"task": task_name(source), "task_files": loaded.files, "first_losses": first_losses},
+        exact=exact,
+        seconds=(stepped - began) / TIMED_STEPS + (measured - stepped) / layout.evaluate_every,
+    )
+
+
+def _layout(steps_per_epoch: int, steps: int | str, evaluate_every: int | str) -> RunLayout:
+    """Read lengths that may be epochs."""
+    if isinstance(steps, str) and not steps.strip().endswith("ep"):
+        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'")
+    epoch = Horizon(steps_per_epoch, steps_per_epoch)
+    try:
+        length = epoch.resolve(steps)
+    except (ValueError, TypeError):
+        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'") from None
+    horizon = Horizon(whole("compare", "steps", length, least=1), steps_per_epoch)
+    try:
+        every = horizon.resolve(evaluate_every)
+    except (ValueError, TypeError):
+        must = " must be a number of steps, epochs or a share"
+        raise _no_length("evaluate_every", must, evaluate_every, "write 50, '1ep' or '5%'") from None
+    return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch)
+
+
+def _no_length(option: str, must: str, given: int | str, remedy: str) -> ComparisonError:
+    return ComparisonError("compare: ", Option(option), f"{must}, got {given!r}; {remedy}")
+
+
+def _goes_on(task: Task, training: Training) -> bool:
+    """Whether a training goes on from its saved state as by itself, over an epoch's end if that is near."""
+    epoch = training.steps_per_epoch
+    steps = epoch + 1 if epoch <= MOST_INSPECTED else 2
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        task.save(training.state_dict(), path)
+        went_on = [training.step(training.base_lr) for _ in range(steps)] + [measure(training)["loss"]]
+        other = task.start(0)  # a fresh one: what the state leaves out must not be left over from the first
+        try:
+            other.load_state_dict(task.load(path))
+            resumed = [other.step(training.base_lr) for _ in range(steps)] + [measure(other)["loss"]]
+        except Exception:
+            return False
+    return went_on == resumed or repr(went_on) == repr(resumed)  # NaN is not equal to itself
+
+
+def find_centre(source: Source) -> tuple[float | None, int]:
+    """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took."""
+    with blaming(source):
+        task = load(source).task
+        try:
+            result = find(task, seeds=[0])
+        except FinderError:
+            return None, 0
+    return result.suggestion, result.updates
+
+
+def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
+    """Arrange trials on branches that begin together, or each alone; raise ValueError for a rule that goes wrong."""
+    with blaming(context.source):
+        rates = rates_for(load(context.source), context.layout)
+    if share:
+        return arrange(trials, rates)
+    for trial in trials:
+        rates.of(trial)  # only to raise for a rule that goes wrong
+    total = sum(trial.steps for trial in trials)
+    return Arrangement(tuple(Branch((trial,)) for trial in trials), total, total)
+
+
+def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part]:
+    """Train a branch: yield runs as they end, forks where trials leave, and now and then a checkpoint.
+
+    `finals` keeps the trained state of each run in the folder.
+    """
+
+    def keep(training: Training, name: str) -> tuple[str | bytes, str]:
+        return keep_state(loaded.task, training, context.folder, name)
+
+    with blaming(context.source):
+        loaded = load(context.source)
+        training = loaded.task.start(branch.trials[0].seed)
+    if branch.step:
+        try:
+            training.load_state_dict(read_state(loaded.task, branch))
+        except (StateError, OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError):
+            # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
+            yield Fork(branch.restarted())
+            return
+    trainer = BranchTrainer(branch, training, rates_for(loaded, context.layout), context.layout, keep, finals)
+    try:
+        yield from trainer.train(context.checkpoint_seconds)
+    except StateError:
+        raise  # no room for a state is no fault of the task's: the comparison stops, and keeps what it has
+    except (Exception, SystemExit) as error:
+        yield from trainer.fail(error_text(context.source, error))
+
+
+def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
+    """Save a training's state; return its path, or its content if there is no folder, and its digest."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / "state"
+            task.save(training.state_dict(), path)
+            content = path.read_bytes()
+        return content, hashlib.sha256(content).hexdigest()
+    path = state_file(folder, name)
+    try:
+        with written_whole(path) as part:
+            task.save(training.state_dict(), part)
+            # Of what was written, before it gets its name: what is torn from here on is noticed.
+            digest = digest_of(part)
+    except Exception as error:
+        raise cannot_keep(folder.parent, error) from error
+    return str(path), digest
+
+
+def read_state(task: Task, branch: Branch) -> dict[str, Any]:
+    """Read the state that a branch goes on from; raise StateError if it is not what was written."""
+    state = branch.state or ""
+    if isinstance(state, str) and (not Path(state).is_file() or digest_of(Path(state)) != branch.digest):
+        raise StateError(f"{state}: the state is gone or torn")
+    return _content(task, state)
+
+
+def _content(task: Task, state: str | bytes) -> dict[str, Any]:
+    if isinstance(state, str):
+        return task.load(Path(state))
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "state"
+        path.write_bytes(state)
+        return task.load(path)
+
+
+def run_test(context: RunContext, trial: Trial, state: str | bytes) -> dict[str, float]:
+    """Measure a trained state on the test set; train it again if the state is gone or cannot be read."""
+    with blaming(context.source):
+        loaded = load(context.source)
+        training = loaded.task.start(trial.seed)
+        try:
+            training.load_state_dict(_content(loaded.task, state))
+        except Exception:  # a lost state costs time, never the answer: the seed makes the same training again
+            training = loaded.task.start(trial.seed)
+            rates = rates_for(loaded, context.layout)
+            trainer = BranchTrainer(Branch((trial,)), training, rates, context.layout, lambda training, name: ("", ""))
+            for _ in trainer.train(float("inf")):
+                pass
+        return measure(training, "test")

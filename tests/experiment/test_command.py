@@ -1,0 +1,70 @@
+"""The commands of comparisons: options in their own words, codes in table, page and results, and older studies."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from comparing import TASK
+
+from ratesmith.cli import run
+
+QUICK = [TASK, "--steps", "20", "--rates", "0.1,0.3", "--seeds", "2", "--workers", "0"]
+
+
+def test_table_notes_page_and_results_have_the_codes_and_speak_of_options_as_the_command_does(tmp_path, capsys):
+    assert run(["compare", *QUICK, "--strategy", "plateau(patience=50)", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "plateau(patience=50) [RS310" in out
+    assert "use 5 or more with --seeds. [RS312]" in out
+    assert "or more steps with --steps. [RS310]" in out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "use 5 or more with --seeds. [RS312]" in page
+    assert "<small>RS310</small>" in page
+    assert "seeds=." not in page
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["format"] == 2
+    assert "with --steps." in next(note["text"] for note in results["notes"] if note["code"] == "RS310")
+    assert run(["study", "resume", str(tmp_path), "--quiet"]) == 0
+    assert "or more steps with --steps. [RS310]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["--rung", "--round"])
+def test_shorter_runs_are_asked_for_by_either_name(name, tmp_path, capsys):
+    options = ["--rates", "0.1,0.3,1.0", "--choice-seeds", "1", "--seeds", "1"]
+    assert run(["compare", *QUICK, *options, name, "0.5", "--out", str(tmp_path)]) == 0
+    assert "rung of 10 steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--timeout", "3"], "compare: --timeout needs workers that can be stopped; give some with --workers"),
+        (["--rung", "2"], "compare: --rung must be shares of a run between 0 and 1, got [2.0]; give 0.25"),
+        (["--address", "auto"], "compare: --address is for the engine 'ray'; add that, or drop it"),
+        (["--evaluate-every", "soon"], "compare: --evaluate-every must be a number of steps, epochs or a share, got"),
+        (["--budget", "9"], "compare: a budget of 9 steps is too small, the least plan is "),
+    ],
+)
+def test_a_mistake_names_the_option_that_was_given(options, message, tmp_path, capsys):
+    assert run(["compare", *QUICK, *options, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"ratesmith: {message}")
+    assert "=" not in error
+
+
+def test_an_older_study_is_one_line_and_can_be_deleted(tmp_path, capsys):
+    with closing(sqlite3.connect(tmp_path / "study.sqlite")) as connection:
+        connection.execute("CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY, made INTEGER)")
+        connection.execute("INSERT INTO study VALUES ('schema', '2')")
+        connection.commit()
+    line = (
+        f"ratesmith: {tmp_path}: the study here was kept by another version of Ratesmith (schema 2, this one has 3) "
+        "and is left as it is; give another --out, or delete this one\n"
+    )
+    for command in (["compare", *QUICK, "--out"], ["study", "verify"], ["study", "resume"], ["forecast"]):
+        assert run([*command, str(tmp_path)]) == 2
+        assert capsys.readouterr().err == line
+    assert run(["study", "rm", str(tmp_path), "--yes"]) == 0
+    assert not tmp_path.exists()

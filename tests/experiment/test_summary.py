@@ -1,0 +1,101 @@
+"""A comparison in words: the verdict, and lines to paste that train what was compared."""
+
+import json
+import math
+
+import pytest
+from comparing import judged, small
+from numpy_task import LogisticTask, Odd
+
+
+def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
+    tied = small(LogisticTask(), tmp_path / "a", ["plateau(patience=50)"], seeds=3)
+    assert tied.rows[0].strategy == "constant()"
+    assert tied.rows[1].to_best.conclusion == tied.rows[1].difference.conclusion == "tie"
+    assert "A tie with it, within 1 %: plateau(patience=50)." in tied.verdict()
+    assert "The verdict rests on 3 paired seeds: fewer than 5 tell little apart. [RS305]" in tied.note_lines()
+    assert any(note.text().startswith("plateau(patience=50) never changed its rate within") for note in tied.notes)
+    single = small(LogisticTask(), tmp_path / "b", seeds=1)
+    assert "So few seeds cannot tell strategies apart" in single.verdict()
+    assert single.best.estimates["loss"].low is None
+
+
+def test_a_best_rate_that_stays_on_the_edge_is_said(tmp_path):
+    found = small(LogisticTask(), tmp_path, rates=[1e-9, 1e-8])
+    assert found.best.base_lr == found.rates[-1]
+    assert "That rate lies on the edge of those tried: a better one may lie beyond it" in found.verdict()
+
+
+def test_a_metric_that_is_nowhere_finite_is_not_called_divergence(tmp_path):
+    undefined = Odd(evaluate=lambda training, old: lambda split="validation": {**old(split), "f1": math.nan})
+    found = small(undefined, tmp_path, metric="f1", mode="max", rates=[0.1, 0.3])
+    assert found.verdict().startswith("No strategy has a rate at which every seed ended with a finite f1")
+    json.dumps(small(undefined, tmp_path, rates=[0.1]).to_dict(), allow_nan=False)
+
+
+def test_a_strategy_without_a_result_is_named():
+    found = judged({"constant()": [1.0, 1.1, 1.2], "cosine()": [None, None, None], "linear()": [2.0, 2.2, 2.4]})
+    assert found.rows[-1].strategy == "cosine()"
+    assert found.rows[-1].base_lr is None
+    assert found.verdict().endswith("Without a rate at which every run ended well: cosine(). [RS316]")
+    assert "Every other strategy is worse" not in found.verdict()
+
+
+def test_the_lines_to_paste_hear_the_metric_that_the_strategy_listens_to():
+    found = judged({'plateau(metric="accuracy", mode="max")': [1.0, 1.1]}, baseline="constant()")
+    assert '.step(metrics={"accuracy": validation_accuracy, "loss": validation_loss})' in found.paste()
+    assert "count_updates=True" in found.paste()
+    named = judged({'custom("plateau_x")': [1.0, 1.1]})
+    assert "count_updates" not in named.paste()
+    assert "functions={'plateau_x': plateau_x}" in named.paste()
+
+
+def pasted(text):
+    """Return the lines to paste for a winner."""
+    return judged({text: [1.0, 1.1]}).paste()
+
+
+def test_a_controller_written_as_a_value_is_pasted_with_its_measurements():
+    lines = pasted("cosine() * Plateau(factor=0.3, patience=0, threshold=0.5)")
+    assert 'after every measurement: scheduler.step(metrics={"loss": validation_loss})' in lines
+    assert lines.endswith(", count_updates=True)")
+    assert '{"f1": validation_f1, "loss": validation_loss}' in pasted('Greedy(metric="f1")')
+
+
+@pytest.mark.parametrize(
+    ("text", "functions"),
+    [
+        ('custom(function="halving")', "{'halving': halving}"),
+        ('warmup("5%", shape="mycurve") >> cosine()', "{'mycurve': mycurve}"),
+        ('Ramp(1, 0, 9, "mycurve") * custom("halving")', "{'halving': halving, 'mycurve': mycurve}"),
+    ],
+)
+def test_functions_and_curves_are_pasted_by_whatever_way_they_are_named(text, functions):
+    lines = pasted(text)
+    assert lines.endswith(f", functions={functions})")
+    assert "count_updates" not in lines
+    assert "functions" not in pasted('warmup("5%", shape="cosine") >> cosine()')
+
+
+def halving(epoch):
+    return 0.5**epoch
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("Constant(0.8) * Plateau(factor=0.5, patience=0)", 0.4),
+        ('custom(function="halving")', 0.25),
+        ('Ramp(0, 1, 4, shape="square")', 0.25),
+    ],
+)
+def test_the_lines_to_paste_train_what_was_compared(text, factor):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    script = {"optimizer": optimizer, "halving": halving, "square": lambda share: share**2}
+    exec(pasted(text), script)
+    for _ in range(2):
+        optimizer.step()
+        script["scheduler"].step(metrics={"loss": 1.0})
+    assert script["scheduler"].last_epoch == 2
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * factor)
