@@ -9,6 +9,7 @@ import ratesmith.experiment
 import ratesmith.finder
 import ratesmith.forecast
 import ratesmith.importers
+import ratesmith.logs
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -30,6 +31,7 @@ SURFACE = {
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
     "transfer_rate",
+    "ratesmith.logs": "Curve read",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",

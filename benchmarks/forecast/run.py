@@ -21,9 +21,9 @@ from curves import Group, groups
 from ratesmith import forecast
 from ratesmith.forecast.band import FACTORS, level_of
 from ratesmith.forecast.compare import Pair, judge
-from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.guards import FAR_OFF, LONGER
 from ratesmith.forecast.laws import LAWS
+from ratesmith.logs.curve import Floats
 
 SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
 """What the multi-power law's own protocol fits on."""

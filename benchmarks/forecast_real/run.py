@@ -38,7 +38,7 @@ from ratesmith.forecast import Curve, Law, fit
 from ratesmith.forecast.band import FACTORS
 from ratesmith.forecast.compare import Pair, judge
 from ratesmith.forecast.predicted import chance
-from ratesmith.forecast.read import read
+from ratesmith.logs.reader import read
 
 HERE = Path(__file__).parent
 COLUMNS = ("step", "lr", "val_loss", "train_loss")

@@ -235,7 +235,7 @@ def _print_all(asked: Asked) -> None:
 
 def _cold(asked: Asked) -> list[str]:
     """Say it where the runs warmed up and a candidate does not."""
-    from ratesmith.forecast.rates import rates_of
+    from ratesmith.logs.rates import rates_of
 
     warmup = asked.law.warmup_steps
     named = {row.name: row.prediction for row in asked.candidates.rows}

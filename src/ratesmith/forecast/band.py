@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy.special import stdtr
 
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 LAPLACE: Final = 0.25
 """How much of the fit's own doubt counts; the priors and the few effective points make it too large."""

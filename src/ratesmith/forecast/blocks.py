@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ratesmith.forecast.curve import Floats, Ints
+from ratesmith.logs.curve import Floats, Ints
 
 MOST: Final = 96
 """Blocks for a change of the rate from its largest to zero."""

@@ -12,11 +12,11 @@ import numpy as np
 from ratesmith._checks import finite, whole
 from ratesmith.forecast import band, doubt
 from ratesmith.forecast.blocks import Blocks
-from ratesmith.forecast.curve import Curve, Floats
 from ratesmith.forecast.predicted import Candidates, Row
-from ratesmith.forecast.rates import length_of
 from ratesmith.forecast.solve import Fitted
 from ratesmith.horizon import Horizon
+from ratesmith.logs.curve import Curve, Floats
+from ratesmith.logs.rates import length_of
 from ratesmith.shapes import Ramp
 
 if TYPE_CHECKING:  # it asks for these

@@ -10,10 +10,10 @@ import numpy as np
 
 from ratesmith.forecast.blocks import compress
 from ratesmith.forecast.compare import Pair, ranked
-from ratesmith.forecast.curve import Floats
 from ratesmith.forecast.doubt import scores
 from ratesmith.forecast.predicted import Candidates
-from ratesmith.forecast.rates import rates_of
+from ratesmith.logs.curve import Floats
+from ratesmith.logs.rates import rates_of
 from ratesmith.strategy import as_schedule
 
 if TYPE_CHECKING:  # it asks for this

@@ -11,8 +11,8 @@ import numpy as np
 
 from ratesmith.forecast import band, guards
 from ratesmith.forecast.blocks import Blocks
-from ratesmith.forecast.curve import Floats, Ints
 from ratesmith.forecast.solve import Fitted, limits
+from ratesmith.logs.curve import Floats, Ints
 
 if TYPE_CHECKING:  # it asks for these
     from ratesmith.forecast.fit import Law

@@ -13,12 +13,12 @@ import numpy as np
 
 from ratesmith._checks import finite
 from ratesmith.forecast import doubt, guards
-from ratesmith.forecast.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.forecast.laws import LAWS, LossLaw
 from ratesmith.forecast.predicted import Candidates, Prediction
-from ratesmith.forecast.rates import checked, is_array, length_of, rates_of, stretched
 from ratesmith.forecast.solve import Fitted, fit_one, problem_of, thin
 from ratesmith.forecast.trial import Trial, left_out, stretch, trial_of
+from ratesmith.logs.curve import Curve, Floats, Ints, frozen, numbers_of
+from ratesmith.logs.rates import checked, is_array, length_of, rates_of, stretched
 
 SHOWN: Final = 200
 """Losses that a forecast gives where nobody says at which steps."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ratesmith.forecast.curve import Curve, Floats
+from ratesmith.logs.curve import Curve, Floats
 
 if TYPE_CHECKING:  # it only reads them
     from ratesmith.forecast.trial import Trial

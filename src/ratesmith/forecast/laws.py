@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from ratesmith.forecast.blocks import Blocks
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 
 @dataclass(frozen=True)

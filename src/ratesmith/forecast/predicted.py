@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ratesmith.forecast.band import LEVELS, Bands, bands, bands_of_losses
-from ratesmith.forecast.curve import Curve, Floats, Ints
 from ratesmith.forecast.guards import GRADES
+from ratesmith.logs.curve import Curve, Floats, Ints
 
 SURE: Final = 0.9
 """The probability from which a candidate is said to be better than the baseline without a doubt."""

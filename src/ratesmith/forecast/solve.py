@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ratesmith.forecast.blocks import Blocks, compress
-from ratesmith.forecast.curve import Curve, Floats, Ints
 from ratesmith.forecast.laws import LossLaw
+from ratesmith.logs.curve import Curve, Floats, Ints
 
 POINTS: Final = 25.0
 """For how many independent measurements a whole curve counts: what is left over is the law's misfit, not noise."""

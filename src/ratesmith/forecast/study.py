@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith.forecast.curve import FEWEST, Curve
+from ratesmith.logs.curve import FEWEST, Curve
 
 FILE: Final = "study.sqlite"
 SCHEMA: Final = 2

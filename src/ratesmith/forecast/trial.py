@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ratesmith.forecast import doubt
-from ratesmith.forecast.curve import Curve
+from ratesmith.logs.curve import Curve
 
 if TYPE_CHECKING:  # it asks for these
     from ratesmith.forecast.fit import Law

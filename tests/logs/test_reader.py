@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ratesmith import Horizon, parse
-from ratesmith.forecast.read import read
+from ratesmith.logs.reader import read
 
 STEPS = np.arange(10, 410, 10)
 SCHEDULE = parse("warmup(20) >> linear(final=0.1)").build(Horizon(400))
@@ -385,7 +385,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     pytest.importorskip("resource")  # not on Windows
     program = """
         import resource, sys
-        from ratesmith.forecast.read import read
+        from ratesmith.logs.reader import read
         curve = read(sys.argv[1])
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(len(curve.steps), most / (1 if sys.platform == "linux" else 1024))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratesmith.forecast.columns import choose
+from ratesmith.logs.columns import choose
 
 LOGS = {
     "nanoGPT": ("iter train/loss val/loss lr mfu", "iter lr train/loss val/loss"),

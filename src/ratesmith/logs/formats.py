@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ratesmith._text import one_line
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 ROWS: Final = 32_768
 """Rows that are held at a time."""
@@ -254,7 +254,7 @@ def _arrow(who: str, name: str, column: Any) -> Floats:
 
 
 def _events(who: str, path: Path) -> Log:
-    from ratesmith.forecast.events import scalars
+    from ratesmith.logs.tensorboard import scalars
 
     series = scalars(who, path)
     if not series:

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 MOST: Final = 131_072
 """Entries that are held; of more, those of equal stretches of the steps are joined."""

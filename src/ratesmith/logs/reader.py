@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from ratesmith._checks import finite, whole
-from ratesmith.forecast.columns import Columns, choose
-from ratesmith.forecast.curve import FEWEST, KINDS, Curve, Floats, Ints
-from ratesmith.forecast.formats import Log, open_log
-from ratesmith.forecast.rates import rates_of
-from ratesmith.forecast.series import MOST, Series
+from ratesmith.logs.columns import Columns, choose
+from ratesmith.logs.curve import FEWEST, KINDS, Curve, Floats, Ints
+from ratesmith.logs.formats import Log, open_log
+from ratesmith.logs.rates import rates_of
+from ratesmith.logs.series import MOST, Series
 from ratesmith.schedule import Schedule
 
 MOST_STEPS: Final = 20_000_000

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 MOST: Final = 200_000
 """Events of a series that are kept; of more, TensorBoard draws as many at random, with the same seed each time."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ratesmith._checks import finite, whole
-from ratesmith.forecast.curve import Curve, Floats, numbers_of
+from ratesmith.logs.curve import Curve, Floats, numbers_of
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import as_schedule, is_schedule
 
