@@ -29,8 +29,8 @@ SURFACE = {
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
-    "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
-    "transfer_rate",
+    "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
+    "read_study refined transfer_rate",
     "ratesmith.logs": "Curve read",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",

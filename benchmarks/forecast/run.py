@@ -19,10 +19,10 @@ import numpy as np
 from curves import Group, groups
 
 from ratesmith import forecast
-from ratesmith.forecast.band import FACTORS, level_of
-from ratesmith.forecast.compare import Pair, judge
-from ratesmith.forecast.guards import FAR_OFF, LONGER
+from ratesmith.forecast.compare import Pair
+from ratesmith.forecast.diagnostics import FAR_OFF, NEAR_LENGTHS
 from ratesmith.forecast.laws import LAWS
+from ratesmith.forecast.uncertainty import FACTORS, level_of
 from ratesmith.logs.curve import Floats
 
 SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
@@ -39,7 +39,7 @@ VAGUE: Priors = {
     "q": (0.70, 0.45),
 }
 """What is believed before a whole group of runs is fitted: parameters that it does not show stay near."""
-Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Law]
+Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Forecaster]
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ def main() -> None:
     times(known)
 
 
-def bare(runs: Sequence[forecast.Curve], law: str) -> forecast.Law:
+def bare(runs: Sequence[forecast.Curve], law: str) -> forecast.Forecaster:
     """Fit a published law without priors: they are made ten times as wide."""
-    return forecast.fit(runs, law=law, priors={s.name: (s.mean, WIDE * s.sd) for s in LAWS[law].shapes})
+    return forecast.fit(runs, law=law, priors={s.name: (s.mean, WIDE * s.sd) for s in LAWS[law].priors})
 
 
 def priors(known: Sequence[Group], without: str) -> Priors:
@@ -102,9 +102,9 @@ def priors(known: Sequence[Group], without: str) -> Priors:
     rows = []
     for group in known:
         if group.family != without and len(group.runs) >= 3:
-            rows.append(forecast.fit(list(group.runs.values()), priors=VAGUE).fitted.x[2:])
+            rows.append(forecast.fit(list(group.runs.values()), priors=VAGUE).fit_result.x[2:])
     table = np.array(rows)
-    names = [shape.name for shape in LAWS["default"].shapes]
+    names = [prior.name for prior in LAWS["default"].priors]
     return {
         name: (float(column.mean()), float(1.5 * column.std(ddof=1)))
         for name, column in zip(names, table.T, strict=True)
@@ -120,16 +120,16 @@ def curves_table(known: Sequence[Group], makers: dict[str, Maker]) -> None:
         for group in known:
             if not set(SEEN) <= set(group.runs):
                 continue
-            law = maker([group.runs[seen] for seen in SEEN], group)
-            means.append(np.mean([_errors(law, c) for n, c in group.runs.items() if n not in SEEN], axis=0))
+            forecaster = maker([group.runs[seen] for seen in SEEN], group)
+            means.append(np.mean([_errors(forecaster, c) for n, c in group.runs.items() if n not in SEEN], axis=0))
             _line(name, group.name.split()[-1], means[-1])
         _line(name, "mean", np.mean(means, axis=0))
     print(f"{'multi-power, its own paper':30}25M     0.0039   0.9975   0.0040\n{'':30}100M    0.0038   0.9982   0.0058")
     print(f"{'to reach':30}mean   <0.0033  >0.9989  <0.0050\n")
 
 
-def _errors(law: forecast.Law, curve: forecast.Curve) -> tuple[float, ...]:
-    error = law.under(curve.name, curve.rates, curve.steps.tolist()).losses - curve.losses
+def _errors(forecaster: forecast.Forecaster, curve: forecast.Curve) -> tuple[float, ...]:
+    error = forecaster.under(curve.name, curve.rates, curve.steps.tolist()).losses - curve.losses
     explained = 1 - (error**2).sum() / ((curve.losses - curve.losses.mean()) ** 2).sum()
     return abs(error).mean(), explained, (abs(error) / curve.losses).max(), abs(error[-1])
 
@@ -143,13 +143,13 @@ def finals(known: Sequence[Group], maker: Maker) -> Iterator[Final]:
     for group in known:
         for names in seen_sets(group):
             runs = [group.runs[name] for name in names]
-            law = maker(runs, group)
+            forecaster = maker(runs, group)
             longest = max(run.length for run in runs)
             for name, curve in group.runs.items():
-                if name in names or law.grade == "D":
+                if name in names or forecaster.grade == "D":
                     continue
-                there = law.under(name, curve.rates, [int(curve.steps[-1])])
-                longer = curve.length > LONGER * longest
+                there = forecaster.under(name, curve.rates, [int(curve.steps[-1])])
+                longer = curve.length > NEAR_LENGTHS * longest
                 yield Final(group, kind_of(names), longer, there.final, float(curve.losses[-1]), float(there.sd[-1]))
 
 
@@ -265,10 +265,10 @@ def differences(known: Sequence[Group], maker: Maker) -> None:
     chances: list[tuple[float, bool]] = []
     for group in known:
         for names in (names for names in seen_sets(group) if len(names) == 2):
-            law = maker([group.runs[n] for n in names], group)
-            for first, *others in _same_length(group) if law.grade != "D" else ():
+            forecaster = maker([group.runs[n] for n in names], group)
+            for first, *others in _same_length(group) if forecaster.grade != "D" else ():
                 base = first.rates[: int(first.steps[-1])]
-                for row, run in zip(judge(law, [_pair(run, base) for run in others]), others, strict=True):
+                for row, run in zip(forecaster.rows([_pair(run, base) for run in others]), others, strict=True):
                     apart = float(run.losses[-1] - first.losses[-1])
                     scores[lab_of(group)].append(abs(row.difference - apart) / row.sd)
                     chances.append((row.better, apart < 0))
@@ -311,9 +311,9 @@ def which_pair(known: Sequence[Group], maker: Maker) -> None:
         means = []
         for group in known:
             if set(names) <= set(group.runs):
-                law = maker([group.runs[name] for name in names], group)
+                forecaster = maker([group.runs[name] for name in names], group)
                 others = [curve for name, curve in group.runs.items() if name not in names]
-                means.append(np.mean([_errors(law, curve)[-1] for curve in others]))
+                means.append(np.mean([_errors(forecaster, curve)[-1] for curve in others]))
         print(f"    {words:30}" + "".join(f"{1e3 * mean:8.1f}" for mean in sorted(means, reverse=True)))
     for group in known:
         for names in (names for names in seen_sets(group) if len(names) == 2):
@@ -334,10 +334,10 @@ def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
         for group in known:
             for names in seen_sets(group):
                 if len(names) == 2 and kind_of(names) != "two lengths of one schedule":
-                    law = maker([group.runs[n] for n in names], group)
+                    forecaster = maker([group.runs[n] for n in names], group)
                     for runs in _same_length(group):
                         measured = np.array([run.losses[-1] for run in runs])
-                        rows = judge(law, [_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
+                        rows = forecaster.rows([_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
                         lost.append(measured[int(np.argmin([row.final for row in rows]))] - measured.min())
                         ranked.append(measured[int(np.argmin([row.score for row in rows]))] - measured.min())
                         blind.append(measured.mean() - measured.min())
@@ -362,9 +362,9 @@ def unfinished(known: Sequence[Group]) -> None:
             seen = run.steps <= share * run.length
             if np.count_nonzero(seen) < 18 or run.steps[0] > 0.3 * run.length:
                 continue
-            law = forecast.fit(forecast.Curve(run.name, run.rates, run.steps[seen], run.losses[seen]))
-            if law.grade != "D":
-                told = law.under(run.name, run.rates, [int(run.steps[-1])])
+            forecaster = forecast.fit(forecast.Curve(run.name, run.rates, run.steps[seen], run.losses[seen]))
+            if forecaster.grade != "D":
+                told = forecaster.under(run.name, run.rates, [int(run.steps[-1])])
                 errors.append(abs(told.final - run.losses[-1]))
                 scores.append(errors[-1] / told.sd[-1])
         inside = [float(np.mean(np.array(scores) <= width)) for width in FACTORS.values()]
@@ -376,14 +376,14 @@ def times(known: Sequence[Group]) -> None:
     """Print the time of a fit of two runs and of a forecast for a million steps."""
     pairs = [[g.runs[n] for n in names] for g in known for names in seen_sets(g) if len(names) == 2][:12]
     fits = [_seconds(lambda runs=runs: forecast.fit(runs)) for runs in pairs]  # type: ignore[misc]
-    law = forecast.fit(pairs[0])
-    law.predict("cosine()", steps=2 * law.longest)
-    graded = [_seconds(lambda runs=runs: forecast.fit(runs).stretch) for runs in pairs]  # type: ignore[misc]
-    far = min(_seconds(lambda: law.predict('wsd(decay="20%")', steps=1_000_000)) for _ in range(5))
+    forecaster = forecast.fit(pairs[0])
+    forecaster.predict("cosine()", steps=2 * forecaster.longest)
+    graded = [_seconds(lambda runs=runs: forecast.fit(runs).inflation) for runs in pairs]  # type: ignore[misc]
+    far = min(_seconds(lambda: forecaster.predict('wsd(decay="20%")', steps=1_000_000)) for _ in range(5))
     print(f"A fit of two runs: {np.median(fits):.2f} s, at most {max(fits):.2f} s (to reach 0.3 s)")
     print(f"The same with each run forecast from the other: {np.median(graded):.2f} s, at most {max(graded):.2f} s")
     print(f"A forecast for 1,000,000 steps: {far:.3f} s, the best of 5 (to reach 0.1 s)")
-    print(f"A design among 107 schedules of 50,000 steps: {_seconds(lambda: law.design(50_000)):.2f} s")
+    print(f"A design among 107 schedules of 50,000 steps: {_seconds(lambda: forecaster.design(50_000)):.2f} s")
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -34,11 +34,10 @@ from rich.table import Table
 from train import BASE_LR, EVERY, train
 
 from ratesmith import Horizon, __version__, parse
-from ratesmith.forecast import Curve, Law, fit
-from ratesmith.forecast.band import FACTORS
-from ratesmith.forecast.compare import Pair, judge
-from ratesmith.forecast.predicted import chance
-from ratesmith.logs.reader import read
+from ratesmith.forecast import Curve, Forecaster, fit, read
+from ratesmith.forecast.compare import Pair
+from ratesmith.forecast.results import chance
+from ratesmith.forecast.uncertainty import FACTORS
 
 HERE = Path(__file__).parent
 COLUMNS = ("step", "lr", "val_loss", "train_loss")
@@ -102,9 +101,9 @@ def measured(folder: Path, plan: Plan, base_lr: float) -> dict[str, Curve]:
     }
 
 
-def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
+def forecast(forecaster: Forecaster, text: str, steps: int) -> dict[str, Any]:
     """Return a forecast as plain data: at the steps that will be measured, with the 80 % band."""
-    said = law.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
+    said = forecaster.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
     rounded = {"loss": said.losses, "low": said.low(80), "high": said.high(80)}
     return {
         "schedule": text,
@@ -117,16 +116,16 @@ def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
 
 def forecasts(folder: Path, fitted: Plan, others: Plan, base_lr: float) -> dict[str, Any]:
     """Fit the two runs, and forecast the others and the schedule that the law designs."""
-    law = fit(measured(folder, fitted, base_lr).values())
+    forecaster = fit(measured(folder, fitted, base_lr).values())
     steps = max(steps for _, steps, _ in fitted.values())
     plan = {name: (text, length) for name, (text, length, _) in others.items()}
-    plan["designed"] = (law.design(steps).best.name, steps)
+    plan["designed"] = (forecaster.design(steps).best.name, steps)
     return {
         "written": now(),
         "ratesmith": __version__,
         "fitted to": list(fitted),
-        "law": law.to_dict(),
-        "forecasts": {name: forecast(law, text, length) for name, (text, length) in plan.items()},
+        "law": forecaster.to_dict(),
+        "forecasts": {name: forecast(forecaster, text, length) for name, (text, length) in plan.items()},
     }
 
 
@@ -214,9 +213,9 @@ def pairs(runs: Mapping[str, Curve]) -> Table:
     }
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     for names in (names for count in (1, 2) for names in itertools.combinations(runs, count)):
-        law = fit([runs[name] for name in names])
-        others = [run for name, run in runs.items() if name not in names] if law.grade != "D" else []
-        told = [(run, law.under(run.name, run.rates, [int(run.steps[-1])])) for run in others]
+        forecaster = fit([runs[name] for name in names])
+        others = [run for name, run in runs.items() if name not in names] if forecaster.grade != "D" else []
+        told = [(run, forecaster.under(run.name, run.rates, [int(run.steps[-1])])) for run in others]
         errors = [(abs(said.final - float(run.losses[-1])), float(said.sd[-1])) for run, said in told]
         for kind, is_one in kinds.items():
             found[kind] += errors if is_one(names) else []
@@ -236,10 +235,10 @@ def choices(runs: Mapping[str, Curve]) -> list[str]:
     ranked: list[float] = []
     lowest: list[float] = []
     for names in itertools.combinations(runs, 2):
-        law = fit([runs[name] for name in names])
-        if law.grade == "D":
+        forecaster = fit([runs[name] for name in names])
+        if forecaster.grade == "D":
             continue
-        rows = judge(law, [Pair(run.name, run.rates, runs["linear"].rates) for run in same])
+        rows = forecaster.rows([Pair(run.name, run.rates, runs["linear"].rates) for run in same])
         scores += [
             abs(row.difference - float(run.losses[-1] - runs["linear"].losses[-1])) / row.sd
             for row, run in zip(rows, same, strict=True)
@@ -299,10 +298,10 @@ def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.N
     plan = {**others, **designed(said)}
     make(folder, {**plan, **again}, rate)
     if given.refit:
-        law = fit(measured(folder, fitted, rate).values())
-        said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
+        forecaster = fit(measured(folder, fitted, rate).values())
+        said["forecasts"] = {name: forecast(forecaster, text, steps) for name, (text, steps, _) in plan.items()}
         same = {name: text for name, (text, steps, _) in plan.items() if steps == plan["designed"][1]}
-        for row in law.compare(same, steps=plan["designed"][1], baseline="linear").rows:
+        for row in forecaster.compare(same, steps=plan["designed"][1], baseline="linear").rows:
             print(f"{row.name}: better than linear with {chance(row.better)}")
     runs = measured(folder, {**fitted, **plan, **again}, rate)
     if given.pairs:

@@ -158,22 +158,22 @@ def test_of_rows_of_one_step_the_last_validation_loss_counts_and_training_losses
     same(read(file), STEPS, LOSSES + 0.25)
 
 
-def test_training_losses_are_averaged_in_blocks(tmp_path):
+def test_training_losses_are_averaged_in_equal_parts(tmp_path):
     steps = np.arange(1, 5001)
     noise = np.random.default_rng(0).normal(0, 0.3, 5000)
     file = csv(
         tmp_path, names=("step", "lr", "loss"), steps=steps, rates=np.full(5000, 1e-3), losses=3 + 20 / steps + noise
     )
-    curve = read(file, blocks=100)
+    curve = read(file, max_losses=100)
     assert len(curve.steps) == 100
     assert (np.diff(curve.steps) == 50).all()
     np.testing.assert_allclose(curve.losses[20:], 3 + 20 / curve.steps[20:], atol=0.2)
-    with_all = read(file, blocks=5000)
+    with_all = read(file, max_losses=5000)
     np.testing.assert_allclose(curve.losses[7], with_all.losses[350:400].mean())
 
 
 def test_of_many_validation_losses_some_are_left_out_but_not_the_ends(tmp_path):
-    curve = read(csv(tmp_path), blocks=9)
+    curve = read(csv(tmp_path), max_losses=9)
     assert len(curve.steps) == 9
     assert (curve.steps[0], curve.steps[-1]) == (10, 400)
     assert set(curve.losses) <= set(LOSSES)
@@ -199,7 +199,7 @@ def test_hugging_faces_training_loss_belongs_between_its_rows(tmp_path):
     log.append({"step": 400, "train_loss": 9.9, "train_runtime": 1.0})
     (tmp_path / "trainer_state.json").write_text(json.dumps({"global_step": 400, "log_history": log}))
     same(read(tmp_path), STEPS - 5)
-    assert list(read(tmp_path, blocks=10).steps) == list(range(20, 400, 40))  # means over 1 to 40, 41 to 80 ...
+    assert list(read(tmp_path, max_losses=10).steps) == list(range(20, 400, 40))  # means over 1 to 40, 41 to 80 ...
     assert read(tmp_path).name == tmp_path.name
 
 

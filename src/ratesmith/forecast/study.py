@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith.logs.curve import FEWEST, Curve
+from ratesmith.logs.curve import FEWEST_LOSSES, Curve
 
 FILE: Final = "study.sqlite"
 SCHEMA: Final = 2
@@ -87,9 +87,9 @@ def _curve(strategy: str, seeds: list[dict[str, Any]]) -> Curve:
     steps = sorted(set.intersection(*(set(run["losses"]) for run in seeds)))
     losses = [float(np.mean([run["losses"][step] for run in seeds])) for step in steps]
     begun, rates = np.array(seeds[0]["rates"], dtype=np.float64).T
-    if len(steps) < FEWEST:
+    if len(steps) < FEWEST_LOSSES:
         raise ValueError(
-            f"read_study: {strategy} must have been measured {FEWEST} times at least, got {len(steps)}; compare again "
-            "with --evaluate-every set to less"
+            f"read_study: {strategy} must have been measured {FEWEST_LOSSES} times at least, got {len(steps)}; compare "
+            "again with --evaluate-every set to less"
         )
     return Curve(strategy, np.interp(np.arange(steps[-1]), begun, rates), np.array(steps), np.array(losses))

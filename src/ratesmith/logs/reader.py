@@ -9,21 +9,21 @@ from typing import Final
 
 import numpy as np
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import Option, OptionError, OptionValueError, finite, options_of, whole
 from ratesmith.logs.columns import Columns, choose
-from ratesmith.logs.curve import FEWEST, KINDS, Curve, Floats, Ints
+from ratesmith.logs.curve import FEWEST_LOSSES, KINDS, Curve, Floats, Ints
 from ratesmith.logs.formats import Log, open_log
 from ratesmith.logs.rates import rates_of
-from ratesmith.logs.series import MOST, Series
+from ratesmith.logs.series import MOST_ENTRIES, Series
 from ratesmith.schedule import Schedule
 
-MOST_STEPS: Final = 20_000_000
+MOST_UPDATES: Final = 20_000_000
 """Updates that a run may have: a larger count is one of samples or tokens."""
-ENOUGH: Final = 15
+ENOUGH_VALIDATION: Final = 15
 """Validation losses from which on they are preferred to training losses."""
-SELDOM: Final = 4
+SELDOM_LOGGED: Final = 4
 """Losses between two logged rates from which on a large change between these is said to be a guess."""
-APART: Final = 0.1
+RATES_APART: Final = 0.1
 """How far, as a share of the largest rate, a log's rates may lie from those of the schedule that is said to be its."""
 
 
@@ -36,7 +36,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
     per_step: float = 1,
-    blocks: int = 200,
+    max_losses: int = 200,
     name: str | None = None,
     optimizer: str | None = None,
 ) -> Curve:
@@ -44,13 +44,13 @@ def read(
 
     `path`: CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
     trainer_state.json, Lightning's metrics.csv, or the folder of one. Columns are found by their usual names, or given
-    as `columns={"step": ..., "lr": ..., "loss": ...}`. `schedule`: what set the rate, where the log has no rates, as
+    as `columns={"step": ..., "lr": ..., "loss": ...}`. `schedule`: what set the rate, if the log has no rates, as
     notation or value; `base_lr`: the rate that its factors multiply; `steps`: the updates it was laid out for (default:
-    the last that is logged). `per_step`: how far the step column rises in an update, where it counts samples or tokens.
+    the last that is logged). `per_step`: how far the step column rises in an update, if it counts samples or tokens.
 
     Rates logged now and then are joined by straight lines. Where the step goes back the run was started again, and
     later rows win. At least 15 validation losses are preferred to training losses, unless `kind` says "validation" or
-    "training". Of the losses at most `blocks` are given: training losses as means over equal stretches, validation
+    "training". Of the losses at most `max_losses` are given: training losses as means over equal parts, validation
     losses by leaving some out. Steps that begin at 0 are counted from 1.
 
     Raises ValueError, one line long, for what is no such log, lacks a column, or cannot be a training.
@@ -65,67 +65,71 @@ def read(
     """
     path = Path(path)
     name = name or _name(path)
-    who = f"read {path.resolve().name!r}"
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"{who}: kind must be 'validation' or 'training', got {kind!r}; name one of them")
-    per_step = finite(who, "per_step", per_step, 1e-9)
-    blocks = whole(who, "blocks", blocks, least=FEWEST)
-    log = open_log(who, path)
-    chosen = choose(who, log.names, columns)
-    rate, training, validation = _fill(who, log, chosen, per_step)
-    kind, series = _preferred(who, kind, training, validation)
-    at_zero = any(part.rows and part.sums[0, 0] == 0 for part in (rate, training))
-    places, losses = _losses(series, blocks, log.form == "trainer_state.json", shift=int(at_zero))
-    known = rate.points(MOST_STEPS)
-    known = (known[0] + at_zero, known[1])
-    last = int(np.rint(max(places[-1:].max(initial=0), known[0][-1:].max(initial=0))))
-    _refuse_long(who, chosen.step, last, steps)
-    notes: tuple[str, ...] = ()
-    if schedule is None:
-        rates = _joined(who, chosen.lr, known, last)
-        notes = _guessed(name, known, places)
-    else:
-        rates = _laid_out(who, schedule, base_lr, steps or last, known, last)
-    return Curve(name, rates, places, losses, kind, optimizer or chosen.optimizer, notes)
+    with options_of(f"read {path.resolve().name!r}"):
+        if kind is not None and kind not in KINDS:
+            must = f" must be 'validation' or 'training', got {kind!r}; name one of them"
+            raise OptionValueError("read: ", Option("kind"), must)
+        per_step = finite("read", "per_step", per_step, 1e-9)
+        most = whole("read", "max_losses", max_losses, least=FEWEST_LOSSES)
+        log = open_log(path)
+        chosen = choose(log.names, columns)
+        rate, training, validation = _fill(log, chosen, per_step)
+        kind, series = _preferred(kind, training, validation)
+        # A loop that counts from 0 logs step t after update t + 1: the whole log is then moved by one.
+        at_zero = any(part.rows and part.sums[0, 0] == 0 for part in (rate, training))
+        places, losses = _losses(series, most, log.form == "trainer_state.json", shift=int(at_zero))
+        logged = rate.points(MOST_UPDATES)
+        logged = (logged[0] + at_zero, logged[1])
+        last = int(np.rint(max(places[-1:].max(initial=0), logged[0][-1:].max(initial=0))))
+        _refuse_long(chosen.step, last, steps)
+        notes: tuple[str, ...] = ()
+        if schedule is None:
+            rates = _joined(chosen.lr, logged, last)
+            notes = _guessed(name, logged, places)
+        else:
+            rates = _laid_out(schedule, base_lr, steps or last, logged, last)
+    try:
+        return Curve(name, rates, places, losses, kind, optimizer or chosen.optimizer, notes)
+    except OptionError as error:  # the curve's arrays are no options of the reader's
+        raise OptionValueError(str(error)) from None
 
 
-def _fill(who: str, log: Log, chosen: Columns, per_step: float) -> tuple[Series, Series, Series]:
+def _fill(log: Log, chosen: Columns, per_step: float) -> tuple[Series, Series, Series]:
     """Go through the log once, and give its rates, training losses and validation losses."""
-    found = tuple(
-        Series(who, name or "", mean)
+    several = tuple(
+        Series(name or "", mean)
         for name, mean in ((chosen.lr, False), (chosen.training, True), (chosen.validation, False))
     )
-    wanted = [chosen.step, *(series.name for series in found if series.name)]
+    wanted = [chosen.step, *(series.name for series in several if series.name)]
     for piece in log.pieces(list(dict.fromkeys(wanted))):
-        for series in found:
+        for series in several:
             if series.name in piece:
                 series.add(piece[chosen.step] / per_step, piece[series.name])
-    for series in found:
+    for series in several:
         series.refuse_divergence()
-    return found  # type: ignore[return-value]  # three went in
+    return several  # type: ignore[return-value]  # three went in
 
 
-def _preferred(who: str, kind: str | None, training: Series, validation: Series) -> tuple[str, Series]:
+def _preferred(kind: str | None, training: Series, validation: Series) -> tuple[str, Series]:
     if kind is None:
-        kind = "training" if training.rows and validation.rows < min(ENOUGH, training.rows) else "validation"
+        kind = "training" if training.rows and validation.rows < min(ENOUGH_VALIDATION, training.rows) else "validation"
     series = training if kind == "training" else validation
     if not series.rows:
-        raise ValueError(
-            f"{who}: there must be {kind} losses, got none{f' in {series.name!r}' if series.name else ''}; "
-            "name their column as columns={'loss': ...}"
-        )
+        got = f"none in {series.name!r}" if series.name else "none"
+        start = f"read: there must be {kind} losses, got {got}; name their column as "
+        raise OptionValueError(start, Option("columns={'loss': ...}"))
     return kind, series
 
 
-def _losses(series: Series, blocks: int, of_interval: bool, shift: int) -> tuple[Ints, Floats]:
-    """Return whole, rising steps and their losses, no more than `blocks`."""
+def _losses(series: Series, most: int, of_interval: bool, shift: int) -> tuple[Ints, Floats]:
+    """Return whole, rising steps and their losses, no more than `most`."""
     if series.mean:
-        steps, losses = series.points(blocks)
+        steps, losses = series.points(most)
         if of_interval:  # each is the mean since the row before
             steps = steps - steps[-1] / series.rows / 2
     else:
-        steps, losses = series.points(MOST)
-        chosen = np.unique(np.linspace(0, len(steps) - 1, blocks).round().astype(int)) if len(steps) > blocks else ...
+        steps, losses = series.points(MOST_ENTRIES)
+        chosen = np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int)) if len(steps) > most else ...
         steps, losses = steps[chosen], losses[chosen]
     whole_steps = np.rint(steps).astype(np.int64) + shift
     after = whole_steps >= 1  # a loss before the first update has no rate
@@ -133,50 +137,46 @@ def _losses(series: Series, blocks: int, of_interval: bool, shift: int) -> tuple
     return whole_steps[after & last_of_step], losses[after & last_of_step]
 
 
-def _refuse_long(who: str, column: str, last: int, steps: int | None) -> None:
-    if steps is not None and last > whole(who, "steps", steps, least=1):
-        raise ValueError(
-            f"{who}: steps must be at least the last step logged, got {steps} and {last} in {column!r}; "
-            "give the whole length, or per_step where the column counts samples or tokens"
+def _refuse_long(column: str, last: int, steps: int | None) -> None:
+    if steps is not None and last > whole("read", "steps", steps, least=1):
+        must = (
+            f" must be at least the last step logged, got {steps} and {last} in {column!r}; give the whole length, or "
         )
-    if last > MOST_STEPS:
-        raise ValueError(
-            f"{who}: {column!r} must count updates, up to {MOST_STEPS}, got {last}; "
-            "where it counts samples or tokens, say how many an update takes as per_step"
-        )
+        end = " where the column counts samples or tokens"
+        raise OptionValueError("read: ", Option("steps"), must, Option("per_step="), end)
+    if last > MOST_UPDATES:
+        must = f"{column!r} must count updates, up to {MOST_UPDATES}, got {last}"
+        start = f"read: {must}; where it counts samples or tokens, say how many an update takes as "
+        raise OptionValueError(start, Option("per_step="))
 
 
-def _joined(who: str, column: str | None, known: tuple[Floats, Floats], last: int) -> Floats:
-    """Join the rates that were logged by straight lines, from one update to each."""
-    steps, rates = known
+def _joined(column: str | None, logged: tuple[Floats, Floats], last: int) -> Floats:
+    """Join the rates that were logged, as steps and rates, by straight lines: the rate of each update, (last,)."""
+    steps, rates = logged
+    by_schedule = ("give ", Option("schedule="), " and ", Option("base_lr="))
     if not len(steps):
-        had = f"none in {column!r}" if column else "none"
-        raise ValueError(
-            f"{who}: the log must hold the rate, got {had}; name its column as columns={{'lr': ...}}, or give schedule "
-            "and base_lr"
+        start = (
+            f"read: the log must hold the rate, got {f'none in {column!r}' if column else 'none'}; name its column as "
         )
+        raise OptionValueError(start, Option("columns={'lr': ...}"), ", or ", *by_schedule)
     if not rates.any():
-        raise ValueError(
-            f"{who}: the rates must not all be zero, got {len(rates)} zeros in {column!r}; name another column as "
-            "columns={'lr': ...}, or give schedule and base_lr"
-        )
+        start = f"read: the rates must not all be zero, got {len(rates)} zeros in {column!r}; name another column as "
+        raise OptionValueError(start, Option("columns={'lr': ...}"), ", or ", *by_schedule)
     if len(steps) > 1 and steps[-1] < 0.9 * last:
-        raise ValueError(
-            f"{who}: the rates must be known to the end, got them to step {steps[-1]:.0f} and losses to {last}; "
-            "give schedule and base_lr"
-        )
+        got = f"got them to step {steps[-1]:.0f} and losses to {last}; "
+        raise OptionValueError(f"read: the rates must be known to the end, {got}", *by_schedule)
     steps, rates = _with_warmup(steps, rates)
     return np.interp(np.arange(1, last + 1), steps, rates)
 
 
-def _guessed(name: str, known: tuple[Floats, Floats], places: Ints) -> tuple[str, ...]:
-    """Say it where rates were logged much less often than losses, and changed much in between."""
-    steps, rates = known
+def _guessed(name: str, logged: tuple[Floats, Floats], places: Ints) -> tuple[str, ...]:
+    """Return a note if rates were logged much less often than losses, and changed much in between."""
+    steps, rates = logged
     between = np.searchsorted(places, steps[1:]) - np.searchsorted(places, steps[:-1])
-    far = (between > SELDOM) & (np.abs(np.diff(rates)) > APART * rates.max())
-    if not far.any():
+    wide = (between > SELDOM_LOGGED) & (np.abs(np.diff(rates)) > RATES_APART * rates.max())
+    if not wide.any():
         return ()
-    at = int(np.argmax(far))
+    at = int(np.argmax(wide))
     return (
         f"The rates of run {name!r} are known at steps {steps[at]:.0f} and {steps[at + 1]:.0f} only, and differ much: "
         "a straight line was drawn, though it may have dropped at once; log them as often as losses, or give schedule.",
@@ -191,37 +191,39 @@ def _with_warmup(steps: Floats, rates: Floats) -> tuple[Floats, Floats]:
     begun = steps[0] - rates[0] / slope
     if abs(begun) > 0.02 * steps[1] + 1:  # no line from 0: what came before is not known
         return steps, rates
-    off = np.abs(rates - slope * (steps - begun)) > 1e-3 * rates
-    turn = int(np.argmax(off))
-    if off.any() and rates[turn] < slope * (steps[turn] - begun):
-        knee = begun + rates[turn] / slope
+    off_line = np.abs(rates - slope * (steps - begun)) > 1e-3 * rates
+    turn = int(np.argmax(off_line))  # the first logged rate after the warm-up
+    if off_line.any() and rates[turn] < slope * (steps[turn] - begun):
+        knee = begun + rates[turn] / slope  # where the line reaches that rate: the warm-up ended there
         if steps[turn - 1] < knee:
             steps, rates = np.insert(steps, turn, knee), np.insert(rates, turn, rates[turn])
     return np.append(begun, steps), np.append(0.0, rates)
 
 
 def _laid_out(
-    who: str, schedule: str | Schedule, base_lr: float | None, steps: int, known: tuple[Floats, Floats], last: int
+    schedule: str | Schedule, base_lr: float | None, steps: int, logged: tuple[Floats, Floats], last: int
 ) -> Floats:
-    """Return the rates of a schedule, which must be those of the log, where it has any."""
-    factors = rates_of(schedule, 1.0, max(2, steps, last), who)[:last]
-    if base_lr is None and not len(known[0]):
-        raise ValueError(f"{who}: base_lr must be given where the log has no rates, got none; give the peak rate")
-    at = np.clip(np.rint(known[0]).astype(np.int64), 1, last) - 1
-    base = known[1].max() / max(factors[at].max(), 1e-12) if base_lr is None else finite(who, "base_lr", base_lr, 0)
+    """Return the rates of a schedule, which must be those of the log if it has any."""
+    factors = rates_of(schedule, 1.0, max(2, steps, last))[:last]
+    if base_lr is None and not len(logged[0]):
+        must = " must be given where the log has no rates, got none; give the peak rate"
+        raise OptionValueError("read: ", Option("base_lr"), must)
+    at = np.clip(np.rint(logged[0]).astype(np.int64), 1, last) - 1
+    base = logged[1].max() / max(factors[at].max(), 1e-12) if base_lr is None else finite("read", "base_lr", base_lr, 0)
     rates: Floats = base * factors
-    if len(at) and np.median(np.abs(rates[at] - known[1])) > APART * max(known[1].max(), rates.max()):
-        place = int(np.argmax(np.abs(rates[at] - known[1])))
-        raise ValueError(
-            f"{who}: schedule must give the rates of the log, got {rates[at][place]:.3g} and {known[1][place]:.3g} at "
-            f"step {at[place] + 1}; see base_lr, steps ({steps}) and per_step"
-        )
+    # The median: a log may hold a few rates of the moment before or after its step.
+    if len(at) and np.median(np.abs(rates[at] - logged[1])) > RATES_APART * max(logged[1].max(), rates.max()):
+        place = int(np.argmax(np.abs(rates[at] - logged[1])))
+        got = f"got {rates[at][place]:.3g} and {logged[1][place]:.3g} at step {at[place] + 1}"
+        must = f" must give the rates of the log, {got}; see "
+        options = (Option("base_lr"), ", ", Option("steps"), f" ({steps}) and ", Option("per_step"))
+        raise OptionValueError("read: ", Option("schedule"), must, *options)
     return rates
 
 
 def _name(path: Path) -> str:
-    """Return the file's name, or its folder's where every run has a file of that name."""
+    """Return the file's name, or its folder's if every run has a file of that name."""
     if path.is_dir():
         return path.resolve().name
-    told = path.stem not in ("metrics", "trainer_state", "history") and "tfevents" not in path.name
-    return path.stem if told else path.resolve().parent.name
+    its_own = path.stem not in ("metrics", "trainer_state", "history") and "tfevents" not in path.name
+    return path.stem if its_own else path.resolve().parent.name
