@@ -47,15 +47,15 @@ class Curve:
 
     def __post_init__(self) -> None:
         """Check everything once, so that nothing later has to."""
-        who = f"Curve {self.name!r}"
+        thing = f"Curve {self.name!r}"
         if self.kind not in KINDS:
             must = f" must be 'validation' or 'training', got {self.kind!r}; name one of them"
-            raise OptionValueError(f"{who}: ", Option("kind"), must)
-        rates, losses = (numbers_of(who, name, getattr(self, name)) for name in ("rates", "losses"))
-        object.__setattr__(self, "rates", frozen(_check_rates(who, rates)))
+            raise OptionValueError(f"{thing}: ", Option("kind"), must)
+        rates, losses = (numbers_of(thing, name, getattr(self, name)) for name in ("rates", "losses"))
+        object.__setattr__(self, "rates", frozen(_check_rates(thing, rates)))
         object.__setattr__(self, "losses", frozen(losses))
-        object.__setattr__(self, "steps", frozen(_check_steps(who, self.steps, len(rates), len(losses))))
-        _check_losses(who, losses)
+        object.__setattr__(self, "steps", frozen(_check_steps(thing, self.steps, len(rates), len(losses))))
+        _check_losses(thing, losses)
 
     def __repr__(self) -> str:
         """Return the run in one line, without its numbers."""
@@ -90,9 +90,9 @@ class Curve:
         return float(1 - self.rates[self.steps[-1] - 1] / self.rates.max())
 
 
-def numbers_of(who: str, name: str, values: Any) -> Floats:
-    """Return `values` as a new one-dimensional array of floats, or raise an error of the option `name` of `who`."""
-    start = (f"{who}: ", Option(name), " must be a one-dimensional array of numbers")
+def numbers_of(thing: str, name: str, values: Any) -> Floats:
+    """Return `values` as a new one-dimensional array of floats, or raise an error of the option `name` of `thing`."""
+    start = (f"{thing}: ", Option(name), " must be a one-dimensional array of numbers")
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -108,8 +108,8 @@ def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _check_rates(who: str, rates: Floats) -> Floats:
-    option = (f"{who}: ", Option("rates"))
+def _check_rates(thing: str, rates: Floats) -> Floats:
+    option = (f"{thing}: ", Option("rates"))
     if not len(rates):
         raise OptionValueError(*option, " must hold the rate of every update, got none; give one for each")
     wrong = ~(np.isfinite(rates) & (rates >= 0))
@@ -123,9 +123,9 @@ def _check_rates(who: str, rates: Floats) -> Floats:
     return rates
 
 
-def _check_steps(who: str, steps: Any, length: int, count: int) -> Ints:
-    given = numbers_of(who, "steps", steps)
-    option = (f"{who}: ", Option("steps"))
+def _check_steps(thing: str, steps: Any, length: int, count: int) -> Ints:
+    given = numbers_of(thing, "steps", steps)
+    option = (f"{thing}: ", Option("steps"))
     if len(given) != count:
         got = f"got {len(given)} and {count}"
         raise OptionValueError(
@@ -148,8 +148,8 @@ def _check_steps(who: str, steps: Any, length: int, count: int) -> Ints:
     return given.astype(np.int64)
 
 
-def _check_losses(who: str, losses: Floats) -> None:
-    option = (f"{who}: ", Option("losses"))
+def _check_losses(thing: str, losses: Floats) -> None:
+    option = (f"{thing}: ", Option("losses"))
     wrong = ~(np.isfinite(losses) & (losses > 0))
     if wrong.any():
         place = int(np.argmax(wrong))
@@ -157,7 +157,9 @@ def _check_losses(who: str, losses: Floats) -> None:
         remedy = "drop what diverged, and give a loss that cannot be negative"
         raise OptionValueError(*option, f" must be finite and above 0, {got}; {remedy}")
     if len(losses) < FEWEST_LOSSES:
-        raise OptionValueError(f"{who}: at least {FEWEST_LOSSES} losses are needed, got {len(losses)}; log more often")
+        raise OptionValueError(
+            f"{thing}: at least {FEWEST_LOSSES} losses are needed, got {len(losses)}; log more often"
+        )
     if losses.max() - losses.min() <= 1e-9 * losses.max():
         got = f"got {losses[0]:g} at all {len(losses)} measurements"
         raise OptionValueError(*option, f" must change, {got}; see which column holds the loss")
