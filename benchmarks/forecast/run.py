@@ -297,7 +297,7 @@ def _percent(values: Sequence[float] | Floats) -> str:
 
 
 def which_pair(known: Sequence[Group], maker: Maker) -> None:
-    """Print how well two runs of 24,000 steps forecast the others, by what they are, and how far trials are off."""
+    """Print how well two runs of 24,000 steps forecast the others, by what they are, and how far holdouts are off."""
     print("Two runs of 24,000 steps -> the last losses of the seven others, 1e-3 (25M and 100M)")
     ratios: list[float] = []
     for words, names in (
@@ -317,7 +317,7 @@ def which_pair(known: Sequence[Group], maker: Maker) -> None:
         print(f"    {words:30}" + "".join(f"{1e3 * mean:8.1f}" for mean in sorted(means, reverse=True)))
     for group in known:
         for names in (names for names in seen_sets(group) if len(names) == 2):
-            ratios += [trial.ratio for trial in maker([group.runs[name] for name in names], group).trials]
+            ratios += [holdout.ratio for holdout in maker([group.runs[name] for name in names], group).holdouts]
     far = [f"{np.mean(np.array(ratios) > most):.1%} beyond {most:g}" for most in (FAR_OFF, 2 * FAR_OFF)]
     print(f"Runs forecast from one other, in their own deviations: {len(ratios)}, {', '.join(far)}\n")
 

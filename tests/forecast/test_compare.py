@@ -101,7 +101,7 @@ def test_half_of_the_laws_disagreement_comes_to_the_doubt_of_a_difference(foreca
     assert line.sd > of_one_law.sd
 
 
-def test_trials_that_were_off_make_differences_less_sure(forecaster):
+def test_holdouts_that_were_off_make_differences_less_sure(forecaster):
     pairs, _ = pairs_of({"flat": rates("constant"), "line": rates("linear")}, "flat")
     predictions = [forecaster.under(pair.name, pair.rates) for pair in pairs]
     alone = forecast.fit(forecaster.curves).fits

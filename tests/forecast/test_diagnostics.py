@@ -11,7 +11,7 @@ from forecast_runs import rates, run, slow_losses
 from ratesmith import forecast
 from ratesmith.codes import CODES
 from ratesmith.forecast import Curve, diagnostics
-from ratesmith.forecast.uncertainty import Trial
+from ratesmith.forecast.uncertainty import Holdout
 
 
 def texts(given):
@@ -153,10 +153,10 @@ def test_a_law_that_misses_its_runs_by_more_than_public_curves_is_no_a():
 
 @pytest.mark.parametrize(("ratio", "grade"), [(2.9, "A"), (3.1, "B"), (6.1, "C")])
 def test_a_run_far_from_its_forecast_by_the_others_lowers_the_grade(ratio, grade):
-    trials = (Trial("a", 0.001, 0.5), Trial("b", 0.02, ratio))
-    assert diagnostics.grade_after_trials("A", trials) == grade
-    assert diagnostics.grade_after_trials("C", trials) == "C"
-    assert texts(diagnostics.of_trials(trials)) == (
+    holdouts = (Holdout("a", 0.001, 0.5), Holdout("b", 0.02, ratio))
+    assert diagnostics.grade_after_holdouts("A", holdouts) == grade
+    assert diagnostics.grade_after_holdouts("C", holdouts) == "C"
+    assert texts(diagnostics.of_holdouts(holdouts)) == (
         [
             f"Run 'b', forecast from the others, was missed by 2.0 % of the loss, {ratio:.1f} standard deviations of "
             "that forecast: all bands are wider for it."

@@ -1,4 +1,4 @@
-"""Uncertainty: what bands are made of, and that they are as wide as the errors of forecasts; trials of the runs."""
+"""Uncertainty: what bands are made of, and that they are as wide as the errors of forecasts; holdouts of the runs."""
 
 import numpy as np
 import pytest
@@ -12,9 +12,9 @@ from ratesmith.forecast.uncertainty import (
     EXACT_MISFIT,
     FACTORS,
     LEVELS,
-    MOST_TRIALS,
+    MOST_HOLDOUTS,
     UNANNEALED_WEIGHT,
-    Trial,
+    Holdout,
     chance_below,
     difference_sd,
     forecast_losses,
@@ -108,13 +108,13 @@ def test_the_fits_own_doubt_counts_more_where_no_annealing_was_seen():
 
 def test_one_run_is_tried_on_nothing():
     forecaster = forecast.fit(run("cosine"))
-    assert forecaster.trials == ()
+    assert forecaster.holdouts == ()
     assert forecaster.inflation == 1
 
 
-def test_a_trial_is_the_forecast_of_a_law_that_did_not_see_the_run():
+def test_a_holdout_is_the_forecast_of_a_law_that_did_not_see_the_run():
     runs = [run("constant", noise=0.001), run("cosine", noise=0.001)]
-    (first, second) = forecast.fit(runs).trials
+    (first, second) = forecast.fit(runs).holdouts
     steps, losses = forecast.fit(runs).measured(runs[1])
     prediction = forecast.fit(runs[0]).under("cosine", runs[1].rates, steps)
     assert second.name == runs[1].name
@@ -127,28 +127,28 @@ def test_runs_that_contradict_each_other_make_all_bands_wider_and_lower_the_grad
     good, other = [run("cosine"), run("wsd")], run("linear")
     bad = forecast.Curve("linear", other.rates, other.steps, other.losses * np.linspace(1, 1.06, len(other.steps)))
     forecaster = forecast.fit([*good, bad])
-    assert max(trial.ratio for trial in forecaster.trials) > 3
+    assert max(holdout.ratio for holdout in forecaster.holdouts) > 3
     assert forecaster.inflation > 1.5
     assert forecaster.grade in ("B", "C")
     assert any("forecast from the others, was missed by" in each.text for each in forecaster.diagnostics)
     alone = forecast_losses(forecaster.fits, [(other.rates, np.array([4000]))])
     assert forecaster.under("linear", other.rates, [4000]).sd[-1] == pytest.approx(forecaster.inflation * alone.sd[-1])
-    assert f"linear is missed by {100 * forecaster.trials[2].error:.1f} %" in forecaster.explain()
-    assert forecaster.to_dict()["trials"][2]["run"] == "linear"
+    assert f"linear is missed by {100 * forecaster.holdouts[2].error:.1f} %" in forecaster.explain()
+    assert forecaster.to_dict()["holdouts"][2]["run"] == "linear"
 
 
 def test_at_most_four_runs_are_left_out():
     runs = [run("cosine", name=f"run {count}", noise=0.001 * (count + 1)) for count in range(6)]
-    assert [trial.name for trial in forecast.fit(runs).trials] == ["run 0", "run 2", "run 4"]
-    assert len(forecast.fit(runs[:4]).trials) == MOST_TRIALS
+    assert [holdout.name for holdout in forecast.fit(runs).holdouts] == ["run 0", "run 2", "run 4"]
+    assert len(forecast.fit(runs[:4]).holdouts) == MOST_HOLDOUTS
 
 
 def test_a_run_without_which_nothing_can_be_said_is_not_tried():
     forecaster = forecast.fit([run("cosine"), run("jump", every=400)])
-    assert [trial.name for trial in forecaster.trials] == [forecaster.curves[1].name]
+    assert [holdout.name for holdout in forecaster.holdouts] == [forecaster.curves[1].name]
 
 
-def test_good_trials_never_make_bands_narrower():
-    assert inflation_of([Trial("a", 0.0, 0.0)] * 4) == 1
-    assert inflation_of([Trial("a", 0.0, 1.5)] * 4) == 1
-    assert inflation_of([Trial("a", 0.0, 3.0)] * 4) == pytest.approx(np.sqrt((1 + 16) / 5))
+def test_good_holdouts_never_make_bands_narrower():
+    assert inflation_of([Holdout("a", 0.0, 0.0)] * 4) == 1
+    assert inflation_of([Holdout("a", 0.0, 1.5)] * 4) == 1
+    assert inflation_of([Holdout("a", 0.0, 3.0)] * 4) == pytest.approx(np.sqrt((1 + 16) / 5))

@@ -117,7 +117,7 @@ def forecast(
         raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
     logs = Logs(runs, check, schedule, schedule_lr, schedule_steps, column, kind, per_step)
     with user_mistakes(OSError, names=READING):
-        fitted, unseen = _read(logs)
+        fitted, unseen = _read_logs(logs)
     with user_mistakes(OSError, names=ASKING):
         forecaster = fit(fitted, epochs=epochs)
         checks = [(run, forecaster.under(run.name, run.rates, run.steps.tolist())) for run in unseen]
@@ -184,7 +184,7 @@ def _cooldown(forecaster: Forecaster) -> Candidates | None:
     return None
 
 
-def _read(logs: Logs) -> tuple[list[Curve], list[Curve]]:
+def _read_logs(logs: Logs) -> tuple[list[Curve], list[Curve]]:
     """Read the runs, and those that the forecast is tried on; those of one name are told apart by their folders."""
     paths, schedules = [*logs.runs, *logs.checks], logs.schedules
     if len(schedules) > 1 and len(schedules) != len(paths):

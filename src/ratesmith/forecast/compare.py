@@ -120,6 +120,7 @@ def fewer_steps(fit: FitResult, mine: Segments, other: Segments, offset: float) 
     in the logarithm. None if it is not from a quarter to four times the steps.
     """
     count = len(LENGTH_FACTORS)
+    # (factors, segments): the same schedule 49 times, each with all of its segments longer or shorter by one factor.
     rows = {field.name: np.repeat(getattr(mine, field.name), count, axis=0) for field in fields(mine)}
     scaled = Segments(**{**rows, "lengths": mine.lengths * LENGTH_FACTORS[:, None], "row": np.arange(count)})
     gaps = fit.losses(scaled)[0] + offset - fit.losses(other)[0, 0]
@@ -127,7 +128,7 @@ def fewer_steps(fit: FitResult, mine: Segments, other: Segments, offset: float) 
     if below.all() or not below.any():
         return None
     first = int(np.argmax(below))
-    if first == 0:
+    if first == 0:  # below from a quarter of its steps on: where it crosses is not known
         return None
     share = gaps[first - 1] / (gaps[first - 1] - gaps[first])
     logs = np.log(LENGTH_FACTORS)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ratesmith.codes import CODES, coded
 from ratesmith.forecast.fitting import misfit_of, shows_annealing
-from ratesmith.forecast.uncertainty import Trial
+from ratesmith.forecast.uncertainty import Holdout
 from ratesmith.logs.curve import Curve, Floats
 
 GRADES: Final = {
@@ -174,16 +174,16 @@ def of_misfit(residuals: Sequence[Floats], curves: Sequence[Curve]) -> list[Diag
     return diagnostics
 
 
-def of_trials(trials: Sequence[Trial]) -> list[Diagnostic]:
+def of_holdouts(holdouts: Sequence[Holdout]) -> list[Diagnostic]:
     """Return what there is to say of each run's forecast from the others."""
     return [
         Diagnostic(
             "RS415",
-            f"Run {trial.name!r}, forecast from the others, was missed by {100 * trial.error:.1f} % of the loss, "
-            f"{trial.ratio:.1f} standard deviations of that forecast: all bands are wider for it.",
+            f"Run {holdout.name!r}, forecast from the others, was missed by {100 * holdout.error:.1f} % of the loss, "
+            f"{holdout.ratio:.1f} standard deviations of that forecast: all bands are wider for it.",
         )
-        for trial in trials
-        if trial.ratio > FAR_OFF
+        for holdout in holdouts
+        if holdout.ratio > FAR_OFF
     ]
 
 
@@ -216,6 +216,7 @@ def drops(curve: Curve) -> bool:
 
 def differ(curves: Sequence[Curve]) -> bool:
     """Whether two of the runs had rates that differ by more than 10 % of the larger peak at some time."""
+    # At equal shares of the runs, so that a schedule and the same at another length do not differ.
     shares = np.linspace(0.05, 1.0, 40)
     several = [curve.rates[(shares * (curve.steps[-1] - 1)).astype(int)] for curve in curves]
     return any(
@@ -301,7 +302,8 @@ def of_warmup(warmup_steps: int, rates: Mapping[str, Floats]) -> list[Diagnostic
 
 
 def grade_of(curves: Sequence[Curve], starts: Sequence[int], residuals: Sequence[Floats]) -> str:
-    """Return how far a law fitted to these runs is to be trusted by what it was shown, before any trial: A to D."""
+    """Return how far a law fitted to these runs is to be trusted by what it was shown, before any holdout: A to D."""
+    # Medians of three: a single wild loss at an end neither makes nor hides a fall.
     falls = any(np.median(c.losses[-3:]) < np.median(c.losses[:3]) for c in curves)
     hopeless = not misfit_of(residuals) <= HOPELESS_MISFIT  # so that not a number is no small one
     if max(_counts(curves, starts)) < ENOUGH_LOSSES or hopeless or not falls:
@@ -316,9 +318,9 @@ def worst_grade(grade: str, diagnostics: Iterable[Diagnostic]) -> str:
     return max([grade, *(diagnostic.best for diagnostic in diagnostics)])
 
 
-def grade_after_trials(grade: str, trials: Sequence[Trial]) -> str:
+def grade_after_holdouts(grade: str, holdouts: Sequence[Holdout]) -> str:
     """Return the grade once each run was forecast from the others: lower if one was far off, C if twice as far."""
-    ratio = max((trial.ratio for trial in trials), default=0.0)
+    ratio = max((holdout.ratio for holdout in holdouts), default=0.0)
     if ratio > 2 * FAR_OFF:
         return max(grade, "C")
     return max(grade, "B") if ratio > FAR_OFF else grade

@@ -18,12 +18,12 @@ from ratesmith.forecast.fitting import NO_PRIORS, FitResult, Fits, GivenPriors, 
 from ratesmith.forecast.laws import LAWS
 from ratesmith.forecast.results import Candidates, Prediction, Row
 from ratesmith.forecast.uncertainty import (
-    MOST_TRIALS,
-    Trial,
+    MOST_HOLDOUTS,
+    Holdout,
     forecast_losses,
+    holdout_of,
     inflation_of,
     parameter_weight,
-    trial_of,
 )
 from ratesmith.logs.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.logs.rates import checked, is_array, length_of, rates_of, stretched
@@ -115,24 +115,25 @@ class Forecaster:
     @cached_property
     def left_out(self) -> tuple[tuple[Forecaster, Curve], ...]:
         """Runs, at most 4, each with the forecaster fitted to all others, if that one can say anything of it."""
-        every = -(-len(self.curves) // MOST_TRIALS)
+        # Every second, third ... run if there are more: each holdout is a fit of its own.
+        every = -(-len(self.curves) // MOST_HOLDOUTS)
         runs = self.curves[::every] if len(self.curves) > 1 else ()
         pairs = [(self.without(run.name), run) for run in runs]
         return tuple((rest, run) for rest, run in pairs if rest.provisional_grade != "D" and len(rest.measured(run)[0]))
 
     @cached_property
-    def trials(self) -> tuple[Trial, ...]:
+    def holdouts(self) -> tuple[Holdout, ...]:
         """How far each run is from its forecast by a fit to the others; empty for one run."""
-        return tuple(trial_of(rest.fits, run) for rest, run in self.left_out)
+        return tuple(holdout_of(rest.fits, run) for rest, run in self.left_out)
 
     @cached_property
     def inflation(self) -> float:
-        """By how much the trials make the bands wider, at least 1."""
-        return inflation_of(self.trials)
+        """By how much the holdouts make the bands wider, at least 1."""
+        return inflation_of(self.holdouts)
 
     @cached_property
     def provisional_grade(self) -> str:
-        """The grade before the trials are looked at, which need those of other forecasters."""
+        """The grade before the holdouts are looked at, which need those of other forecasters."""
         grade = diagnostics.grade_of(self.curves, self.fits.starts, self.fits.main.residuals)
         return diagnostics.worst_grade(grade, self._of_runs)
 
@@ -140,15 +141,15 @@ class Forecaster:
     def grade(self) -> str:
         """How far to trust its forecasts: A two or more different schedules, B one annealed run, C a guess, D not."""
         grade = self.provisional_grade
-        return diagnostics.grade_after_trials(grade, self.trials) if grade != "D" else "D"
+        return diagnostics.grade_after_holdouts(grade, self.holdouts) if grade != "D" else "D"
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What there is to say against it, in plain sentences with their codes."""
         if self.provisional_grade == "D":
             return tuple(self._of_runs)
-        of_trials = diagnostics.of_trials(self.trials)
-        return (*self._of_runs, *of_trials, *diagnostics.of_parameters(self.curves, self.parameter_sds))
+        of_holdouts = diagnostics.of_holdouts(self.holdouts)
+        return (*self._of_runs, *of_holdouts, *diagnostics.of_parameters(self.curves, self.parameter_sds))
 
     @cached_property
     def _of_runs(self) -> list[Diagnostic]:
@@ -158,6 +159,7 @@ class Forecaster:
     def parameter_sds(self) -> Mapping[str, float]:
         """The standard deviation of each shape parameter, as far as it counts."""
         names = [prior.name for prior in self.fits.law.priors]
+        # The first two of x are L0 and log A, which every run shows.
         sds = parameter_weight(self.fits) * np.sqrt(np.maximum(np.diag(self.fits.main.covariance)[2:], 0))
         return dict(zip(names, sds.tolist(), strict=True))
 
@@ -231,6 +233,7 @@ class Forecaster:
         "linear" and "cosine". Each name is notation that can be run as it is.
         """
         length, base_rate = self._length(steps), self._base(base_lr)
+        # Refuse before 107 schedules are laid out: all of them have this peak and this length.
         self._assess([np.full(length, base_rate)])
         fits = self.fits, self.inflation
         texts, base = most_promising(*fits, self.warmup_steps, length, base_rate, baseline)
@@ -249,7 +252,7 @@ class Forecaster:
             length = length_of(steps)
         if schedule is not None:
             return self.predict(schedule, base_lr, length, at)
-        rates = stretched(self.curves[0], length)
+        rates = stretched(self.curves[0], length)  # at the run's own peak
         if base_lr is not None:
             rates = rates * (self._base(base_lr) / self.curves[0].peak)
         with options_of("Forecaster.extend"):
@@ -292,14 +295,14 @@ class Forecaster:
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
         name, missed = self.fits.law.name, f"{100 * self.misfit:.2f} % of the loss"
         them = "them" if len(self.curves) > 1 else "it"
-        trials = ", ".join(
-            f"{trial.name} is missed by {100 * trial.error:.1f} % ({trial.ratio:.1f} deviations)"
-            for trial in self.trials
+        holdouts = ", ".join(
+            f"{holdout.name} is missed by {100 * holdout.error:.1f} % ({holdout.ratio:.1f} deviations)"
+            for holdout in self.holdouts
         )
         return "\n".join(
             [
                 f"A law of how the loss follows the rate ({name}) was fitted to {runs}; it misses {them} by {missed}.",
-                *([f"Forecast from the other runs alone, {trials}."] if trials else []),
+                *([f"Forecast from the other runs alone, {holdouts}."] if holdouts else []),
                 f"Grade {self.grade}: {diagnostics.GRADES[self.grade]}.",
                 *map(str, self.diagnostics),
             ]
@@ -326,7 +329,7 @@ class Forecaster:
                 for curve in self.curves
             ],
             "misfit": self.misfit,
-            "trials": [{"run": trial.name, "error": trial.error, "deviations": trial.ratio} for trial in self.trials],
+            "holdouts": [{"run": run.name, "error": run.error, "deviations": run.ratio} for run in self.holdouts],
             "grade": self.grade,
             "diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics],
         }
@@ -346,7 +349,9 @@ class Forecaster:
     def _ranked(self, pairs: Sequence[Pair], baseline: str) -> Candidates:
         """Return every pair as a row, the most promising first, with what there is to say against them."""
         grade, _ = self._assess([pair.rates for pair in pairs])
+        # Of equal scores the baseline comes first: nothing promises more than it.
         rows = sorted(self.rows(pairs), key=lambda row: (row.score, row.name != baseline))
+        # Every row repeats what speaks against the fit: each is told once, in the order of the rows.
         first, rates = rows[0], {pair.name: pair.rates for pair in pairs}
         about = dict.fromkeys(diagnostic for row in rows for diagnostic in row.prediction.diagnostics)
         disagree = [diagnostics.of_laws(first.name, first.laws)] if first.laws_disagree else []
@@ -383,6 +388,7 @@ def _wanted(at: Sequence[int] | None, length: int, first: int) -> Ints:
     """Return the steps at which to have a loss, by default from the first that was fitted to the last."""
     if at is None:
         begin = min(max(1, length // LOSSES_GIVEN, first), length)
+        # A short run has fewer steps than losses asked for: equal ones are given once.
         return np.unique(np.linspace(begin, length, LOSSES_GIVEN).astype(np.int64))
     given = numbers_of("Forecast", "at", at)
     good = len(given) and (given == np.floor(given)).all() and given[0] >= 1 and given[-1] <= length

@@ -120,6 +120,7 @@ class Row:
     @property
     def bands(self) -> dict[int, tuple[float, float]]:
         """The low and the high end of each band of the difference, by its level in percent."""
+        # Unlike a loss, a difference may be below 0.
         ends = bands(np.array([self.difference]), np.array([self.sd]))
         return {level: (float(low[0]), float(high[0])) for level, (low, high) in ends.items()}
 

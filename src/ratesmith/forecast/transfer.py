@@ -63,9 +63,10 @@ def transfer_rate(
     with options_of("transfer_rate", schedule="new_schedule", steps="steps" if new_steps is None else "new_steps"):
         second = _laid_out(new_schedule, steps if new_steps is None else new_steps)
     old, new = best_rate(first), best_rate(second)
+    # The new shape at the old length lies between: up to it the shape's part, after it the length's.
     middle = best_rate(resampled(second, len(first))) if len(first) != len(second) else new
     shape, horizon = middle / old, new / middle
-    ends = [horizon**power for power in DAMPED]
+    ends = [horizon**power for power in DAMPED]  # at the least, the usual and the most of the bound's own factor
     return Transfer(shape * ends[1], shape * min(ends) / SHAPE_ERROR, shape * max(ends) * SHAPE_ERROR, shape, horizon)
 
 
@@ -89,9 +90,10 @@ def bound(factors: Floats, norms: Floats | None = None) -> tuple[float, float]:
     >>> round(a, 4), round(b, 4)
     (0.25, 1.0)
     """
-    last = int(np.flatnonzero(factors)[-1]) + 1
+    last = int(np.flatnonzero(factors)[-1]) + 1  # the bound divides by the sum of what is left
     weights = factors[:last]
     squares = weights**2 * (1.0 if norms is None else norms[:last] ** 2)
+    # S_t and the sums of squares from t on, both (last,): the double sum of the bound becomes two running ones.
     sums, energy = np.cumsum(weights[::-1])[::-1], np.cumsum(squares[::-1])[::-1]
     later = weights[:-1] / sums[1:] * energy[:-1] / (2 * sums[:-1])
     return float(0.5 / sums[0]), float(energy[0] / (2 * sums[0]) + later.sum())

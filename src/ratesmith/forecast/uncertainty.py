@@ -49,10 +49,10 @@ DEGREES_OF_FREEDOM: Final = 4
 """Of the t distribution whose quantiles are these factors: its tails are as heavy as those of the errors."""
 DRAWS: Final = 48
 """Samples of the law's own parameters."""
-MOST_TRIALS: Final = 4
+MOST_HOLDOUTS: Final = 4
 """Runs that are left out in turn: each costs a fit."""
 USUAL_RATIO: Final = 1.5
-"""How many standard deviations a trial is off on public curves, as a root mean square: tails are heavy."""
+"""How many standard deviations a holdout is off on public curves, as a root mean square: tails are heavy."""
 
 Bands = Mapping[int, tuple[Floats, Floats]]
 
@@ -70,7 +70,7 @@ class LossForecasts:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Holdout:
     """One run, forecast by a fit to the others: the one error of a forecast that the runs themselves can show."""
 
     name: str
@@ -117,6 +117,7 @@ def parameter_sd(fits: Fits, slopes: Floats) -> Floats:
 
     By first-order propagation: the variance of a row s is `s C s` with C the covariance of the parameters.
     """
+    # Rounding may leave a difference of a schedule to itself a little below 0.
     variance = np.einsum("ij,jk,ik->i", slopes, fits.main.covariance, slopes)
     sd: Floats = parameter_weight(fits) * np.sqrt(np.maximum(variance, 0))
     return sd
@@ -262,26 +263,26 @@ def chance_below(difference: float, sd: float) -> float:
     return float(stdtr(DEGREES_OF_FREEDOM, -difference / sd))
 
 
-# Trials --------------------------------------------------------------------------------------------------------------
+# Holdouts ------------------------------------------------------------------------------------------------------------
 
 
-def trial_of(others: Fits, curve: Curve) -> Trial:
+def holdout_of(others: Fits, curve: Curve) -> Holdout:
     """Return how far a run is from its forecast by a fit to the others."""
     steps, losses = downsample(curve, first_step(curve))
-    # Without inflation: that of the others' own trials would hide what is measured here.
+    # Without inflation: that of the others' own holdouts would hide what is measured here.
     forecast = forecast_losses(others, [(curve.rates, steps)])
     errors = losses - forecast.losses
     error, ratio = (float(np.sqrt(np.mean((errors / unit) ** 2))) for unit in (forecast.losses, forecast.sd))
-    return Trial(curve.name, error, ratio)
+    return Holdout(curve.name, error, ratio)
 
 
-def inflation_of(trials: Sequence[Trial]) -> float:
-    """Return the inflation factor: by how much the bands must be wider for what the trials were off, at least 1.
+def inflation_of(holdouts: Sequence[Holdout]) -> float:
+    """Return the inflation factor: by how much the bands must be wider for what the holdouts were off, at least 1.
 
-    Formula: `sqrt((1 + sum of (ratio / 1.5)^2) / (1 + trials))`: what is usual counts as one trial more.
+    Formula: `sqrt((1 + sum of (ratio / 1.5)^2) / (1 + holdouts))`: what is usual counts as one holdout more.
 
-    >>> inflation_of([]), inflation_of([Trial("a", 0.001, 0.5)]), round(inflation_of([Trial("a", 0.02, 6.0)]), 2)
+    >>> inflation_of([]), inflation_of([Holdout("a", 0.001, 0.5)]), round(inflation_of([Holdout("a", 0.02, 6.0)]), 2)
     (1.0, 1.0, 2.92)
     """
-    squares = 1 + sum((trial.ratio / USUAL_RATIO) ** 2 for trial in trials)
-    return float(max(1.0, np.sqrt(squares / (1 + len(trials)))))
+    squares = 1 + sum((holdout.ratio / USUAL_RATIO) ** 2 for holdout in holdouts)
+    return float(max(1.0, np.sqrt(squares / (1 + len(holdouts)))))

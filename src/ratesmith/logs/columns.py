@@ -21,7 +21,7 @@ LOSS: Final = frozenset(
 )
 VALIDATION: Final = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "valloss", "evalloss"})
 TRAINING: Final = frozenset({"train", "training", "trainloss"})
-PLAIN: Final = (
+PLAIN_WORDS: Final = (
     LOSS
     | VALIDATION
     | TRAINING
@@ -59,22 +59,22 @@ class Columns(NamedTuple):
         return match[1] if match else None
 
 
-def choose(names: Iterable[str], given: Mapping[str, str] | None = None) -> Columns:
+def choose_columns(names: Iterable[str], given: Mapping[str, str] | None = None) -> Columns:
     """Find the columns by their names, or take those `given` for "step", "lr" and "loss".
 
     Raises ValueError if one is missing, or several fit equally well, with the names that there are.
 
-    >>> choose(["epoch", "step", "lr-AdamW", "train_loss", "val_loss"])
+    >>> choose_columns(["epoch", "step", "lr-AdamW", "train_loss", "val_loss"])
     Columns(step='step', lr='lr-AdamW', training='train_loss', validation='val_loss')
     """
     names, given = list(names), dict(given or {})
-    columns = _choose(names, given)
+    columns = _columns_of(names, given)
     if twice := [name for name in columns[:4] if name and names.count(name) > 1]:
         raise OptionValueError(f"read: a column must have a name of its own, got {twice[0]!r} twice; rename one")
     return columns
 
 
-def _choose(names: list[str], given: Mapping[str, str]) -> Columns:
+def _columns_of(names: list[str], given: Mapping[str, str]) -> Columns:
     for role, name in given.items():
         if role not in ROLES:
             raise OptionValueError(
@@ -114,6 +114,7 @@ def _words(name: str) -> list[str]:
 
 
 def _step(names: list[str]) -> str | None:
+    # Reversed, so that of names that differ in large letters alone the first is taken.
     small = {name.strip().lower(): name for name in reversed(names)}
     return next((small[name] for name in STEPS if name in small), None)
 
@@ -134,11 +135,12 @@ def _loss_rank(name: str, held_out: bool) -> Rank | None:
         return None
     if bool(VALIDATION & set(words)) != held_out:
         return None
-    return (0, len(words)) if PLAIN.issuperset(words) else (1, 0)
+    return (0, len(words)) if PLAIN_WORDS.issuperset(words) else (1, 0)
 
 
 def _best(role: str, names: list[str], rank: Callable[[str], Rank | None], several: bool = False) -> str | None:
     """Return the name of the lowest rank; of equal ones the first if `several` may be, else an error names them."""
+    # An error is better than a guess between two losses; of rates of parameter groups any will do.
     ranks = {name: place for name in names if (place := rank(name)) is not None}
     if not ranks:
         return None

@@ -78,9 +78,11 @@ class Curve:
         A peak is where it stops rising at 95 % of its largest or more. Counted from the update that had, or before the
         first would have had, no rate: many loops begin at 1 / n.
         """
+        # A cosine that restarts may peak a hair higher each time: the first peak that is nearly the largest counts.
         near = int(np.argmax(self.rates >= 0.95 * self.peak))
         falls = np.diff(self.rates[near:]) <= 1e-9 * self.peak
         first = near + int(np.argmax(falls)) if near and falls.any() else near
+        # A loop that begins at 1 / n has its first rate one step after a rate of 0: then rate[0] * n is the peak.
         begun = float(self.rates[0]) * first
         return first + 1 if 0.5 * self.peak < begun < 1.5 * self.peak else first
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ratesmith._checks import Option, OptionError, OptionValueError, finite, options_of, whole
-from ratesmith.logs.columns import Columns, choose
+from ratesmith.logs.columns import Columns, choose_columns
 from ratesmith.logs.curve import FEWEST_LOSSES, KINDS, Curve, Floats, Ints
 from ratesmith.logs.formats import Log, open_log
 from ratesmith.logs.rates import rates_of
@@ -72,7 +72,7 @@ def read(
         per_step = finite("read", "per_step", per_step, 1e-9)
         most = whole("read", "max_losses", max_losses, least=FEWEST_LOSSES)
         log = open_log(path)
-        chosen = choose(log.names, columns)
+        chosen = choose_columns(log.names, columns)
         rate, training, validation = _fill(log, chosen, per_step)
         kind, series = _preferred(kind, training, validation)
         # A loop that counts from 0 logs step t after update t + 1: the whole log is then moved by one.

@@ -45,6 +45,7 @@ class Series:
 
     def add(self, steps: Floats, values: Floats) -> None:
         """Take in rows: NaN was not logged, infinity is a number that is not finite."""
+        # Rows come some thousands at a time: what is noted must not depend on where such a piece ends.
         logged = ~(np.isnan(steps) | np.isnan(values))
         steps, values = steps[logged], values[logged]
         self._note_gaps(steps, values)
@@ -67,6 +68,7 @@ class Series:
         """Add rows whose steps do not fall; what is there from their first step on is replaced."""
         first, steps = part[0, 0], self.sums[0] / self.sums[2]
         if len(steps) and first < steps[-1]:
+            # A restart from a checkpoint goes back a little, one that begins anew to before the first step.
             keep = int(np.searchsorted(steps, first))
             self.sums = self.sums[:, :keep]
             self.backs += 1
@@ -86,6 +88,7 @@ class Series:
         steps = self.sums[0] / self.sums[2]
         while steps[-1] > self.bucket * MOST_ENTRIES / 2:
             self.bucket *= 2
+        # Entries are in order, so that a bucket's lie next to each other.
         begins = np.flatnonzero(np.diff(np.floor(steps / self.bucket), prepend=-1))
         self.sums = np.add.reduceat(self.sums, begins, axis=1)
 
@@ -114,6 +117,7 @@ class Series:
 
     def refuse_divergence(self) -> None:
         """Raise ValueError if the numbers end in ones that are not finite, beyond those that a log leaves out."""
+        # A log that writes NaN between two validations ends in as many of them; a training that diverged in ever more.
         if self.open_gap > 2 * self.gap:
             raise OptionValueError(
                 f"read: {self.name!r} must be finite, got nan or infinity from step {self.open_since:g} on; "

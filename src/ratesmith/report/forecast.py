@@ -85,11 +85,11 @@ def write(
 
 def _unseen(forecaster: Forecaster, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
     """Return the checks, and the forecaster's own runs as they are forecast from each other."""
-    trials = [
+    holdouts = [
         (f"{run.name}, from the others", run, rest.under(run.name, run.rates, run.steps.tolist()))
         for rest, run in forecaster.left_out
     ]
-    return [*((run.name, run, prediction) for run, prediction in checks), *trials]
+    return [*((run.name, run, prediction) for run, prediction in checks), *holdouts]
 
 
 def _checked(run: Curve, prediction: Prediction) -> dict[str, Any]:

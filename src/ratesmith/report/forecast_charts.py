@@ -21,11 +21,11 @@ LENGTHS: Final = ("2%", "5%", "10%", "20%", "30%", "40%")
 """Lengths of annealing, as shares of the steps already made."""
 EDGE: Final = 86
 """Room for the numbers to the left, alike in pictures that stand above each other."""
-LEVELS: Final = np.arange(0, 101, 2)
+LEVELS_COUNTED: Final = np.arange(0, 101, 2)
 """Levels of bands, in percent, whose contents are counted."""
 Unseen = Sequence[tuple[str, Curve, Prediction]]
 """Runs that were forecast from others: what to call them, what was measured, and the forecast."""
-MOST_RATES: Final = 400
+RATES_DRAWN: Final = 400
 """Points that a line of rates is drawn with."""
 
 
@@ -62,7 +62,7 @@ def rate_strip(forecaster: Forecaster, candidates: Candidates, looks: Looks, alo
     plot = blank(("step", "rate"), x_range=along)
     plot.height, plot.min_border_left = 150, EDGE
     for run in forecaster.curves:
-        places = np.unique(np.linspace(0, run.length - 1, MOST_RATES).astype(int))
+        places = np.unique(np.linspace(0, run.length - 1, RATES_DRAWN).astype(int))
         plot.line(places + 1, run.rates[places], color=GREY, line_width=4, alpha=0.35)
     for row in reversed(candidates.rows):
         colour, dash = looks[row.name]
@@ -183,8 +183,8 @@ def calibration(unseen: Unseen) -> Any:
     for place, (name, run, prediction) in enumerate(unseen):
         later = run.steps > run.length / 10
         levels = np.sort(level_of(run.losses - prediction.losses, prediction.sd)[later])
-        inside = np.searchsorted(levels, LEVELS / 100, side="right") / len(levels)
-        plot.line(LEVELS, 100 * inside, color=COLOURS[place % len(COLOURS)], line_width=2, legend_label=name)
+        inside = np.searchsorted(levels, LEVELS_COUNTED / 100, side="right") / len(levels)
+        plot.line(LEVELS_COUNTED, 100 * inside, color=COLOURS[place % len(COLOURS)], line_width=2, legend_label=name)
     legend_below(plot, 1)
     return plot
 
