@@ -6,7 +6,18 @@ from pathlib import Path
 import ratesmith.forecast
 
 FOLDER = Path(ratesmith.forecast.__file__).parent
-ORDER = ["segments", "laws", "fitting", "uncertainty", "diagnostics", "results", "compare", "design", "forecaster"]
+ORDER = [
+    "segments",
+    "laws",
+    "fitting",
+    "uncertainty",
+    "diagnostics",
+    "results",
+    "compare",
+    "design",
+    "evidence",
+    "forecaster",
+]
 APART = {"study", "transfer"}
 """They need no fit, and no fit needs them."""
 

@@ -106,6 +106,16 @@ def test_the_fits_own_doubt_counts_more_where_no_annealing_was_seen():
     )
 
 
+def test_beyond_twice_the_longest_run_the_fit_for_long_horizons_speaks_and_between_a_mixture(forecaster):
+    fits = forecaster.fits
+    assert fits.long_horizon.x[2] < fits.main.x[2]  # log alpha: progress goes on for longer
+    for steps, share in ((3000, 0.0), (4000 * 2**0.5, 0.5), (8000, 1.0), (20_000, 1.0)):
+        runs = [(rates("cosine", int(steps)), np.array([int(steps)]))]
+        segments = fits.main.segments(runs)
+        main, long = (float(fit.losses(segments)[0, 0]) for fit in (fits.main, fits.long_horizon))
+        assert forecast_losses(fits, runs).losses[0] == pytest.approx(main + share * (long - main), abs=1e-5)
+
+
 def test_one_run_is_tried_on_nothing():
     forecaster = forecast.fit(run("cosine"))
     assert forecaster.holdouts == ()

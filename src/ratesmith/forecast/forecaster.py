@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -13,18 +12,11 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite,
 from ratesmith.forecast import diagnostics
 from ratesmith.forecast.compare import Pair, cooldown_pairs, pairs_of, rows_of
 from ratesmith.forecast.design import habits, most_promising
-from ratesmith.forecast.diagnostics import Diagnostic
-from ratesmith.forecast.fitting import NO_PRIORS, FitResult, Fits, GivenPriors, downsample, first_step
+from ratesmith.forecast.evidence import Evidence
+from ratesmith.forecast.fitting import NO_PRIORS, Fits, GivenPriors
 from ratesmith.forecast.laws import LAWS
 from ratesmith.forecast.results import Candidates, Prediction, Row
-from ratesmith.forecast.uncertainty import (
-    MOST_HOLDOUTS,
-    Holdout,
-    forecast_losses,
-    holdout_of,
-    inflation_of,
-    parameter_weight,
-)
+from ratesmith.forecast.uncertainty import forecast_losses
 from ratesmith.logs.curve import Curve, Floats, Ints, frozen, numbers_of
 from ratesmith.logs.rates import checked, is_array, length_of, rates_of, stretched
 
@@ -88,90 +80,8 @@ def _checked_runs(curves: Curve | Iterable[Curve]) -> tuple[Curve, ...]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Forecaster:
-    """Laws fitted to runs: ask it what other schedules would give. `fit` makes it.
-
-    Everything that costs a fit is made when it is first asked for, and kept.
-    """
-
-    fits: Fits
-    epochs: float | None = None
-
-    @property
-    def curves(self) -> tuple[Curve, ...]:
-        """The runs that it was fitted to."""
-        return self.fits.curves
-
-    @property
-    def fit_result(self) -> FitResult:
-        """The law's parameters and how sure they are."""
-        return self.fits.main
-
-    @property
-    def misfit(self) -> float:
-        """By how much of the loss the law misses the runs that it was fitted to."""
-        return self.fits.main.misfit
-
-    @cached_property
-    def left_out(self) -> tuple[tuple[Forecaster, Curve], ...]:
-        """Runs, at most 4, each with the forecaster fitted to all others, if that one can say anything of it."""
-        # Every second, third ... run if there are more: each holdout is a fit of its own.
-        every = -(-len(self.curves) // MOST_HOLDOUTS)
-        runs = self.curves[::every] if len(self.curves) > 1 else ()
-        pairs = [(self.without(run.name), run) for run in runs]
-        return tuple((rest, run) for rest, run in pairs if rest.provisional_grade != "D" and len(rest.measured(run)[0]))
-
-    @cached_property
-    def holdouts(self) -> tuple[Holdout, ...]:
-        """How far each run is from its forecast by a fit to the others; empty for one run."""
-        return tuple(holdout_of(rest.fits, run) for rest, run in self.left_out)
-
-    @cached_property
-    def inflation(self) -> float:
-        """By how much the holdouts make the bands wider, at least 1."""
-        return inflation_of(self.holdouts)
-
-    @cached_property
-    def provisional_grade(self) -> str:
-        """The grade before the holdouts are looked at, which need those of other forecasters."""
-        grade = diagnostics.grade_of(self.curves, self.fits.starts, self.fits.main.residuals)
-        return diagnostics.worst_grade(grade, self._of_runs)
-
-    @cached_property
-    def grade(self) -> str:
-        """How far to trust its forecasts: A two or more different schedules, B one annealed run, C a guess, D not."""
-        grade = self.provisional_grade
-        return diagnostics.grade_after_holdouts(grade, self.holdouts) if grade != "D" else "D"
-
-    @cached_property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What there is to say against it, in plain sentences with their codes."""
-        if self.provisional_grade == "D":
-            return tuple(self._of_runs)
-        of_holdouts = diagnostics.of_holdouts(self.holdouts)
-        return (*self._of_runs, *of_holdouts, *diagnostics.of_parameters(self.curves, self.parameter_sds))
-
-    @cached_property
-    def _of_runs(self) -> list[Diagnostic]:
-        return diagnostics.of_runs(self.curves, self.fits.starts, self.fits.main.residuals, self.epochs)
-
-    @property
-    def parameter_sds(self) -> Mapping[str, float]:
-        """The standard deviation of each shape parameter, as far as it counts."""
-        names = [prior.name for prior in self.fits.law.priors]
-        # The first two of x are L0 and log A, which every run shows.
-        sds = parameter_weight(self.fits) * np.sqrt(np.maximum(np.diag(self.fits.main.covariance)[2:], 0))
-        return dict(zip(names, sds.tolist(), strict=True))
-
-    @property
-    def warmup_steps(self) -> int:
-        """The warm-up that all runs had, in steps; 0 without one."""
-        return min(curve.warmup_steps for curve in self.curves)
-
-    @property
-    def longest(self) -> int:
-        """The last step at which any run was measured."""
-        return self.fits.longest
+class Forecaster(Evidence):
+    """Laws fitted to runs: ask it what other schedules would give. `fit` makes it."""
 
     def __repr__(self) -> str:
         """Return the forecaster in one line."""
@@ -192,7 +102,7 @@ class Forecaster:
 
     def under(self, name: str, rates: Floats, at: Sequence[int] | None = None) -> Prediction:
         """Forecast the losses under absolute rates, one for each update: see predict."""
-        grade, about = self._assess([rates])
+        grade, about = self.assess([rates])
         first = min(self.fits.starts)
         wanted = _wanted(at, len(rates), first)
         if wanted[0] < first:
@@ -234,7 +144,7 @@ class Forecaster:
         """
         length, base_rate = self._length(steps), self._base(base_lr)
         # Refuse before 107 schedules are laid out: all of them have this peak and this length.
-        self._assess([np.full(length, base_rate)])
+        self.assess([np.full(length, base_rate)])
         fits = self.fits, self.inflation
         texts, base = most_promising(*fits, self.warmup_steps, length, base_rate, baseline)
         rates = {text: rates_of(text, base_rate, length) for text in texts}
@@ -281,15 +191,6 @@ class Forecaster:
         predictions = [self.under(pair.name, pair.rates) for pair in pairs]
         return rows_of(self.fits, self.inflation, pairs, predictions)
 
-    def without(self, name: str) -> Forecaster:
-        """Return the forecaster fitted to all runs but one."""
-        runs = tuple(curve for curve in self.curves if curve.name != name)
-        return Forecaster(Fits(runs, self.fits.law, self.fits.priors), self.epochs)
-
-    def measured(self, curve: Curve) -> tuple[Ints, Floats]:
-        """Return the steps and losses of one of the runs that are fitted, averaged if there are very many."""
-        return downsample(curve, first_step(curve))
-
     def explain(self) -> str:
         """Say in plain sentences what was fitted, how well, and what to be careful about."""
         runs = ", ".join(f"{curve.name} ({int(curve.steps[-1]):,} steps)" for curve in self.curves)
@@ -334,21 +235,9 @@ class Forecaster:
             "diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics],
         }
 
-    def _assess(self, several: Sequence[Floats]) -> tuple[str, list[Diagnostic]]:
-        """Return the grade of forecasts under these rates, and what there is to say of them; or raise CannotSay."""
-        of_forecasts = [
-            diagnostic
-            for rates in several
-            for diagnostic in diagnostics.of_forecast(self.curves, self.fits.starts, rates)
-        ]
-        grade = diagnostics.worst_grade(self.grade, of_forecasts)
-        if grade == "D":
-            raise diagnostics.cannot_say(of_forecasts, self.diagnostics)
-        return grade, of_forecasts
-
     def _ranked(self, pairs: Sequence[Pair], baseline: str) -> Candidates:
         """Return every pair as a row, the most promising first, with what there is to say against them."""
-        grade, _ = self._assess([pair.rates for pair in pairs])
+        grade, _ = self.assess([pair.rates for pair in pairs])
         # Of equal scores the baseline comes first: nothing promises more than it.
         rows = sorted(self.rows(pairs), key=lambda row: (row.score, row.name != baseline))
         # Every row repeats what speaks against the fit: each is told once, in the order of the rows.
