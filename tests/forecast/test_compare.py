@@ -6,7 +6,9 @@ from forecast_runs import rates, run, slow_losses
 
 import ratesmith
 from ratesmith import forecast
-from ratesmith.forecast.compare import pairs_of, rows_of
+from ratesmith.forecast import Curve
+from ratesmith.forecast.compare import Pair, pairs_of, rows_of
+from ratesmith.forecast.uncertainty import forecast_losses
 
 
 def test_candidates_stand_beside_their_baseline(forecaster):
@@ -108,3 +110,23 @@ def test_holdouts_that_were_off_make_differences_less_sure(forecaster):
     vars(alone)["by_law"] = {alone.law.name: alone.main}
     once, thrice = (rows_of(alone, inflation, pairs, predictions)[1] for inflation in (1.0, 3.0))
     assert thrice.sd == pytest.approx(3 * once.sd)
+
+
+@pytest.mark.parametrize(("steps", "peak"), [(4000, 1e-3), (8000, 1e-3), (4000, 5e-4)])
+def test_the_doubt_of_a_difference_is_made_of_its_parts(steps, peak):
+    wave = [run("constant"), run("cosine")]
+    wave = [Curve(c.name, c.rates, c.steps, c.losses * (1 + 0.0025 * np.sin(c.steps / 250))) for c in wave]
+    fits = forecast.fit(wave).fits
+    assert 0.001 < fits.main.misfit < 0.002
+    vars(fits)["by_law"] = {fits.law.name: fits.main}
+    line, flat = rates("linear", steps, peak), rates("constant", steps, peak)
+    [row] = rows_of(fits, 1.0, [Pair("line", line, flat)], [None])
+    ends = forecast_losses(fits, [(line, np.array([steps])), (flat, np.array([steps]))])
+    away = 0.0025 * np.log2(steps / 4000) / 2, 0.01 * np.log2(1e-3 / peak) / 2  # half is wrong with both alike
+    law_error = np.sqrt(0.0004**2 + (1.8 * fits.main.misfit) ** 2 + away[0] ** 2 + away[1] ** 2)
+    shares = [values[(np.linspace(0, 1, 200) * (steps - 1)).astype(int)] / 1e-3 for values in (line, flat)]
+    unlike = min(1.0, 6 * np.sqrt(np.mean((shares[0] - shares[1]) ** 2)))
+    slopes = ends.slopes[0] - ends.slopes[1]
+    of_parameters = 0.25 * fits.main.misfit / 0.0002 * np.sqrt(slopes @ fits.main.covariance @ slopes)
+    parts = np.hypot(of_parameters, np.sqrt(2) * unlike * law_error * ends.losses[1])
+    assert row.sd == pytest.approx(fits.main.misfit / 0.001 * parts, rel=1e-6)

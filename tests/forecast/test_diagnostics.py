@@ -313,3 +313,28 @@ def test_a_warmup_that_the_runs_had_is_missed():
         "The runs warmed up for 100 steps, and cold does not: try it behind warmup(100) >>."
     ]
     assert diagnostics.of_warmup(100, {"warm": rates["warm"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "grade"),
+    [
+        ({"base_lr": 1.04e-3}, "A"),
+        ({"base_lr": 1.4e-3}, "A"),
+        ({"base_lr": 1.6e-3}, "C"),
+        ({"base_lr": 4.2e-3}, "D"),
+        ({"base_lr": 4.5e-4}, "A"),
+        ({"base_lr": 3.5e-4}, "C"),
+        ({"base_lr": 6e-5}, "D"),
+        ({"steps": 18_000}, "A"),
+        ({"steps": 22_000}, "C"),
+        ({"steps": 404_000}, "D"),
+        ({"steps": 900}, "C"),
+        ({"steps": 250}, "D"),
+    ],
+)
+def test_the_further_from_the_runs_the_worse_the_grade(forecaster, options, grade):
+    if grade == "D":
+        with pytest.raises(forecast.CannotSay):
+            forecaster.predict("linear()", **options)
+    else:
+        assert forecaster.predict("linear()", **options).grade == grade

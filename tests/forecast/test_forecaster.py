@@ -151,3 +151,8 @@ def test_what_cannot_be_asked_is_refused_with_one_line(forecaster, asked, said):
     with pytest.raises(ValueError, match=r"^(Forecast|Notation|Forecaster\.)") as error:
         asked(forecaster)
     assert str(error.value).startswith(said)
+
+
+def test_a_longer_run_may_have_another_peak(forecaster):
+    longer, lower = (forecaster.extend(8000, base_lr=peak, at=[4000, 8000]) for peak in (None, 5e-4))
+    assert lower.rates == pytest.approx(longer.rates / 2)

@@ -22,6 +22,7 @@ from ratesmith.forecast.uncertainty import (
     law_error_sd,
     loss_sd,
     parameter_weight,
+    peak_doublings,
     unlikeness,
 )
 
@@ -54,6 +55,13 @@ def test_what_is_wrong_with_both_alike_cancels_in_a_difference():
     assert difference_sd(0.0, 3.0, 0.01, 0.0) == 0
     assert difference_sd(0.0, 3.0, 0.01, 1.0) == pytest.approx(0.03 * np.sqrt(2))
     assert difference_sd(0.04, 3.0, 0.01, 1.0) == pytest.approx(np.hypot(0.04, 0.03 * np.sqrt(2)))
+
+
+def test_a_peak_is_as_far_from_those_seen_above_as_below():
+    curves = [run("constant"), run("cosine", peak=2e-3)]
+    peaks = {4e-3: 1.0, 8e-3: 2.0, 5e-4: 1.0, 2.5e-4: 2.0, 1e-3: 0.0, 1.5e-3: 0.0, 2e-3: 0.0}
+    for peak, doublings in peaks.items():
+        assert peak_doublings(curves, rates("linear", peak=peak)) == pytest.approx(doublings, abs=1e-3)
 
 
 def test_the_widths_are_nearly_those_of_a_t_distribution():
