@@ -1,5 +1,7 @@
 """Series: one column of a log by step, in bounded memory."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -50,3 +52,12 @@ def test_numbers_that_are_not_finite_at_the_end_are_a_divergence_unless_the_log_
     with pytest.raises(ValueError, match="'loss' must be finite, got nan or infinity from step 9 on; cut the log"):
         diverged.refuse_divergence()
     filled(np.arange(1, 11), [3.0, *[np.inf] * 4, 3.0, *[np.inf] * 4]).refuse_divergence()
+
+
+@pytest.mark.parametrize(("at_the_end", "diverged"), [(4, False), (5, True)])
+def test_a_gap_at_the_end_may_be_twice_as_long_as_those_before(at_the_end, diverged):
+    values = [3.0, np.inf, np.inf, 2.9, 2.8, *[np.inf] * at_the_end]
+    for pieces in (1, 4):
+        series = filled(np.arange(len(values)), values, pieces=pieces)
+        with pytest.raises(ValueError, match="from step 5 on") if diverged else contextlib.nullcontext():
+            series.refuse_divergence()
