@@ -338,3 +338,11 @@ def test_the_further_from_the_runs_the_worse_the_grade(forecaster, options, grad
             forecaster.predict("linear()", **options)
     else:
         assert forecaster.predict("linear()", **options).grade == grade
+
+
+@pytest.mark.parametrize(("high", "told"), [(3.0, True), (2.4, False)])
+def test_a_run_that_ended_inside_the_band_of_the_first_candidate_has_reached_it_already(high, told):
+    curves = [Curve("a", np.full(10, 1e-3), [2, 4, 6, 8, 10], [5.0, 4.0, 3.0, 2.6, 2.5])]
+    text = "Run 'a' has ended at 2.5000 already, where linear() is forecast 2.3000."
+    assert texts(diagnostics.of_ends(curves, "linear()", 10, 2.3, high)) == ([text] if told else [])
+    assert diagnostics.of_ends(curves, "linear()", 11, 2.3, high) == []
