@@ -16,7 +16,7 @@ LAYERS = [
     {"recipes", "controllers"},
     {"strategy"},
     {"task", "importers", "study_file"},
-    {"finder"},
+    {"finder", "logs"},
     {"experiment", "forecast", "torch", "keras", "testing"},
     {"plots"},
     {"report"},
@@ -70,7 +70,7 @@ def test_a_part_imports_only_from_the_layers_above_it(file):
                 assert LEVEL[other] < LEVEL[part], f"{part} <- {other}"
         elif part in CORE:
             assert root in sys.stdlib_module_names, f"{file}: the core imports nothing but the standard library: {name}"
-        elif part in ("experiment", "finder", "forecast", "report", "cli"):
+        elif part in ("experiment", "finder", "forecast", "logs", "report", "cli"):
             assert root not in FRAMEWORKS, f"{file}: only a framework's own rim imports it: {name}"
 
 

@@ -9,6 +9,7 @@ import ratesmith.experiment
 import ratesmith.finder
 import ratesmith.forecast
 import ratesmith.importers
+import ratesmith.logs
 import ratesmith.recipes
 import ratesmith.report
 import ratesmith.schedule
@@ -28,8 +29,9 @@ SURFACE = {
     "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
     "tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError FinderResult RULES find grid preserve_rng_state race sweep",
-    "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
-    "transfer_rate",
+    "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
+    "read_study refined transfer_rate",
+    "ratesmith.logs": "Curve read",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",

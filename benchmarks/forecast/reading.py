@@ -16,7 +16,7 @@ import numpy as np
 
 from ratesmith import Horizon, parse
 from ratesmith.forecast import read
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
 PIECE = 100_000
 """Rows that are written at a time."""

@@ -19,11 +19,11 @@ import numpy as np
 from curves import Group, groups
 
 from ratesmith import forecast
-from ratesmith.forecast.band import FACTORS, level_of
-from ratesmith.forecast.compare import Pair, judge
-from ratesmith.forecast.curve import Floats
-from ratesmith.forecast.guards import FAR_OFF, LONGER
+from ratesmith.forecast.compare import Pair
+from ratesmith.forecast.diagnostics import FAR_OFF, NEAR_LENGTHS
 from ratesmith.forecast.laws import LAWS
+from ratesmith.forecast.uncertainty import FACTORS, level_of
+from ratesmith.logs.curve import Floats
 
 SEEN = ("cosine_24000", "constant_24000", "wsdcon_3")
 """What the multi-power law's own protocol fits on."""
@@ -39,7 +39,7 @@ VAGUE: Priors = {
     "q": (0.70, 0.45),
 }
 """What is believed before a whole group of runs is fitted: parameters that it does not show stay near."""
-Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Law]
+Maker = Callable[[Sequence[forecast.Curve], Group], forecast.Forecaster]
 
 
 @dataclass(frozen=True)
@@ -68,68 +68,70 @@ def main() -> None:
     if not (root / "multipowerlaw").is_dir():
         print(f"No curves in {root}: give the folder that holds multipowerlaw/ and llama/ with --curves")
         return
-    known = groups(root)
+    all_groups = groups(root)
     print("Priors of the two-clock law over all groups (mean, sd), as shipped:")
-    print("  " + ", ".join(f"{name} ({mean:.3f}, {sd:.3f})" for name, (mean, sd) in priors(known, "").items()) + "\n")
-    learned = {family: priors(known, family) for family in {group.family for group in known}}
+    print(
+        "  " + ", ".join(f"{name} ({mean:.3f}, {sd:.3f})" for name, (mean, sd) in priors(all_groups, "").items()) + "\n"
+    )
+    learned = {family: priors(all_groups, family) for family in {group.family for group in all_groups}}
     makers: dict[str, Maker] = {
         "two-clock, priors of others": lambda runs, group: forecast.fit(runs, priors=learned[group.family]),
         "two-clock, as shipped": lambda runs, _: forecast.fit(runs),
         "Tissue 2024, refitted": lambda runs, _: bare(runs, "tissue"),
         "multi-power, refitted": lambda runs, _: bare(runs, "multi-power"),
     }
-    curves_table(known, makers)
-    found = {name: list(finals(known, maker)) for name, maker in makers.items()}
-    finals_table(found)
-    ours = found["two-clock, priors of others"]
+    curves_table(all_groups, makers)
+    finals_by_maker = {name: list(finals(all_groups, maker)) for name, maker in makers.items()}
+    finals_table(finals_by_maker)
+    ours = finals_by_maker["two-clock, priors of others"]
     coverage(ours)
     if given.picture:
         draw(ours, given.picture)
-    differences(known, makers["two-clock, priors of others"])
-    which_pair(known, makers["two-clock, priors of others"])
-    order(known, makers)
-    unfinished(known)
-    times(known)
+    differences(all_groups, makers["two-clock, priors of others"])
+    which_pair(all_groups, makers["two-clock, priors of others"])
+    order(all_groups, makers)
+    unfinished(all_groups)
+    times(all_groups)
 
 
-def bare(runs: Sequence[forecast.Curve], law: str) -> forecast.Law:
+def bare(runs: Sequence[forecast.Curve], law: str) -> forecast.Forecaster:
     """Fit a published law without priors: they are made ten times as wide."""
-    return forecast.fit(runs, law=law, priors={s.name: (s.mean, WIDE * s.sd) for s in LAWS[law].shapes})
+    return forecast.fit(runs, law=law, priors={s.name: (s.mean, WIDE * s.sd) for s in LAWS[law].priors})
 
 
-def priors(known: Sequence[Group], without: str) -> Priors:
+def priors(all_groups: Sequence[Group], without: str) -> Priors:
     """Return means and deviations of the shapes over the groups of all other families, each group fitted as a whole."""
     rows = []
-    for group in known:
+    for group in all_groups:
         if group.family != without and len(group.runs) >= 3:
-            rows.append(forecast.fit(list(group.runs.values()), priors=VAGUE).fitted.x[2:])
+            rows.append(forecast.fit(list(group.runs.values()), priors=VAGUE).fit_result.x[2:])
     table = np.array(rows)
-    names = [shape.name for shape in LAWS["default"].shapes]
+    names = [prior.name for prior in LAWS["default"].priors]
     return {
         name: (float(column.mean()), float(1.5 * column.std(ddof=1)))
         for name, column in zip(names, table.T, strict=True)
     }
 
 
-def curves_table(known: Sequence[Group], makers: dict[str, Maker]) -> None:
+def curves_table(all_groups: Sequence[Group], makers: dict[str, Maker]) -> None:
     """Print the multi-power law's own protocol: three runs, the six others at every logged point."""
     print(f"Fit on {' + '.join(SEEN)}, forecast the six others, every logged point")
     print(f"{'':30}{'':7}{'MAE':>8}{'R2':>9}{'worst':>9}{'final':>9}")
     for name, maker in makers.items():
         means = []
-        for group in known:
+        for group in all_groups:
             if not set(SEEN) <= set(group.runs):
                 continue
-            law = maker([group.runs[seen] for seen in SEEN], group)
-            means.append(np.mean([_errors(law, c) for n, c in group.runs.items() if n not in SEEN], axis=0))
+            forecaster = maker([group.runs[seen] for seen in SEEN], group)
+            means.append(np.mean([_errors(forecaster, c) for n, c in group.runs.items() if n not in SEEN], axis=0))
             _line(name, group.name.split()[-1], means[-1])
         _line(name, "mean", np.mean(means, axis=0))
     print(f"{'multi-power, its own paper':30}25M     0.0039   0.9975   0.0040\n{'':30}100M    0.0038   0.9982   0.0058")
     print(f"{'to reach':30}mean   <0.0033  >0.9989  <0.0050\n")
 
 
-def _errors(law: forecast.Law, curve: forecast.Curve) -> tuple[float, ...]:
-    error = law.under(curve.name, curve.rates, curve.steps.tolist()).losses - curve.losses
+def _errors(forecaster: forecast.Forecaster, curve: forecast.Curve) -> tuple[float, ...]:
+    error = forecaster.under(curve.name, curve.rates, curve.steps.tolist()).losses - curve.losses
     explained = 1 - (error**2).sum() / ((curve.losses - curve.losses.mean()) ** 2).sum()
     return abs(error).mean(), explained, (abs(error) / curve.losses).max(), abs(error[-1])
 
@@ -138,18 +140,18 @@ def _line(name: str, size: str, values: Sequence[float]) -> None:
     print(f"{name:30}{size:7}" + "".join(f"{value:9.4f}" for value in values))
 
 
-def finals(known: Sequence[Group], maker: Maker) -> Iterator[Final]:
+def finals(all_groups: Sequence[Group], maker: Maker) -> Iterator[Final]:
     """Forecast the last loss of every run from every other run and every pair of others in its group."""
-    for group in known:
+    for group in all_groups:
         for names in seen_sets(group):
             runs = [group.runs[name] for name in names]
-            law = maker(runs, group)
+            forecaster = maker(runs, group)
             longest = max(run.length for run in runs)
             for name, curve in group.runs.items():
-                if name in names or law.grade == "D":
+                if name in names or forecaster.grade == "D":
                     continue
-                there = law.under(name, curve.rates, [int(curve.steps[-1])])
-                longer = curve.length > LONGER * longest
+                there = forecaster.under(name, curve.rates, [int(curve.steps[-1])])
+                longer = curve.length > NEAR_LENGTHS * longest
                 yield Final(group, kind_of(names), longer, there.final, float(curve.losses[-1]), float(there.sd[-1]))
 
 
@@ -172,22 +174,24 @@ def kind_of(names: Sequence[str]) -> str:
     return "two lengths of one schedule" if len(kinds) == 1 else "two other schedules"
 
 
-def finals_table(found: dict[str, list[Final]]) -> None:
+def finals_table(finals_by_maker: dict[str, list[Final]]) -> None:
     """Print the mean absolute error of final losses: over the forecasts of a group, then over the groups."""
     print("Final losses, 1e-3: mean |error| over a group, then over groups")
-    kinds = list(dict.fromkeys(final.kind for final in next(iter(found.values()))))
+    kinds = list(dict.fromkeys(final.kind for final in next(iter(finals_by_maker.values()))))
     for kind in sorted(kinds):
         for longer in (False, True):
             label = f"{kind}, {'longer than 1.5 x' if longer else 'up to 1.5 x'} the runs"
             sums = {
                 name: _by_group([f for f in rows if f.kind == kind and f.longer == longer])
-                for name, rows in found.items()
+                for name, rows in finals_by_maker.items()
             }
             if next(iter(sums.values()))[1]:
                 _print_finals(label, sums)
     for words in ("one annealed run", "two runs"):
         pool = [kind for kind in kinds if (kind == words if words.startswith("one") else not kind.startswith("one"))]
-        _print_finals(f"{words}, all", {n: _by_group([f for f in rows if f.kind in pool]) for n, rows in found.items()})
+        _print_finals(
+            f"{words}, all", {n: _by_group([f for f in rows if f.kind in pool]) for n, rows in finals_by_maker.items()}
+        )
     print("(without priors and without annealing seen, the refitted laws do not know B: their largest errors)")
     print("to reach: two runs (constant + cosine) 6.5, one run 10; multi-power's recipe 16.5 and 29\n")
 
@@ -259,16 +263,16 @@ def draw(rows: Sequence[Final], file: Path) -> None:
     figure.savefig(file, dpi=130)
 
 
-def differences(known: Sequence[Group], maker: Maker) -> None:
+def differences(all_groups: Sequence[Group], maker: Maker) -> None:
     """Print how many differences between measured schedules of one length lie in their bands, two runs seen."""
     scores: dict[str, list[float]] = defaultdict(list)
     chances: list[tuple[float, bool]] = []
-    for group in known:
+    for group in all_groups:
         for names in (names for names in seen_sets(group) if len(names) == 2):
-            law = maker([group.runs[n] for n in names], group)
-            for first, *others in _same_length(group) if law.grade != "D" else ():
+            forecaster = maker([group.runs[n] for n in names], group)
+            for first, *others in _same_length(group) if forecaster.grade != "D" else ():
                 base = first.rates[: int(first.steps[-1])]
-                for row, run in zip(judge(law, [_pair(run, base) for run in others]), others, strict=True):
+                for row, run in zip(forecaster.rows([_pair(run, base) for run in others]), others, strict=True):
                     apart = float(run.losses[-1] - first.losses[-1])
                     scores[lab_of(group)].append(abs(row.difference - apart) / row.sd)
                     chances.append((row.better, apart < 0))
@@ -288,16 +292,16 @@ def _quantiles(scores: Floats, weights: Floats) -> Floats:
     order = np.argsort(scores)
     share = np.cumsum(weights[order]) / weights.sum()
     places = [min(int(np.searchsorted(share, level / 100)), len(scores) - 1) for level in FACTORS]
-    found: Floats = scores[order][places]
-    return found
+    quantiles: Floats = scores[order][places]
+    return quantiles
 
 
 def _percent(values: Sequence[float] | Floats) -> str:
     return " / ".join(f"{100 * value:.0f}" for value in values)
 
 
-def which_pair(known: Sequence[Group], maker: Maker) -> None:
-    """Print how well two runs of 24,000 steps forecast the others, by what they are, and how far trials are off."""
+def which_pair(all_groups: Sequence[Group], maker: Maker) -> None:
+    """Print how well two runs of 24,000 steps forecast the others, by what they are, and how far holdouts are off."""
     print("Two runs of 24,000 steps -> the last losses of the seven others, 1e-3 (25M and 100M)")
     ratios: list[float] = []
     for words, names in (
@@ -309,20 +313,20 @@ def which_pair(known: Sequence[Group], maker: Maker) -> None:
         ("cosine + drop to 0.3", ("cosine_24000", "wsdcon_9")),
     ):
         means = []
-        for group in known:
+        for group in all_groups:
             if set(names) <= set(group.runs):
-                law = maker([group.runs[name] for name in names], group)
+                forecaster = maker([group.runs[name] for name in names], group)
                 others = [curve for name, curve in group.runs.items() if name not in names]
-                means.append(np.mean([_errors(law, curve)[-1] for curve in others]))
+                means.append(np.mean([_errors(forecaster, curve)[-1] for curve in others]))
         print(f"    {words:30}" + "".join(f"{1e3 * mean:8.1f}" for mean in sorted(means, reverse=True)))
-    for group in known:
+    for group in all_groups:
         for names in (names for names in seen_sets(group) if len(names) == 2):
-            ratios += [trial.ratio for trial in maker([group.runs[name] for name in names], group).trials]
+            ratios += [holdout.ratio for holdout in maker([group.runs[name] for name in names], group).holdouts]
     far = [f"{np.mean(np.array(ratios) > most):.1%} beyond {most:g}" for most in (FAR_OFF, 2 * FAR_OFF)]
     print(f"Runs forecast from one other, in their own deviations: {len(ratios)}, {', '.join(far)}\n")
 
 
-def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
+def order(all_groups: Sequence[Group], makers: dict[str, Maker]) -> None:
     """Print how much above the best measured schedule of a length a choice lies, two runs seen.
 
     "lowest" is the lowest forecast of the one law, "ranked" what `Candidates` puts first, "mean" no choice at all.
@@ -331,13 +335,13 @@ def order(known: Sequence[Group], makers: dict[str, Maker]) -> None:
     print(f"{'':30}{'lowest':>8}{'ranked':>8}{'mean':>8}")
     for name, maker in makers.items():
         lost, ranked, blind = [], [], []
-        for group in known:
+        for group in all_groups:
             for names in seen_sets(group):
                 if len(names) == 2 and kind_of(names) != "two lengths of one schedule":
-                    law = maker([group.runs[n] for n in names], group)
+                    forecaster = maker([group.runs[n] for n in names], group)
                     for runs in _same_length(group):
                         measured = np.array([run.losses[-1] for run in runs])
-                        rows = judge(law, [_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
+                        rows = forecaster.rows([_pair(run, runs[0].rates[: int(runs[0].steps[-1])]) for run in runs])
                         lost.append(measured[int(np.argmin([row.final for row in rows]))] - measured.min())
                         ranked.append(measured[int(np.argmin([row.score for row in rows]))] - measured.min())
                         blind.append(measured.mean() - measured.min())
@@ -352,38 +356,38 @@ def _same_length(group: Group) -> Iterator[list[forecast.Curve]]:
     yield from (runs for runs in by.values() if len(runs) > 1)
 
 
-def unfinished(known: Sequence[Group]) -> None:
+def unfinished(all_groups: Sequence[Group]) -> None:
     """Print how well the end of a run is forecast from its own first part, with the shipped priors."""
     print("The end of an annealed run from its first part, 1e-3, and the coverage of the bands 50 / 80 / 95 %")
-    annealed = [c for g in known for n, c in g.runs.items() if len(c.steps) >= 40 and not n.startswith("constant")]
+    annealed = [c for g in all_groups for n, c in g.runs.items() if len(c.steps) >= 40 and not n.startswith("constant")]
     for share in (0.3, 0.5, 0.7, 0.9):
         errors, scores = [], []
         for run in annealed:
             seen = run.steps <= share * run.length
             if np.count_nonzero(seen) < 18 or run.steps[0] > 0.3 * run.length:
                 continue
-            law = forecast.fit(forecast.Curve(run.name, run.rates, run.steps[seen], run.losses[seen]))
-            if law.grade != "D":
-                told = law.under(run.name, run.rates, [int(run.steps[-1])])
-                errors.append(abs(told.final - run.losses[-1]))
-                scores.append(errors[-1] / told.sd[-1])
+            forecaster = forecast.fit(forecast.Curve(run.name, run.rates, run.steps[seen], run.losses[seen]))
+            if forecaster.grade != "D":
+                prediction = forecaster.under(run.name, run.rates, [int(run.steps[-1])])
+                errors.append(abs(prediction.final - run.losses[-1]))
+                scores.append(errors[-1] / prediction.sd[-1])
         inside = [float(np.mean(np.array(scores) <= width)) for width in FACTORS.values()]
         print(f"    first {share:.0%} ({len(errors)} runs){1e3 * np.mean(errors):8.1f}   {_percent(inside)}")
     print()
 
 
-def times(known: Sequence[Group]) -> None:
+def times(all_groups: Sequence[Group]) -> None:
     """Print the time of a fit of two runs and of a forecast for a million steps."""
-    pairs = [[g.runs[n] for n in names] for g in known for names in seen_sets(g) if len(names) == 2][:12]
+    pairs = [[g.runs[n] for n in names] for g in all_groups for names in seen_sets(g) if len(names) == 2][:12]
     fits = [_seconds(lambda runs=runs: forecast.fit(runs)) for runs in pairs]  # type: ignore[misc]
-    law = forecast.fit(pairs[0])
-    law.predict("cosine()", steps=2 * law.longest)
-    graded = [_seconds(lambda runs=runs: forecast.fit(runs).stretch) for runs in pairs]  # type: ignore[misc]
-    far = min(_seconds(lambda: law.predict('wsd(decay="20%")', steps=1_000_000)) for _ in range(5))
+    forecaster = forecast.fit(pairs[0])
+    forecaster.predict("cosine()", steps=2 * forecaster.longest)
+    graded = [_seconds(lambda runs=runs: forecast.fit(runs).inflation) for runs in pairs]  # type: ignore[misc]
+    far = min(_seconds(lambda: forecaster.predict('wsd(decay="20%")', steps=1_000_000)) for _ in range(5))
     print(f"A fit of two runs: {np.median(fits):.2f} s, at most {max(fits):.2f} s (to reach 0.3 s)")
     print(f"The same with each run forecast from the other: {np.median(graded):.2f} s, at most {max(graded):.2f} s")
     print(f"A forecast for 1,000,000 steps: {far:.3f} s, the best of 5 (to reach 0.1 s)")
-    print(f"A design among 107 schedules of 50,000 steps: {_seconds(lambda: law.design(50_000)):.2f} s")
+    print(f"A design among 107 schedules of 50,000 steps: {_seconds(lambda: forecaster.design(50_000)):.2f} s")
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -34,11 +34,10 @@ from rich.table import Table
 from train import BASE_LR, EVERY, train
 
 from ratesmith import Horizon, __version__, parse
-from ratesmith.forecast import Curve, Law, fit
-from ratesmith.forecast.band import FACTORS
-from ratesmith.forecast.compare import Pair, judge
-from ratesmith.forecast.predicted import chance
-from ratesmith.forecast.read import read
+from ratesmith.forecast import Curve, Forecaster, fit, read
+from ratesmith.forecast.compare import Pair
+from ratesmith.forecast.results import chance
+from ratesmith.forecast.uncertainty import FACTORS
 
 HERE = Path(__file__).parent
 COLUMNS = ("step", "lr", "val_loss", "train_loss")
@@ -102,38 +101,40 @@ def measured(folder: Path, plan: Plan, base_lr: float) -> dict[str, Curve]:
     }
 
 
-def forecast(law: Law, text: str, steps: int) -> dict[str, Any]:
+def forecast(forecaster: Forecaster, text: str, steps: int) -> dict[str, Any]:
     """Return a forecast as plain data: at the steps that will be measured, with the 80 % band."""
-    said = law.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
-    rounded = {"loss": said.losses, "low": said.low(80), "high": said.high(80)}
+    prediction = forecaster.predict(text, None, steps, at=range(EVERY, steps + 1, EVERY))
+    rounded = {"loss": prediction.losses, "low": prediction.low(80), "high": prediction.high(80)}
     return {
         "schedule": text,
         "steps": steps,
-        "grade": said.grade,
-        "final bands": {str(level): [round(float(end[-1]), 4) for end in said.bands[level]] for level in said.bands},
+        "grade": prediction.grade,
+        "final bands": {
+            str(level): [round(float(end[-1]), 4) for end in prediction.bands[level]] for level in prediction.bands
+        },
         **{key: [round(float(value), 4) for value in values] for key, values in rounded.items()},
     }
 
 
 def forecasts(folder: Path, fitted: Plan, others: Plan, base_lr: float) -> dict[str, Any]:
     """Fit the two runs, and forecast the others and the schedule that the law designs."""
-    law = fit(measured(folder, fitted, base_lr).values())
+    forecaster = fit(measured(folder, fitted, base_lr).values())
     steps = max(steps for _, steps, _ in fitted.values())
     plan = {name: (text, length) for name, (text, length, _) in others.items()}
-    plan["designed"] = (law.design(steps).best.name, steps)
+    plan["designed"] = (forecaster.design(steps).best.name, steps)
     return {
         "written": now(),
         "ratesmith": __version__,
         "fitted to": list(fitted),
-        "law": law.to_dict(),
-        "forecasts": {name: forecast(law, text, length) for name, (text, length) in plan.items()},
+        "law": forecaster.to_dict(),
+        "forecasts": {name: forecast(forecaster, text, length) for name, (text, length) in plan.items()},
     }
 
 
-def designed(said: Mapping[str, Any]) -> Plan:
+def designed(record: Mapping[str, Any]) -> Plan:
     """Return the designed schedule as a run to make."""
-    known = said["forecasts"]["designed"]
-    return {"designed": (known["schedule"], known["steps"], 0)}
+    entry = record["forecasts"]["designed"]
+    return {"designed": (entry["schedule"], entry["steps"], 0)}
 
 
 class Result(NamedTuple):
@@ -155,25 +156,25 @@ class Result(NamedTuple):
         return self.forecast - self.measured
 
 
-def results(said: Mapping[str, Any], runs: Mapping[str, Curve]) -> list[Result]:
+def results(record: Mapping[str, Any], runs: Mapping[str, Curve]) -> list[Result]:
     """Set each forecast beside its run."""
-    found = []
-    for name, known in said["forecasts"].items():
+    rows = []
+    for name, entry in record["forecasts"].items():
         losses = runs[name].losses.tolist()
-        pairs = list(zip(known["loss"], losses, strict=True))[len(losses) // 10 :]
+        pairs = list(zip(entry["loss"], losses, strict=True))[len(losses) // 10 :]
         along = statistics.fmean(abs(guess - loss) for guess, loss in pairs)
-        low, high = known["final bands"]["80"]
-        final = known["loss"][-1]
-        found.append(Result(name, known["schedule"], known["steps"], final, low, high, losses[-1], along))
-    return sorted(found, key=lambda result: result.measured)
+        low, high = entry["final bands"]["80"]
+        final = entry["loss"][-1]
+        rows.append(Result(name, entry["schedule"], entry["steps"], final, low, high, losses[-1], along))
+    return sorted(rows, key=lambda result: result.measured)
 
 
-def table(found: list[Result]) -> Table:
+def table(rows: list[Result]) -> Table:
     """Return the results as a table, the best measured first."""
     shown = Table("run", "steps", box=box.MARKDOWN)
     for column in ("forecast", "80 % band", "measured", "error", "error along the curve"):
         shown.add_column(column, justify="right")
-    for row in found:
+    for row in rows:
         band, error = f"{row.low:.3f} to {row.high:.3f}", f"{row.error:+.4f}"
         shown.add_row(
             row.name, str(row.steps), f"{row.forecast:.4f}", band, f"{row.measured:.4f}", error, f"{row.along:.4f}"
@@ -181,23 +182,23 @@ def table(found: list[Result]) -> Table:
     return shown
 
 
-def summary(found: list[Result], runs: Mapping[str, Curve], again: float | None) -> list[str]:
+def summary(rows: list[Result], runs: Mapping[str, Curve], again: float | None) -> list[str]:
     """Say in sentences how good the forecasts were, and how good it would have been to expect the cosine's loss."""
-    errors = [abs(row.error) for row in found]
-    naive = [abs(runs["cosine to 10 %"].losses[-1] - row.measured) for row in found]
-    same = [row for row in found if row.steps == runs["cosine to 10 %"].length]
-    inside = sum(row.low <= row.measured <= row.high for row in found)
+    errors = [abs(row.error) for row in rows]
+    naive = [abs(runs["cosine to 10 %"].losses[-1] - row.measured) for row in rows]
+    same = [row for row in rows if row.steps == runs["cosine to 10 %"].length]
+    inside = sum(row.low <= row.measured <= row.high for row in rows)
     chosen = min(same, key=lambda row: row.forecast)
     lines = [
         f"Mean error of the last loss {statistics.fmean(errors):.4f} "
-        f"({statistics.fmean(e / row.measured for e, row in zip(errors, found, strict=True)):.2%} of it), "
-        f"worst {max(errors):.4f}; {inside} of {len(found)} inside their 80 % band.",
+        f"({statistics.fmean(e / row.measured for e, row in zip(errors, rows, strict=True)):.2%} of it), "
+        f"worst {max(errors):.4f}; {inside} of {len(rows)} inside their 80 % band.",
         f"To expect the cosine run's loss each time errs by {statistics.fmean(naive):.4f}, worst {max(naive):.4f}.",
         f"Of the {len(same)} of {same[0].steps} steps the forecasts put first {chosen.name!r}, which ended "
         f"{chosen.measured - min(row.measured for row in same):.4f} above the best of them.",
     ]
     if again is not None:
-        linear = next(row for row in found if row.name == "linear")
+        linear = next(row for row in rows if row.name == "linear")
         lines.append(f"Another seed moved the last loss of 'linear' by {again - linear.measured:+.4f}.")
     return lines
 
@@ -212,16 +213,18 @@ def pairs(runs: Mapping[str, Curve]) -> Table:
         "every two, one of them with the drop": lambda names: len(names) == 2 and drop in names,
         "every single run": lambda names: len(names) == 1,
     }
-    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    errors_of: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     for names in (names for count in (1, 2) for names in itertools.combinations(runs, count)):
-        law = fit([runs[name] for name in names])
-        others = [run for name, run in runs.items() if name not in names] if law.grade != "D" else []
-        told = [(run, law.under(run.name, run.rates, [int(run.steps[-1])])) for run in others]
-        errors = [(abs(said.final - float(run.losses[-1])), float(said.sd[-1])) for run, said in told]
+        forecaster = fit([runs[name] for name in names])
+        others = [run for name, run in runs.items() if name not in names] if forecaster.grade != "D" else []
+        predictions = [(run, forecaster.under(run.name, run.rates, [int(run.steps[-1])])) for run in others]
+        errors = [
+            (abs(prediction.final - float(run.losses[-1])), float(prediction.sd[-1])) for run, prediction in predictions
+        ]
         for kind, is_one in kinds.items():
-            found[kind] += errors if is_one(names) else []
+            errors_of[kind] += errors if is_one(names) else []
     shown = Table("fitted to", "forecasts", "mean error", "inside the 50 / 80 / 95 % band", box=box.MARKDOWN)
-    for kind, errors in found.items():
+    for kind, errors in errors_of.items():
         inside = (statistics.fmean(error <= width * sd for error, sd in errors) for width in FACTORS.values())
         mean = f"{statistics.fmean(error for error, _ in errors):.3f}"
         shown.add_row(kind, str(len(errors)), mean, " / ".join(f"{100 * share:.0f}" for share in inside) + " %")
@@ -236,10 +239,10 @@ def choices(runs: Mapping[str, Curve]) -> list[str]:
     ranked: list[float] = []
     lowest: list[float] = []
     for names in itertools.combinations(runs, 2):
-        law = fit([runs[name] for name in names])
-        if law.grade == "D":
+        forecaster = fit([runs[name] for name in names])
+        if forecaster.grade == "D":
             continue
-        rows = judge(law, [Pair(run.name, run.rates, runs["linear"].rates) for run in same])
+        rows = forecaster.rows([Pair(run.name, run.rates, runs["linear"].rates) for run in same])
         scores += [
             abs(row.difference - float(run.losses[-1] - runs["linear"].losses[-1])) / row.sd
             for row, run in zip(rows, same, strict=True)
@@ -256,7 +259,7 @@ def choices(runs: Mapping[str, Curve]) -> list[str]:
     ]
 
 
-def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None:
+def draw(record: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None:
     """Draw every forecast with its band, and what was measured."""
     from matplotlib import rcParams
     from matplotlib.figure import Figure
@@ -264,14 +267,14 @@ def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None
     rcParams["svg.hashsalt"] = "ratesmith"
     figure = Figure(figsize=(9, 7.5), layout="constrained")
     panels = figure.subplots(3, 3, sharey=True)
-    low = min(float(runs[name].losses.min()) for name in said["forecasts"]) - 0.25
-    for axes, (name, known) in zip(panels.flat, said["forecasts"].items(), strict=False):
+    low = min(float(runs[name].losses.min()) for name in record["forecasts"]) - 0.25
+    for axes, (name, entry) in zip(panels.flat, record["forecasts"].items(), strict=False):
         run = runs[name]
         later = run.steps > run.length // 10
         axes.fill_between(
-            run.steps[later], *(np.array(known[end])[later] for end in ("low", "high")), color="#0091D540"
+            run.steps[later], *(np.array(entry[end])[later] for end in ("low", "high")), color="#0091D540"
         )
-        axes.plot(run.steps[later], np.array(known["loss"])[later], color="#0091D5", label="forecast, 80 % band")
+        axes.plot(run.steps[later], np.array(entry["loss"])[later], color="#0091D5", label="forecast, 80 % band")
         axes.plot(run.steps[later], run.losses[later], ".", ms=2.5, color="#E69F00", label="measured later")
         every = max(1, run.length // 100)
         axes.fill_between(
@@ -280,7 +283,7 @@ def draw(said: Mapping[str, Any], runs: Mapping[str, Curve], file: Path) -> None
         axes.set_title(name, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-    for axes in panels.flat[len(said["forecasts"]) :]:
+    for axes in panels.flat[len(record["forecasts"]) :]:
         axes.set_axis_off()
     panels.flat[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("step; in grey the rate", fontsize=9)
@@ -295,28 +298,28 @@ def run(folder: Path, fitted: Plan, others: Plan, again: Plan, given: argparse.N
     file = folder / "forecasts.json"
     if not file.exists():
         file.write_text(json.dumps(forecasts(folder, fitted, others, rate), indent=1), encoding="utf-8")
-    said = json.loads(file.read_text(encoding="utf-8"))
-    plan = {**others, **designed(said)}
+    record = json.loads(file.read_text(encoding="utf-8"))
+    plan = {**others, **designed(record)}
     make(folder, {**plan, **again}, rate)
     if given.refit:
-        law = fit(measured(folder, fitted, rate).values())
-        said["forecasts"] = {name: forecast(law, text, steps) for name, (text, steps, _) in plan.items()}
+        forecaster = fit(measured(folder, fitted, rate).values())
+        record["forecasts"] = {name: forecast(forecaster, text, steps) for name, (text, steps, _) in plan.items()}
         same = {name: text for name, (text, steps, _) in plan.items() if steps == plan["designed"][1]}
-        for row in law.compare(same, steps=plan["designed"][1], baseline="linear").rows:
+        for row in forecaster.compare(same, steps=plan["designed"][1], baseline="linear").rows:
             print(f"{row.name}: better than linear with {chance(row.better)}")
     runs = measured(folder, {**fitted, **plan, **again}, rate)
     if given.pairs:
-        known = {name: runs[name] for name in (*fitted, *plan)}
-        Console(width=200).print(pairs(known))
-        print(*choices(known), sep="\n")
+        made = {name: runs[name] for name in (*fitted, *plan)}
+        Console(width=200).print(pairs(made))
+        print(*choices(made), sep="\n")
         return
-    found = results(said, runs)
-    Console(width=200).print(table(found))
+    rows = results(record, runs)
+    Console(width=200).print(table(rows))
     seeds = [float(runs[name].losses[-1]) for name in again]
-    print(*summary(found, runs, seeds[0] if seeds else None), sep="\n")
-    print(f"designed: {said['forecasts']['designed']['schedule']}")
+    print(*summary(rows, runs, seeds[0] if seeds else None), sep="\n")
+    print(f"designed: {record['forecasts']['designed']['schedule']}")
     if given.picture:
-        draw(said, runs, given.picture)
+        draw(record, runs, given.picture)
 
 
 def main() -> None:

@@ -72,7 +72,8 @@ class OptionError(Exception):
     def renamed(self, thing: str, names: Mapping[str, str]) -> Self:
         """Return the same mistake as one of `thing`, where each option is called as `names` says."""
         first, *others = self.args or ("",)
-        first = re.sub(r"^[^:]*(?=: )", thing, first) if not isinstance(first, Option) else first
+        # Not `thing` itself: a backslash in it, as in the name of a file, would mean something to `sub`.
+        first = re.sub(r"^[^:]*(?=: )", lambda _: thing, first) if not isinstance(first, Option) else first
         return type(self)(*(Option(names.get(p, p)) if isinstance(p, Option) else p for p in (first, *others)))
 
     def __str__(self) -> str:

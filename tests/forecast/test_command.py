@@ -1,5 +1,6 @@
 """ratesmith forecast as a user meets it: output, one-line errors on stderr, exit statuses."""
 
+import html
 import json
 from pathlib import Path
 
@@ -110,6 +111,39 @@ def test_a_mistake_is_one_line(runs, capsys, options, said):
     assert "Traceback" not in err
 
 
+def test_an_option_is_called_as_it_is_written_here(tmp_path, runs, capsys):
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(",".join(row.split(",")[::2]) for row in Path(runs[1]).read_text().splitlines()))
+    for options, text in {
+        (runs[0], "--steps", "0"): "Forecast: --steps must be a whole number of at least 2, got 0",
+        (runs[0], "--base-lr", "-1"): "Forecast: --base-lr must be a finite number",
+        (runs[0], "--base-lr", "0"): "got only zeros; give a --base-lr or --compare above 0",
+        (runs[0], "--epochs", "0"): "Forecast: --epochs must be above 0",
+        (runs[0], "--schedule", "linear()", "--schedule-steps", "9"): "--schedule-steps must be at least the last step",
+        (runs[0], "--column", "x=lr"): "--column may name step, lr and loss, got 'x'",
+        (str(bare),): "name its column as --column lr=NAME, or give --schedule and --schedule-lr",
+        (str(bare), "--schedule", "linear()"): "--schedule-lr must be given where the log has no rates",
+        (str(bare), "--schedule", "linear()", "--schedule-lr", "-1"): "--schedule-lr must be a finite number",
+        (runs[0], "--compare", "linear()", "--baseline", "cosine("): "'(' was never closed",
+    }.items():
+        assert run(["forecast", *options]) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_names_of_files_and_columns_are_shown_as_they_are(tmp_path, runs, capsys):
+    rows = Path(runs[0]).read_text().splitlines()
+    gone, file = tmp_path / "loss_per_step.csv", tmp_path / "schedule_base_lr_steps.csv"
+    assert run(["forecast", str(gone)]) == 2
+    assert "read 'loss_per_step.csv': it must be a file" in capsys.readouterr().err
+    file.write_text("\n".join(["tokens_per_step,base_lr,schedule", *rows[1:]]))
+    assert run(["forecast", str(file)]) == 2
+    names = "'tokens_per_step', 'base_lr', 'schedule'"
+    text = f"read '{file.name}': a column must count the steps, got {names}; name it as --column step=NAME"
+    assert text in capsys.readouterr().err
+    assert run(["forecast", str(file), "--column", "loss=per_step"]) == 2
+    assert "it must have the column 'per_step', got 'tokens_per_step', 'base_lr'" in capsys.readouterr().err
+
+
 def test_a_run_that_the_law_was_fitted_to_is_no_check(runs, capsys):
     assert run(["forecast", *runs[:2], "--check", runs[1]]) == 2
     assert "--check must be a run that the law has not seen, got" in capsys.readouterr().err
@@ -136,7 +170,23 @@ def test_a_baseline_is_a_candidate_too(runs, capsys):
     assert len(data["candidates"]["rows"]) == 5
 
 
-def test_what_annealing_now_gives_comes_with_its_own_warnings(runs, capsys):
+def test_every_diagnostic_is_shown_with_its_code_as_text_as_data_and_on_the_page(tmp_path, runs, capsys):
+    page = tmp_path / "forecast.html"
+    assert run(["forecast", runs[0], "--compare", "linear()", "--html", str(page)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert run(["forecast", runs[0], "--compare", "linear()", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    [law] = data["law"]["diagnostics"]
+    [_, cold] = data["candidates"]["diagnostics"]
+    assert (law["code"], law["name"]) == ("RS402", "no_annealing")
+    assert (cold["code"], cold["name"]) == ("RS424", "no_warmup")
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    for diagnostic in (law, cold):
+        assert f"{diagnostic['text']} [{diagnostic['code']}]" in shown
+        assert f"{diagnostic['text']} [{diagnostic['code']}]" in text
+
+
+def test_what_annealing_now_gives_comes_with_its_own_diagnostics(runs, capsys):
     assert run(["forecast", runs[0], "--cooldown"]) == 0
     out = capsys.readouterr().out
     assert "against keeping the rate for as many steps" in out

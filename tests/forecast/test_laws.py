@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from forecast_runs import rates, slow_losses
 
-from ratesmith.forecast.blocks import compress
 from ratesmith.forecast.laws import LAWS
+from ratesmith.forecast.segments import segments_of
 
 SHAPES = ["constant", "cosine", "linear", "wsd", "jump", "cyclic"]
 DEFAULT = np.array([[np.log(0.5), 0.0, np.log(150.0), 0.7, 0.65]])
@@ -17,7 +17,7 @@ MULTI = np.array([[np.log(0.45), 0.0, np.log(20.0), np.log(0.6), 0.5]])
 
 def every_step(rate):
     """Cut a schedule at every step: nothing is averaged, so that a loop over steps must agree to rounding."""
-    return compress([(rate, np.arange(1, len(rate) + 1))], rate.max())
+    return segments_of([(rate, np.arange(1, len(rate) + 1))], rate.max())
 
 
 def tissue_by_loop(u, tau):
@@ -72,27 +72,27 @@ def test_the_multi_power_law_agrees_with_a_double_loop(shape):
 
 @pytest.mark.parametrize("law", ["default", "tissue", "multi-power"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_some_hundred_blocks_say_what_every_step_says(law, shape):
+def test_some_hundred_segments_say_what_every_step_says(law, shape):
     shapes = {"default": DEFAULT, "tissue": TISSUE, "multi-power": MULTI}[law]
     rate, at = rates(shape, 3000), np.array([700, 1505, 2500, 2900, 3000])
-    coarse, fine = compress([(rate, at)], rate.max()), every_step(rate)
+    coarse, fine = segments_of([(rate, at)], rate.max()), every_step(rate)
     fine = dataclasses.replace(fine, row=fine.row[:5], column=at - 1)
     assert coarse.lengths.shape[1] <= 460
-    columns = [LAWS[law].columns(blocks, shapes, 3000.0) for blocks in (coarse, fine)]
+    columns = [LAWS[law].columns(segments, shapes, 3000.0) for segments in (coarse, fine)]
     for few, every in zip(*columns, strict=True):
         np.testing.assert_allclose(few, every, atol=3e-4 if law == "default" and shape != "cyclic" else 3e-3)
 
 
 def test_at_one_rate_the_noise_fills_up_exponentially_and_progress_is_a_power():
     rate, at = np.full(1000, 2e-4), np.array([1, 10, 500, 1000])
-    progress, noise = LAWS["default"].columns(compress([(rate, at)], 2e-4), DEFAULT, 1000.0)
+    progress, noise = LAWS["default"].columns(segments_of([(rate, at)], 2e-4), DEFAULT, 1000.0)
     np.testing.assert_allclose(noise[0], 1 - np.exp(-at / 150), rtol=1e-12)
     np.testing.assert_allclose(progress[0], (at / 1000) ** -0.5, rtol=1e-12)
 
 
 def test_one_drop_gains_a_geometric_series_in_tissues_law():
     rate = np.concatenate([np.full(100, 1.0), np.full(50, 0.25)])
-    _, noise = LAWS["tissue"].columns(compress([(rate, np.array([100, 101, 150]))], 1.0), TISSUE, 100.0)
+    _, noise = LAWS["tissue"].columns(segments_of([(rate, np.array([100, 101, 150]))], 1.0), TISSUE, 100.0)
     decay = np.exp(-1 / 90)
     gained = 0.75 / 90 * np.array([0, 1, (1 - decay**50) / (1 - decay)])
     np.testing.assert_allclose(-noise[0], gained, rtol=1e-10)
@@ -101,15 +101,7 @@ def test_one_drop_gains_a_geometric_series_in_tissues_law():
 def test_runs_side_by_side_are_as_one_by_one():
     runs = [(rates("cosine", 800), np.array([400, 800])), (rates("jump", 500), np.array([30, 500]))]
     for name, shapes in (("default", DEFAULT), ("tissue", TISSUE), ("multi-power", MULTI)):
-        together = LAWS[name].columns(compress(runs, 1e-3), shapes, 800.0)
-        alone = [LAWS[name].columns(compress([one], 1e-3), shapes, 800.0) for one in runs]
+        together = LAWS[name].columns(segments_of(runs, 1e-3), shapes, 800.0)
+        alone = [LAWS[name].columns(segments_of([one], 1e-3), shapes, 800.0) for one in runs]
         for column, parts in zip(together, zip(*alone, strict=True), strict=True):
             np.testing.assert_allclose(column[0], np.concatenate([part[0] for part in parts]), rtol=1e-10)
-
-
-def test_blocks_hold_every_step_and_the_sum_of_the_rates():
-    rate = rates("cyclic", 5000)
-    blocks = compress([(rate, np.array([17, 4000]))], rate.max())
-    assert blocks.lengths.sum() == 4000
-    assert (blocks.lengths * blocks.rates).sum() == pytest.approx(rate[:4000].sum() / rate.max())
-    assert np.cumsum(blocks.lengths[0])[blocks.column].tolist() == [17, 4000]

@@ -17,10 +17,10 @@ def models():
 def test_six_unseen_schedules_are_forecast_better_than_by_the_published_law(models):
     seen = []
     for group in models:
-        law = forecast.fit([group.runs[name] for name in SEEN])
+        forecaster = forecast.fit([group.runs[name] for name in SEEN])
         for name, curve in group.runs.items():
             if name not in SEEN:
-                error = law.under(name, curve.rates, curve.steps).losses - curve.losses
+                error = forecaster.under(name, curve.rates, curve.steps).losses - curve.losses
                 explained = 1 - np.sum(error**2) / np.sum((curve.losses - curve.losses.mean()) ** 2)
                 seen.append((np.abs(error).mean(), explained, np.max(np.abs(error) / curve.losses)))
     error, explained, worst = np.mean(seen, axis=0)
@@ -33,18 +33,18 @@ def test_two_runs_forecast_final_losses_to_six_thousandths(models):
     errors = []
     for group in models:
         names = ["constant_24000", "cosine_24000"]
-        law = forecast.fit([group.runs[name] for name in names])
+        forecaster = forecast.fit([group.runs[name] for name in names])
         for name, curve in group.runs.items():
             if name not in names:
-                errors.append(law.under(name, curve.rates, [curve.steps[-1]]).final - curve.losses[-1])
+                errors.append(forecaster.under(name, curve.rates, [curve.steps[-1]]).final - curve.losses[-1])
     assert np.mean(np.abs(errors)) <= 6.5e-3
 
 
 def test_the_choice_from_two_runs_is_nearly_the_best_that_was_measured(models):
     for group in models:
-        law = forecast.fit([group.runs[name] for name in ("constant_24000", "cosine_24000")])
+        forecaster = forecast.fit([group.runs[name] for name in ("constant_24000", "cosine_24000")])
         names = ["wsd_20000_24000", "wsdld_20000_24000", "cosine_24000", "constant_24000"]
-        told = [law.under(name, group.runs[name].rates).final for name in names]
+        told = [forecaster.under(name, group.runs[name].rates).final for name in names]
         measured = [group.runs[name].losses[-1] for name in names]
         assert measured[int(np.argmin(told))] <= min(measured) + 4e-3
 
@@ -54,7 +54,7 @@ def test_one_annealed_run_forecasts_the_other_lengths_of_llama_models():
     for group in public_groups():
         cosines = [curve for name, curve in group.runs.items() if name.startswith("cosine") and len(curve.steps) > 20]
         if not group.name.startswith("multi") and len(cosines) > 1:
-            law = forecast.fit(max(cosines, key=lambda curve: curve.length))
+            forecaster = forecast.fit(max(cosines, key=lambda curve: curve.length))
             for curve in cosines:
-                errors.append(law.under(curve.name, curve.rates, [curve.steps[-1]]).final - curve.losses[-1])
+                errors.append(forecaster.under(curve.name, curve.rates, [curve.steps[-1]]).final - curve.losses[-1])
     assert np.mean(np.abs(errors)) <= 10e-3

@@ -90,6 +90,15 @@ def test_steps_must_be_known():
         transfer_rate("cosine()", "linear()")
 
 
+def test_a_mistake_names_the_schedule_and_the_length_that_are_wrong():
+    with pytest.raises(ValueError, match=r"^transfer_rate: new_steps must be a whole number of at least 2, got 1"):
+        transfer_rate("cosine()", "linear()", 100, 1)
+    with pytest.raises(ValueError, match=r"^transfer_rate: steps must be a whole number of at least 2, got 1"):
+        transfer_rate("cosine()", "linear()", 1, 100)
+    with pytest.raises(TypeError, match=r"^transfer_rate: new_schedule must be a one-dimensional array of numbers"):
+        transfer_rate("cosine()", object(), 100)
+
+
 def test_equal_gradients_ask_for_linear_decay_and_large_first_ones_for_a_warmup():
     assert refined(np.ones(101)) == pytest.approx(np.linspace(1, 0, 101))
     norms = np.concatenate([np.linspace(10, 1, 10), np.ones(90)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ratesmith.forecast.read import read
+from ratesmith.logs import read
 
 # Trainers warn of much that is not asked here.
 pytestmark = pytest.mark.filterwarnings("ignore")

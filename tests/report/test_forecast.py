@@ -12,9 +12,11 @@ from ratesmith.report import write_html
 def page_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("forecast")
     constant, cosine, linear = (read(file) for file in write_runs(folder))
-    law = fit([cosine, constant])
-    found = law.compare(["warmup(100) >> linear()", 'warmup(100) >> wsd(decay="20%")', "warmup(100) >> cosine()"])
-    checks = [(linear, law.under("linear", linear.rates, linear.steps.tolist()))]
+    forecaster = fit([cosine, constant])
+    found = forecaster.compare(
+        ["warmup(100) >> linear()", 'warmup(100) >> wsd(decay="20%")', "warmup(100) >> cosine()"]
+    )
+    checks = [(linear, forecaster.under("linear", linear.rates, linear.steps.tolist()))]
     return found, write_html(found, folder / "forecast.html", checks=checks, title="<b>mine</b>")
 
 
@@ -52,8 +54,8 @@ def test_what_the_fan_draws_is_what_was_forecast(page_file, browser):
 
 def test_annealed_runs_leave_out_what_annealing_would_gain(tmp_path):
     _, cosine, linear = (read(file) for file in write_runs(tmp_path))
-    law = fit([linear, cosine])
-    path = write_html(law.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
+    forecaster = fit([linear, cosine])
+    path = write_html(forecaster.compare(["warmup(100) >> linear()"]), tmp_path / "forecast.html")
     text = path.read_text(encoding="utf-8")
     assert "the least annealed run" not in text
     assert "It stands alone: name a second schedule to compare it with." in text

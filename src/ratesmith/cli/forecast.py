@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ from ratesmith.cli.picture import Line, draw, width
 from ratesmith.strategy import parse
 
 if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
-    from ratesmith.forecast import Candidates, Curve, Law, Prediction
+    from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
 
 EXAMPLES = """\b
 Examples:
@@ -32,19 +30,35 @@ NARROW = 140
 COLOURS = ("blue", "magenta", "green", "red", "yellow")
 DRAWN = 4
 """Candidates that the small picture shows."""
-SPELLED = (
-    ("columns={'step': ...}", "--column step=NAME"),
-    ("columns={'lr': ...}", "--column lr=NAME"),
-    ("columns={'loss': ...}", "--column loss=NAME"),
-    ("give schedule and base_lr", "give --schedule and --schedule-lr"),
-    ("base_lr must be given where the log", "--schedule-lr must be given where the log"),
-    ("see base_lr, steps", "see --schedule-lr, --schedule-steps"),
-    ("per_step", "--per-step"),
-)
-"""What options are called in Python and here."""
+READING = {
+    "base_lr": "--schedule-lr",
+    "steps": "--schedule-steps",
+    "columns": "--column",
+    **{f"columns={{{what!r}: ...}}": f"--column {what}=NAME" for what in ("step", "lr", "loss")},
+}
+"""What the options of `read` are called here; those that are missing have one name."""
+ASKING = {"schedule": "--compare"}
+"""What the options of a forecast are called here; those that are missing have one name."""
 RANKED = "Last loss, as forecast; ranked by three laws together"
 MARKED = 16
-"""Points of a line that bear its mark where there are no colours."""
+"""Points of a line that bear its mark if there are no colours."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Which logs to read, and how."""
+
+    runs: tuple[Path, ...]
+    checks: tuple[Path, ...]
+    """Runs that the forecast is tried on."""
+    schedules: tuple[str, ...]
+    """What set the rates: none, one for all runs, or one for each."""
+    schedule_lr: float | None
+    schedule_steps: int | None
+    columns: tuple[str, ...]
+    """As written: WHAT=NAME."""
+    kind: str | None
+    per_step: float | None
 
 
 @click.command(epilog=f"{EXAMPLES}\n{SEE_STRATEGIES}")
@@ -70,7 +84,26 @@ MARKED = 16
 @click.option("--per-step", type=float, help="How far the step column rises in an update, where it counts tokens.")
 @click.option("--html", type=Path, metavar="FILE", help="Write a page with pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print all as JSON instead.")
-def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
+def forecast(
+    *,
+    runs: tuple[Path, ...],
+    candidates: tuple[str, ...],
+    steps: int | None,
+    base_lr: float | None,
+    baseline: str | None,
+    design: bool,
+    cooldown: bool,
+    check: tuple[Path, ...],
+    epochs: float | None,
+    schedule: tuple[str, ...],
+    schedule_lr: float | None,
+    schedule_steps: int | None,
+    column: tuple[str, ...],
+    kind: str | None,
+    per_step: float | None,
+    html: Path | None,
+    as_json: bool,
+) -> int:
     """Forecast the loss of schedules that have not been run, from the logs of one or two runs that have.
 
     RUN is CSV, JSON lines, Parquet, a TensorBoard event file, a Weights & Biases export, Hugging Face's
@@ -83,27 +116,30 @@ def forecast(html: Path | None, as_json: bool, **options: Any) -> int:
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
         raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
-    with user_mistakes(OSError), _by_options():
-        runs, unseen = _read(options)
-        law = fit(runs, epochs=options["epochs"])
-        checks = [(run, law.under(run.name, run.rates, run.steps.tolist())) for run in unseen]
-        parts = Asked(law, _candidates(law, **options), checks, _cooldown(law, options["cooldown"]))
-        page = _write_page(parts, html) if html else None
+    logs = Logs(runs, check, schedule, schedule_lr, schedule_steps, column, kind, per_step)
+    with user_mistakes(OSError, names=READING):
+        fitted, unseen = _read_logs(logs)
+    with user_mistakes(OSError, names=ASKING):
+        forecaster = fit(fitted, epochs=epochs)
+        checks = [(run, forecaster.under(run.name, run.rates, run.steps.tolist())) for run in unseen]
+        ranked = _candidates(forecaster, candidates, steps, base_lr, baseline, design)
+        answers = Answers(forecaster, ranked, checks, _cooldown(forecaster) if cooldown else None)
+        page = _write_page(answers, html) if html else None
     if as_json:
-        click.echo(json.dumps(parts.to_dict(), indent=1, allow_nan=False))
+        click.echo(json.dumps(answers.to_dict(), indent=1, allow_nan=False))
         return 0
-    _print_all(parts)
+    _print_all(answers)
     if page:
         click.echo(page)
-    click.echo(f"\n{parts.candidates.best.name}")
+    click.echo(f"\n{ranked.best.name}")
     return 0
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked of a law, and its answers."""
+class Answers:
+    """What a forecaster answered."""
 
-    law: Law
+    forecaster: Forecaster
     candidates: Candidates
     checks: list[tuple[Curve, Prediction]]
     """Further runs, each with the forecast under its own rates."""
@@ -112,11 +148,11 @@ class Asked:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data for JSON."""
         checks = [
-            {"name": run.name, "measured": run.losses.tolist(), "prediction": said.to_dict()}
-            for run, said in self.checks
+            {"name": run.name, "measured": run.losses.tolist(), "prediction": prediction.to_dict()}
+            for run, prediction in self.checks
         ]
         return {
-            "law": self.law.to_dict(),
+            "law": self.forecaster.to_dict(),
             "candidates": self.candidates.to_dict(),
             "checks": checks,
             "cooldown": self.cooldown.to_dict() if self.cooldown else None,
@@ -124,90 +160,79 @@ class Asked:
 
 
 def _candidates(
-    law: Law,
+    forecaster: Forecaster,
     candidates: tuple[str, ...],
     steps: int | None,
     base_lr: float | None,
     baseline: str | None,
     design: bool,
-    **_: Any,
 ) -> Candidates:
-    """Compare what was named, or the habits, with the best that the design finds where it is asked for."""
-    from ratesmith.forecast.design import habits
-
-    names = [str(parse(text)) for text in candidates] or habits(law, steps or law.longest)
+    """Compare what was named, or the habits, with the best that the design finds if it is asked for."""
+    names = [str(parse(text)) for text in candidates] or forecaster.habits(steps or forecaster.longest)
     if design:
-        names.append(law.design(steps, base_lr).best.name)
+        names.append(forecaster.design(steps, base_lr).best.name)
     if baseline:
         baseline = str(parse(baseline))
         names.append(baseline)
-    return law.compare(list(dict.fromkeys(names)), base_lr, steps, baseline)
+    return forecaster.compare(list(dict.fromkeys(names)), base_lr, steps, baseline)
 
 
-def _cooldown(law: Law, asked: bool) -> Candidates | None:
-    """Return what annealing would, unless no run has a rate left to anneal."""
-    last = [curve for curve in law.curves if curve.rates[curve.steps[-1] - 1] > 0]
-    if asked and not last:
-        click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
-    return law.what_if_cooldown() if asked and last else None
+def _cooldown(forecaster: Forecaster) -> Candidates | None:
+    """Return what annealing would give, unless no run has a rate left to anneal."""
+    if any(curve.rates[curve.steps[-1] - 1] > 0 for curve in forecaster.curves):
+        return forecaster.what_if_cooldown()
+    click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
+    return None
 
 
-@contextmanager
-def _by_options() -> Iterator[None]:
-    """Name the command's options where a mistake names those of Python."""
-    try:
-        yield
-    except ValueError as error:
-        text = str(error)
-        for python, option in SPELLED:
-            text = text.replace(python, option)
-        raise ValueError(text) from error
-
-
-def _read(options: dict[str, Any]) -> tuple[list[Curve], list[Curve]]:
+def _read_logs(logs: Logs) -> tuple[list[Curve], list[Curve]]:
     """Read the runs, and those that the forecast is tried on; those of one name are told apart by their folders."""
-    paths = [*options["runs"], *options["check"]]
-    schedules = options["schedule"]
+    paths, schedules = [*logs.runs, *logs.checks], logs.schedules
     if len(schedules) > 1 and len(schedules) != len(paths):
         raise Mistake(
             f"forecast: --schedule must be given once, or once a run, got {len(schedules)} for {len(paths)} runs; "
             "give as many"
         )
-    if not schedules and (options["schedule_lr"] is not None or options["schedule_steps"] is not None):
+    if not schedules and (logs.schedule_lr is not None or logs.schedule_steps is not None):
         raise Mistake("forecast: --schedule-lr and --schedule-steps say more of --schedule, got none; give it too")
-    if twice := [path for path in options["check"] if path.resolve() in {run.resolve() for run in options["runs"]}]:
+    if twice := [path for path in logs.checks if path.resolve() in {run.resolve() for run in logs.runs}]:
         raise Mistake(f"forecast: --check must be a run that the law has not seen, got {twice[0]} twice; name another")
-    found = [
-        (path, curve, place < len(options["runs"]))
+    read = [
+        (path, curve, place < len(logs.runs))
         for place, path in enumerate(paths)
-        for curve in _curves(path, schedules[place % len(schedules)] if schedules else None, options)
+        for curve in _curves(path, schedules[place % len(schedules)] if schedules else None, logs)
     ]
-    names = [curve.name for _, curve, _ in found]
+    names = [curve.name for _, curve, _ in read]
     if len(set(names)) < len(names):
-        found = [
-            (path, replace(curve, name=f"{path.resolve().parent.name}/{curve.name}"), seen)
-            for path, curve, seen in found
+        read = [
+            (path, replace(curve, name=f"{path.resolve().parent.name}/{curve.name}"), fitted)
+            for path, curve, fitted in read
         ]
-    return [curve for _, curve, seen in found if seen], [curve for _, curve, seen in found if not seen]
+    return [curve for _, curve, fitted in read if fitted], [curve for _, curve, fitted in read if not fitted]
 
 
-def _curves(path: Path, schedule: str | None, options: dict[str, Any]) -> list[Curve]:
+def _curves(path: Path, schedule: str | None, logs: Logs) -> list[Curve]:
     from ratesmith.forecast import read, read_study
 
-    given = {name: options[name] for name in ("kind", "per_step") if options[name] is not None}
-    if columns := _columns(options["column"]):
-        given["columns"] = columns
-    if schedule:
-        given |= {"schedule": schedule, "steps": options["schedule_steps"], "base_lr": options["schedule_lr"]}
-    if not (path / "study.sqlite").exists():
-        return [read(path, **given)]
-    if given:
-        raise Mistake(
-            f"forecast: {path} is the folder of a comparison, which knows its own rates and losses; leave out "
-            "--schedule, --column, --kind and --per-step"
-        )
-    with user_mistakes(names={"evaluate_every": "--evaluate-every", "folder": "--out"}):  # those of `compare`
-        return read_study(path)
+    columns = _columns(logs.columns)
+    if (path / "study.sqlite").exists():
+        if columns or schedule or logs.kind is not None or logs.per_step is not None:
+            raise Mistake(
+                f"forecast: {path} is the folder of a comparison, which knows its own rates and losses; leave out "
+                "--schedule, --column, --kind and --per-step"
+            )
+        with user_mistakes(names={"evaluate_every": "--evaluate-every", "folder": "--out"}):  # those of `compare`
+            return read_study(path)
+    curve = read(
+        path,
+        schedule=schedule or None,
+        base_lr=logs.schedule_lr if schedule else None,
+        steps=logs.schedule_steps if schedule else None,
+        columns=columns or None,
+        kind=logs.kind,
+        per_step=1 if logs.per_step is None else logs.per_step,
+    )
+    return [curve]
 
 
 def _columns(texts: tuple[str, ...]) -> dict[str, str]:
@@ -217,55 +242,43 @@ def _columns(texts: tuple[str, ...]) -> dict[str, str]:
     return {what: name for what, _, name in pairs}
 
 
-def _print_all(asked: Asked) -> None:
+def _print_all(answers: Answers) -> None:
     console = wide_console()
-    _print_picture(asked, console)
-    click.echo(asked.law.explain())
-    console.print(_table(asked.candidates, RANKED, console.width >= NARROW), highlight=False)
-    if asked.checks:
-        console.print(_checks_table(asked.checks), highlight=False)
-    if asked.cooldown:
-        console.print(
-            _table(asked.cooldown, "Annealing from now on, beside keeping the rate", console.width >= NARROW),
-            highlight=False,
-        )
-    if told := asked.candidates.tried_on(asked.checks):
-        click.echo(told)
-    lines = [line for found in (asked.candidates, asked.cooldown) if found for line in asked.law.new_in(found)]
-    click.echo("\n".join(dict.fromkeys([*lines, *_cold(asked)])))
+    wide = console.width >= NARROW
+    _print_picture(answers, console)
+    click.echo(answers.forecaster.explain())
+    console.print(_table(answers.candidates, RANKED, wide), highlight=False)
+    if answers.checks:
+        console.print(_checks_table(answers.checks), highlight=False)
+    if answers.cooldown:
+        title = "Annealing from now on, beside keeping the rate"
+        console.print(_table(answers.cooldown, title, wide), highlight=False)
+    if summary := answers.candidates.summary_of_checks(answers.checks):
+        click.echo(summary)
+    several = (answers.candidates, answers.cooldown)
+    lines = [line for each in several if each for line in answers.forecaster.lines_new_in(each)]
+    click.echo("\n".join(dict.fromkeys(lines)))
 
 
-def _cold(asked: Asked) -> list[str]:
-    """Say it where the runs warmed up and a candidate does not."""
-    from ratesmith.forecast.rates import rates_of
-
-    warmup = asked.law.warmup_steps
-    named = {row.name: row.prediction for row in asked.candidates.rows}
-    cold = [name for name, said in named.items() if rates_of(name, 1.0, int(said.steps[-1]))[0] > 0.9]
-    if not warmup or not cold:
-        return []
-    return [f"The runs warmed up for {warmup} steps, and {cold[0]} does not: try it behind warmup({warmup}) >>."]
-
-
-def _table(found: Candidates, title: str, wide: bool) -> Table:
+def _table(candidates: Candidates, title: str, wide: bool) -> Table:
     """Return candidates beside their baseline, the most promising first."""
-    from ratesmith.forecast.predicted import chance
+    from ratesmith.forecast.results import chance
 
     table = Table(title=f"{title} [80 % band]", show_lines=not wide)
-    beside = [f"against {found.baseline}", "better", "worth"] if wide else ["difference"]
-    if wide and all(row.fewer is None for row in found.rows):
+    beside = [f"against {candidates.baseline}", "better", "worth"] if wide else ["difference"]
+    if wide and all(row.fewer is None for row in candidates.rows):
         beside.pop()
-    if len(found.rows) == 1 and found.best.name == found.baseline:
+    if len(candidates.rows) == 1 and candidates.best.name == candidates.baseline:
         beside = []
     for heading in ("#", "candidate", "loss", *beside):
         table.add_column(heading, overflow="fold", no_wrap=heading != "candidate")
     between = " " if wide else "\n"
-    for place, row in enumerate(found.rows, 1):
-        said = row.prediction
-        loss = f"{row.final:.4f}{between}[{said.low()[-1]:.4f}, {said.high()[-1]:.4f}]"
+    for place, row in enumerate(candidates.rows, 1):
+        prediction = row.prediction
+        loss = f"{row.final:.4f}{between}[{prediction.low()[-1]:.4f}, {prediction.high()[-1]:.4f}]"
         low, high = row.bands[80]
         apart = [f"{row.difference:+.4f}{between}[{low:+.4f}, {high:+.4f}]", chance(row.better), row.equivalent]
-        if row.name == found.baseline:
+        if row.name == candidates.baseline:
             apart = ["baseline", "", ""]
         elif not wide:
             apart = [apart[0], f"better: {apart[1]}", *([apart[2]] if row.fewer is not None else [])]
@@ -277,22 +290,26 @@ def _checks_table(checks: list[tuple[Curve, Prediction]]) -> Table:
     table = Table(title="Tried on runs that it has not seen: the last loss")
     for heading in ("run", "forecast [80 % band]", "measured", "off by", "band"):
         table.add_column(heading, overflow="fold")
-    for run, said in checks:
-        low, high, loss = said.low()[-1], said.high()[-1], float(run.losses[-1])
-        held = "holds" if said.holds(loss) else "missed"
+    for run, prediction in checks:
+        low, high, loss = prediction.low()[-1], prediction.high()[-1], float(run.losses[-1])
+        held = "holds" if prediction.holds(loss) else "missed"
         table.add_row(
-            run.name, f"{said.final:.4f} [{low:.4f}, {high:.4f}]", f"{loss:.4f}", f"{said.final - loss:+.4f}", held
+            run.name,
+            f"{prediction.final:.4f} [{low:.4f}, {high:.4f}]",
+            f"{loss:.4f}",
+            f"{prediction.final - loss:+.4f}",
+            held,
         )
     return table
 
 
-def _print_picture(asked: Asked, console: Any) -> None:
+def _print_picture(answers: Answers, console: Any) -> None:
     """Draw the runs so far in white, and what the first candidates promise, without the steep beginning.
 
     Runs are marked with letters, and candidates with their numbers in the table.
     """
-    rows = asked.candidates.rows[:DRAWN]
-    curves = {f"{chr(97 + n)} {run.name}": (run.steps, run.losses) for n, run in enumerate(asked.law.curves)}
+    rows = answers.candidates.rows[:DRAWN]
+    curves = {f"{chr(97 + n)} {run.name}": (run.steps, run.losses) for n, run in enumerate(answers.forecaster.curves)}
     curves |= {f"{n} {row.name}": (row.prediction.steps, row.prediction.losses) for n, row in enumerate(rows, 1)}
     last = max(int(steps[-1]) for steps, _ in curves.values())
     points = {
@@ -300,12 +317,12 @@ def _print_picture(asked: Asked, console: Any) -> None:
         for name, (steps, losses) in curves.items()
     }
     lines = []
-    for index, (name, known) in enumerate(points.items()):
-        colour = "white" if index < len(asked.law.curves) else COLOURS[index % len(COLOURS)]
-        if known and console.is_terminal:
-            lines.append(Line(name, known, colour))
-        elif known:
-            few = [*known[: -1 : -(-len(known) // MARKED)], known[-1]]
+    for index, (name, pairs) in enumerate(points.items()):
+        colour = "white" if index < len(answers.forecaster.curves) else COLOURS[index % len(COLOURS)]
+        if pairs and console.is_terminal:
+            lines.append(Line(name, pairs, colour))
+        elif pairs:
+            few = [*pairs[: -1 : -(-len(pairs) // MARKED)], pairs[-1]]
             lines.append(Line(name[2:], few, marker=name[0]))
     columns = width(console, 80)
     limits = (0, last)
@@ -315,13 +332,13 @@ def _print_picture(asked: Asked, console: Any) -> None:
     click.echo(picture)
 
 
-def _write_page(asked: Asked, file: Path) -> str:
+def _write_page(answers: Answers, file: Path) -> str:
     command = shlex.join(["ratesmith", *sys.argv[1:]])
-    title = ", ".join(run.name for run in asked.law.curves)
+    title = ", ".join(run.name for run in answers.forecaster.curves)
     try:
         from ratesmith.report import write_html
 
-        write_html(asked.candidates, file, checks=asked.checks, title=title, command=command)
+        write_html(answers.candidates, file, checks=answers.checks, title=title, command=command)
     except ModuleNotFoundError as error:
         return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
     return f"Page: {file}"

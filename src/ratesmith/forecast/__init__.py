@@ -1,18 +1,18 @@
 """Forecast: loss curves under schedules not yet run, and which schedule to run."""
 
-from ratesmith.forecast.curve import Curve
-from ratesmith.forecast.fit import Law, fit
-from ratesmith.forecast.guards import CannotSay
-from ratesmith.forecast.predicted import Candidates, Prediction, Row
-from ratesmith.forecast.read import read
+from ratesmith.forecast.diagnostics import CannotSay, Diagnostic
+from ratesmith.forecast.forecaster import Forecaster, fit
+from ratesmith.forecast.results import Candidates, Prediction, Row
 from ratesmith.forecast.study import read_study
 from ratesmith.forecast.transfer import Transfer, refined, transfer_rate
+from ratesmith.logs import Curve, read
 
 __all__ = [
     "Candidates",
     "CannotSay",
     "Curve",
-    "Law",
+    "Diagnostic",
+    "Forecaster",
     "Prediction",
     "Row",
     "Transfer",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ratesmith._checks import Option
-from ratesmith.forecast.curve import FEWEST, Curve
+from ratesmith.logs.curve import FEWEST_LOSSES, Curve
 from ratesmith.study_file import StudyError, opened_study, read_points, read_runs
 
 
@@ -85,10 +85,10 @@ def _curve(strategy: str, seeds: list[MeasuredRun]) -> Curve:
     steps = sorted(set.intersection(*(set(run.losses) for run in seeds)))
     losses = [float(np.mean([run.losses[step] for run in seeds])) for step in steps]
     at, rates = np.array(seeds[0].rates, dtype=np.float64).T
-    if len(steps) < FEWEST:
+    if len(steps) < FEWEST_LOSSES:
         raise StudyError(
-            f"read_study: {strategy} must have been measured {FEWEST} times at least, got {len(steps)}; compare again "
-            "with a smaller ",
+            f"read_study: {strategy} must have been measured {FEWEST_LOSSES} times at least, got {len(steps)}; compare "
+            "again with a smaller ",
             Option("evaluate_every="),
         )
     return Curve(strategy, np.interp(np.arange(steps[-1]), at, rates), np.array(steps), np.array(losses))

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ratesmith._checks import finite
-from ratesmith.forecast.curve import Floats, numbers_of
-from ratesmith.forecast.rates import is_array, length_of, rates_of, resampled
+from ratesmith._checks import Option, OptionValueError, finite, options_of
+from ratesmith.logs.curve import Floats, numbers_of
+from ratesmith.logs.rates import is_array, length_of, rates_of, resampled
 
 DAMPED: Final = (0.0, 0.4, 0.7)
 """The power of the bound's horizon part: the least, the usual, the most. The bound alone has 1, which is too strong:
@@ -32,15 +32,15 @@ class Transfer:
 
     def explain(self) -> str:
         """Say in plain sentences what to do, and how sure it is."""
-        said = [
+        sentences = [
             f"Multiply the best base rate of the old schedule by {self.factor:.2g} ({self.low:.2g} to {self.high:.2g})."
         ]
         if abs(self.horizon - 1) > 0.01:
-            said.append(
+            sentences.append(
                 f"For the change of length a convex problem would ask for {self.horizon:.2g}; real trainings ask for "
                 "much less of it, so it is damped: search around it."
             )
-        return "\n".join(said)
+        return "\n".join(sentences)
 
 
 def transfer_rate(
@@ -54,17 +54,19 @@ def transfer_rate(
     shape is what it is for: from 10 % to 90 % cooldown real sweeps say 2.1, the bound 2.0. Source: Schaipp et al., "The
     surprising agreement between convex optimization theory and learning-rate scheduling", 2025, arXiv 2501.18965.
 
-    >>> found = transfer_rate('wsd(decay="10%")', 'wsd(decay="90%")', 20_000)
-    >>> round(found.factor, 1), found.low < found.factor < found.high
+    >>> transfer = transfer_rate('wsd(decay="10%")', 'wsd(decay="90%")', 20_000)
+    >>> round(transfer.factor, 1), transfer.low < transfer.factor < transfer.high
     (2.0, True)
     """
-    who = "transfer_rate"
-    first = _laid_out(old_schedule, steps, who)
-    second = _laid_out(new_schedule, steps if new_steps is None else new_steps, who)
+    with options_of("transfer_rate", schedule="old_schedule"):
+        first = _laid_out(old_schedule, steps)
+    with options_of("transfer_rate", schedule="new_schedule", steps="steps" if new_steps is None else "new_steps"):
+        second = _laid_out(new_schedule, steps if new_steps is None else new_steps)
     old, new = best_rate(first), best_rate(second)
+    # The new shape at the old length lies between: up to it the shape's part, after it the length's.
     middle = best_rate(resampled(second, len(first))) if len(first) != len(second) else new
     shape, horizon = middle / old, new / middle
-    ends = [horizon**power for power in DAMPED]
+    ends = [horizon**power for power in DAMPED]  # at the least, the usual and the most of the bound's own factor
     return Transfer(shape * ends[1], shape * min(ends) / SHAPE_ERROR, shape * max(ends) * SHAPE_ERROR, shape, horizon)
 
 
@@ -77,7 +79,7 @@ def best_rate(factors: Floats) -> float:
 def bound(factors: Floats, norms: Floats | None = None) -> tuple[float, float]:
     """Return the parts (a, b) of the last iterate's bound `a * D^2 / rate + b * G^2 * rate`, in O(T).
 
-    Formula, with S_t the sum of the factors w_t to w_T and g_t the gradient norms (1 where none are given):
+    Formula, with S_t the sum of the factors w_t to w_T and g_t the gradient norms (1 if none are given):
 
         a = 1 / (2 S_1)
         b = sum w_t^2 g_t^2 / (2 S_1) + sum over k < T of w_k / S_{k+1} * (sum over t >= k of w_t^2 g_t^2) / (2 S_k)
@@ -88,9 +90,10 @@ def bound(factors: Floats, norms: Floats | None = None) -> tuple[float, float]:
     >>> round(a, 4), round(b, 4)
     (0.25, 1.0)
     """
-    last = int(np.flatnonzero(factors)[-1]) + 1
+    last = int(np.flatnonzero(factors)[-1]) + 1  # the bound divides by the sum of what is left
     weights = factors[:last]
     squares = weights**2 * (1.0 if norms is None else norms[:last] ** 2)
+    # S_t and the sums of squares from t on, both (last,): the double sum of the bound becomes two running ones.
     sums, energy = np.cumsum(weights[::-1])[::-1], np.cumsum(squares[::-1])[::-1]
     later = weights[:-1] / sums[1:] * energy[:-1] / (2 * sums[:-1])
     return float(0.5 / sums[0]), float(energy[0] / (2 * sums[0]) + later.sum())
@@ -109,19 +112,19 @@ def refined(norms: Any, *, power: float = 1.0) -> Floats:
     given = numbers_of("refined", "norms", norms)
     wrong = ~(np.isfinite(given) & (given > 0))
     if len(given) < 2 or wrong.any():
-        raise ValueError(
-            "refined: norms must be at least two finite numbers above 0, "
-            f"got {f'{given[np.argmax(wrong)]:g}' if wrong.any() else len(given)}; give one gradient norm for each step"
-        )
+        got = f"{given[np.argmax(wrong)]:g}" if wrong.any() else len(given)
+        must = f" must be at least two finite numbers above 0, got {got}; give one gradient norm for each step"
+        raise OptionValueError("refined: ", Option("norms"), must)
     weights = given ** -finite("refined", "power", power, least=0.0, most=4.0)
     factors = weights * (np.cumsum(weights[::-1])[::-1] - weights)
-    found: Floats = factors / factors.max()
-    return found
+    schedule: Floats = factors / factors.max()
+    return schedule
 
 
-def _laid_out(schedule: Any, steps: int | None, who: str) -> Floats:
+def _laid_out(schedule: Any, steps: int | None) -> Floats:
     if steps is None:
         if not is_array(schedule):
-            raise ValueError(f"{who}: steps must be given for {schedule}; say how long it trains")
+            must = f" must be given for {schedule}; say how long it trains"
+            raise OptionValueError("transfer_rate: ", Option("steps"), must)
         steps = len(schedule)
-    return rates_of(schedule, 1.0, length_of(steps, who), who)
+    return rates_of(schedule, 1.0, length_of(steps))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ratesmith.forecast import Candidates, Curve, Law, Prediction
-from ratesmith.forecast.predicted import chance
+from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
+from ratesmith.forecast.results import chance
 from ratesmith.report.charts import looks
 from ratesmith.report.forecast_charts import (
     Unseen,
@@ -51,17 +51,17 @@ def write(
 
     `checks`: further runs that were measured, each with the forecast under its own rates.
     """
-    law: Law = candidates.law
-    known = looks([row.name for row in candidates.rows], candidates.baseline)
-    unseen = _unseen(law, checks)
-    fan_plot = fan(law, candidates, known)
+    forecaster: Forecaster = candidates.forecaster
+    styles = looks([row.name for row in candidates.rows], candidates.baseline)
+    unseen = _unseen(forecaster, checks)
+    fan_plot = fan(forecaster, candidates, styles)
     drawn = {
         "fan": fan_plot,
-        "rates": rate_strip(law, candidates, known, fan_plot.x_range),
-        "forest": forest(candidates, known),
-        "decay": by_decay(law, candidates),
-        "annealing": annealing(law),
-        "misses": misses(law, checks),
+        "rates": rate_strip(forecaster, candidates, styles, fan_plot.x_range),
+        "forest": forest(candidates, styles),
+        "decay": by_decay(forecaster, candidates),
+        "annealing": annealing(forecaster),
+        "misses": misses(forecaster, checks),
         "agreement": agreement(unseen),
         "calibration": calibration(unseen),
     }
@@ -72,35 +72,34 @@ def write(
         pictures,
         title=title,
         command=command,
-        law=law,
         candidates=candidates,
         checks=[_checked(*pair) for pair in checks],
-        looks=known,
-        fitted=law.explain().splitlines(),
-        tried=candidates.tried_on(checks),
-        sentences=law.new_in(candidates),
+        looks=styles,
+        fitted=forecaster.explain().splitlines(),
+        tried=candidates.summary_of_checks(checks),
+        sentences=forecaster.lines_new_in(candidates),
         captions=CAPTIONS,
         chance=chance,
     )
 
 
-def _unseen(law: Law, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
-    """Return the checks, and the law's own runs as they are forecast from each other."""
-    trials = [
+def _unseen(forecaster: Forecaster, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:
+    """Return the checks, and the forecaster's own runs as they are forecast from each other."""
+    holdouts = [
         (f"{run.name}, from the others", run, rest.under(run.name, run.rates, run.steps.tolist()))
-        for rest, run in law.left_out
+        for rest, run in forecaster.left_out
     ]
-    return [*((run.name, run, said) for run, said in checks), *trials]
+    return [*((run.name, run, prediction) for run, prediction in checks), *holdouts]
 
 
-def _checked(run: Curve, said: Prediction) -> dict[str, Any]:
-    low, high, measured = float(said.low()[-1]), float(said.high()[-1]), float(run.losses[-1])
+def _checked(run: Curve, prediction: Prediction) -> dict[str, Any]:
+    low, high, measured = float(prediction.low()[-1]), float(prediction.high()[-1]), float(run.losses[-1])
     return {
         "name": run.name,
         "steps": int(run.steps[-1]),
-        "forecast": said.final,
+        "forecast": prediction.final,
         "low": low,
         "high": high,
         "measured": measured,
-        "held": said.holds(measured),
+        "held": prediction.holds(measured),
     }

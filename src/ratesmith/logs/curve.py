@@ -9,10 +9,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ratesmith._checks import Option, OptionTypeError, OptionValueError
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-FEWEST: Final = 5
+FEWEST_LOSSES: Final = 5
 """Measurements under which no curve has a shape; a forecast wants many more, and says so."""
 KINDS: Final = ("validation", "training")
 
@@ -23,7 +25,7 @@ class Curve:
 
     `rates`: the absolute rate of each update, the one that made update t at `rates[t - 1]`. `steps`: after how many
     updates each loss was measured, strictly increasing, from 1 to `len(rates)`. `losses`: finite and above 0, in nats
-    where the model is one of language. `optimizer`: its name, where it is known. The arrays are copied and cannot be
+    if the model is one of language. `optimizer`: its name, if it is known. The arrays are copied and cannot be
     written to.
 
     Raises ValueError, or TypeError for what is no array of numbers, with the place of the first mistake.
@@ -45,14 +47,15 @@ class Curve:
 
     def __post_init__(self) -> None:
         """Check everything once, so that nothing later has to."""
-        who = f"Curve {self.name!r}"
+        thing = f"Curve {self.name!r}"
         if self.kind not in KINDS:
-            raise ValueError(f"{who}: kind must be 'validation' or 'training', got {self.kind!r}; name one of them")
-        rates, losses = (numbers_of(who, name, getattr(self, name)) for name in ("rates", "losses"))
-        object.__setattr__(self, "rates", frozen(_check_rates(who, rates)))
+            must = f" must be 'validation' or 'training', got {self.kind!r}; name one of them"
+            raise OptionValueError(f"{thing}: ", Option("kind"), must)
+        rates, losses = (numbers_of(thing, name, getattr(self, name)) for name in ("rates", "losses"))
+        object.__setattr__(self, "rates", frozen(_check_rates(thing, rates)))
         object.__setattr__(self, "losses", frozen(losses))
-        object.__setattr__(self, "steps", frozen(_check_steps(who, self.steps, len(rates), len(losses))))
-        _check_losses(who, losses)
+        object.__setattr__(self, "steps", frozen(_check_steps(thing, self.steps, len(rates), len(losses))))
+        _check_losses(thing, losses)
 
     def __repr__(self) -> str:
         """Return the run in one line, without its numbers."""
@@ -75,9 +78,11 @@ class Curve:
         A peak is where it stops rising at 95 % of its largest or more. Counted from the update that had, or before the
         first would have had, no rate: many loops begin at 1 / n.
         """
+        # A cosine that restarts may peak a hair higher each time: the first peak that is nearly the largest counts.
         near = int(np.argmax(self.rates >= 0.95 * self.peak))
         falls = np.diff(self.rates[near:]) <= 1e-9 * self.peak
         first = near + int(np.argmax(falls)) if near and falls.any() else near
+        # A loop that begins at 1 / n has its first rate one step after a rate of 0: then rate[0] * n is the peak.
         begun = float(self.rates[0]) * first
         return first + 1 if 0.5 * self.peak < begun < 1.5 * self.peak else first
 
@@ -87,15 +92,15 @@ class Curve:
         return float(1 - self.rates[self.steps[-1] - 1] / self.rates.max())
 
 
-def numbers_of(who: str, name: str, values: Any) -> Floats:
-    """Return `values` as a new one-dimensional array of floats, or raise an error that says who wanted it."""
-    must = f"{who}: {name} must be a one-dimensional array of numbers"
+def numbers_of(thing: str, name: str, values: Any) -> Floats:
+    """Return `values` as a new one-dimensional array of floats, or raise an error of the option `name` of `thing`."""
+    start = (f"{thing}: ", Option(name), " must be a one-dimensional array of numbers")
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{must}, got {type(values).__name__}; give such an array") from None
+        raise OptionTypeError(*start, f", got {type(values).__name__}; give such an array") from None
     if array.ndim != 1:
-        raise ValueError(f"{must}, got {array.ndim} dimensions; give one number for each")
+        raise OptionValueError(*start, f", got {array.ndim} dimensions; give one number for each")
     return array
 
 
@@ -105,59 +110,58 @@ def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _check_rates(who: str, rates: Floats) -> Floats:
+def _check_rates(thing: str, rates: Floats) -> Floats:
+    option = (f"{thing}: ", Option("rates"))
     if not len(rates):
-        raise ValueError(f"{who}: rates must hold the rate of every update, got none; give one for each")
+        raise OptionValueError(*option, " must hold the rate of every update, got none; give one for each")
     wrong = ~(np.isfinite(rates) & (rates >= 0))
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise ValueError(
-            f"{who}: rates must be finite and at least 0, got {rates[place]:g} at update {place + 1}; mend that row"
-        )
+        got = f"got {rates[place]:g} at update {place + 1}"
+        raise OptionValueError(*option, f" must be finite and at least 0, {got}; mend that row")
     if not rates.any():
-        raise ValueError(
-            f"{who}: rates must not all be zero, got zero at all {len(rates)} updates; see which column holds the rate"
-        )
+        got = f"got zero at all {len(rates)} updates"
+        raise OptionValueError(*option, f" must not all be zero, {got}; see which column holds the rate")
     return rates
 
 
-def _check_steps(who: str, steps: Any, length: int, count: int) -> Ints:
-    given = numbers_of(who, "steps", steps)
+def _check_steps(thing: str, steps: Any, length: int, count: int) -> Ints:
+    given = numbers_of(thing, "steps", steps)
+    option = (f"{thing}: ", Option("steps"))
     if len(given) != count:
-        raise ValueError(
-            f"{who}: steps and losses must be of one length, got {len(given)} and {count}; give a step for each loss"
+        got = f"got {len(given)} and {count}"
+        raise OptionValueError(
+            *option, " and ", Option("losses"), f" must be of one length, {got}; give a step for each loss"
         )
     wrong = given != np.floor(given)
     if wrong.any():
-        raise ValueError(f"{who}: steps must be whole numbers, got {given[np.argmax(wrong)]:g}; count updates")
+        raise OptionValueError(*option, f" must be whole numbers, got {given[np.argmax(wrong)]:g}; count updates")
     falls = np.diff(given) <= 0
     if falls.any():
         place = int(np.argmax(falls))
-        raise ValueError(
-            f"{who}: steps must increase, got {given[place + 1]:.0f} after {given[place]:.0f}; "
-            "drop what is there twice, and join restarted runs first"
+        got = f"got {given[place + 1]:.0f} after {given[place]:.0f}"
+        raise OptionValueError(
+            *option, f" must increase, {got}; drop what is there twice, and join restarted runs first"
         )
     if count and not (given[0] >= 1 and given[-1] <= length):
-        out = given[0] if given[0] < 1 else given[-1]
-        raise ValueError(
-            f"{who}: steps must lie from 1 to {length}, the updates that rates has, got {out:.0f}; "
-            "give the rate of every update up to the last loss"
-        )
+        outside = given[0] if given[0] < 1 else given[-1]
+        must = f" must lie from 1 to {length}, the updates that rates has, got {outside:.0f}"
+        raise OptionValueError(*option, f"{must}; give the rate of every update up to the last loss")
     return given.astype(np.int64)
 
 
-def _check_losses(who: str, losses: Floats) -> None:
+def _check_losses(thing: str, losses: Floats) -> None:
+    option = (f"{thing}: ", Option("losses"))
     wrong = ~(np.isfinite(losses) & (losses > 0))
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise ValueError(
-            f"{who}: losses must be finite and above 0, got {losses[place]:g} at measurement {place + 1}; "
-            "drop what diverged, and give a loss that cannot be negative"
+        got = f"got {losses[place]:g} at measurement {place + 1}"
+        remedy = "drop what diverged, and give a loss that cannot be negative"
+        raise OptionValueError(*option, f" must be finite and above 0, {got}; {remedy}")
+    if len(losses) < FEWEST_LOSSES:
+        raise OptionValueError(
+            f"{thing}: at least {FEWEST_LOSSES} losses are needed, got {len(losses)}; log more often"
         )
-    if len(losses) < FEWEST:
-        raise ValueError(f"{who}: at least {FEWEST} losses are needed, got {len(losses)}; log more often")
     if losses.max() - losses.min() <= 1e-9 * losses.max():
-        raise ValueError(
-            f"{who}: losses must change, got {losses[0]:g} at all {len(losses)} measurements; "
-            "see which column holds the loss"
-        )
+        got = f"got {losses[0]:g} at all {len(losses)} measurements"
+        raise OptionValueError(*option, f" must change, {got}; see which column holds the loss")

@@ -16,18 +16,19 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ratesmith._checks import OptionValueError
 from ratesmith._text import one_line
-from ratesmith.forecast.curve import Floats
+from ratesmith.logs.curve import Floats
 
-ROWS: Final = 32_768
+ROWS_HELD: Final = 32_768
 """Rows that are held at a time."""
 LARGEST_JSON: Final = 200_000_000
 """Bytes of a JSON file that is one value, and so must be held whole."""
-KNOWN: Final = (
+READABLE: Final = (
     "CSV, JSON lines, Parquet, a TensorBoard event file, Hugging Face's trainer_state.json or Lightning's metrics.csv"
 )
-EVENTS: Final = "*tfevents*"
-NAMED: Final = ("trainer_state.json", "metrics.csv")
+EVENT_FILES: Final = "*tfevents*"
+FILES_OF_FOLDERS: Final = ("trainer_state.json", "metrics.csv")
 """What a folder is looked through for, the event files first."""
 Pieces = Iterator[dict[str, Floats]]
 
@@ -40,40 +41,38 @@ class Log(NamedTuple):
     pieces: Callable[[Sequence[str]], Pieces]
 
 
-def open_log(who: str, path: Path) -> Log:
+def open_log(path: Path) -> Log:
     """Say what a file is, by its content, and open it. Raises ValueError for what is no log, with what it is."""
     if path.is_dir():
-        if any(path.glob(EVENTS)):
-            return _events(who, path)
-        path = _in_folder(who, path)
+        if any(path.glob(EVENT_FILES)):
+            return _events(path)
+        path = _in_folder(path)
     if not path.exists():
-        raise ValueError(f"{who}: it must be a file, got no such one; check the path")
+        raise OptionValueError("read: it must be a file, got no such one; check the path")
     with path.open("rb") as file:
         head = file.read(4096)
     if "tfevents" in path.name:
-        return _events(who, path)
+        return _events(path)
     if head.startswith(b"PAR1"):
-        return _parquet(who, path)
+        return _parquet(path)
     text = head.decode("utf-8-sig", errors="ignore").lstrip()
     if b"\0" in head or not text:
-        raise _no_log(who, "an empty file" if not head.strip() else "a binary file")
+        raise _no_log("an empty file" if not head.strip() else "a binary file")
     if text[0] in "{[":
-        return _json(who, path, text)
-    return _csv(who, path)
+        return _json(path, text)
+    return _csv(path)
 
 
-def _no_log(who: str, what: str) -> ValueError:
-    return ValueError(f"{who}: it must be {KNOWN}, got {what}; save the log as one of these")
+def _no_log(what: str) -> OptionValueError:
+    return OptionValueError(f"read: it must be {READABLE}, got {what}; save the log as one of these")
 
 
-def _in_folder(who: str, folder: Path) -> Path:
-    for name in NAMED:
+def _in_folder(folder: Path) -> Path:
+    for name in FILES_OF_FOLDERS:
         if (folder / name).exists():
             return folder / name
-    raise ValueError(
-        f"{who}: the folder must hold {' or '.join((EVENTS, *NAMED))}, got {_some(sorted(folder.iterdir()))}; "
-        "name the file"
-    )
+    names, got = " or ".join((EVENT_FILES, *FILES_OF_FOLDERS)), _some(sorted(folder.iterdir()))
+    raise OptionValueError(f"read: the folder must hold {names}, got {got}; name the file")
 
 
 def _some(paths: list[Path]) -> str:
@@ -81,89 +80,91 @@ def _some(paths: list[Path]) -> str:
 
 
 def number(value: Any) -> float:
-    """Return a value of JSON or CSV as a number: NaN where there is none, infinity where it is not finite."""
+    """Return a value of JSON or CSV as a number: NaN if there is none, infinity if it is not finite."""
     if value is None or value == "" or isinstance(value, (bool, list, dict)):
         return math.nan
     try:
-        found = float(value)
+        parsed = float(value)
     except (ValueError, OverflowError):
         return math.nan
-    return found if math.isfinite(found) else math.inf
+    return parsed if math.isfinite(parsed) else math.inf
 
 
 # CSV ------------------------------------------------------------------------------------------------------------------
 
 
-def _csv(who: str, path: Path) -> Log:
+def _csv(path: Path) -> Log:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        first = next(_told(file), "")
+        first = next(_rows_of_text(file), "")
     mark = max(",;\t", key=first.count)
     if first.count(mark) == 0:
-        raise _no_log(who, f"text that begins with {first.strip()[:40]!r}")
-    names = [name.strip() for name in _next_rows(who, csv.reader([first], delimiter=mark))[0]]
+        raise _no_log(f"text that begins with {first.strip()[:40]!r}")
+    names = [name.strip() for name in _next_rows(csv.reader([first], delimiter=mark))[0]]
     if all(not math.isnan(number(name)) for name in names):
-        raise ValueError(f"{who}: the first row must name the columns, got {first.strip()[:60]!r}; add such a row")
+        raise OptionValueError(f"read: the first row must name the columns, got {first.strip()[:60]!r}; add such a row")
 
     def pieces(wanted: Sequence[str]) -> Pieces:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            rows = csv.reader(_told(file), delimiter=mark)
+            rows = csv.reader(_rows_of_text(file), delimiter=mark)
             next(rows)
             places = {name: names.index(name) for name in wanted}
-            while piece := _next_rows(who, rows):
-                yield {name: _cells(who, name, piece, place) for name, place in places.items()}
+            while piece := _next_rows(rows):
+                yield {name: _cells(name, piece, place) for name, place in places.items()}
 
     return Log("CSV", names, pieces)
 
 
-def _next_rows(who: str, rows: Iterator[list[str]]) -> list[list[str]]:
+def _next_rows(rows: Iterator[list[str]]) -> list[list[str]]:
     try:
-        return list(itertools.islice(rows, ROWS))
+        return list(itertools.islice(rows, ROWS_HELD))
     except csv.Error as error:
-        raise _no_log(who, f"CSV that cannot be read ({one_line(error)})") from None
+        raise _no_log(f"CSV that cannot be read ({one_line(error)})") from None
 
 
-def _told(lines: Iterable[str]) -> Iterator[str]:
+def _rows_of_text(lines: Iterable[str]) -> Iterator[str]:
     """Leave out comments and empty lines."""
     return (line for line in lines if not line.startswith("#") and not line.isspace())
 
 
-def _cells(who: str, name: str, rows: list[list[str]], place: int) -> Floats:
+def _cells(name: str, rows: list[list[str]], place: int) -> Floats:
     try:
         values = np.fromiter((float(row[place]) for row in rows), np.float64, len(rows))
     except (ValueError, IndexError):  # some cell is empty, or a row is cut short
-        return np.fromiter((_cell(who, name, row, place) for row in rows), np.float64, len(rows))
+        return np.fromiter((_cell(name, row, place) for row in rows), np.float64, len(rows))
     values[~np.isfinite(values)] = np.inf
     return values
 
 
-def _cell(who: str, name: str, row: list[str], place: int) -> float:
+def _cell(name: str, row: list[str], place: int) -> float:
     cell = row[place].strip() if place < len(row) else ""
     if cell.lower() in ("", "null", "none", "na", "n/a", "-"):
         return math.nan
-    found = number(cell)
-    if math.isnan(found) and cell != name:  # a job that was started again may write its first row again
-        raise ValueError(f"{who}: column {name!r} must hold numbers, got {cell[:40]!r}; mend that row")
-    return found
+    value = number(cell)
+    if math.isnan(value) and cell != name:  # a job that was started again may write its first row again
+        raise OptionValueError(f"read: column {name!r} must hold numbers, got {cell[:40]!r}; mend that row")
+    return value
 
 
 # JSON -----------------------------------------------------------------------------------------------------------------
 
 
-def _json(who: str, path: Path, text: str) -> Log:
+def _json(path: Path, text: str) -> Log:
     """Read rows, one a line; or a value that holds a list of rows, such as Hugging Face's trainer_state.json."""
     first = text.partition("\n")[0]
     if text[0] == "{" and _is_row(first):
-        return _rows("JSON lines", lambda: _lines(who, path))
+        return _rows("JSON lines", lambda: _lines(path))
     if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"{who}: JSON in one piece must be below 200 MB, got more; write a row a line (JSON lines)")
+        raise OptionValueError(
+            "read: JSON in one piece must be below 200 MB, got more; write a row a line (JSON lines)"
+        )
     try:
         whole = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise _no_log(who, f"what is no whole JSON ({one_line(error)[:80]})") from None
+        raise _no_log(f"what is no whole JSON ({one_line(error)[:80]})") from None
     state = isinstance(whole, dict) and isinstance(whole.get("log_history"), list)
     rows = whole["log_history"] if state else whole
     if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
-        raise _no_log(who, "JSON that is no list of rows")
+        raise _no_log("JSON that is no list of rows")
     # The row that Hugging Face writes last sums the training up: its train_loss is the mean of all.
     rows = [_flat(row) for row in rows if not (state and "train_runtime" in row)]
     return _rows("trainer_state.json" if state else "JSON", lambda: iter(rows))
@@ -177,7 +178,7 @@ def _is_row(line: str) -> bool:
     return isinstance(row, dict) and "log_history" not in row
 
 
-def _lines(who: str, path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for place, line in enumerate(file, 1):
             if not line.strip():
@@ -186,8 +187,8 @@ def _lines(who: str, path: Path) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
             except (ValueError, RecursionError):
                 if line.endswith("\n"):
-                    raise ValueError(
-                        f"{who}: every line must be JSON, got {line.strip()[:40]!r} in line {place}; mend it"
+                    raise OptionValueError(
+                        f"read: every line must be JSON, got {line.strip()[:40]!r} in line {place}; mend it"
                     ) from None
                 return  # the last line of a run that is being written
             if isinstance(row, dict):
@@ -201,7 +202,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
         inner = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{name}/{part}" if part else name: found for part, found in inner.items()}
+        flat |= {f"{name}/{part}" if part else name: cell for part, cell in inner.items()}
     return flat
 
 
@@ -213,7 +214,7 @@ def _rows(form: str, rows: Callable[[], Iterator[dict[str, Any]]]) -> Log:
 
     def pieces(wanted: Sequence[str]) -> Pieces:
         left = rows()
-        while piece := list(itertools.islice(left, ROWS)):
+        while piece := list(itertools.islice(left, ROWS_HELD)):
             yield {name: np.array([number(row.get(name)) for row in piece]) for name in wanted}
 
     return Log(form, list(names), pieces)
@@ -222,43 +223,45 @@ def _rows(form: str, rows: Callable[[], Iterator[dict[str, Any]]]) -> Log:
 # Parquet and event files, which need a package ----------------------------------------------------------------------
 
 
-def _parquet(who: str, path: Path) -> Log:
+def _parquet(path: Path) -> Log:
     try:
         import pyarrow
         import pyarrow.parquet as parquet
     except ModuleNotFoundError:
-        raise ValueError(f"{who}: to read Parquet, pyarrow must be installed, got none; pip install pyarrow") from None
+        raise OptionValueError(
+            "read: to read Parquet, pyarrow must be installed, got none; pip install pyarrow"
+        ) from None
     try:
         file = parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise _no_log(who, f"damaged Parquet ({one_line(error)[:80]})") from None
+        raise _no_log(f"damaged Parquet ({one_line(error)[:80]})") from None
 
     def pieces(wanted: Sequence[str]) -> Pieces:
-        for batch in file.iter_batches(batch_size=ROWS, columns=list(wanted)):
-            yield {name: _arrow(who, name, batch.column(name)) for name in wanted}
+        for batch in file.iter_batches(batch_size=ROWS_HELD, columns=list(wanted)):
+            yield {name: _arrow(name, batch.column(name)) for name in wanted}
 
     return Log("Parquet", list(file.schema_arrow.names), pieces)
 
 
-def _arrow(who: str, name: str, column: Any) -> Floats:
+def _arrow(name: str, column: Any) -> Floats:
     try:
         values = column.cast("float64", safe=False)
     except Exception:  # pyarrow's own, which is imported only when asked for
-        raise ValueError(
-            f"{who}: column {name!r} must hold numbers, got {column.type}; see which column it is"
+        raise OptionValueError(
+            f"read: column {name!r} must hold numbers, got {column.type}; see which column it is"
         ) from None
-    known: Floats = np.array(values.fill_null(0.0), dtype=np.float64)
-    known[~np.isfinite(known)] = np.inf
-    known[np.array(values.is_null(), dtype=bool)] = np.nan
-    return known
+    cells: Floats = np.array(values.fill_null(0.0), dtype=np.float64)
+    cells[~np.isfinite(cells)] = np.inf
+    cells[np.array(values.is_null(), dtype=bool)] = np.nan
+    return cells
 
 
-def _events(who: str, path: Path) -> Log:
-    from ratesmith.forecast.events import scalars
+def _events(path: Path) -> Log:
+    from ratesmith.logs.tensorboard import scalars
 
-    series = scalars(who, path)
+    series = scalars(path)
     if not series:
-        raise ValueError(f"{who}: the event file must hold scalars, got none; name the file that has the loss")
+        raise OptionValueError("read: the event file must hold scalars, got none; name the file that has the loss")
 
     def pieces(wanted: Sequence[str]) -> Pieces:
         for name in wanted:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ratesmith.forecast.curve import Curve
+from ratesmith.logs.curve import Curve
 
 GOOD = {"rates": [1e-3] * 10, "steps": [2, 4, 6, 8, 10], "losses": [5.0, 4.0, 3.0, 2.5, 2.4]}
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
+from ratesmith._checks import Option, OptionValueError
 from ratesmith._text import hint
 
 STEPS: Final = (
@@ -20,7 +21,7 @@ LOSS: Final = frozenset(
 )
 VALIDATION: Final = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "valloss", "evalloss"})
 TRAINING: Final = frozenset({"train", "training", "trainloss"})
-PLAIN: Final = (
+PLAIN_WORDS: Final = (
     LOSS
     | VALIDATION
     | TRAINING
@@ -53,49 +54,53 @@ class Columns(NamedTuple):
 
     @property
     def optimizer(self) -> str | None:
-        """The optimizer, where the rate's name tells it."""
-        found = MONITORED.match(_bare(self.lr or ""))
-        return found[1] if found else None
+        """The optimizer, if the rate's name tells it."""
+        match = MONITORED.match(_bare(self.lr or ""))
+        return match[1] if match else None
 
 
-def choose(who: str, names: Iterable[str], given: Mapping[str, str] | None = None) -> Columns:
+def choose_columns(names: Iterable[str], given: Mapping[str, str] | None = None) -> Columns:
     """Find the columns by their names, or take those `given` for "step", "lr" and "loss".
 
-    Raises ValueError where one is missing, or several fit equally well, with the names that there are.
+    Raises ValueError if one is missing, or several fit equally well, with the names that there are.
 
-    >>> choose("read", ["epoch", "step", "lr-AdamW", "train_loss", "val_loss"])
+    >>> choose_columns(["epoch", "step", "lr-AdamW", "train_loss", "val_loss"])
     Columns(step='step', lr='lr-AdamW', training='train_loss', validation='val_loss')
     """
     names, given = list(names), dict(given or {})
-    found = _choose(who, names, given)
-    if twice := [name for name in found[:4] if name and names.count(name) > 1]:
-        raise ValueError(f"{who}: a column must have a name of its own, got {twice[0]!r} twice; rename one")
-    return found
+    columns = _columns_of(names, given)
+    if twice := [name for name in columns[:4] if name and names.count(name) > 1]:
+        raise OptionValueError(f"read: a column must have a name of its own, got {twice[0]!r} twice; rename one")
+    return columns
 
 
-def _choose(who: str, names: list[str], given: Mapping[str, str]) -> Columns:
+def _columns_of(names: list[str], given: Mapping[str, str]) -> Columns:
     for role, name in given.items():
         if role not in ROLES:
-            raise ValueError(
-                f"{who}: columns may name step, lr and loss, got {role!r}; {hint(role, ROLES, 'use these')}"
+            raise OptionValueError(
+                "read: ",
+                Option("columns"),
+                f" may name step, lr and loss, got {role!r}; {hint(role, ROLES, 'use these')}",
             )
         if name not in names:
-            raise ValueError(f"{who}: it must have the column {name!r}, got {_listed(names)}; name one of them")
+            raise OptionValueError(f"read: it must have the column {name!r}, got {_listed(names)}; name one of them")
     if len(set(given.values())) < len(given):
-        raise ValueError(f"{who}: step, lr and loss must be different columns, got {_listed(list(given.values()))}")
-    if not (step := given.get("step") or _step(names)):
-        raise ValueError(
-            f"{who}: a column must count the steps, got {_listed(names)}; name it as columns={{'step': ...}}"
+        raise OptionValueError(
+            f"read: step, lr and loss must be different columns, got {_listed(list(given.values()))}"
         )
-    rate = given.get("lr") or _best(who, "lr", names, _rate_rank, several=True)
+    if not (step := given.get("step") or _step(names)):
+        raise OptionValueError(
+            f"read: a column must count the steps, got {_listed(names)}; name it as ", Option("columns={'step': ...}")
+        )
+    rate = given.get("lr") or _best("lr", names, _rate_rank, several=True)
     if "loss" in given:
         held = bool(VALIDATION & set(_words(given["loss"])))
         return Columns(step, rate, None if held else given["loss"], given["loss"] if held else None)
-    validation = _best(who, "loss", names, lambda name: _loss_rank(name, held_out=True))
-    training = _best(who, "loss", names, lambda name: _loss_rank(name, held_out=False), several=validation is not None)
+    validation = _best("loss", names, lambda name: _loss_rank(name, held_out=True))
+    training = _best("loss", names, lambda name: _loss_rank(name, held_out=False), several=validation is not None)
     if not (validation or training):
-        raise ValueError(
-            f"{who}: a column must hold the loss, got {_listed(names)}; name it as columns={{'loss': ...}}"
+        raise OptionValueError(
+            f"read: a column must hold the loss, got {_listed(names)}; name it as ", Option("columns={'loss': ...}")
         )
     return Columns(step, rate, training, validation)
 
@@ -109,12 +114,13 @@ def _words(name: str) -> list[str]:
 
 
 def _step(names: list[str]) -> str | None:
+    # Reversed, so that of names that differ in large letters alone the first is taken.
     small = {name.strip().lower(): name for name in reversed(names)}
-    return next((small[known] for known in STEPS if known in small), None)
+    return next((small[name] for name in STEPS if name in small), None)
 
 
 def _rate_rank(name: str) -> Rank | None:
-    """Return how far a name is from that of a rate, None where it is none; the first of several groups is enough."""
+    """Return how far a name is from that of a rate, None if it is none; the first of several groups is enough."""
     small = _bare(name).lower()
     if not RATE.search(small) or NO_RATE.search(small) or name.endswith(("__MIN", "__MAX")):
         return None
@@ -122,27 +128,27 @@ def _rate_rank(name: str) -> Rank | None:
 
 
 def _loss_rank(name: str, held_out: bool) -> Rank | None:
-    """Return how far a name is from that of a loss, of validation or of training, None where it is none."""
+    """Return how far a name is from that of a loss, of validation or of training, None if it is none."""
     words = _words(name)
     unnamed = words == ["value"]  # a series saved from TensorBoard's page
     if not (unnamed or LOSS & set(words) or {"cross", "entropy"} <= set(words)) or OTHER & set(words):
         return None
     if bool(VALIDATION & set(words)) != held_out:
         return None
-    return (0, len(words)) if PLAIN.issuperset(words) else (1, 0)
+    return (0, len(words)) if PLAIN_WORDS.issuperset(words) else (1, 0)
 
 
-def _best(
-    who: str, role: str, names: list[str], rank: Callable[[str], Rank | None], several: bool = False
-) -> str | None:
-    """Return the name of the lowest rank; of equal ones the first where `several` may be, else an error names them."""
+def _best(role: str, names: list[str], rank: Callable[[str], Rank | None], several: bool = False) -> str | None:
+    """Return the name of the lowest rank; of equal ones the first if `several` may be, else an error names them."""
+    # An error is better than a guess between two losses; of rates of parameter groups any will do.
     ranks = {name: place for name in names if (place := rank(name)) is not None}
     if not ranks:
         return None
     best = [name for name, place in ranks.items() if place == min(ranks.values())]
     if len(best) > 1 and not several:
-        raise ValueError(
-            f"{who}: one column must hold the {role}, got {_listed(best)}; name one as columns={{{role!r}: ...}}"
+        raise OptionValueError(
+            f"read: one column must hold the {role}, got {_listed(best)}; name one as ",
+            Option(f"columns={{{role!r}: ...}}"),
         )
     return best[0]
 

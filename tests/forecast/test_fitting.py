@@ -8,43 +8,43 @@ from forecast_runs import TRUE, rates, run, slow_losses
 from scipy.optimize import nnls
 
 from ratesmith import forecast
-from ratesmith.forecast import solve
-from ratesmith.forecast.fit import first_step
+from ratesmith.forecast import fitting
+from ratesmith.forecast.fitting import first_step
 from ratesmith.forecast.laws import LAWS
 
 
 def problem(law="default", *runs):
     """Return what is fitted for a law and runs."""
-    shapes = LAWS[law].shapes
-    means, sds = (np.array([getattr(shape, name) for shape in shapes]) for name in ("mean", "sd"))
+    priors = LAWS[law].priors
+    means, sds = (np.array([getattr(prior, name) for prior in priors]) for name in ("mean", "sd"))
     runs = runs or (run("constant"), run("cosine"))
-    return solve.problem_of(LAWS[law], runs, [first_step(one) for one in runs], means, sds)
+    return fitting.problem_of(LAWS[law], runs, [first_step(one) for one in runs], means, sds)
 
 
 @pytest.fixture(scope="module")
-def law():
+def forecaster():
     return forecast.fit([run("constant"), run("cosine"), run("wsd")])
 
 
-def test_what_made_the_runs_is_found_again(law):
-    found = law.fitted.parameters
+def test_what_made_the_runs_is_found_again(forecaster):
+    found = forecaster.fit_result.parameters
     assert found["L0"] == pytest.approx(TRUE["l0"], rel=0.02)
     for name in ("alpha", "p", "q", "tau"):
         assert found[name] == pytest.approx(TRUE[name], rel=0.15), name
 
 
 @pytest.mark.parametrize("shape", ["linear", "jump", "cyclic"])
-def test_a_schedule_that_was_not_seen_is_forecast(law, shape):
+def test_a_schedule_that_was_not_seen_is_forecast(forecaster, shape):
     rate = rates(shape)
-    told = law.under(shape, rate, np.arange(400, 4001, 100))
+    told = forecaster.under(shape, rate, np.arange(400, 4001, 100))
     np.testing.assert_allclose(told.losses, slow_losses(rate)[told.steps - 1], rtol=2e-3)
 
 
 def test_a_fit_is_always_the_same_and_the_order_of_the_runs_does_not_matter():
     runs = [run("constant"), run("cosine", noise=0.003)]
     first, again, turned = forecast.fit(runs), forecast.fit(runs), forecast.fit(runs[::-1])
-    assert np.array_equal(first.fitted.x, again.fitted.x)
-    np.testing.assert_allclose(first.fitted.x, turned.fitted.x, atol=0.02)
+    assert np.array_equal(first.fit_result.x, again.fit_result.x)
+    np.testing.assert_allclose(first.fit_result.x, turned.fit_result.x, atol=0.02)
     assert first.predict("linear()").final == pytest.approx(turned.predict("linear()").final, abs=1e-3)
 
 
@@ -59,8 +59,8 @@ def test_units_of_the_loss_and_of_the_rate_do_not_matter():
 @pytest.mark.parametrize("name", ["default", "tissue", "multi-power"])
 def test_the_derivatives_are_those_of_differences(name):
     given = problem(name)
-    residuals = solve._Residuals(given)
-    start = solve._lattice(given)[0] + 0.01
+    residuals = fitting._Residuals(given)
+    start = fitting._lattice(given)[0] + 0.01
     found = residuals.jacobian(start)
     for place, move in enumerate(1e-5 * np.eye(len(start))):
         rough = (residuals.values(start + move) - residuals.values(start - move)) / 2e-5
@@ -71,7 +71,7 @@ def test_the_lattices_least_squares_are_scipys():
     draw = np.random.default_rng(1)
     ones, columns = draw.random((1, 30)) + 0.5, draw.random((40, 30))
     target = draw.normal(0.3, 1, 30)
-    level, slope = solve._two(ones, columns, target)
+    level, slope = fitting._two_columns(ones, columns, target)
     for place, column in enumerate(columns):
         best, _ = nnls(np.stack([ones[0], column], axis=1), target)
         np.testing.assert_allclose([level[place, 0], slope[place, 0]], best, atol=1e-8)
@@ -80,9 +80,9 @@ def test_the_lattices_least_squares_are_scipys():
 def test_the_robust_residual_is_hubers_loss():
     given = problem("default", run("cosine"))
     flat = dataclasses.replace(given, weights=np.ones_like(given.weights))
-    value, _ = solve._Residuals(flat)._robust(given.losses * np.exp(np.linspace(-0.01, 0.01, len(given.losses))))
+    value, _ = fitting._Residuals(flat)._robust(given.losses * np.exp(np.linspace(-0.01, 0.01, len(given.losses))))
     raw = np.linspace(-0.01, 0.01, len(given.losses))
-    delta = solve.HUBER
+    delta = fitting.HUBER
     hubers = np.where(np.abs(raw) <= delta, raw**2 / 2, delta * (np.abs(raw) - delta / 2))
     np.testing.assert_allclose(value**2 / 2, hubers, atol=1e-12)
 
@@ -97,14 +97,14 @@ def test_noise_and_a_few_wild_losses_move_a_forecast_little():
 
 def test_very_many_losses_are_averaged():
     curve = run("wsd", every=1)
-    steps, losses = solve.thin(curve, 100)
-    assert len(steps) == len(losses) == solve.DENSEST
+    steps, losses = fitting.downsample(curve, 100)
+    assert len(steps) == len(losses) == fitting.MOST_LOSSES
     assert np.interp(steps, curve.steps, curve.losses) == pytest.approx(losses, rel=2e-3)
 
 
 def test_other_priors_are_believed_where_the_run_says_nothing():
     one = forecast.fit(run("constant"), priors={"log B/A": (-3.0, 0.01)})
-    assert one.fitted.x[3] == pytest.approx(-3.0, abs=0.1)
+    assert one.fit_result.x[3] == pytest.approx(-3.0, abs=0.1)
 
 
 @pytest.mark.parametrize(

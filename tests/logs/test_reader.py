@@ -1,4 +1,4 @@
-"""Logs are read whatever their form, and what cannot be a training is refused in one line."""
+"""Reading a run from its log, and refusing in one line what cannot be a training."""
 
 import json
 import math
@@ -8,30 +8,10 @@ import textwrap
 
 import numpy as np
 import pytest
+from log_files import LOSSES, RATES, SCHEDULE, STEPS, csv, fails, same, write
 
 from ratesmith import Horizon, parse
-from ratesmith.forecast.read import read
-
-STEPS = np.arange(10, 410, 10)
-SCHEDULE = parse("warmup(20) >> linear(final=0.1)").build(Horizon(400))
-RATES = 1e-3 * SCHEDULE(STEPS - 1)
-LOSSES = 2 + 5 / np.sqrt(STEPS)
-
-
-def write(path, names, *columns):
-    """Write columns as CSV; None and NaN are empty cells."""
-    rows = [["" if cell is None or cell != cell else str(cell) for cell in row] for row in zip(*columns, strict=True)]
-    path.write_text("\n".join(",".join(row) for row in [names, *rows]) + "\n")
-    return path
-
-
-def csv(tmp_path, *more, names=("step", "lr", "val_loss"), steps=STEPS, rates=RATES, losses=LOSSES):
-    return write(tmp_path / "run.csv", [*names], steps, rates, losses, *more)
-
-
-def same(curve, steps=STEPS, losses=LOSSES):
-    assert list(curve.steps) == list(steps)
-    np.testing.assert_allclose(curve.losses, losses)
+from ratesmith.logs import read
 
 
 @pytest.mark.parametrize(
@@ -60,33 +40,6 @@ def test_other_columns_do_not_confuse(tmp_path):
     noise = ["lr-AdamW-momentum", "lr-AdamW-weight_decay", "loss_scale", "aux_loss", "z_loss", "min_lr", "epoch"]
     columns = {name: np.full(40, 0.5) for name in noise} | {"step": STEPS, "lr": RATES, "val_loss": LOSSES}
     same(read(write(tmp_path / "run.csv", [*columns], *columns.values())))
-
-
-def test_every_form_gives_the_same_curve(tmp_path):
-    rows = [
-        {"step": int(step), "lr": rate, "val_loss": loss} for step, rate, loss in zip(STEPS, RATES, LOSSES, strict=True)
-    ]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "list.json").write_text(json.dumps(rows, indent=1))
-    nested = ({"step": row["step"], "lr": row["lr"], "val": {"loss": row["val_loss"]}} for row in rows)
-    (tmp_path / "nested.jsonl").write_text("".join(json.dumps(row) + "\n" for row in nested))
-    text = csv(tmp_path).read_text()
-    (tmp_path / "semicolons.csv").write_text(text.replace(",", ";"))
-    (tmp_path / "tabs.tsv").write_text("# a comment\n" + text.replace(",", "\t"), encoding="utf-8-sig")
-    for file in tmp_path.iterdir():
-        curve = read(file)
-        same(curve)
-        np.testing.assert_allclose(curve.rates, read(tmp_path / "run.csv").rates)
-
-
-def test_parquet_is_read(tmp_path):
-    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    losses = [loss if index % 2 else None for index, loss in enumerate(LOSSES)]
-    table = pyarrow.table({"step": STEPS, "lr": RATES.astype("float32"), "val_loss": losses, "note": ["x"] * 40})
-    parquet.write_table(table, tmp_path / "run.parquet")
-    same(read(tmp_path / "run.parquet"), STEPS[1::2], LOSSES[1::2])
-    with pytest.raises(ValueError, match=r"column 'note' must hold numbers, got string; see which column it is"):
-        read(tmp_path / "run.parquet", columns={"loss": "note"})
 
 
 def test_sparse_rows_are_put_together(tmp_path):
@@ -158,22 +111,22 @@ def test_of_rows_of_one_step_the_last_validation_loss_counts_and_training_losses
     same(read(file), STEPS, LOSSES + 0.25)
 
 
-def test_training_losses_are_averaged_in_blocks(tmp_path):
+def test_training_losses_are_averaged_in_equal_parts(tmp_path):
     steps = np.arange(1, 5001)
     noise = np.random.default_rng(0).normal(0, 0.3, 5000)
     file = csv(
         tmp_path, names=("step", "lr", "loss"), steps=steps, rates=np.full(5000, 1e-3), losses=3 + 20 / steps + noise
     )
-    curve = read(file, blocks=100)
+    curve = read(file, max_losses=100)
     assert len(curve.steps) == 100
     assert (np.diff(curve.steps) == 50).all()
     np.testing.assert_allclose(curve.losses[20:], 3 + 20 / curve.steps[20:], atol=0.2)
-    with_all = read(file, blocks=5000)
+    with_all = read(file, max_losses=5000)
     np.testing.assert_allclose(curve.losses[7], with_all.losses[350:400].mean())
 
 
 def test_of_many_validation_losses_some_are_left_out_but_not_the_ends(tmp_path):
-    curve = read(csv(tmp_path), blocks=9)
+    curve = read(csv(tmp_path), max_losses=9)
     assert len(curve.steps) == 9
     assert (curve.steps[0], curve.steps[-1]) == (10, 400)
     assert set(curve.losses) <= set(LOSSES)
@@ -199,66 +152,8 @@ def test_hugging_faces_training_loss_belongs_between_its_rows(tmp_path):
     log.append({"step": 400, "train_loss": 9.9, "train_runtime": 1.0})
     (tmp_path / "trainer_state.json").write_text(json.dumps({"global_step": 400, "log_history": log}))
     same(read(tmp_path), STEPS - 5)
-    assert list(read(tmp_path, blocks=10).steps) == list(range(20, 400, 40))  # means over 1 to 40, 41 to 80 ...
+    assert list(read(tmp_path, max_losses=10).steps) == list(range(20, 400, 40))  # means over 1 to 40, 41 to 80 ...
     assert read(tmp_path).name == tmp_path.name
-
-
-def test_a_half_written_last_line_is_left_out(tmp_path):
-    rows = [json.dumps({"step": int(s), "lr": 1e-3, "loss": v}) for s, v in zip(STEPS, LOSSES, strict=True)]
-    (tmp_path / "run.jsonl").write_text("\n".join(rows) + '\n{"step": 41')
-    same(read(tmp_path / "run.jsonl"))
-
-
-def fails(file, message, **options):
-    with pytest.raises(ValueError, match=r"^read ") as caught:
-        read(file, **options)
-    assert str(caught.value).startswith(f"read {file.name!r}: {message}"), caught.value
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "got"),
-    [
-        (b"", "an empty file"),
-        (b"\x80\x04\x95\x00\x00", "a binary file"),
-        (b"hello, this is no log", "text that begins with 'hello, this is no log'"),
-        (b"one\n2\n", "text that begins with 'one'"),
-        (b"{\n", "what is no whole JSON"),
-        (b"[1, 2]", "JSON that is no list of rows"),
-        (b"[" * 100_000, "what is no whole JSON"),
-        (b'{"a": 1,\n "b": [2]}', "JSON that is no list of rows"),
-    ],
-)
-def test_what_is_no_log_is_said(tmp_path, content, got):
-    file = tmp_path / "run.csv"
-    file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"^read ") as caught:
-        read(file)
-    said = str(caught.value)
-    if b"," in content and content[:1] == b"h":
-        assert "a column must count the steps, got 'hello', 'this is no log'" in said
-    else:
-        assert "it must be CSV, JSON lines, Parquet, a TensorBoard event file, Hugging Face's" in said
-        assert f"got {got}" in said
-    assert "\n" not in said
-
-
-def test_a_damaged_parquet_file_is_said(tmp_path):
-    pytest.importorskip("pyarrow")
-    (tmp_path / "run.parquet").write_bytes(b"PAR1 and nothing else")
-    fails(tmp_path / "run.parquet", "it must be CSV")
-
-
-def test_a_file_or_folder_that_is_not_there_is_said(tmp_path):
-    fails(tmp_path / "none.csv", "it must be a file, got no such one")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "notes.txt").write_text("x")
-    fails(tmp_path / "folder", "the folder must hold *tfevents* or trainer_state.json or metrics.csv, got notes.txt")
-
-
-def test_a_file_without_names_is_said(tmp_path):
-    (tmp_path / "run.csv").write_text("1,0.001,3.5\n2,0.001,3.4\n")
-    fails(tmp_path / "run.csv", "the first row must name the columns, got '1,0.001,3.5'; add such a row")
 
 
 def test_missing_columns_are_said_with_those_there_are(tmp_path):
@@ -283,12 +178,6 @@ def test_two_losses_that_fit_equally_well_are_said(tmp_path):
 def test_a_run_that_diverged_is_said_with_the_step(tmp_path, mark):
     losses = [*LOSSES[:30].tolist(), *[mark] * 10]
     fails(csv(tmp_path, losses=losses), "'val_loss' must be finite, got nan or infinity from step 310 on; cut the log")
-
-
-def test_nan_may_stand_for_what_was_not_logged(tmp_path):
-    losses = [loss if index % 2 else "nan" for index, loss in enumerate([*LOSSES.tolist(), 1.0])]
-    steps, rates = [*STEPS, 410], [*RATES, 1e-4]
-    same(read(csv(tmp_path, steps=steps, rates=rates, losses=losses)), STEPS[1::2], LOSSES[1::2])
 
 
 def test_losses_that_cannot_be_are_said(tmp_path):
@@ -337,15 +226,6 @@ def test_a_schedule_needs_a_base_rate_and_must_be_known_beforehand(tmp_path):
     fails(file, said, schedule="plateau()", base_lr=1.0)
 
 
-@pytest.mark.parametrize(("package", "name"), [("pyarrow", "run.parquet"), ("tensorboard", "events.out.tfevents.1")])
-def test_a_missing_package_is_said(tmp_path, monkeypatch, package, name):
-    (tmp_path / name).write_bytes(b"PAR1")
-    for part in (package, f"{package}.parquet", f"{package}.backend.event_processing"):
-        monkeypatch.setitem(sys.modules, part, None)
-    with pytest.raises(ValueError, match=f"{package} must be installed, got none; pip install {package}"):
-        read(tmp_path / name)
-
-
 @pytest.mark.parametrize("rows", [150_000, 700_000])
 def test_very_many_rows_keep_the_rates_and_all_parts_of_the_run(tmp_path, rows):
     factors = parse("warmup(2000) >> cosine(final=0.1)").build(Horizon(rows))(np.arange(rows, dtype=float))
@@ -372,20 +252,11 @@ def test_a_drop_between_rates_that_are_logged_seldom_is_said(tmp_path):
     assert read(file, schedule='multistep(milestones=["50%"], gamma=0.3)', base_lr=1e-3).notes == ()
 
 
-def test_a_cell_too_long_for_csv_and_a_column_that_is_there_twice_are_said(tmp_path):
-    file = csv(tmp_path)
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join([*lines[:5], '"' + "x" * 200_000 + '",1,1', *lines[5:]]))
-    fails(file, "it must be CSV, JSON lines")
-    file.write_text("step,lr,val_loss,val_loss\n" + "\n".join(f"{s},0.1,{3 / s},{9 / s}" for s in range(1, 30)))
-    fails(file, "a column must have a name of its own, got 'val_loss' twice; rename one")
-
-
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     pytest.importorskip("resource")  # not on Windows
     program = """
         import resource, sys
-        from ratesmith.forecast.read import read
+        from ratesmith.logs import read
         curve = read(sys.argv[1])
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(len(curve.steps), most / (1 if sys.platform == "linux" else 1024))

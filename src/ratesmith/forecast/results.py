@@ -1,4 +1,4 @@
-"""What a forecast gives: losses with their bands, and candidates beside a baseline."""
+"""Results: what a forecast gives, losses with their bands and candidates beside a baseline."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ratesmith.forecast.band import LEVELS, Bands, bands, bands_of_losses
-from ratesmith.forecast.curve import Curve, Floats, Ints
-from ratesmith.forecast.guards import GRADES
+import numpy as np
+
+from ratesmith.forecast.diagnostics import GRADES, Diagnostic
+from ratesmith.forecast.uncertainty import LEVELS, Bands, bands, loss_bands
+from ratesmith.logs.curve import Curve, Floats, Ints
 
 SURE: Final = 0.9
 """The probability from which a candidate is said to be better than the baseline without a doubt."""
@@ -19,7 +21,7 @@ class Prediction:
     """The losses that a schedule would give, with bands of 50, 80 and 95 %."""
 
     name: str
-    """The schedule: its notation where it has one."""
+    """The schedule: its notation if it has one."""
     base_lr: float
     steps: Ints
     """After how many updates."""
@@ -28,7 +30,8 @@ class Prediction:
     losses: Floats
     sd: Floats
     grade: str
-    warnings: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    """What there is to say against it, and against the fit."""
 
     @property
     def final(self) -> float:
@@ -38,7 +41,7 @@ class Prediction:
     @property
     def bands(self) -> Bands:
         """The low and the high end of each band, by its level in percent."""
-        return bands_of_losses(self.losses, self.sd)
+        return loss_bands(self.losses, self.sd)
 
     def low(self, level: int = 80) -> Floats:
         """Return the low end of a band."""
@@ -66,7 +69,7 @@ class Prediction:
 
     def explain(self) -> str:
         """Say in plain sentences what is forecast, and what to be careful about."""
-        return "\n".join([f"{self}: {GRADES[self.grade]}.", *self.warnings])
+        return "\n".join([f"{self}: {GRADES[self.grade]}.", *map(str, self.diagnostics)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data for JSON."""
@@ -75,7 +78,7 @@ class Prediction:
             "base_lr": self.base_lr,
             "final": self.final,
             "grade": self.grade,
-            "warnings": list(self.warnings),
+            "diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics],
             "steps": self.steps.tolist(),
             "rates": self.rates.tolist(),
             "losses": self.losses.tolist(),
@@ -109,16 +112,17 @@ class Row:
         return self.prediction.final
 
     @property
-    def torn(self) -> bool:
+    def laws_disagree(self) -> bool:
         """Whether the laws disagree about it by more than what it gains."""
-        seen = self.laws.values()
-        return self.score < 0 and max(seen) - min(seen) > -self.difference
+        views = self.laws.values()
+        return self.score < 0 and max(views) - min(views) > -self.difference
 
     @property
     def bands(self) -> dict[int, tuple[float, float]]:
         """The low and the high end of each band of the difference, by its level in percent."""
-        whole = bands(self.prediction.losses[-1:] * 0 + self.difference, self.prediction.sd[-1:] * 0 + self.sd)
-        return {level: (float(low[0]), float(high[0])) for level, (low, high) in whole.items()}
+        # Unlike a loss, a difference may be below 0.
+        ends = bands(np.array([self.difference]), np.array([self.sd]))
+        return {level: (float(low[0]), float(high[0])) for level, (low, high) in ends.items()}
 
     @property
     def equivalent(self) -> str:
@@ -160,19 +164,19 @@ class Candidates:
     rows: tuple[Row, ...]
     baseline: str
     grade: str
-    warnings: tuple[str, ...]
-    law: Any = field(repr=False, compare=False)
-    """The law that forecast them."""
+    diagnostics: tuple[Diagnostic, ...]
+    forecaster: Any = field(repr=False, compare=False)
+    """The Forecaster that made them, for whoever shows them with what it was fitted to; nothing here asks it."""
 
     @property
     def best(self) -> Row:
-        """The row that comes first: the baseline where nothing promises more."""
+        """The row that comes first: the baseline if nothing promises more."""
         return self.rows[0]
 
     @property
     def sure(self) -> bool:
         """Whether the first is better than the baseline with 90 % or more, the laws agree, and the grade is A or B."""
-        return self.best.better >= SURE and not self.best.torn and self.grade in ("A", "B")
+        return self.best.better >= SURE and not self.best.laws_disagree and self.grade in ("A", "B")
 
     def row(self, name: str) -> Row:
         """Return one candidate by its name, or raise KeyError."""
@@ -199,32 +203,32 @@ class Candidates:
 
     def explain(self) -> str:
         """Say in plain sentences which candidate to run, how sure that is, and what to be careful about."""
-        return "\n".join([*self._answer(), f"Grade {self.grade}: {GRADES[self.grade]}.", *self.warnings])
+        return "\n".join([*self._answer(), f"Grade {self.grade}: {GRADES[self.grade]}.", *map(str, self.diagnostics)])
 
     def _answer(self) -> list[str]:
         best = self.best
         if len(self.rows) == 1 and best.name == self.baseline:
             return [f"{best.prediction}.", "It stands alone: name a second schedule to compare it with."]
-        rough = ["A rough guess only."] if self.grade == "C" else []
+        guess = ["A rough guess only."] if self.grade == "C" else []
         other = max((row for row in self.rows if row.name != self.baseline), key=lambda row: row.better)
         if best.name == self.baseline and other.better <= 0.5:
-            told = f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."
-            return [told, *rough]
+            text = f"Nothing promises more than {best.name}; {other.name} is better with {chance(other.better)}."
+            return [text, *guess]
         if best.name == self.baseline or best.better < 0.5:
-            told = f"three laws together put {best.name} first, the law of the table alone {other.name}"
-            return [f"Undecided: {told} ({chance(other.better)} better than {self.baseline}).", *rough]
+            text = f"three laws together put {best.name} first, the law of the table alone {other.name}"
+            return [f"Undecided: {text} ({chance(other.better)} better than {self.baseline}).", *guess]
         low, high = best.bands[80]
         worth = "" if best.fewer is None else f", {best.equivalent}"
         first = (
             f"{best.name} comes first: {best.difference:+.4f} against {self.baseline} ({low:+.4f} to {high:+.4f} in "
             f"80 %){worth}; better with {chance(best.better)}."
         )
-        return [first] if self.sure else [first, *rough, "That is not sure: where it matters, run both."]
+        return [first] if self.sure else [first, *guess, "That is not sure: where it matters, run both."]
 
-    def tried_on(self, checks: Sequence[tuple[Curve, Prediction]]) -> str:
+    def summary_of_checks(self, checks: Sequence[tuple[Curve, Prediction]]) -> str:
         """Say what further runs that were measured, each with its forecast, mean for the gain; "" without any."""
-        measured = [(float(run.losses[-1]), said) for run, said in checks]
-        return tried_on(measured, -self.best.difference) if measured else ""
+        measured = [(float(run.losses[-1]), prediction) for run, prediction in checks]
+        return summary_of_checks(measured, -self.best.difference) if measured else ""
 
     def __repr__(self) -> str:
         """Return the answer in one line."""
@@ -237,22 +241,22 @@ class Candidates:
             "best": self.best.name,
             "sure": self.sure,
             "grade": self.grade,
-            "warnings": list(self.warnings),
+            "diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics],
             "rows": [row.to_dict() for row in self.rows],
         }
 
 
-def tried_on(checks: Sequence[tuple[float, Prediction]], gain: float) -> str:
+def summary_of_checks(checks: Sequence[tuple[float, Prediction]], gain: float) -> str:
     """Say what forecasts of runs that were measured, by their last loss, mean for a gain that is forecast.
 
-    `gain` is how far the first candidate is below its baseline; 0 where it is the baseline.
+    `gain` is how far the first candidate is below its baseline; 0 if it is the baseline.
     """
-    inside = sum(said.holds(loss) for loss, said in checks)
-    off = sum(abs(said.final - loss) for loss, said in checks) / len(checks)
-    told = f"Tried on {len(checks)} further runs: {inside} inside the 80 % band, off by {off:.4f} on average"
-    if gain > 0 and off > gain:
-        told += f", more than the gain of {gain:.4f}: do not choose by this forecast"
-    return f"{told}. Forecast again from all of these runs." if inside < len(checks) else f"{told}."
+    inside = sum(prediction.holds(loss) for loss, prediction in checks)
+    error = sum(abs(prediction.final - loss) for loss, prediction in checks) / len(checks)
+    text = f"Tried on {len(checks)} further runs: {inside} inside the 80 % band, off by {error:.4f} on average"
+    if gain > 0 and error > gain:
+        text += f", more than the gain of {gain:.4f}: do not choose by this forecast"
+    return f"{text}. Forecast again from all of these runs." if inside < len(checks) else f"{text}."
 
 
 def chance(probability: float) -> str:

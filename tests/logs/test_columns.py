@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratesmith.forecast.columns import choose
+from ratesmith.logs.columns import choose_columns
 
 LOGS = {
     "nanoGPT": ("iter train/loss val/loss lr mfu", "iter lr train/loss val/loss"),
@@ -50,7 +50,7 @@ LOGS = {
 def test_the_columns_are_found(trainer):
     names, wanted = LOGS[trainer]
     mark = next((mark for mark in "|," if mark in names), " ")
-    found = choose("read", names.split(mark))
+    found = choose_columns(names.split(mark))
     assert [name or "-" for name in found] == wanted.split(mark)
 
 
@@ -58,4 +58,4 @@ def test_the_rates_name_may_tell_the_optimizer():
     names = ["step", "loss"]
     told = {"lr-AdamW": "AdamW", "lr-SGD-1/pg2": "SGD", "lr-DecoupledAdamW/group0": "DecoupledAdamW", "lr": None}
     for name, optimizer in told.items():
-        assert choose("read", [*names, name]).optimizer == optimizer
+        assert choose_columns([*names, name]).optimizer == optimizer
