@@ -130,15 +130,16 @@ def test_a_cycle_that_grows_lasts_the_nearest_whole_number_of_steps(growth):
 @example(Tanh(-3.0, 2.0, 9), 0)
 @example((UP >> 1 - UP).repeat(growth=2), 0)
 def test_the_breakpoints_after_a_step_and_up_to_another_are_those_of_a_longer_look_between_them(schedule, step):
-    longer = schedule._turns(-1, 120)
+    longer = schedule.breakpoints(-1, 120)
     for edge in (step, *longer[:20]):
-        assert schedule._turns(edge, 120) == [turn for turn in longer if turn > edge]
-        assert schedule._turns(-1, edge) == [turn for turn in longer if turn <= edge]
+        assert schedule.breakpoints(edge, 120) == [point for point in longer if point > edge]
+        assert schedule.breakpoints(-1, edge) == [point for point in longer if point <= edge]
 
 
 @given(schedules)
 def test_no_breakpoint_lies_past_the_end(schedule):
-    assert schedule.steps is None or all(turn <= schedule.steps for turn in schedule._turns(0, schedule.steps + 100))
+    end = schedule.steps
+    assert end is None or all(point <= end for point in schedule.breakpoints(0, end + 100))
 
 
 @given(stepwise)
@@ -150,7 +151,7 @@ def test_a_schedule_of_stairs_changes_at_its_breakpoints_only(schedule):
     assume(sum(str(schedule).count(longer) for longer in ("Stretch(", "growth=")) < 2)
     values = [schedule(step) for step in range(200)]
     jumps = {step for step in range(1, 200) if abs(values[step] - values[step - 1]) > 1e-9 * abs(values[step])}
-    assert jumps <= set(schedule._turns(0, 199))
+    assert jumps <= set(schedule.breakpoints(0, 199))
 
 
 def test_restarts_fall_on_whole_steps_where_logarithms_miss_them():

@@ -1,4 +1,4 @@
-"""What a schedule does, told: peak, end, mean, shares, turns, sentences and a picture."""
+"""What a schedule does, told: peak, end, mean, shares, breakpoints, sentences and a picture."""
 
 import xml.etree.ElementTree
 
@@ -19,7 +19,7 @@ def test_the_facts_of_a_warm_up_a_plain_and_a_decay():
     assert (found.warmup, found.decay) == (0.1, 0.7)
     assert found.last == WARM(99)
     assert found.mean == pytest.approx(sum(WARM(step) for step in range(100)) / 100, rel=1e-14)
-    assert found.turns == ((10, 1.0), (30, 1.0))
+    assert found.breakpoints == ((10, 1.0), (30, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_the_facts_as_sentences(schedule, sentences):
     assert schedule.explain() == sentences
 
 
-def test_many_turns_are_counted_not_listed():
+def test_many_breakpoints_are_counted_not_listed():
     assert Staircase(10).explain(1000).splitlines()[-1] == (
         "It changes shape at steps 10, 20, 30, 40, 50, 60, 70, 80 and 91 more."
     )
 
 
-def test_a_very_long_schedule_is_sampled_and_its_turns_are_exact():
+def test_a_very_long_schedule_is_sampled_and_its_breakpoints_are_exact():
     long = Ramp(0.0, 1.0, 123_457) >> Ramp(1.0, 0.0, 10**9 - 123_457)
     found = long.facts()
     assert (found.peak, found.peak_step, found.peak_end) == (1.0, 123_457, 123_457)
@@ -108,12 +108,12 @@ def test_values_that_differ_by_rounding_alone_are_the_same_peak_and_others_are_n
     assert (Constant(0.3, 10) >> (1 + 1e-9) * Constant(0.3, 10)).facts().peak_step == 10
 
 
-def test_of_a_long_schedule_the_step_before_each_turn_is_looked_at_too():
+def test_of_a_long_schedule_the_step_before_each_breakpoint_is_looked_at_too():
     found = (Ramp(0.0, 1.0, 10**6) >> Constant(0.0, 10**6)).facts()
     assert (found.peak, found.peak_step, found.peak_end) == (1 - 1e-6, 10**6 - 1, 10**6)
 
 
-def test_the_mean_of_a_long_schedule_is_not_that_of_its_turns():
+def test_the_mean_of_a_long_schedule_is_not_that_of_its_breakpoints():
     found = (Ramp(1.0, 0.0, 2).repeat(5000) >> Constant(0.0, 10**6)).facts()
     assert found.mean == pytest.approx(0.75 * 10_000 / found.steps, rel=0.1)
 
@@ -151,8 +151,8 @@ def test_every_schedule_can_be_told_and_drawn(schedule):
     found = schedule.facts()
     values = [schedule(step) for step in range(min(found.steps, 300))]
     assert found.peak >= max(values) - 1e-12 * abs(max(values)) or not found.exact
-    assert all(0 < step < found.steps and value == schedule(step) for step, value in found.turns)
-    assert list(found.turns) == sorted(found.turns)
+    assert all(0 < step < found.steps and value == schedule(step) for step, value in found.breakpoints)
+    assert list(found.breakpoints) == sorted(found.breakpoints)
     assert schedule.explain().startswith(("It lasts ", "It never ends. "))
     page = schedule._repr_html_()
     drawn = xml.etree.ElementTree.fromstring(page)
@@ -161,7 +161,7 @@ def test_every_schedule_can_be_told_and_drawn(schedule):
 
 
 @pytest.mark.parametrize(
-    ("text", "turns"),
+    ("text", "breakpoints"),
     [
         ("warmup(10) >> cosine()", [10]),
         ("step(30)", [30, 60, 90]),
@@ -178,8 +178,8 @@ def test_every_schedule_can_be_told_and_drawn(schedule):
         ("exponential(0.9)", []),
     ],
 )
-def test_where_a_schedule_changes_its_shape(text, turns):
-    assert [step for step, _ in parse(text).build(100).facts(100).turns] == turns
+def test_where_a_schedule_changes_its_shape(text, breakpoints):
+    assert [step for step, _ in parse(text).build(100).facts(100).breakpoints] == breakpoints
 
 
 def test_in_a_notebook_a_schedule_is_a_picture_with_its_notation():

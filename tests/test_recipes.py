@@ -109,7 +109,7 @@ def test_what_repeats_a_share_changes_at_the_nearest_step_to_each_multiple_of_it
     assert counted is None or [rule(step) for step in range(steps)] == counted
     assert [held(step) for step in expected] == expected
     assert all(held(step - 1) < step for step in expected)
-    assert drops._turns(0, steps - 1) == expected
+    assert drops.breakpoints(0, steps - 1) == expected
     assert drops(steps - 1) == 0.5 ** min(len(expected), 1074) or len(expected) > 1000
     assert parse(str(drops)).build() == drops
     if period.denominator == 1:
@@ -164,9 +164,9 @@ def test_restarts_of_a_whole_share_are_what_they_were():
 
 def test_a_repeated_length_of_tokens_or_epochs_is_not_rounded_either():
     horizon = Horizon(100, steps_per_epoch=5, tokens_per_step=300)
-    assert recipes.step(horizon, "0.5ep")._turns(0, 10) == [3, 5, 8, 10]
-    assert recipes.step(horizon, "1ktok")._turns(0, 10) == [3, 7, 10]
-    assert recipes.step(horizon, "500tok")._turns(0, 10) == [2, 3, 5, 7, 8, 10]
+    assert recipes.step(horizon, "0.5ep").breakpoints(0, 10) == [3, 5, 8, 10]
+    assert recipes.step(horizon, "1ktok").breakpoints(0, 10) == [3, 7, 10]
+    assert recipes.step(horizon, "500tok").breakpoints(0, 10) == [2, 3, 5, 7, 8, 10]
 
 
 def test_milestones_and_factors_are_lists():

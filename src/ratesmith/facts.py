@@ -1,4 +1,4 @@
-"""What a curve does: its peak, end, mean, shares and turns, as numbers, as sentences and as a small picture."""
+"""What a curve does: its peak, end, mean, shares and breakpoints, as numbers, as sentences and as a small picture."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Final
 
 Curve = Callable[[int], float]
 
-Turns = Callable[[int, int], list[int]]
-"""Gives the steps after one step and up to another at which a curve changes its shape."""
+Breakpoints = Callable[[int, int], list[int]]
+"""Returns the steps after one step and up to another at which a curve changes its shape."""
 
 EXACT: Final = 100_000
 """Steps up to which every one is looked at."""
 LOOKED_AT: Final = 20_000
-"""Steps that are looked at in a longer curve, spread over it, beside those around its turns."""
+"""Steps that are looked at in a longer curve, spread over it, beside those around its breakpoints."""
 UNENDING: Final = 1000
-"""Steps to look at of a curve that never ends and says nothing of its turns."""
-SAID: Final = 8
-"""Turns that a sentence lists."""
+"""Steps to look at of a curve that never ends and says nothing of its breakpoints."""
+MOST_LISTED: Final = 8
+"""Breakpoints that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Facts:
     """Whether it leaves its peak and comes back to it in between."""
     mean: float
     """The mean of the values used: the area under the curve over `steps`."""
-    turns: tuple[tuple[int, float], ...]
+    breakpoints: tuple[tuple[int, float], ...]
     """The steps between 0 and `steps` at which the curve changes its shape, each with the value there."""
 
     @property
@@ -84,33 +84,33 @@ class Facts:
         lines.append(f"Its mean is {'' if self.exact else 'about '}{self.mean:.4g}.")
         if not self.exact:
             lines.append(f"These are from {LOOKED_AT} of its steps, and those where it changes shape.")
-        return "\n".join(lines + self._turns_said())
+        return "\n".join(lines + self._changes())
 
-    def _turns_said(self) -> list[str]:
-        if not self.turns:
+    def _changes(self) -> list[str]:
+        if not self.breakpoints:
             return []
-        said = ", ".join(str(step) for step, _ in self.turns[:SAID])
-        more = f" and {len(self.turns) - SAID} more" if len(self.turns) > SAID else ""
-        return [f"It changes shape at step{'s' if len(self.turns) > 1 else ''} {said}{more}."]
+        said = ", ".join(str(step) for step, _ in self.breakpoints[:MOST_LISTED])
+        more = f" and {len(self.breakpoints) - MOST_LISTED} more" if len(self.breakpoints) > MOST_LISTED else ""
+        return [f"It changes shape at step{'s' if len(self.breakpoints) > 1 else ''} {said}{more}."]
 
 
-def extent(steps: int | None, turns: Turns) -> int:
-    """Return how far to look at a curve: its length, or where it has none, its first turns and a quarter further."""
+def extent(steps: int | None, breakpoints: Breakpoints) -> int:
+    """Return how far to look at a curve: its length, or its first breakpoints and a quarter further."""
     if steps is None:
-        return max([UNENDING, *(turn * 5 // 4 for turn in turns(0, EXACT)[:SAID])])
+        return max([UNENDING, *(step * 5 // 4 for step in breakpoints(0, EXACT)[:MOST_LISTED])])
     return max(steps, 1)
 
 
-def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | None) -> Facts:
+def measure(curve: Curve, steps: int | None, breakpoints: Breakpoints, *, own_length: int | None) -> Facts:
     """Look at a curve over `steps` steps, or as far as its `extent`."""
-    steps = extent(steps, turns)
-    inside = [turn for turn in turns(0, steps - 1) if 0 < turn < steps]
+    steps = extent(steps, breakpoints)
+    inside = [step for step in breakpoints(0, steps - 1) if 0 < step < steps]
     exact = steps <= EXACT
     spread = list(range(steps)) if exact else _spread(steps)
     values = [float(curve(step)) for step in spread]
     known = dict(zip(spread, values, strict=True))
-    for turn in (0, *inside[:LOOKED_AT], steps - 1):
-        for step in (max(0, turn - 1), turn):
+    for edge in (0, *inside[:LOOKED_AT], steps - 1):
+        for step in (max(0, edge - 1), edge):
             if step not in known:
                 known[step] = float(curve(step))
     peak = max(known.values())
@@ -129,7 +129,7 @@ def measure(curve: Curve, steps: int | None, turns: Turns, *, own_length: int | 
         peak_end=_leaves(at_peak[-1], order, set(inside), steps),
         back=order.index(at_peak[-1]) - order.index(at_peak[0]) >= len(at_peak),
         mean=math.fsum(value / len(values) for value in values),
-        turns=tuple((turn, known[turn]) for turn in inside if turn in known),
+        breakpoints=tuple((step, known[step]) for step in inside if step in known),
     )
 
 
@@ -140,24 +140,24 @@ def _spread(steps: int) -> list[int]:
     return [chance.randrange(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
-def _leaves(last: int, order: list[int], turns: set[int], steps: int) -> int:
+def _leaves(last: int, order: list[int], breakpoints: set[int], steps: int) -> int:
     """Return the step at which a curve leaves its peak: a drop's own step, or the last step of what then bends down."""
     if last >= steps - 1:
         return steps
     below = order[order.index(last) + 1]
-    return below if below in turns else last
+    return below if below in breakpoints else last
 
 
-def sample(curve: Curve, steps: int, turns: list[int], most: int = 1000) -> list[tuple[int, float]]:
-    """Return (step, value) pairs to draw a curve through: evenly spaced ones, and both sides of its first turns."""
+def sample(curve: Curve, steps: int, breakpoints: list[int], most: int = 1000) -> list[tuple[int, float]]:
+    """Return (step, value) pairs to draw a curve through: evenly spaced ones, and both sides of breakpoints."""
     chosen = {step * steps // most for step in range(most + 1)} | {0, steps}
-    chosen |= {step for turn in turns[:most] for step in (turn - 1, turn) if 0 <= step <= steps}
+    chosen |= {step for edge in breakpoints[:most] for step in (edge - 1, edge) if 0 <= step <= steps}
     return [(step, float(curve(step))) for step in sorted(chosen)]
 
 
-def picture(curve: Curve, steps: int, turns: list[int], title: str) -> str:
+def picture(curve: Curve, steps: int, breakpoints: list[int], title: str) -> str:
     """Return a small SVG drawing of a curve over its title, to stand in a page."""
-    points = sample(curve, steps, turns, most=240)
+    points = sample(curve, steps, breakpoints, most=240)
     low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)
     width, height = 320, 96
     spread = (high - low) or 1.0

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root, stairs_begun
 from ratesmith._checks import A_LIST, MOST_MILESTONES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, whole_stairs
+from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, multiples, whole_stairs
 
 __all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
 
@@ -126,7 +126,7 @@ class Ramp(Schedule):
             if abs(value - share) > 1e-9:
                 raise ValueError(f"Ramp: {name}({share}) must be {share}, got {value!r}; give a curve from 0 to 1")
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
             return t * 0 + self.end
         if xp is not NUMBERS:
@@ -141,7 +141,7 @@ class Ramp(Schedule):
         high, low = self._shares(t, self.steps - t, xp)
         return self.start * low + self.end * high if self.shape != "exponential" else high * low
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return [self.steps] if since < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
@@ -179,7 +179,7 @@ class InverseSqrt(Schedule):
         """Refuse a time scale that is not whole."""
         object.__setattr__(self, "timescale", whole("InverseSqrt", "timescale", self.timescale, least=1))
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return (1 + xp.clip(t, 0, None) / self.timescale) ** -0.5
 
 
@@ -203,7 +203,7 @@ class InverseTime(Schedule):
         object.__setattr__(self, "rate", _positive("InverseTime", "rate", self.rate))
         object.__setattr__(self, "every", whole("InverseTime", "every", self.every, least=1))
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return 1 / (1 + self.rate * (xp.clip(t, 0, None) / self.every))
 
 
@@ -231,13 +231,13 @@ class Tanh(Schedule):
         if self.lower >= self.upper:
             raise ValueError(f"Tanh: lower must be below upper, got {self.lower!r} and {self.upper!r}; swap them")
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         share = xp.clip(t, 0, self.steps) / self.steps if self.steps else t * 0 + 1.0
         place = self.lower * (1 - share) + self.upper * share
         # The same as (1 - tanh(place)) / 2, which loses its digits where tanh is next to 1.
         return 1 / (1 + xp.exp(xp.clip(2 * place, -80.0, 80.0)))
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return [self.steps] if since < self.steps <= until else []
 
 
@@ -267,52 +267,53 @@ class Staircase(Schedule):
         object.__setattr__(self, "stairs", stairs)
         object.__setattr__(self, "gamma", _positive("Staircase", "gamma", self.gamma))
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return power(self.gamma, stairs_begun(t, self.every, self.stairs, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return multiples(self.every, since, until, self.stairs)
 
 
 @dataclass(frozen=True)
 class Milestones(Schedule):
-    """Multiplied by `gamma` at each of the steps in `at`; it never ends.
+    """Multiplied by `gamma` at each of the `milestones`; it never ends.
 
     Formula: `gamma ** (number of milestones <= step)`. The milestones must rise strictly.
     Source: torch.optim.lr_scheduler.MultiStepLR.
 
-    >>> stairs = Milestones(at=(30, 80), gamma=0.5)
+    >>> stairs = Milestones((30, 80), gamma=0.5)
     >>> stairs(29), stairs(30), stairs(79), stairs(80)
     (1.0, 0.5, 0.5, 0.25)
     """
 
-    at: Annotated[tuple[int, ...], A_LIST]
+    milestones: Annotated[tuple[int, ...], A_LIST]
     gamma: float = 0.1
     steps = None
 
     def __post_init__(self) -> None:
         """Refuse milestones that are not whole, not rising or before step 0, and a gamma that is not positive."""
-        if isinstance(self.at, (str, bytes)) or not isinstance(self.at, Iterable):
-            raise TypeError(f"Milestones: at must be a list of steps, got {self.at!r}; write [30, 80]")
-        given = tuple(self.at)
+        if isinstance(self.milestones, (str, bytes)) or not isinstance(self.milestones, Iterable):
+            raise TypeError(f"Milestones: milestones must be a list of steps, got {self.milestones!r}; write [30, 80]")
+        given = tuple(self.milestones)
         if len(given) > MOST_MILESTONES:
             raise ValueError(
                 f"Milestones: there must be at most {MOST_MILESTONES} milestones, got {len(given)}; use Staircase"
             )
-        at = tuple(whole("Milestones", "a milestone", step, least=0) for step in given)
-        for before, after in itertools.pairwise(at):
+        milestones = tuple(whole("Milestones", "a milestone", step, least=0) for step in given)
+        for before, after in itertools.pairwise(milestones):
             if after <= before:
                 raise ValueError(
                     f"Milestones: milestones must rise, got {before} before {after}; sort them and drop repeats"
                 )
-        object.__setattr__(self, "at", at)
+        object.__setattr__(self, "milestones", milestones)
         object.__setattr__(self, "gamma", _positive("Milestones", "gamma", self.gamma))
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return power(self.gamma, passed(self.at, xp.clip(t, 0, None), xp), xp)
+    def at(self, t: Any, xp: Any) -> Any:
+        return power(self.gamma, passed(self.milestones, xp.clip(t, 0, None), xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return list(self.at[bisect.bisect_right(self.at, since) : bisect.bisect_right(self.at, until)][:MOST_TURNS])
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        begin, end = (bisect.bisect_right(self.milestones, step) for step in (since, until))
+        return list(self.milestones[begin:end][:MOST_BREAKPOINTS])
 
 
 @dataclass(frozen=True)
@@ -336,7 +337,7 @@ class Exponential(Schedule):
         object.__setattr__(self, "gamma", _positive("Exponential", "gamma", self.gamma))
         object.__setattr__(self, "every", whole("Exponential", "every", self.every, least=1))
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return power(self.gamma, t / self.every, xp)
 
 
@@ -368,7 +369,7 @@ class Custom(Schedule):
         object.__setattr__(self, "every", every)
         object.__setattr__(self, "stairs", stairs)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return one_by_one(self._one, stairs_begun(xp.clip(t, 0, None), self.every, self.stairs, xp), xp)
 
     def _one(self, count: Any) -> Any:

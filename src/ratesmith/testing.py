@@ -34,7 +34,7 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     Every value is a finite float, the same when asked again; it is flat before step 0 and past its end; the schedule
     equals and hashes like itself; its length is None or a whole number of at least 0; an array of steps gives an array
     of the same shape and the values one by one, for NumPy where it is installed, and for torch and JAX where they are
-    imported. `steps` are more steps to look at than those around the ends, the turns and some between.
+    imported. `steps` are more steps to look at than those around the ends, the breakpoints and some between.
 
     >>> from ratesmith import Ramp
     >>> check_schedule(Ramp(0.0, 1.0, 100, "cosine") >> Ramp(1.0, 0.0, 900))
@@ -46,7 +46,7 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     )
     _hold(schedule == schedule and hash(schedule) == hash(schedule), "it must equal and hash like itself")
     end = 200 if length is None else length
-    between = {end * tenth // 10 for tenth in range(11)} | set(schedule._turns(0, end)[:100])
+    between = {end * tenth // 10 for tenth in range(11)} | set(schedule.breakpoints(0, end)[:100])
     looked_at = {-(2**40), -1, 0, 1, *FAR, *steps} | {step + by for step in between for by in (-1, 0, 1)}
     values = {step: schedule(step) for step in sorted(looked_at)}
     for step, value in values.items():

@@ -21,8 +21,8 @@ def test_a_product_of_the_largest_values_is_finite():
 
 def test_the_breakpoints_of_a_product_are_those_of_its_schedules():
     many = Milestones((5, 9)) * Plateau() * Ramp(1.0, 0.0, 7)
-    assert many._turns(0, 20) == [5, 7, 9]
-    assert many._turns(5, 7) == [7]
+    assert many.breakpoints(0, 20) == [5, 7, 9]
+    assert many.breakpoints(5, 7) == [7]
 
 
 @pytest.mark.parametrize("parts", [1, 3])

@@ -10,7 +10,7 @@ from ratesmith import controllers, recipes, schedule, shapes
 from ratesmith.controllers import Adaptive
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, signatures
-from ratesmith.strategy.registry import CONTROLLERS, NAMES, RECIPES, VALUES, listens, lists, parameters
+from ratesmith.strategy.registry import CONTROLLERS, NAMES, RECIPES, VALUES, listens, lists, parameters, python_name
 
 COLLECTIONS = {list, tuple, set, collections.abc.Iterable, collections.abc.Sequence, collections.abc.Collection}
 
@@ -47,5 +47,9 @@ def test_signatures_show_recipes_before_controllers_and_parse_with_what_they_nee
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_is_declared_as_a_list_if_it_is_typed_as_one(name):
     hints = typing.get_type_hints(NAMES[name])
-    typed = {option.name for option in parameters(name) if typing.get_origin(hints[option.name]) in COLLECTIONS}
+    typed = {
+        option.name
+        for option in parameters(name)
+        if typing.get_origin(hints[python_name(name, option.name)]) in COLLECTIONS
+    }
     assert lists(name) == typed

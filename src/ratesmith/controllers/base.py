@@ -136,9 +136,10 @@ class Together(Adaptive[tuple[Any, ...]]):
             value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        """Return the steps after `since` and up to `until` at which the formula of one of its schedules changes."""
         schedules = [part for part in self.parts if isinstance(part, Schedule)]
-        return sorted({turn for part in schedules for turn in part._turns(since, until)})
+        return sorted({step for part in schedules for step in part.breakpoints(since, until)})
 
     def why(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
         """Say what every part did."""

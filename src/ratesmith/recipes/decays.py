@@ -229,7 +229,7 @@ def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) 
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
         raise TypeError(f"{who}: milestones must be a list of lengths, got {milestones!r}; write ['50%', '75%']")
     known = Horizon.of(horizon)
-    return Milestones(tuple(known.locate(point) for point in milestones)).at
+    return Milestones(tuple(known.locate(point) for point in milestones)).milestones
 
 
 def _numbers(who: str, factors: Iterable[float]) -> tuple[float, ...]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # these are schedules themselves, and import this file
     from ratesmith.schedule.combine import Product, Sequence, Sum
     from ratesmith.schedule.transform import Clip, Hold, Repeat, Shift, Stretch, Take
 
-MOST_TURNS: Final = 10_000
-"""Changes of shape that are listed for one schedule; a staircase may have very many."""
+MOST_BREAKPOINTS: Final = 10_000
+"""Breakpoints that are listed for one schedule; a staircase may have very many."""
 
 
 class Schedule(abc.ABC):
@@ -28,7 +28,8 @@ class Schedule(abc.ABC):
     and depends on nothing else. Its values are factors of a base value, usually the optimizer's own learning rate.
     `step` is the number of optimizer updates already made, so `schedule(0)` serves the first update.
 
-    One of your own is a frozen dataclass with a `steps` and the method `_at(t, xp)`: see docs/schedules.md.
+    One of your own is a frozen dataclass with a `steps` and the method `at(t, xp)`, and where its formula changes
+    `breakpoints(since, until)`: see docs/schedules.md.
 
     `str(schedule)` is notation, which `ratesmith.parse` reads back to an equal value (up to 4 KiB; `to_data` and
     `from_data` keep longer ones too).
@@ -42,20 +43,20 @@ class Schedule(abc.ABC):
     """How many schedules lie inside each other here, this one included."""
 
     @abc.abstractmethod
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         """Return the value at `t`, a number or an array, with the operations of the namespace `xp`."""
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         """Return the steps after `since` and up to `until` at which the formula changes, the first of very many."""
         return []
 
     def __call__(self, step: Any) -> Any:
         """Return the value at a step: a float, or for an array of steps an array of the same shape."""
         if type(step) is int:
-            return self._at(step, NUMBERS)
+            return self.at(step, NUMBERS)
         xp, t = owner(step)
         refuse_narrow(t, lambda: _reach(self), xp)
-        return self._at(t, xp)
+        return self.at(t, xp)
 
     def __str__(self) -> str:
         """Return the notation that reads back to this value."""
@@ -162,7 +163,7 @@ class Schedule(abc.ABC):
         return ""
 
     def facts(self, steps: int | None = None) -> Facts:
-        """Return its peak, end, mean, shares and turns: over its own length, or over its first `steps` steps.
+        """Return its peak, end, mean, shares and breakpoints: over its own length, or over its first `steps` steps.
 
         >>> from ratesmith import Ramp
         >>> found = (Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).facts()
@@ -170,7 +171,7 @@ class Schedule(abc.ABC):
         (1.0, 10, 0.25, 0.75, 0.5)
         """
         length = self.steps if steps is None else whole("facts", "steps", steps, least=1)
-        return measure(self, length, self._turns, own_length=self.steps)
+        return measure(self, length, self.breakpoints, own_length=self.steps)
 
     def explain(self, steps: int | None = None) -> str:
         """Say the facts in plain sentences.
@@ -187,15 +188,15 @@ class Schedule(abc.ABC):
 
     def _repr_html_(self) -> str:
         """Show it in a notebook: a small picture over its notation."""
-        steps = extent(self.steps, self._turns)
-        return picture(self, steps, self._turns(0, steps), str(self))
+        steps = extent(self.steps, self.breakpoints)
+        return picture(self, steps, self.breakpoints(0, steps), str(self))
 
 
 def multiples(every: int, since: int, until: int, stairs: int = 1) -> list[int]:
     """Return the first steps after `since` and up to `until` at which a stair begins, `stairs` of them in `every`."""
     first = stairs_begun(max(since, 0), every, stairs, NUMBERS) + 1
-    last = stairs_begun(until, every, stairs, NUMBERS)
-    return [stair_start(count, every, stairs, NUMBERS) for count in range(first, min(last + 1, first + MOST_TURNS))]
+    last = min(stairs_begun(until, every, stairs, NUMBERS), first + MOST_BREAKPOINTS - 1)
+    return [stair_start(count, every, stairs, NUMBERS) for count in range(first, last + 1)]
 
 
 def whole_stairs(who: str, every: Any, stairs: Any) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, bounded, held
 from ratesmith._checks import A_LIST, FARTHEST, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
+from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, nesting
 
 MOST_JOINED: Final = 100
 """Parts that are written with operators between them; more become a list."""
@@ -35,7 +35,7 @@ class Constant(Schedule):
         if self.steps is not None:
             object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return self.factor if xp is NUMBERS else xp.full(t.shape, held(self.factor, t, xp))
 
 
@@ -81,24 +81,24 @@ class Sequence(Schedule):
         """Return the parts with >> between them."""
         return " >> ".join(map(str, self.parts)) if 1 < len(self.parts) <= MOST_JOINED else _text.call(self)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         if xp is NUMBERS:
             index = bisect.bisect_right(self._starts, t, 1) - 1
-            return self.parts[index]._at(t - self._starts[index], xp)
-        value = self.parts[0]._at(t, xp)
+            return self.parts[index].at(t - self._starts[index], xp)
+        value = self.parts[0].at(t, xp)
         for start, part in zip(self._starts[1:], self.parts[1:], strict=True):
-            value = xp.where(t >= start, part._at(t - start, xp), value)
+            value = xp.where(t >= start, part.at(t - start, xp), value)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         found: set[int] = set()
         for start, part in zip(self._starts, self.parts, strict=True):
             end = until if part.steps is None else min(start + part.steps, until)
-            if start > until or len(found) > MOST_TURNS:
+            if start > until or len(found) > MOST_BREAKPOINTS:
                 break
             if end > since:
-                found |= {start, *(start + turn for turn in part._turns(since - start, end - start))}
-        return sorted(turn for turn in found if max(since, 0) < turn)[:MOST_TURNS]
+                found |= {start, *(start + step for step in part.breakpoints(since - start, end - start))}
+        return sorted(step for step in found if max(since, 0) < step)[:MOST_BREAKPOINTS]
 
 
 @dataclass(frozen=True)
@@ -136,14 +136,14 @@ class Product(Schedule):
         number = [] if self.scale == 1.0 and len(factors) > 1 else [repr(self.scale)]
         return " * ".join(number + factors)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         value = self.scale if xp is NUMBERS else held(self.scale, t, xp)
         for factor in self.factors:
-            value = bounded(value * factor._at(t, xp), xp)
+            value = bounded(value * factor.at(t, xp), xp)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return _turns_of_all(self.factors, since, until)
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return _breakpoints_of_all(self.factors, since, until)
 
 
 @dataclass(frozen=True)
@@ -181,14 +181,14 @@ class Sum(Schedule):
         number = [] if self.offset == 0.0 and len(parts) > 1 else [repr(self.offset)]
         return " + ".join(number + parts)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         value = self.offset
         for part in self.parts:
-            value = bounded(value + part._at(t, xp), xp)
+            value = bounded(value + part.at(t, xp), xp)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return _turns_of_all(self.parts, since, until)
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return _breakpoints_of_all(self.parts, since, until)
 
 
 def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
@@ -205,8 +205,8 @@ def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]
     return flat
 
 
-def _turns_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
-    return sorted({turn for part in parts for turn in part._turns(since, until)})[:MOST_TURNS]
+def _breakpoints_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
+    return sorted({step for part in parts for step in part.breakpoints(since, until)})[:MOST_BREAKPOINTS]
 
 
 def _longest(parts: list[Schedule]) -> int | None:

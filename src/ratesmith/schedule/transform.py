@@ -11,7 +11,7 @@ from typing import Any
 
 from ratesmith._arrays import NUMBERS, bounded, passed, pick, power, scaled, stair_start, stairs_begun
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, nesting, whole_stairs
+from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, multiples, nesting, whole_stairs
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Repeat(Schedule):
         object.__setattr__(self, "_starts", tuple(starts))
         object.__setattr__(self, "_longest", starts[-1] - starts[-2] if len(starts) > 1 else ends)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         one = self.schedule.steps or 1
         t = xp.clip(t, 0, self.steps)
         if self.growth == 1.0:
@@ -75,28 +75,28 @@ class Repeat(Schedule):
             cycle = xp.clip(passed(self._starts, t, xp) - 1, 0, last)
             start, end = pick(self._starts, cycle, t, xp), pick(self._starts, cycle + 1, t, xp)
             inner = scaled(t - start, one, end - start, self._longest, xp)
-        value = self.schedule._at(inner, xp)
+        value = self.schedule.at(inner, xp)
         if self.height == 1.0:
             return value
         return bounded(value * power(self.height, cycle, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         one = self.schedule.steps or 1
         until = min(until, self.steps or until)
         if self.growth == 1.0:
             first = max(since, 0) // one
-            last = min(until // one, first + MOST_TURNS)
+            last = min(until // one, first + MOST_BREAKPOINTS)
             edges: Iterable[int] = range(first * one, (last + 2) * one, one)
         else:
-            # Up to the end of the cycle that is under way at `until`: its length says where its inner turns lie.
+            # Up to the end of the cycle that is under way at `until`: its length says where its inner breakpoints lie.
             edges = [*self._starts, self._starts[-1] + one][: bisect.bisect_right(self._starts, until) + 1]
-        inner = [0, *(turn for turn in self.schedule._turns(0, one) if turn < one)]
+        inner = [0, *(step for step in self.schedule.breakpoints(0, one) if step < one)]
         found: set[int] = set()
         for start, end in itertools.pairwise(edges):
-            if len(found) > MOST_TURNS:
+            if len(found) > MOST_BREAKPOINTS:
                 break
-            found |= {start + _up(turn * (end - start), one) for turn in inner}
-        return sorted(turn for turn in found if max(since, 0) < turn <= until)[:MOST_TURNS]
+            found |= {start + _up(step * (end - start), one) for step in inner}
+        return sorted(step for step in found if max(since, 0) < step <= until)[:MOST_BREAKPOINTS]
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ class Shift(Schedule):
         length = self.schedule.steps
         object.__setattr__(self, "steps", None if length is None else max(0, length + self.by))
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(xp.clip(t, 0, None) - self.by, xp)
+    def at(self, t: Any, xp: Any) -> Any:
+        return self.schedule.at(xp.clip(t, 0, None) - self.by, xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         begin = [self.by] if max(since, 0) < self.by <= until else []
-        inner = self.schedule._turns(max(since, 0) - self.by, until - self.by)
-        return begin + [turn + self.by for turn in inner if turn + self.by > max(since, 0)]
+        inner = self.schedule.breakpoints(max(since, 0) - self.by, until - self.by)
+        return begin + [step + self.by for step in inner if step + self.by > max(since, 0)]
 
 
 @dataclass(frozen=True)
@@ -156,17 +156,17 @@ class Stretch(Schedule):
                 f"Stretch: schedule must have an end, got {self.schedule}; give it a length, as with take(100)"
             )
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, self.steps)
         length = self.schedule.steps or 1
         common = math.gcd(length, self.steps)  # a whole ratio keeps whole steps whole, in any type
         times, over = length // common, self.steps // common
-        return self.schedule._at(t * times if over == 1 else scaled(t, times, over, self.steps, xp), xp)
+        return self.schedule.at(t * times if over == 1 else scaled(t, times, over, self.steps, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         length = self.schedule.steps or 1
-        found = {_up(turn * self.steps, length) for turn in self.schedule._turns(0, length)}
-        return sorted(turn for turn in found if max(since, 0) < turn <= until)
+        found = {_up(step * self.steps, length) for step in self.schedule.breakpoints(0, length)}
+        return sorted(step for step in found if max(since, 0) < step <= until)
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,12 @@ class Take(Schedule):
         object.__setattr__(self, "_depth", nesting("Take", "schedule", self.schedule))
         object.__setattr__(self, "steps", whole("Take", "steps", self.steps, least=0))
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(xp.clip(t, 0, self.steps), xp)
+    def at(self, t: Any, xp: Any) -> Any:
+        return self.schedule.at(xp.clip(t, 0, self.steps), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         end = {self.steps} if max(since, 0) < self.steps <= until else set()
-        return sorted({*self.schedule._turns(since, min(until, self.steps)), *end})
+        return sorted({*self.schedule.breakpoints(since, min(until, self.steps)), *end})
 
 
 @dataclass(frozen=True)
@@ -223,12 +223,12 @@ class Clip(Schedule):
             raise ValueError(f"Clip: low must be at most high, got {self.low!r} above {self.high!r}; swap them")
         object.__setattr__(self, "steps", self.schedule.steps)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         low, high = (limit if abs(limit) < LARGEST else None for limit in (self.low, self.high))
-        return xp.clip(self.schedule._at(t, xp), low, high)
+        return xp.clip(self.schedule.at(t, xp), low, high)
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return self.schedule._turns(since, until)  # where it meets a limit is for its values to show
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return self.schedule.breakpoints(since, until)  # where it meets a limit is for its values to show
 
 
 @dataclass(frozen=True)
@@ -262,14 +262,14 @@ class Hold(Schedule):
             length = stair_start(stairs_begun(length - 1, every, stairs, NUMBERS) + 1, every, stairs, NUMBERS)
         object.__setattr__(self, "steps", length)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         count = stairs_begun(t, self.every, self.stairs, xp)
-        return self.schedule._at(stair_start(count, self.every, self.stairs, xp), xp)
+        return self.schedule.at(stair_start(count, self.every, self.stairs, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return multiples(self.every, since, until if self.steps is None else min(until, self.steps), self.stairs)
 
 
 def _up(number: int, over: int) -> int:
-    """Return `number / over` rounded up: where a turn falls between two steps, the later is the first behind it."""
+    """Return `number / over` rounded up: if a breakpoint falls between two steps, the later is the first behind it."""
     return -(-number // over)

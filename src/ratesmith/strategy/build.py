@@ -14,7 +14,7 @@ from ratesmith.schedule import Sequence
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
 from ratesmith.strategy.printer import place_of, text_of
-from ratesmith.strategy.registry import NAMES, RECIPES, Functions
+from ratesmith.strategy.registry import NAMES, RECIPES, Functions, python_name
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
@@ -74,7 +74,7 @@ class _Builder:
             yield built
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
-        options = {option.name: self.value(option.value, horizon) for option in node.options}
+        options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
         if "function" in options:
             options["function"] = self._function(node.name, options["function"])
         shape = options.get("shape")

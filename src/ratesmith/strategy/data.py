@@ -18,7 +18,7 @@ from ratesmith.strategy.errors import NotationError
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value, walk
 from ratesmith.strategy.parser import LONGEST
 from ratesmith.strategy.printer import TIGHTNESS, text_of
-from ratesmith.strategy.registry import NAMES, parameters
+from ratesmith.strategy.registry import NAMES, parameters, stored_name
 from ratesmith.strategy.strategy import Strategy
 
 VERSION: Final = 1
@@ -103,12 +103,13 @@ def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
         )
     known = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
     for key in table:
-        if key != "name" and key not in known:
+        if key != "name" and stored_name(name, key) not in known:
             otherwise = f"its keys are: {', '.join(known) or 'none'}"
             raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, known, otherwise)}")
     if name in NAMES:
         given = ((key, value) for key, value in table.items() if key != "name")
-        return Call(name, tuple(Option(key, _node(value, f"{place}.{key}", depth + 1)) for key, value in given))
+        options = (Option(stored_name(name, key), _node(value, f"{place}.{key}", depth + 1)) for key, value in given)
+        return Call(name, tuple(options))
     parts = table.get("parts")
     if not isinstance(parts, list) or len(parts) < 2:
         raise ValueError(f"Data: {place}.parts must be a list of at least two, got {_short(parts)}; mend it")

@@ -50,6 +50,9 @@ CONTROLLERS: Final[Functions] = MappingProxyType(
     {_in_small_letters(name): named for name, named in VALUES.items() if issubclass(named, Adaptive)}  # type: ignore[arg-type]  # classes
 )
 NAMES: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
+STORED_NAMES: Final = MappingProxyType({("Milestones", "milestones"): "at"})
+"""Options that notation and data write by the name that they had when texts were first stored. Both names are read."""
+PYTHON_NAMES: Final = MappingProxyType({(name, stored): option for (name, option), stored in STORED_NAMES.items()})
 
 
 def signatures() -> tuple[str, ...]:
@@ -71,7 +74,22 @@ def options_text(name: str) -> str:
 def parameters(name: str) -> tuple[inspect.Parameter, ...]:
     """Return the options of a published name; the horizon of a recipe is no option."""
     given = tuple(inspect.signature(NAMES[name]).parameters.values())
-    return given[1:] if name in RECIPES else given
+    shown = given[1:] if name in RECIPES else given
+    return tuple(option.replace(name=stored_name(name, option.name)) for option in shown)
+
+
+def stored_name(name: str, option: str) -> str:
+    """Return an option's name in notation and data."""
+    return STORED_NAMES.get((name, option), option)
+
+
+def python_name(name: str, option: str) -> str:
+    """Return an option's name in Python.
+
+    >>> stored_name("Milestones", "milestones"), python_name("Milestones", "at"), python_name("cooldown", "at")
+    ('at', 'milestones', 'at')
+    """
+    return PYTHON_NAMES.get((name, option), option)
 
 
 @functools.cache
@@ -84,7 +102,8 @@ def lists(name: str) -> frozenset[str]:
     (['factors', 'milestones'], [])
     """
     hints = typing.get_type_hints(NAMES[name], include_extras=True)
-    return frozenset(option for option, hint in hints.items() if A_LIST in getattr(hint, "__metadata__", ()))
+    given = (option for option, hint in hints.items() if A_LIST in getattr(hint, "__metadata__", ()))
+    return frozenset(stored_name(name, option) for option in given)
 
 
 def listens(name: str) -> bool:
