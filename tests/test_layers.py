@@ -8,13 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
-    {"_checks", "_text", "codes", "facts"},
+    {"_checks", "_text", "codes"},
     {"_arrays", "_updates"},
     {"horizon"},
     {"schedule"},
     {"shapes"},
     {"recipes", "controllers"},
-    {"strategy"},
+    {"strategy", "describe"},
+    {"_notebook"},
     {"task", "importers"},
     {"finder"},
     {"experiment", "forecast", "torch", "keras", "testing"},

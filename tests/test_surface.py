@@ -20,7 +20,7 @@ import ratesmith.torch.lr_scheduler
 SURFACE = {
     "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
     "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
-    "controllers find from_data parse recipes to_data",
+    "controllers explain find from_data parse recipes summarize to_data",
     "ratesmith.controllers": "Adaptive Controller Greedy GreedyState Plateau PlateauState SpikeGuard SpikeGuardState "
     "Together restore",
     "ratesmith.recipes": "clip closed constant cooldown cosine cosine_restarts custom cyclic exponential hold "

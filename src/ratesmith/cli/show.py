@@ -17,7 +17,7 @@ from rich.table import Table
 from ratesmith._checks import FARTHEST
 from ratesmith.cli.common import STRATEGIES, Mistake, round_limits, tick, user_mistakes, wide_console
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.facts import UNENDING, Breakpoints, Facts, extent, measure, sample
+from ratesmith.describe import ENDLESS_SHOWN, Breakpoints, ScheduleSummary, extent, measure, sample
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, to_data
@@ -40,7 +40,7 @@ class Shown:
 
     text: str
     controller: Controller[Any]
-    facts: Facts
+    facts: ScheduleSummary
     curve: list[tuple[int, float]]
 
     def at(self, step: int) -> float:
@@ -112,7 +112,7 @@ def _horizon(
 
 
 def _own_length(controller: Any) -> int:
-    return extent(controller.steps, controller.breakpoints) if isinstance(controller, Schedule) else UNENDING
+    return extent(controller.steps, controller.breakpoints) if isinstance(controller, Schedule) else ENDLESS_SHOWN
 
 
 def _look(text: str, controller: Any, steps: int) -> Shown:

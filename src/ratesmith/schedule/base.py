@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, owner, refuse_narrow, stair_start, stairs_begun
 from ratesmith._checks import DEEPEST, LARGEST, whole
-from ratesmith.facts import Facts, extent, measure, picture
 
 if TYPE_CHECKING:  # these are schedules themselves, and import this file
     from ratesmith.schedule.combine import Product, Sequence, Sum
@@ -161,35 +160,6 @@ class Schedule(abc.ABC):
     def why(self, before: tuple[()], after: tuple[()]) -> str:
         """Say nothing, as a controller: no measurement changes it."""
         return ""
-
-    def facts(self, steps: int | None = None) -> Facts:
-        """Return its peak, end, mean, shares and breakpoints: over its own length, or over its first `steps` steps.
-
-        >>> from ratesmith import Ramp
-        >>> found = (Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).facts()
-        >>> found.peak, found.peak_step, found.warmup, found.decay, round(found.mean, 3)
-        (1.0, 10, 0.25, 0.75, 0.5)
-        """
-        length = self.steps if steps is None else whole("facts", "steps", steps, least=1)
-        return measure(self, length, self.breakpoints, own_length=self.steps)
-
-    def explain(self, steps: int | None = None) -> str:
-        """Say the facts in plain sentences.
-
-        >>> from ratesmith import Ramp
-        >>> print((Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)).explain())
-        It lasts 40 steps. It begins at 0 and ends at 0; the last update uses 0.03333.
-        Its peak is 1, reached at step 10 (25 % of the way).
-        From step 10 on it is below its peak (75 %).
-        Its mean is 0.5.
-        It changes shape at step 10.
-        """
-        return str(self.facts(steps))
-
-    def _repr_html_(self) -> str:
-        """Show it in a notebook: a small picture over its notation."""
-        steps = extent(self.steps, self.breakpoints)
-        return picture(self, steps, self.breakpoints(0, steps), str(self))
 
 
 def multiples(every: int, since: int, until: int, stairs: int = 1) -> list[int]:

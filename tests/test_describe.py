@@ -1,4 +1,4 @@
-"""What a schedule does, told: peak, end, mean, shares, breakpoints, sentences and a picture."""
+"""What a schedule does, described: peak, end, mean, shares, breakpoints, sentences and a picture."""
 
 import xml.etree.ElementTree
 
@@ -6,20 +6,26 @@ import pytest
 from hypothesis import given, settings
 from strategies import schedules
 
-from ratesmith import Constant, Exponential, Milestones, Ramp, Staircase, parse
-from ratesmith.facts import sample
+from ratesmith import Constant, Exponential, Milestones, Ramp, Staircase, explain, parse, summarize
+from ratesmith.describe import sample
 
 WARM = Ramp(0.0, 1.0, 10) >> Constant(1.0, 20) >> Ramp(1.0, 0.1, 70, "cosine")
 
 
-def test_the_facts_of_a_warm_up_a_plain_and_a_decay():
-    found = WARM.facts()
-    assert (found.steps, found.own_length, found.exact, found.first, found.final) == (100, 100, True, 0.0, 0.1)
-    assert (found.peak, found.peak_step, found.peak_end) == (1.0, 10, 30)
-    assert (found.warmup, found.decay) == (0.1, 0.7)
-    assert found.last == WARM(99)
-    assert found.mean == pytest.approx(sum(WARM(step) for step in range(100)) / 100, rel=1e-14)
-    assert found.breakpoints == ((10, 1.0), (30, 1.0))
+def test_the_summary_of_a_warm_up_a_plain_and_a_decay():
+    summary = summarize(WARM)
+    assert (summary.steps, summary.own_length, summary.exact, summary.first, summary.final) == (
+        100,
+        100,
+        True,
+        0.0,
+        0.1,
+    )
+    assert (summary.peak, summary.peak_step, summary.peak_end) == (1.0, 10, 30)
+    assert (summary.warmup, summary.decay) == (0.1, 0.7)
+    assert summary.last == WARM(99)
+    assert summary.mean == pytest.approx(sum(WARM(step) for step in range(100)) / 100, rel=1e-14)
+    assert summary.breakpoints == ((10, 1.0), (30, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -64,27 +70,29 @@ def test_the_facts_of_a_warm_up_a_plain_and_a_decay():
         (Ramp(0.0, 1.0, 0), "It lasts 0 steps and stays at 1."),
     ],
 )
-def test_the_facts_as_sentences(schedule, sentences):
-    assert schedule.explain() == sentences
+def test_a_summary_as_sentences(schedule, sentences):
+    assert explain(schedule) == sentences
 
 
 def test_many_breakpoints_are_counted_not_listed():
-    assert Staircase(10).explain(1000).splitlines()[-1] == (
+    assert explain(Staircase(10), 1000).splitlines()[-1] == (
         "It changes shape at steps 10, 20, 30, 40, 50, 60, 70, 80 and 91 more."
     )
 
 
 def test_a_very_long_schedule_is_sampled_and_its_breakpoints_are_exact():
     long = Ramp(0.0, 1.0, 123_457) >> Ramp(1.0, 0.0, 10**9 - 123_457)
-    found = long.facts()
-    assert (found.peak, found.peak_step, found.peak_end) == (1.0, 123_457, 123_457)
-    assert found.mean == pytest.approx(0.5, rel=1e-4)
-    assert not found.exact
-    assert "Its mean is about 0.5.\nThese are from 20000 of its steps, and those where it changes shape." in str(found)
+    summary = summarize(long)
+    assert (summary.peak, summary.peak_step, summary.peak_end) == (1.0, 123_457, 123_457)
+    assert summary.mean == pytest.approx(0.5, rel=1e-4)
+    assert not summary.exact
+    assert "Its mean is about 0.5.\nThese are from 20000 of its steps, and those where it changes shape." in str(
+        summary
+    )
 
 
 def test_the_mean_of_a_long_periodic_schedule_is_not_that_of_one_phase():
-    assert parse("cyclic(50, low=0.1)").build(10**7).facts(10**7).mean == pytest.approx(0.55, rel=0.01)
+    assert summarize(parse("cyclic(50, low=0.1)").build(10**7), 10**7).mean == pytest.approx(0.55, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -98,33 +106,33 @@ def test_the_mean_of_a_long_periodic_schedule_is_not_that_of_one_phase():
     ],
 )
 def test_the_share_of_the_decay_counts_from_where_the_peak_is_left_for_good(text, decay):
-    assert parse(text).build(100).facts(100).decay == decay
+    assert summarize(parse(text).build(100), 100).decay == decay
 
 
 def test_values_that_differ_by_rounding_alone_are_the_same_peak_and_others_are_not():
-    same = (Constant(0.3, 10) >> 3 * Constant(0.1, 10)).facts()  # 3 * 0.1 is a digit above 0.3
+    same = summarize(Constant(0.3, 10) >> 3 * Constant(0.1, 10))  # 3 * 0.1 is a digit above 0.3
     assert same.first < same.peak
     assert (same.peak_step, same.peak_end, same.back) == (0, 20, False)
-    assert (Constant(0.3, 10) >> (1 + 1e-9) * Constant(0.3, 10)).facts().peak_step == 10
+    assert summarize(Constant(0.3, 10) >> (1 + 1e-9) * Constant(0.3, 10)).peak_step == 10
 
 
 def test_of_a_long_schedule_the_step_before_each_breakpoint_is_looked_at_too():
-    found = (Ramp(0.0, 1.0, 10**6) >> Constant(0.0, 10**6)).facts()
-    assert (found.peak, found.peak_step, found.peak_end) == (1 - 1e-6, 10**6 - 1, 10**6)
+    summary = summarize(Ramp(0.0, 1.0, 10**6) >> Constant(0.0, 10**6))
+    assert (summary.peak, summary.peak_step, summary.peak_end) == (1 - 1e-6, 10**6 - 1, 10**6)
 
 
 def test_the_mean_of_a_long_schedule_is_not_that_of_its_breakpoints():
-    found = (Ramp(1.0, 0.0, 2).repeat(5000) >> Constant(0.0, 10**6)).facts()
-    assert found.mean == pytest.approx(0.75 * 10_000 / found.steps, rel=0.1)
+    summary = summarize(Ramp(1.0, 0.0, 2).repeat(5000) >> Constant(0.0, 10**6))
+    assert summary.mean == pytest.approx(0.75 * 10_000 / summary.steps, rel=0.1)
 
 
 @pytest.mark.parametrize(("between", "back"), [(0.5, True), (1.0, False)])
 def test_a_peak_that_is_left_for_one_step_is_come_back_to(between, back):
-    assert (Constant(1.0, 1) >> Constant(between, 1) >> Constant(1.0, 1)).facts().back is back
+    assert summarize(Constant(1.0, 1) >> Constant(between, 1) >> Constant(1.0, 1)).back is back
 
 
 def test_every_step_is_looked_at_up_to_a_hundred_thousand():
-    assert [Constant(1.0, steps).facts().exact for steps in (100_000, 100_001)] == [True, False]
+    assert [summarize(Constant(1.0, steps)).exact for steps in (100_000, 100_001)] == [True, False]
 
 
 def test_a_curve_is_drawn_through_both_sides_of_a_jump():
@@ -141,19 +149,19 @@ def test_a_picture_reaches_from_the_lowest_value_or_zero_to_the_highest(schedule
 
 
 def test_the_length_to_look_at_is_whole():
-    with pytest.raises(ValueError, match="facts: steps must be a whole number of at least 1, got 0"):
-        WARM.explain(0)
+    with pytest.raises(ValueError, match="explain: steps must be a whole number of at least 1, got 0"):
+        explain(WARM, 0)
 
 
 @settings(max_examples=60)
 @given(schedules)
 def test_every_schedule_can_be_told_and_drawn(schedule):
-    found = schedule.facts()
-    values = [schedule(step) for step in range(min(found.steps, 300))]
-    assert found.peak >= max(values) - 1e-12 * abs(max(values)) or not found.exact
-    assert all(0 < step < found.steps and value == schedule(step) for step, value in found.breakpoints)
-    assert list(found.breakpoints) == sorted(found.breakpoints)
-    assert schedule.explain().startswith(("It lasts ", "It never ends. "))
+    summary = summarize(schedule)
+    values = [schedule(step) for step in range(min(summary.steps, 300))]
+    assert summary.peak >= max(values) - 1e-12 * abs(max(values)) or not summary.exact
+    assert all(0 < step < summary.steps and value == schedule(step) for step, value in summary.breakpoints)
+    assert list(summary.breakpoints) == sorted(summary.breakpoints)
+    assert explain(schedule).startswith(("It lasts ", "It never ends. "))
     page = schedule._repr_html_()
     drawn = xml.etree.ElementTree.fromstring(page)
     assert drawn.find(".//{http://www.w3.org/2000/svg}polyline").get("points").count(",") > 1
@@ -179,7 +187,7 @@ def test_every_schedule_can_be_told_and_drawn(schedule):
     ],
 )
 def test_where_a_schedule_changes_its_shape(text, breakpoints):
-    assert [step for step, _ in parse(text).build(100).facts(100).breakpoints] == breakpoints
+    assert [step for step, _ in summarize(parse(text).build(100), 100).breakpoints] == breakpoints
 
 
 def test_in_a_notebook_a_schedule_is_a_picture_with_its_notation():

@@ -1,8 +1,10 @@
-"""What a curve does: its peak, end, mean, shares and breakpoints, as numbers, as sentences and as a small picture."""
+"""What a curve does: its peak, end, mean, shares and breakpoints, as numbers and as sentences.
+
+It stands above the schedules and only calls them: a schedule does not describe itself.
+"""
 
 from __future__ import annotations
 
-import html
 import itertools
 import math
 import random
@@ -10,23 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from ratesmith._checks import whole
+from ratesmith.schedule import Schedule
+
 Curve = Callable[[int], float]
 
 Breakpoints = Callable[[int, int], list[int]]
 """Returns the steps after one step and up to another at which a curve changes its shape."""
 
-EXACT: Final = 100_000
+MOST_EXACT: Final = 100_000
 """Steps up to which every one is looked at."""
-LOOKED_AT: Final = 20_000
+SAMPLED: Final = 20_000
 """Steps that are looked at in a longer curve, spread over it, beside those around its breakpoints."""
-UNENDING: Final = 1000
+ENDLESS_SHOWN: Final = 1000
 """Steps to look at of a curve that never ends and says nothing of its breakpoints."""
 MOST_LISTED: Final = 8
 """Breakpoints that a sentence lists."""
 
 
 @dataclass(frozen=True)
-class Facts:
+class ScheduleSummary:
     """What a curve does over its first `steps` steps. The values used are those of steps 0 to steps - 1."""
 
     steps: int
@@ -65,7 +70,7 @@ class Facts:
         return (self.steps - self.peak_end) / self.steps
 
     def __str__(self) -> str:
-        """Return the facts as plain sentences, one a line."""
+        """Return the summary as plain sentences, one a line."""
         lines = ["It never ends." if self.own_length is None else f"It lasts {self.own_length} steps."]
         over = "" if self.own_length == self.steps else f" over its first {self.steps} steps"
         lines[0] += (
@@ -83,60 +88,91 @@ class Facts:
                 lines.append(f"From step {self.peak_end} on it is below its peak ({100 * self.decay:.3g} %).")
         lines.append(f"Its mean is {'' if self.exact else 'about '}{self.mean:.4g}.")
         if not self.exact:
-            lines.append(f"These are from {LOOKED_AT} of its steps, and those where it changes shape.")
+            lines.append(f"These are from {SAMPLED} of its steps, and those where it changes shape.")
         return "\n".join(lines + self._changes())
 
     def _changes(self) -> list[str]:
         if not self.breakpoints:
             return []
-        said = ", ".join(str(step) for step, _ in self.breakpoints[:MOST_LISTED])
+        steps = ", ".join(str(step) for step, _ in self.breakpoints[:MOST_LISTED])
         more = f" and {len(self.breakpoints) - MOST_LISTED} more" if len(self.breakpoints) > MOST_LISTED else ""
-        return [f"It changes shape at step{'s' if len(self.breakpoints) > 1 else ''} {said}{more}."]
+        return [f"It changes shape at step{'s' if len(self.breakpoints) > 1 else ''} {steps}{more}."]
+
+
+def summarize(schedule: Schedule, steps: int | None = None) -> ScheduleSummary:
+    """Return a schedule's peak, end, mean, shares and breakpoints, over its own length or over its first `steps` steps.
+
+    >>> from ratesmith import Ramp
+    >>> summary = summarize(Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30))
+    >>> summary.peak, summary.peak_step, summary.warmup, summary.decay, round(summary.mean, 3)
+    (1.0, 10, 0.25, 0.75, 0.5)
+    """
+    return _summary("summarize", schedule, steps)
+
+
+def explain(schedule: Schedule, steps: int | None = None) -> str:
+    """Return in plain sentences what a schedule does, over its own length or over its first `steps` steps.
+
+    >>> from ratesmith import Ramp
+    >>> print(explain(Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.0, 30)))
+    It lasts 40 steps. It begins at 0 and ends at 0; the last update uses 0.03333.
+    Its peak is 1, reached at step 10 (25 % of the way).
+    From step 10 on it is below its peak (75 %).
+    Its mean is 0.5.
+    It changes shape at step 10.
+    """
+    return str(_summary("explain", schedule, steps))
+
+
+def _summary(asked: str, schedule: Schedule, steps: int | None) -> ScheduleSummary:
+    length = schedule.steps if steps is None else whole(asked, "steps", steps, least=1)
+    return measure(schedule, length, schedule.breakpoints, own_length=schedule.steps)
 
 
 def extent(steps: int | None, breakpoints: Breakpoints) -> int:
     """Return how far to look at a curve: its length, or its first breakpoints and a quarter further."""
     if steps is None:
-        return max([UNENDING, *(step * 5 // 4 for step in breakpoints(0, EXACT)[:MOST_LISTED])])
+        return max([ENDLESS_SHOWN, *(step * 5 // 4 for step in breakpoints(0, MOST_EXACT)[:MOST_LISTED])])
     return max(steps, 1)
 
 
-def measure(curve: Curve, steps: int | None, breakpoints: Breakpoints, *, own_length: int | None) -> Facts:
+def measure(curve: Curve, steps: int | None, breakpoints: Breakpoints, *, own_length: int | None) -> ScheduleSummary:
     """Look at a curve over `steps` steps, or as far as its `extent`."""
     steps = extent(steps, breakpoints)
     inside = [step for step in breakpoints(0, steps - 1) if 0 < step < steps]
-    exact = steps <= EXACT
+    exact = steps <= MOST_EXACT
     spread = list(range(steps)) if exact else _spread(steps)
     values = [float(curve(step)) for step in spread]
-    known = dict(zip(spread, values, strict=True))
-    for edge in (0, *inside[:LOOKED_AT], steps - 1):
+    values_at = dict(zip(spread, values, strict=True))
+    for edge in (0, *inside[:SAMPLED], steps - 1):
         for step in (max(0, edge - 1), edge):
-            if step not in known:
-                known[step] = float(curve(step))
-    peak = max(known.values())
+            if step not in values_at:
+                values_at[step] = float(curve(step))
+    peak = max(values_at.values())
+    # Values that should be equal differ in their last digits, as 3 * 0.1 and 0.3 do: they are one peak.
     high = peak - 1e-12 * abs(peak)
-    order = sorted(known)
-    at_peak = [step for step in order if known[step] >= high]
-    return Facts(
+    order = sorted(values_at)
+    at_peak = [step for step in order if values_at[step] >= high]
+    return ScheduleSummary(
         steps=steps,
         own_length=own_length,
         exact=exact,
-        first=known[0],
-        last=known[steps - 1],
+        first=values_at[0],
+        last=values_at[steps - 1],
         final=float(curve(steps)),
         peak=peak,
         peak_step=at_peak[0],
         peak_end=_leaves(at_peak[-1], order, set(inside), steps),
         back=order.index(at_peak[-1]) - order.index(at_peak[0]) >= len(at_peak),
         mean=math.fsum(value / len(values) for value in values),
-        breakpoints=tuple((step, known[step]) for step in inside if step in known),
+        breakpoints=tuple((step, values_at[step]) for step in inside if step in values_at),
     )
 
 
 def _spread(steps: int) -> list[int]:
     """Return one step of each of many equal spans, at a place that no period of the curve can follow."""
     chance = random.Random(0)  # noqa: S311  # nothing secret
-    edges = [part * steps // LOOKED_AT for part in range(LOOKED_AT + 1)]
+    edges = [part * steps // SAMPLED for part in range(SAMPLED + 1)]
     return [chance.randrange(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
@@ -153,26 +189,3 @@ def sample(curve: Curve, steps: int, breakpoints: list[int], most: int = 1000) -
     chosen = {step * steps // most for step in range(most + 1)} | {0, steps}
     chosen |= {step for edge in breakpoints[:most] for step in (edge - 1, edge) if 0 <= step <= steps}
     return [(step, float(curve(step))) for step in sorted(chosen)]
-
-
-def picture(curve: Curve, steps: int, breakpoints: list[int], title: str) -> str:
-    """Return a small SVG drawing of a curve over its title, to stand in a page."""
-    points = sample(curve, steps, breakpoints, most=240)
-    low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)
-    width, height = 320, 96
-    spread = (high - low) or 1.0
-    line = " ".join(
-        f"{8 + width * step / steps:.1f},{14 + height * (high - value) / spread:.1f}" for step, value in points
-    )
-    style = 'font-family="sans-serif" font-size="10" fill="currentColor"'
-    name = html.escape(title if len(title) <= 300 else f"{title[:300]}...")
-    return (
-        f'<figure style="margin:0"><svg role="img" viewBox="0 0 {width + 64} {height + 32}" width="{width + 64}" '
-        f'xmlns="http://www.w3.org/2000/svg"><title>{name}</title>'
-        f'<polyline points="{line}" fill="none" stroke="#1f77b4" stroke-width="1.5"/>'
-        f'<text x="{width + 14}" y="18" {style}>{high:.4g}</text>'
-        f'<text x="{width + 14}" y="{height + 16}" {style}>{low:.4g}</text>'
-        f'<text x="8" y="{height + 28}" {style}>0</text>'
-        f'<text x="{width + 8}" y="{height + 28}" text-anchor="end" {style}>{steps} steps</text></svg>'
-        f"<figcaption><code>{name}</code></figcaption></figure>"
-    )
