@@ -111,7 +111,7 @@ def test_a_schedule_is_a_controller_without_state():
         (lambda: Constant(1.0, -1), "Constant: steps must be a whole number of at least 0, got -1"),
         (lambda: math.inf * Constant(1.0), "Product: scale must be a finite number, got inf"),
         (lambda: 1e100 * (1e100 * Constant(1.0)), "Product: scale must be a number of at most 1e+150, got "),
-        (lambda: Ramp(0.0, 1.0, 10**400), "Ramp: steps must be at most 2**62, got more"),
+        (lambda: Ramp(0.0, 1.0, 10**400), "Ramp: steps must be at most 2**53, got more"),
         (lambda: Sequence((1.0,)), "Sequence: each part must be a schedule, got 1.0"),
         (lambda: Product((1.0,)), "Product: each part must be a schedule, got 1.0"),
         (lambda: Constant(1.0)("7"), "Schedule: a step must be a whole number or an array of them, got '7'"),

@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 
 LARGEST: Final = 1e150
 """Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
-FARTHEST: Final = 2**62
-"""The step up to which everything is laid out; it and twice it fit in 64 bits."""
+FARTHEST: Final = 2**53
+"""The step up to which everything is laid out: up to there a float64 holds every whole number."""
 DEEPEST: Final = 64
 """Schedules that may lie inside each other, and parts of a text that may."""
 MOST_MILESTONES: Final = 250_000
@@ -123,7 +123,7 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     if number < least:
         raise OptionValueError(*start, f"{must}; give a larger number")
     if number > FARTHEST:
-        raise OptionValueError(*start, " must be at most 2**62, got more; give a smaller number")
+        raise OptionValueError(*start, " must be at most 2**53, got more; give a smaller number")
     return number
 
 

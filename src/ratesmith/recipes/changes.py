@@ -5,7 +5,7 @@ from __future__ import annotations
 from ratesmith._checks import LARGEST
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
-from ratesmith.schedule.base import nesting
+from ratesmith.schedule.base import one_schedule
 
 
 def hold(horizon: Horizon | int, schedule: Schedule, every: int | str = "1ep") -> Schedule:
@@ -93,5 +93,4 @@ def closed(horizon: Horizon | int, schedule: Schedule) -> Schedule:
 
 
 def _known(who: str, schedule: Schedule) -> Schedule:
-    nesting(who, "schedule", schedule)
-    return schedule
+    return one_schedule(who, "schedule", schedule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ratesmith._checks import finite, whole
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant, Schedule
-from ratesmith.schedule.base import nesting
+from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
 
 
@@ -183,7 +183,7 @@ def cooldown(
     (True, True, 0.0)
     """
     known = Horizon.of(horizon)
-    nesting("cooldown", "schedule", schedule)
+    one_schedule("cooldown", "schedule", schedule)
     down = known.resolve(length)
     begin = known.left - down if at is None else known.locate(at)
     if begin < 0:
