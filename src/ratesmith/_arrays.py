@@ -1,8 +1,8 @@
 """One class an array library, so that one line of maths serves numbers and arrays.
 
 A schedule's `at(t, xp)` gets one of them as `xp`. Each has the same few operations, by their names in the array-API
-standard: `cos`, `sin`, `exp`, `log1p`, `where`, `clip`, `floor`, and what our own schedules need beside them. No library
-is imported here: an array brings its own.
+standard: `cos`, `sin`, `exp`, `log1p`, `where`, `clip`, `floor`, and what our own schedules need beside them. No
+library is imported here: an array brings its own.
 
 Arrays of steps are computed with as floats, in the widest type that the library has, whatever type they come in.
 NumPy's and torch's float64 hold every whole step up to 2**53. JAX has float32 unless `jax_enable_x64` is set; that

@@ -57,6 +57,12 @@ def positive(thing: str, field: str, value: Any) -> float:
 
 
 @functools.cache
+def field_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields."""
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+@functools.cache
 def _checks_of(kind: Any) -> tuple[tuple[str, Check], ...]:
     """Return the fields of a dataclass that have a `Check`.
 

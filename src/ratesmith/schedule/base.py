@@ -17,10 +17,12 @@ from typing import Any, Final, TypeVar
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, backend_of, stair_start, stairs_begun
 from ratesmith._checks import DEEPEST, FARTHEST, LARGEST, Option, OptionTypeError, OptionValueError, whole
-from ratesmith._fields import check_fields, derive
+from ratesmith._fields import check_fields, derive, field_names
 
 MOST_BREAKPOINTS: Final = 10_000
 """Breakpoints that are listed for one schedule; a staircase may have very many."""
+NEAREST: Final = -FARTHEST
+"""The first step that there is: before step 0 a schedule is flat."""
 KINDS: Final[dict[str, Callable[..., Schedule]]] = {}
 """The classes that operators and methods of a schedule make, by their names."""
 Made = TypeVar("Made", bound="Schedule")
@@ -72,7 +74,8 @@ class Schedule(abc.ABC):
 
     def _nested(self) -> int:
         depth = 1
-        for field in vars(self).values():
+        for name in field_names(type(self)):
+            field = getattr(self, name, None)  # not vars(self), which would make every later look at a field slower
             for inner in field if isinstance(field, tuple) else (field,):
                 if isinstance(inner, Schedule):
                     depth = max(depth, inner._depth + 1)
@@ -83,7 +86,7 @@ class Schedule(abc.ABC):
 
     def __call__(self, step: Any) -> Any:
         """Return the value at a step: a float, or for an array of steps an array of the same shape."""
-        if type(step) is int and -FARTHEST <= step <= FARTHEST:  # by far the most calls, so before all else
+        if type(step) is int and NEAREST <= step <= FARTHEST:  # by far the most calls, so before all else
             return self.at(step, NUMBERS)
         xp, t = backend_of(step)
         try:
@@ -205,4 +208,4 @@ def one_schedule(thing: str, option: str, given: Any) -> Schedule:
 
 def whole_step(thing: str, option: str, value: Any) -> int:
     """Return a number of steps that may be negative."""
-    return whole(thing, option, value, least=-FARTHEST)
+    return whole(thing, option, value, least=NEAREST)
