@@ -188,7 +188,7 @@ def test_endless_cycles_reach_the_farthest_step():
         (lambda: UP.stretch(0), "Stretch: steps must be a whole number of at least 1, got 0"),
         (lambda: UP.take(-1), "Take: steps must be a whole number of at least 0, got -1"),
         (lambda: UP + "1", "unsupported operand type(s) for +"),
-        (lambda: Sum(()), "Sum: there must be at least one part, got none; give one or more schedules"),
+        (lambda: Sum(()), "Sum: parts must be one or more, got none; give some"),
         (lambda: Sum((UP,), math.inf), "Sum: offset must be a finite number, got inf"),
         (
             lambda: UP.shift(1).shift("5%"),

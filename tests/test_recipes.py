@@ -72,7 +72,7 @@ def test_a_milestone_behind_a_warm_up_is_a_point_of_the_whole_training():
     whole = parse('warmup("10%") >> multistep(["50%", 150], gamma=0.5)').build(200)
     assert [whole(step) for step in (99, 100, 169, 170)] == [1.0, 0.5, 0.5, 0.25]
     with pytest.raises(
-        ValueError, match="Horizon: '10%' is step 20, and 40 steps are over by then; give a later point"
+        ValueError, match="multistep: milestones '10%' is step 20, and 40 steps are over by then; give a later point"
     ):
         parse('warmup("20%") >> multistep(["10%"])').build(200)
 
@@ -103,7 +103,7 @@ def test_what_repeats_a_share_changes_at_the_nearest_step_to_each_multiple_of_it
     counted = [sum(begin <= step for begin in expected) for step in range(steps)] if steps < 200 else None
     rule = recipes.custom(steps, float, share)
     drops = recipes.step(steps, share, gamma=0.5)
-    held = recipes.hold(steps, Custom(float), share)
+    held = Custom(float).hold(Horizon(steps).period(share))
     changes = [step for step in range(1, steps) if rule(step) != rule(step - 1)]
     assert changes == expected
     assert counted is None or [rule(step) for step in range(steps)] == counted
@@ -118,7 +118,7 @@ def test_what_repeats_a_share_changes_at_the_nearest_step_to_each_multiple_of_it
 
 def test_a_repeated_length_below_one_step_is_rounded_to_one_or_refused():
     assert recipes.step(600, "0.1%") == Staircase(1)
-    with pytest.raises(ValueError, match="Staircase: every must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"step: every must be at least 1 step, got '0.1%'; give a"):
         recipes.step(400, "0.1%")
 
 
@@ -211,10 +211,10 @@ def test_the_transformers_schedule_is_its_papers_formula():
         (recipes.cooldown(10, Constant(1.0), 4), [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0]),
         (recipes.cooldown(10, InverseSqrt(1), 2, at=3, final=0.1), [1, 0.5**0.5, 3**-0.5, 0.5, 0.3, 0.1, 0.1]),
         (recipes.constant(10, "20%") >> Constant(2.0), [1, 1, 2, 2]),
-        (recipes.hold(Horizon(10, 2), recipes.linear(10)), [1, 1, 0.8, 0.8, 0.6]),
-        (recipes.shift(10, recipes.warmup(10, 4), -1), [0.25, 0.5, 0.75, 1, 1]),
-        (recipes.closed(5, recipes.linear(5)), [1, 0.75, 0.5, 0.25, 0]),
-        (recipes.closed(2, recipes.linear(2)), [1, 0, 0]),
+        (recipes.linear(10).hold(2), [1, 1, 0.8, 0.8, 0.6]),
+        (recipes.warmup(10, 4).shift(-1), [0.25, 0.5, 0.75, 1, 1]),
+        (recipes.linear(5).closed(), [1, 0.75, 0.5, 0.25, 0]),
+        (recipes.linear(2).closed(), [1, 0, 0]),
         (recipes.knee(4, warmup=2, explore=2, final=0.2), [0, 0.5, 1, 1, 1, 1]),
         (recipes.one_cycle(4, peak=4, start=0.2, shape="linear"), [0.2, 0.4, 0.6, 0.8, 1, 1]),
         (recipes.one_cycle(4, peak=2, start=0.2, shape="linear", phases=3), [0.2, 0.6, 1, 0.6, 0.2, 0.2]),
@@ -236,8 +236,11 @@ def test_values_of_the_recipes_with_phases(schedule, expected):
             "wsd: warmup and decay must fit into 100 steps, got 60 and 60",
         ),
         (lambda: recipes.wsd(100, final=2), "wsd: final must be a finite number from 0 to 1, got 2"),
-        (lambda: recipes.inverse_sqrt(100, 0), "InverseSqrt: timescale must be a whole number of at least 1, got 0"),
-        (lambda: recipes.sgdr(100, 0), "Repeat: schedule must have an end after at least 1 step"),
+        (
+            lambda: recipes.inverse_sqrt(100, 0),
+            "inverse_sqrt: length must be at least 1 step, got 0; give a longer one",
+        ),
+        (lambda: recipes.sgdr(100, 0), "sgdr: first must be at least 1 step, got 0; give a longer one"),
         (lambda: recipes.one_cycle(100, start=2), "one_cycle: start must be a finite number from 0 to 1, got 2"),
         (
             lambda: recipes.knee(100, warmup=60, explore=50),
@@ -256,30 +259,42 @@ def test_values_of_the_recipes_with_phases(schedule, expected):
             lambda: recipes.cooldown(100, Constant(0.1), 20, final=0.5),
             "cooldown: final must be at most the 0.1 that the schedule has at step 80, got 0.5; give a smaller one",
         ),
-        (lambda: recipes.piecewise_constant(9, [2], [1]), "piecewise_constant: there must be one factor more than"),
-        (lambda: recipes.piecewise_constant(9, [3, 2], [1, 1, 1]), "Milestones: milestones must rise, got 3 before 2"),
-        (lambda: recipes.piecewise_linear(9, [2], [1, 2]), "piecewise_linear: there must be one factor for each"),
+        (
+            lambda: recipes.piecewise_constant(9, [2], [1]),
+            "piecewise_constant: factors must be one more than the milestones, got 1 for 1 milestones",
+        ),
+        (
+            lambda: recipes.piecewise_constant(9, [3, 2], [1, 1, 1]),
+            "piecewise_constant: milestones must rise, got 3 before 2",
+        ),
+        (
+            lambda: recipes.piecewise_linear(9, [2], [1, 2]),
+            "piecewise_linear: factors must be one for each milestone, got 2 for 1 milestones",
+        ),
         (
             lambda: recipes.piecewise_linear(9, [], []),
-            "piecewise_linear: there must be one factor for each milestone, got",
+            "piecewise_linear: factors must be one for each milestone, got 0 for 0 milestones",
         ),
         (
             lambda: recipes.cyclic(9, 2, mode="square"),
             "cyclic: mode must be 'triangular', 'triangular2' or 'exp_range'",
         ),
-        (lambda: recipes.cyclic(9, 0), "Repeat: schedule must have an end after at least 1 step"),
+        (lambda: recipes.cyclic(9, 0), "cyclic: up must be at least 1 step, got 0; give a longer one"),
         (lambda: recipes.sgdr(9, 2, warmup=3), "sgdr: warmup must be at most the first cycle of 2 steps, got 3; make"),
         (lambda: recipes.cosine_restarts(9, 0), "cosine_restarts: cycles must be a whole number of at least 1, got 0"),
-        (lambda: recipes.tanh(9, 3, -3), "Tanh: lower must be below upper, got 3.0 and -3.0; swap them"),
+        (lambda: recipes.tanh(9, 3, -3), "tanh: lower must be below upper, got 3.0 and -3.0; swap them"),
         (lambda: recipes.noam(9, 0, 5), "noam: d_model must be a whole number of at least 1, got 0"),
         (
-            lambda: recipes.closed(9, Exponential(0.5)),
+            lambda: Exponential(0.5).closed(),
             r"closed: schedule must end after at least 2 steps, got Exponential\(",
         ),
-        (lambda: recipes.closed(9, Ramp(1, 0, 1)), r"closed: schedule must end after at least 2 steps, got Ramp\("),
-        (lambda: recipes.hold(9, Ramp(1, 0, 1)), "Horizon: '1ep' needs steps_per_epoch, which is not known; give it"),
+        (lambda: Ramp(1, 0, 1).closed(), r"closed: schedule must end after at least 2 steps, got Ramp\("),
+        (
+            lambda: recipes.step(9, "1ep"),
+            "step: every '1ep' needs steps_per_epoch, which is not known; give steps_per_",
+        ),
         (lambda: recipes.natural_exponential(9, -1), "natural_exponential: rate must be a finite number from 0 to 300"),
-        (lambda: recipes.polynomial(100, 0), "Ramp: a power as shape must be above 0, got 0"),
+        (lambda: recipes.polynomial(100, 0), "polynomial: power must be above 0, got 0; give 2 for quadratic"),
     ],
 )
 def test_recipes_that_cannot_hold_are_refused(build, message):

@@ -100,8 +100,8 @@ def test_a_schedule_is_a_controller_without_state():
     ("build", "message"),
     [
         (lambda: Constant(1.0) >> Constant(1.0), "Sequence: only the last part may be endless, got Constant"),
-        (lambda: Sequence(()), "Sequence: there must be at least one part, got none"),
-        (lambda: Product(()), "Product: there must be at least one part, got none"),
+        (lambda: Sequence(()), "Sequence: parts must be one or more, got none; give some"),
+        (lambda: Product(()), "Product: factors must be one or more, got none; give some"),
         (lambda: Constant(math.nan), "Constant: factor must be a finite number, got nan; give such a number"),
         (
             lambda: Constant("1"),
@@ -112,8 +112,8 @@ def test_a_schedule_is_a_controller_without_state():
         (lambda: math.inf * Constant(1.0), "Product: scale must be a finite number, got inf"),
         (lambda: 1e100 * (1e100 * Constant(1.0)), "Product: scale must be a number of at most 1e+150, got "),
         (lambda: Ramp(0.0, 1.0, 10**400), "Ramp: steps must be at most 2**53, got more"),
-        (lambda: Sequence((1.0,)), "Sequence: each part must be a schedule, got 1.0"),
-        (lambda: Product((1.0,)), "Product: each part must be a schedule, got 1.0"),
+        (lambda: Sequence((1.0,)), "Sequence: parts must each be a schedule, got 1.0"),
+        (lambda: Product((1.0,)), "Product: factors must each be a schedule, got 1.0"),
         (lambda: Constant(1.0)("7"), "Schedule: a step must be a whole number or an array of them, got '7'"),
         (lambda: Constant(1.0)(True), "Schedule: a step must be a whole number or an array of them, got True"),
         (lambda: Constant(1.0)(np.array(["7"])), "Schedule: a step must be a whole number or an array of them"),

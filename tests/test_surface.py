@@ -21,12 +21,11 @@ SURFACE = {
     "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
     "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
     "controllers explain find from_data parse recipes summarize to_data",
-    "ratesmith.controllers": "Adaptive Controller Greedy GreedyState Plateau PlateauState SpikeGuard SpikeGuardState "
-    "Together restore",
-    "ratesmith.recipes": "clip closed constant cooldown cosine cosine_restarts custom cyclic exponential hold "
-    "inverse_sqrt inverse_time knee linear multistep natural_exponential noam one_cycle "
-    "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
-    "tanh trapezoidal warmup wsd",
+    "ratesmith.controllers": "Adaptive Chained Controller Greedy GreedyState Plateau PlateauState SpikeGuard "
+    "SpikeGuardState restore",
+    "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential inverse_sqrt inverse_time "
+    "knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear polynomial ramp rex "
+    "sgdr step tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError Found RULES find grid race sweep untouched_random",
     "ratesmith.forecast": "Candidates CannotSay Curve Law Prediction Row Transfer fit read read_study refined "
     "transfer_rate",

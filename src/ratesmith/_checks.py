@@ -112,7 +112,7 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     must = f" must be a whole number of at least {least}, got {value!r}"
     start = (f"{who}: ", Option(name))
     if isinstance(value, str):
-        remedy = "write a whole number (a name in small letters takes '5%' and '2ep' for its lengths)"
+        remedy = "write a whole number (shares and epochs, '5%' and '2ep', are for the lengths of recipes)"
         raise OptionTypeError(*start, f"{must}; {remedy}")
     try:
         number = operator.index(value)

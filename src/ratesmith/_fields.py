@@ -43,7 +43,7 @@ def derive(value: Any, **fields: Any) -> None:
         object.__setattr__(value, field, derived)
 
 
-def positive(thing: str, field: str, value: Any) -> float:
+def positive(thing: str, field: str, value: Any, remedy: str = "give a factor such as 0.1") -> float:
     """Return a finite float above 0, or raise an error that names the field.
 
     >>> positive("Staircase", "gamma", 2)
@@ -52,7 +52,7 @@ def positive(thing: str, field: str, value: Any) -> float:
     number = finite(thing, field, value)
     if number <= 0:
         start = (f"{thing}: ", Option(field))
-        raise OptionValueError(*start, f" must be above 0, got {value!r}; give a factor such as 0.1")
+        raise OptionValueError(*start, f" must be above 0, got {value!r}; {remedy}")
     return number
 
 

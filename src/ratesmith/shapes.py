@@ -166,7 +166,7 @@ class Ramp(Schedule):
         """Refuse an exponential ramp that reaches 0."""
         super().__post_init__()
         if self.shape == "exponential":
-            for option, value in (("start", self.start), ("end", self.end)):
+            for option, value in (("end", self.end), ("start", self.start)):
                 if value <= 0:
                     must = f" must be above 0 for an exponential ramp, got {value!r}; give a small one such as 1e-3"
                     raise OptionValueError("Ramp: ", Option(option), must)

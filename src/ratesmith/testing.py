@@ -24,7 +24,7 @@ from ratesmith.task import Task, Training
 
 __all__ = ["check_controller", "check_schedule", "check_task"]
 
-FAR: Final = (2**24 + 1, 10**9, FARTHEST)
+FAR_STEPS: Final = (2**24 + 1, 10**9, FARTHEST)
 """Steps that no training reaches, and `where` on an array evaluates all the same."""
 
 
@@ -47,7 +47,7 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     _hold(schedule == schedule and hash(schedule) == hash(schedule), "it must equal and hash like itself")
     end = 200 if length is None else length
     between = {end * tenth // 10 for tenth in range(11)} | set(schedule.breakpoints(0, end)[:100])
-    looked_at = {-(2**40), -1, 0, 1, *FAR, *steps} | {step + by for step in between for by in (-1, 0, 1)}
+    looked_at = {-(2**40), -1, 0, 1, *FAR_STEPS, *steps} | {step + by for step in between for by in (-1, 0, 1)}
     values = {step: schedule(step) for step in sorted(looked_at)}
     for step, value in values.items():
         _hold(

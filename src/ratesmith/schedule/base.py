@@ -12,6 +12,7 @@ import abc
 import dataclasses
 import numbers
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, Final, TypeVar
 
 from ratesmith import _text
@@ -163,9 +164,26 @@ class Schedule(abc.ABC):
         """Keep every value within `low` and `high`."""
         return KINDS["Clip"](self, low, high)
 
-    def hold(self, every: int, stairs: int = 1) -> Schedule:
-        """Change only every `every` steps, or `stairs` times in them: as a schedule that is stepped once an epoch."""
+    def hold(self, every: int | Fraction, stairs: int = 1) -> Schedule:
+        """Change only every `every` steps, or `stairs` times in them: as a schedule that is stepped once an epoch.
+
+        `every` may be a fraction, as `Horizon.period` returns it; a change is then at the step nearest to a multiple.
+        """
+        if isinstance(every, Fraction):
+            return KINDS["Hold"](self, every.numerator, every.denominator * stairs)
         return KINDS["Hold"](self, every, stairs)
+
+    def closed(self) -> Schedule:
+        """Reach the end at the last update instead of after it: stretched to one step less; it must last at least 2.
+
+        >>> from ratesmith import Ramp
+        >>> [Ramp(1.0, 0.0, 5).closed()(step) for step in range(6)]
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+        """
+        if self.steps is None or self.steps < 2:
+            must = f" must end after at least 2 steps, got {self}; give it such a length"
+            raise OptionValueError("closed: ", Option("schedule"), must)
+        return self.stretch(self.steps - 1)
 
     def init(self) -> tuple[()]:
         """Return the controller's first state, which is empty."""

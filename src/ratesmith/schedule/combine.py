@@ -194,13 +194,11 @@ def _opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]
         raise OptionTypeError(f"{made.__name__}: ", Option(field_name), must)
     for part in parts:
         if not isinstance(part, Schedule):
-            must = f"each part must be a schedule, got {part!r}; give Schedule values"
-            raise OptionTypeError(f"{made.__name__}: {must}")
+            must = f" must each be a schedule, got {part!r}; give values such as Ramp(1.0, 0.0, 100)"
+            raise OptionTypeError(f"{made.__name__}: ", Option(field_name), must)
         flat.extend(getattr(part, field_name) if isinstance(part, made) else (part,))
     if not flat:
-        raise OptionValueError(
-            f"{made.__name__}: there must be at least one part, got none; give one or more schedules"
-        )
+        raise OptionValueError(f"{made.__name__}: ", Option(field_name), " must be one or more, got none; give some")
     return flat
 
 

@@ -64,7 +64,7 @@ class Repeat(Schedule):
                     raise OptionValueError(
                         f"Repeat: at most {MOST_CYCLES} cycles that grow can be laid out, got more with ",
                         Option("growth"),
-                        f" {self.growth!r}; give a larger one, or fewer cycles",
+                        f" {self.growth!r}; give one such as 1.1",
                     )
         ends = starts[-1] if self.growth > 1.0 else self.schedule.steps * (self.times or 0)
         derive(self, steps=None if self.times is None else ends, _starts=tuple(starts))

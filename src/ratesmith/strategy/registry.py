@@ -1,6 +1,7 @@
 """The published names: every recipe, controller and value that a strategy may name, and the options of each.
 
-A name is listed once, in the `__all__` of the module that defines it: `recipes`, `controllers`, `schedule`, `shapes`.
+A name is listed once, in the `__all__` of the module that defines it: `recipes`, `controllers`, `schedule`, `shapes`;
+the methods of a schedule, which notation writes as calls, in `methods.METHODS`.
 Lower-case names are recipes and controllers, which may wait for a horizon; names with a capital are the values
 themselves, as `str(value)` writes them.
 """
@@ -19,8 +20,9 @@ from typing import Any, Final
 from ratesmith import controllers, recipes, schedule, shapes
 from ratesmith._checks import A_LIST
 from ratesmith._text import literal
-from ratesmith.controllers import Adaptive, Together
+from ratesmith.controllers import Adaptive, Chained
 from ratesmith.schedule import Schedule
+from ratesmith.strategy.methods import METHODS
 
 Functions = Mapping[str, Callable[..., Any]]
 """Things that can be called, by name."""
@@ -30,14 +32,15 @@ def _is_value(named: Any) -> bool:
     """Whether a public name is a class whose text is a call of it; controllers multiplied are written with `*`."""
     if not isinstance(named, type) or not issubclass(named, (Schedule, Adaptive)):
         return False
-    return dataclasses.is_dataclass(named) and named is not Together
+    return dataclasses.is_dataclass(named) and named is not Chained
 
 
 def _in_small_letters(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-RECIPES: Final[Functions] = MappingProxyType({name: getattr(recipes, name) for name in recipes.__all__})
+RECIPES: Final[Functions] = MappingProxyType({**{name: getattr(recipes, name) for name in recipes.__all__}, **METHODS})
+"""What waits for a horizon: the recipes, and the methods of a schedule, which notation writes as calls."""
 VALUES: Final[Functions] = MappingProxyType(
     {
         name: getattr(module, name)

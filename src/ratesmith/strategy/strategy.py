@@ -51,7 +51,7 @@ class Strategy:
     def build(self, horizon: Horizon | int | None = None, functions: Functions = NO_FUNCTIONS) -> Controller[Any]:
         """Return the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
 
-        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError where an option cannot
+        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError if an option cannot
         hold.
         """
         return build(self.root, None if horizon is None else Horizon.of(horizon), functions)
