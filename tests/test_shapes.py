@@ -158,3 +158,12 @@ def test_a_curve_of_your_own_gives_arrays_what_it_gives_steps():
     late = Ramp(1.0, 0.0, 10, lambda share: math.nan if share == 0.5 else share)
     with pytest.raises(ValueError, match=r"Ramp: <lambda>\(0.5\): its value must be a finite number, got nan"):
         late(5)
+
+
+def test_very_many_milestones_are_taken_and_a_million_refused():
+    stairs = Milestones(tuple(range(0, 600_000, 3)), 0.9999)
+    assert stairs(599_999) == pytest.approx(0.9999**200_000)
+    with pytest.raises(
+        ValueError, match="Milestones: there must be at most 250000 milestones, got 1000000; use Stairca"
+    ):
+        Milestones(range(1_000_000))

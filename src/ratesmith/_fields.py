@@ -66,12 +66,12 @@ def field_names(kind: Any) -> tuple[str, ...]:
 def _checks_of(kind: Any) -> tuple[tuple[str, Check], ...]:
     """Return the fields of a dataclass that have a `Check`.
 
-    Types are looked up only if a check is among them: a user's own class may have types that cannot be, such as those
-    imported for a type checker alone.
+    Types are text where annotations are postponed. They are looked up only if a check is written in one of them: a
+    user's own class may have types that cannot be looked up, such as those imported for a type checker alone.
     """
-    fields = dataclasses.fields(kind)
-    if not any("Check(" in str(field.type) for field in fields):
-        return ()
-    types = typing.get_type_hints(kind, include_extras=True)
-    declared = ((field.name, getattr(types[field.name], "__metadata__", ())) for field in fields)
-    return tuple((name, check) for name, metadata in declared for check in metadata if isinstance(check, Check))
+    types: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(kind)}
+    if any(isinstance(declared, str) and "Check(" in declared for declared in types.values()):
+        looked_up = typing.get_type_hints(kind, include_extras=True)
+        types = {name: looked_up[name] for name in types}
+    metadata = ((name, getattr(declared, "__metadata__", ())) for name, declared in types.items())
+    return tuple((name, check) for name, each in metadata for check in each if isinstance(check, Check))

@@ -51,7 +51,7 @@ class ScheduleSummary:
     peak_step: int
     """The first step at the peak."""
     peak_end: int
-    """The step from which on the curve is below its peak for good; `steps` where it ends at it."""
+    """The step from which on the curve is below its peak for good; `steps` if it ends at it."""
     back: bool
     """Whether it leaves its peak and comes back to it in between."""
     mean: float

@@ -63,19 +63,19 @@ class Horizon:
     ) -> Horizon:
         """Return the horizon of `epochs` passes over `loader`, in updates that are really made.
 
-        `accumulate`: batches of one update. `remainder` is what happens with the last batches of an epoch, where they
+        `accumulate`: batches of one update. `remainder` is what happens with the last batches of an epoch, if they
         are fewer. With "step" they make an update: `epochs * ceil(batches / accumulate)`, as in Hugging Face's Trainer,
         Lightning and Accelerate. With "drop" they make none: `epochs * floor(batches / accumulate)`, as in a loop with
         `if (i + 1) % accumulate == 0`, i from enumerate. With "carry" one counter goes through all epochs:
-        `floor(epochs * batches / accumulate)`; where an epoch then has no whole number of updates, `steps_per_epoch`
+        `floor(epochs * batches / accumulate)`; if an epoch then has no whole number of updates, `steps_per_epoch`
         is None, so that "2ep" is refused.
 
         `world_size`: processes that share the data. `sharded`: whether `len(loader)` counts one process's share
         already. Both are read off a DistributedSampler and off the loaders that Accelerate has prepared. Any other
         loader is shared out as Accelerate does it: `ceil(len(loader) / world_size)` batches each, with drop_last the
-        floor. Where Accelerate splits batches, leave `world_size` out for a loader that is not prepared.
+        floor. If Accelerate splits batches, leave `world_size` out for a loader that is not prepared.
 
-        `samples_per_step` is set where the loader knows its batch size. Raise TypeError for a loader without a length,
+        `samples_per_step` is set if the loader knows its batch size. Raise TypeError for a loader without a length,
         ValueError for one that makes no update.
 
         >>> Horizon.from_dataloader(range(10), epochs=3, accumulate=4)
@@ -92,8 +92,8 @@ class Horizon:
     def from_trainer(cls, trainer: Any) -> Horizon:
         """Return the horizon of a Lightning or Hugging Face trainer, in updates that it is going to make.
 
-        Lightning: `estimated_stepping_batches`, corrected where a callback changes the accumulation from epoch to
-        epoch. That holds for automatic optimization, and not where DeepSpeed accumulates. Call it in
+        Lightning: `estimated_stepping_batches`, corrected if a callback changes the accumulation from epoch to
+        epoch. That holds for automatic optimization, and not if DeepSpeed accumulates. Call it in
         `configure_optimizers`, where the trainer knows its data. Hugging Face: `max_steps`, or else
         `ceil(num_train_epochs * ceil(batches / gradient_accumulation_steps))`. The order of the data stays as it is.
         Raise ValueError for a trainer without an end, TypeError for any other trainer.

@@ -10,7 +10,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
 from ratesmith.horizon import Horizon
 
-Options = ParamSpec("Options")
+Given = ParamSpec("Given")
 Made = TypeVar("Made")
 LONGER: Final = "give a longer one"
 
@@ -18,8 +18,8 @@ LONGER: Final = "give a longer one"
 def recipe(
     **names: str,
 ) -> Callable[
-    [Callable[Concatenate[Horizon, Options], Made]],
-    Callable[Concatenate[Horizon | int, Options], Made],
+    [Callable[Concatenate[Horizon, Given], Made]],
+    Callable[Concatenate[Horizon | int, Given], Made],
 ]:
     """Make a function a recipe: it may be given a number of steps for its horizon, and its mistakes are its own.
 
@@ -36,10 +36,10 @@ def recipe(
     """
 
     def decorate(
-        function: Callable[Concatenate[Horizon, Options], Made],
-    ) -> Callable[Concatenate[Horizon | int, Options], Made]:
+        function: Callable[Concatenate[Horizon, Given], Made],
+    ) -> Callable[Concatenate[Horizon | int, Given], Made]:
         @functools.wraps(function)
-        def built(horizon: Horizon | int, /, *args: Options.args, **options: Options.kwargs) -> Made:
+        def built(horizon: Horizon | int, /, *args: Given.args, **options: Given.kwargs) -> Made:
             with options_of(function.__name__, steps="horizon"):
                 training = Horizon.of(horizon)
             with options_of(function.__name__, **names):

@@ -125,7 +125,7 @@ def exponential(horizon: Horizon, gamma: float, every: int | str = 1) -> Exponen
     period = period_of(horizon, "every", every)
     if period.denominator == 1:
         return Exponential(gamma, period.numerator)
-    # In one step, where the period is no whole number of them: rounded, it would be off by more in each.
+    # In one step, if the period is no whole number of them: rounded, it would be off by more in each.
     return Exponential(Exponential(gamma).gamma ** float(1 / period))
 
 
@@ -233,7 +233,7 @@ def tanh(horizon: Horizon, lower: float = -7.0, upper: float = 3.0, *, final: fl
 def custom(horizon: Horizon, function: Callable[[int], float], every: int | str = 1) -> Custom:
     """Your own rule: `function(step // every)` gives the factor.
 
-    Where `every` is no whole number of steps, each count is at the step nearest to its multiple.
+    If `every` is no whole number of steps, each count is at the step nearest to its multiple.
     Source: torch.optim.lr_scheduler.LambdaLR.
 
     >>> rule = custom(100, lambda count: 1 / (1 + count), every="10%")

@@ -147,7 +147,7 @@ def one_cycle(
     Formula: a ramp of that shape from `start` to 1 in `peak` steps, then one from 1 to `final` in the rest. With three
     phases the second goes back to `start` in `peak` steps, and the third on to `final`. The base rate is the highest.
     torch's OneCycleLR(max_lr, total_steps=T) has its peak one step earlier, and its end at the last update, not after
-    it: where pct_start * T is whole, `one_cycle(T - 1, peak=pct_start * T - 1)`.
+    it: if pct_start * T is whole, `one_cycle(T - 1, peak=pct_start * T - 1)`.
     Source: Smith and Topin, "Super-convergence", 2018, arXiv 1708.07120.
 
     >>> schedule = one_cycle(100, start=0.1, final=0.0, shape="linear")

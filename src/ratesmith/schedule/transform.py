@@ -22,9 +22,6 @@ from ratesmith.schedule.base import (
     whole_step,
 )
 
-Inner = Annotated[Schedule, Check(one_schedule)]
-"""The schedule that is changed."""
-
 
 @kind
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Repeat(Schedule):
     ([1.0, 0.5, 0.5, 0.25, 0.125, 0.25, 0.125, 0.0, 0.0], 14)
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     times: Annotated[int | None, Check(whole, least=1, or_none=True)] = None
     height: Annotated[float, Check(finite, least=0.0)] = 1.0
     growth: Annotated[float, Check(finite, least=1.0)] = 1.0
@@ -70,37 +67,37 @@ class Repeat(Schedule):
         derive(self, steps=None if self.times is None else ends, _starts=tuple(starts))
 
     def at(self, t: Any, xp: Any) -> Any:
-        one = self.schedule.steps or 1
+        length = self.schedule.steps or 1
         t = xp.clip(t, 0, self.steps)
         if self.growth == 1.0:
-            cycle = t // one if self.times is None else xp.clip(t // one, 0, self.times - 1)
-            inner = t - cycle * one
+            cycle = t // length if self.times is None else xp.clip(t // length, 0, self.times - 1)
+            inner = t - cycle * length
         else:
             last = len(self._starts) - 2
             cycle = xp.clip(xp.count_passed(self._starts, t) - 1, 0, last)
             start, end = xp.take(self._starts, cycle), xp.take(self._starts, cycle + 1)
-            inner = (t - start) * one / (end - start)  # divided last: whole steps of the schedule stay whole
+            inner = (t - start) * length / (end - start)  # divided last: whole steps of the schedule stay whole
         value = self.schedule.at(inner, xp)
         if self.height == 1.0:
             return value
         return bounded(value * power(self.height, cycle, xp), xp)
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        one = self.schedule.steps or 1
+        length = self.schedule.steps or 1
         until = min(until, self.steps or until)
         if self.growth == 1.0:
-            first = max(since, 0) // one
-            last = min(until // one, first + MOST_BREAKPOINTS)
-            edges: Iterable[int] = range(first * one, (last + 2) * one, one)
+            first = max(since, 0) // length
+            last = min(until // length, first + MOST_BREAKPOINTS)
+            edges: Iterable[int] = range(first * length, (last + 2) * length, length)
         else:
             # Up to the end of the cycle that is under way at `until`: its length says where its inner breakpoints lie.
-            edges = [*self._starts, self._starts[-1] + one][: bisect.bisect_right(self._starts, until) + 1]
-        inner = [0, *(step for step in self.schedule.breakpoints(0, one) if step < one)]
+            edges = [*self._starts, self._starts[-1] + length][: bisect.bisect_right(self._starts, until) + 1]
+        inner = [0, *(step for step in self.schedule.breakpoints(0, length) if step < length)]
         steps: set[int] = set()
         for start, end in itertools.pairwise(edges):
             if len(steps) > MOST_BREAKPOINTS:
                 break
-            steps |= {start + _up(step * (end - start), one) for step in inner}
+            steps |= {start + _up(step * (end - start), length) for step in inner}
         return sorted(step for step in steps if max(since, 0) < step <= until)[:MOST_BREAKPOINTS]
 
 
@@ -117,7 +114,7 @@ class Shift(Schedule):
     (0.0, 0.5, 6, 0.75, 1.0, 1)
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     by: Annotated[int, Check(whole_step)]
     steps: int | None = field(init=False, compare=False, repr=False)
 
@@ -141,7 +138,7 @@ class Shift(Schedule):
 class Stretch(Schedule):
     """A schedule run through in another number of steps: the same values at the same shares of its length.
 
-    Formula: `schedule(step * schedule.steps / steps)`, between steps where the curve is defined there. Raises
+    Formula: `schedule(step * schedule.steps / steps)`, between steps if the curve is defined there. Raises
     ValueError for a schedule that never ends. Squeezing a schedule keeps its whole shape, where `take` cuts it.
 
     >>> from ratesmith import Ramp
@@ -150,7 +147,7 @@ class Stretch(Schedule):
     ([1.0, 0.854, 0.5, 0.146, 0.0, 0.0], 4)
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     steps: Annotated[int, Check(whole, least=1)]
 
     def __post_init__(self) -> None:
@@ -186,7 +183,7 @@ class Take(Schedule):
     ([1.0, 0.5, 0.25, 0.25], 2)
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     steps: Annotated[int, Check(whole, least=0)]
 
     def at(self, t: Any, xp: Any) -> Any:
@@ -210,7 +207,7 @@ class Clip(Schedule):
     (1.0, 0.125, 0.1)
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     low: Annotated[float, Check(finite)] = -LARGEST
     high: Annotated[float, Check(finite)] = LARGEST
     steps: int | None = field(init=False, compare=False, repr=False)
@@ -247,7 +244,7 @@ class Hold(Schedule):
     [0.0, 0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 5.0]
     """
 
-    schedule: Inner
+    schedule: Annotated[Schedule, Check(one_schedule)]
     every: Annotated[int, Check(whole, least=1)]
     stairs: Annotated[int, Check(whole, least=1)] = 1
     steps: int | None = field(init=False, compare=False, repr=False)

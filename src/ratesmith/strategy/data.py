@@ -101,11 +101,11 @@ def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
         raise ValueError(
             f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, NAMES, otherwise)}"
         )
-    known = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
+    keys = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
     for key in table:
-        if key != "name" and stored_name(name, key) not in known:
-            otherwise = f"its keys are: {', '.join(known) or 'none'}"
-            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, known, otherwise)}")
+        if key != "name" and stored_name(name, key) not in keys:
+            otherwise = f"its keys are: {', '.join(keys) or 'none'}"
+            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, keys, otherwise)}")
     if name in NAMES:
         given = ((key, value) for key, value in table.items() if key != "name")
         options = (Option(stored_name(name, key), _node(value, f"{place}.{key}", depth + 1)) for key, value in given)

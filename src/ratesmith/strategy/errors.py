@@ -27,5 +27,5 @@ def refuse(line: str, place: int, message: str | tuple[str, ...], cause: Excepti
     # A caret stands under a letter that is two columns wide only if those before it count as two.
     columns = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in before)
     parts = (message,) if isinstance(message, str) else message
-    said = (part if isinstance(part, Option) and part.endswith("=") else str(part) for part in parts)
-    raise NotationError("Notation: ", *said, f"\n  {before}{after}\n  {' ' * columns}^") from cause
+    sentence = (part if isinstance(part, Option) and part.endswith("=") else str(part) for part in parts)
+    raise NotationError("Notation: ", *sentence, f"\n  {before}{after}\n  {' ' * columns}^") from cause

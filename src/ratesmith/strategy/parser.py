@@ -108,11 +108,11 @@ class _Reader:
 
     def _check_options(self, node: ast.Call, name: str) -> None:
         """Refuse options that the name does not have, that are given twice, and that are missing."""
-        known = [option.name for option in parameters(name)]
+        options = [option.name for option in parameters(name)]
         for keyword in node.keywords:
-            if stored_name(name, str(keyword.arg)) not in known:
+            if stored_name(name, str(keyword.arg)) not in options:
                 otherwise = f"it is {name}{options_text(name)}"
-                message = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, known, otherwise)}"
+                message = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, options, otherwise)}"
                 self._refuse(keyword, message)
         given = [stored_name(name, str(keyword.arg)) for keyword in node.keywords]
         if len(given) > len(set(given)):
