@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import html
 
-from ratesmith.describe import Curve, extent, sample
+from ratesmith.describe import ValueAt, extent, sample
 from ratesmith.schedule import Schedule
 
 
-def picture(curve: Curve, steps: int, breakpoints: list[int], title: str) -> str:
+def picture(curve: ValueAt, steps: int, breakpoints: list[int], title: str) -> str:
     """Return a small SVG drawing of a curve over its title, to stand in a page."""
     points = sample(curve, steps, breakpoints, most=240)
     low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)

@@ -15,7 +15,7 @@ from typing import Final
 from ratesmith._checks import whole
 from ratesmith.schedule import Schedule
 
-Curve = Callable[[int], float]
+ValueAt = Callable[[int], float]
 
 Breakpoints = Callable[[int, int], list[int]]
 """Returns the steps after one step and up to another at which a curve changes its shape."""
@@ -136,7 +136,7 @@ def extent(steps: int | None, breakpoints: Breakpoints) -> int:
     return max(steps, 1)
 
 
-def measure(curve: Curve, steps: int | None, breakpoints: Breakpoints, *, own_length: int | None) -> ScheduleSummary:
+def measure(curve: ValueAt, steps: int | None, breakpoints: Breakpoints, *, own_length: int | None) -> ScheduleSummary:
     """Look at a curve over `steps` steps, or as far as its `extent`."""
     steps = extent(steps, breakpoints)
     inside = [step for step in breakpoints(0, steps - 1) if 0 < step < steps]
@@ -184,7 +184,7 @@ def _leaves(last: int, order: list[int], breakpoints: set[int], steps: int) -> i
     return below if below in breakpoints else last
 
 
-def sample(curve: Curve, steps: int, breakpoints: list[int], most: int = 1000) -> list[tuple[int, float]]:
+def sample(curve: ValueAt, steps: int, breakpoints: list[int], most: int = 1000) -> list[tuple[int, float]]:
     """Return (step, value) pairs to draw a curve through: evenly spaced ones, and both sides of breakpoints."""
     chosen = {step * steps // most for step in range(most + 1)} | {0, steps}
     chosen |= {step for edge in breakpoints[:most] for step in (edge - 1, edge) if 0 <= step <= steps}

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ratesmith import Constant, Horizon, InverseSqrt, NotationError, Ramp, parse, recipes
-from ratesmith.strategy.registry import NAMES, parameters
+from ratesmith.strategy.registry import PUBLISHED, parameters
 
 HORIZON = Horizon(200, steps_per_epoch=20)
 NEEDED = {
@@ -54,7 +54,7 @@ def text_with(name, option, value):
     return f"{name}({', '.join(given)})"
 
 
-OPTIONS = [(name, option.name) for name in NAMES for option in parameters(name)]
+OPTIONS = [(name, option.name) for name in PUBLISHED for option in parameters(name)]
 
 
 @pytest.mark.parametrize(("name", "option"), OPTIONS, ids=[f"{name}-{option}" for name, option in OPTIONS])

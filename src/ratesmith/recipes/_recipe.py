@@ -5,21 +5,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
 from ratesmith.horizon import Horizon
 
 Given = ParamSpec("Given")
-Made = TypeVar("Made")
-LONGER: Final = "give a longer one"
+Built = TypeVar("Built")
 
 
 def recipe(
     **names: str,
 ) -> Callable[
-    [Callable[Concatenate[Horizon, Given], Made]],
-    Callable[Concatenate[Horizon | int, Given], Made],
+    [Callable[Concatenate[Horizon, Given], Built]],
+    Callable[Concatenate[Horizon | int, Given], Built],
 ]:
     """Make a function a recipe: it may be given a number of steps for its horizon, and its mistakes are its own.
 
@@ -36,10 +35,10 @@ def recipe(
     """
 
     def decorate(
-        function: Callable[Concatenate[Horizon, Given], Made],
-    ) -> Callable[Concatenate[Horizon | int, Given], Made]:
+        function: Callable[Concatenate[Horizon, Given], Built],
+    ) -> Callable[Concatenate[Horizon | int, Given], Built]:
         @functools.wraps(function)
-        def built(horizon: Horizon | int, /, *args: Given.args, **options: Given.kwargs) -> Made:
+        def built(horizon: Horizon | int, /, *args: Given.args, **options: Given.kwargs) -> Built:
             with options_of(function.__name__, steps="horizon"):
                 training = Horizon.of(horizon)
             with options_of(function.__name__, **names):
@@ -55,7 +54,7 @@ def length_of(horizon: Horizon, option: str, given: int | str, least: int = 0) -
     with options_of("Horizon", length=option):
         steps = horizon.resolve(given)
     if steps < least:
-        raise OptionValueError("Horizon: ", Option(option), f" must be at least {least} step, got {given!r}; {LONGER}")
+        raise OptionValueError("Horizon: ", Option(option), _too_short(least, given))
     return steps
 
 
@@ -64,7 +63,7 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
     with options_of("Horizon", length=option):
         period = horizon.period(given)
     if period < least:
-        raise OptionValueError("Horizon: ", Option(option), f" must be at least {least} step, got {given!r}; {LONGER}")
+        raise OptionValueError("Horizon: ", Option(option), _too_short(least, given))
     # A share of many decimals is rounded by a billionth of a step, so that all its cycles together stay below 2**53.
     return period.limit_denominator(max(1, FARTHEST // (16 * horizon.steps)))
 
@@ -72,3 +71,7 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
 def share(option: str, given: float) -> float:
     """Return a share of the base rate, from 0 to 1; a mistake names the option that it was given for."""
     return finite("Recipe", option, given, least=0.0, most=1.0)
+
+
+def _too_short(least: int, given: int | str) -> str:
+    return f" must be at least {least} step, got {given!r}; give a longer one"

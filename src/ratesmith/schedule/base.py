@@ -24,14 +24,14 @@ MOST_BREAKPOINTS: Final = 10_000
 """Breakpoints that are listed for one schedule; a staircase may have very many."""
 NEAREST: Final = -FARTHEST
 """The first step that there is: before step 0 a schedule is flat."""
-KINDS: Final[dict[str, Callable[..., Schedule]]] = {}
+SCHEDULE_KINDS: Final[dict[str, Callable[..., Schedule]]] = {}
 """The classes that operators and methods of a schedule make, by their names."""
 Made = TypeVar("Made", bound="Schedule")
 
 
 def kind(made: type[Made]) -> type[Made]:
     """Register a class that an operator or method of Schedule makes."""
-    KINDS[made.__name__] = made
+    SCHEDULE_KINDS[made.__name__] = made
     return made
 
 
@@ -92,7 +92,10 @@ class Schedule(abc.ABC):
         xp, t = backend_of(step)
         try:
             return self.at(t, xp)
-        except OverflowError as error:  # JAX takes a number beside an array as 32 bits, unless it is told otherwise
+        except OverflowError as error:
+            if not type(t).__module__.startswith("jax"):
+                raise
+            # It takes a number beside an array as 32 bits, unless it is told otherwise.
             remedy = "make it shorter, or jax.config.update('jax_enable_x64', True)"
             raise OptionValueError(f"Schedule: lengths must fit into JAX's integers, got {self}; {remedy}") from error
 
@@ -103,15 +106,15 @@ class Schedule(abc.ABC):
     def __rshift__(self, other: Schedule) -> Schedule:
         """Join: `other` starts counting at zero where this schedule ends."""
         if isinstance(other, Schedule):
-            return KINDS["Sequence"]((self, other))
+            return SCHEDULE_KINDS["Sequence"]((self, other))
         return NotImplemented
 
     def __mul__(self, other: Schedule | float) -> Schedule:
         """Multiply, step by step, with another schedule or with a number."""
         if isinstance(other, Schedule):
-            return KINDS["Product"]((self, other))
+            return SCHEDULE_KINDS["Product"]((self, other))
         if isinstance(other, numbers.Real):
-            return KINDS["Product"]((self,), scale=float(other))
+            return SCHEDULE_KINDS["Product"]((self,), scale=float(other))
         return NotImplemented
 
     __rmul__ = __mul__
@@ -119,9 +122,9 @@ class Schedule(abc.ABC):
     def __add__(self, other: Schedule | float) -> Schedule:
         """Add, step by step, another schedule or a number."""
         if isinstance(other, Schedule):
-            return KINDS["Sum"]((self, other))
+            return SCHEDULE_KINDS["Sum"]((self, other))
         if isinstance(other, numbers.Real):
-            return KINDS["Sum"]((self,), offset=float(other))
+            return SCHEDULE_KINDS["Sum"]((self,), offset=float(other))
         return NotImplemented
 
     __radd__ = __add__
@@ -146,23 +149,23 @@ class Schedule(abc.ABC):
 
     def repeat(self, times: int | None = None, *, height: float = 1.0, growth: float = 1.0) -> Schedule:
         """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `growth` times as long."""
-        return KINDS["Repeat"](self, times, height, growth)
+        return SCHEDULE_KINDS["Repeat"](self, times, height, growth)
 
     def shift(self, by: int) -> Schedule:
         """Begin `by` steps later, waiting at the first value; a negative `by` begins that far in."""
-        return KINDS["Shift"](self, by)
+        return SCHEDULE_KINDS["Shift"](self, by)
 
     def stretch(self, steps: int) -> Schedule:
         """Run through the same values in `steps` steps."""
-        return KINDS["Stretch"](self, steps)
+        return SCHEDULE_KINDS["Stretch"](self, steps)
 
     def take(self, steps: int) -> Schedule:
         """Stop after `steps` steps and stay at the value reached there."""
-        return KINDS["Take"](self, steps)
+        return SCHEDULE_KINDS["Take"](self, steps)
 
     def clip(self, low: float = -LARGEST, high: float = LARGEST) -> Schedule:
         """Keep every value within `low` and `high`."""
-        return KINDS["Clip"](self, low, high)
+        return SCHEDULE_KINDS["Clip"](self, low, high)
 
     def hold(self, every: int | Fraction, stairs: int = 1) -> Schedule:
         """Change only every `every` steps, or `stairs` times in them: as a schedule that is stepped once an epoch.
@@ -170,8 +173,8 @@ class Schedule(abc.ABC):
         `every` may be a fraction, as `Horizon.period` returns it; a change is then at the step nearest to a multiple.
         """
         if isinstance(every, Fraction):
-            return KINDS["Hold"](self, every.numerator, every.denominator * stairs)
-        return KINDS["Hold"](self, every, stairs)
+            return SCHEDULE_KINDS["Hold"](self, every.numerator, every.denominator * stairs)
+        return SCHEDULE_KINDS["Hold"](self, every, stairs)
 
     def closed(self) -> Schedule:
         """Reach the end at the last update instead of after it: stretched to one step less; it must last at least 2.

@@ -9,13 +9,13 @@ from typing import Any, Final, NoReturn
 from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
-from ratesmith.controllers import Controller
+from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Sequence
+from ratesmith.schedule import Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
 from ratesmith.strategy.printer import place_of, text_of
-from ratesmith.strategy.registry import NAMES, RECIPES, Functions, python_name, stored_name
+from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
@@ -58,7 +58,7 @@ class _Builder:
         for other in others:
             if node.operator == "*":
                 joined = joined * other
-            elif any(hasattr(part, "observe") and not hasattr(part, "steps") for part in (joined, other)):
+            elif any(isinstance(part, Adaptive) for part in (joined, other)):
                 raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
             else:
                 joined = joined + other
@@ -70,7 +70,7 @@ class _Builder:
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
-            if not hasattr(built, "steps"):
+            if not isinstance(built, Schedule):
                 raise TypeError(
                     "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
                 )
@@ -89,11 +89,11 @@ class _Builder:
         with options_of(node.name, **{name: stored_name(node.name, name) for name in options}):
             if node.name in RECIPES:
                 return RECIPES[node.name](_needed(horizon, node.name), **options)
-            for length in getattr(NAMES[node.name], "lengths", ()):
+            for length in getattr(PUBLISHED[node.name], "lengths", ()):
                 if isinstance(options.get(length), str):
                     with options_of(node.name, length=length):
                         options[length] = _needed(horizon, node.name).resolve(options[length])
-            return NAMES[node.name](**options)
+            return PUBLISHED[node.name](**options)
 
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
         if isinstance(wanted, str) and callable(self.functions.get(wanted)):

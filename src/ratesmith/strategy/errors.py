@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from ratesmith._checks import Option, OptionValueError
 
-SHOWN: Final = 60
+SHOWN_ON_A_SIDE: Final = 60
 """Characters of the text that are shown on either side of the place."""
 
 
@@ -21,7 +21,7 @@ def refuse(line: str, place: int, message: str | tuple[str, ...], cause: Excepti
     Of the options that the message speaks of, those in the text are called as they are there; only what it asks for
     beside the text, as `Option("steps=")`, is an option of the caller.
     """
-    begin, end = max(0, place - SHOWN), place + SHOWN
+    begin, end = max(0, place - SHOWN_ON_A_SIDE), place + SHOWN_ON_A_SIDE
     before = ("..." if begin else "") + line[begin:place]
     after = line[place:end] + ("..." if end < len(line) else "")
     # A caret stands under a letter that is two columns wide only if those before it count as two.

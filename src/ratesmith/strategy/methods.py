@@ -49,7 +49,7 @@ def _call_of(name: str, length: str = "", option: str = "", default: Any = None,
     return call
 
 
-METHODS: Final[Mapping[str, Callable[..., Schedule]]] = MappingProxyType(
+SCHEDULE_METHODS: Final[Mapping[str, Callable[..., Schedule]]] = MappingProxyType(
     {
         "hold": _call_of("hold", "every", default="1ep", read=Horizon.period),
         "repeat": _call_of("repeat"),

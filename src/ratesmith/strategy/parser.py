@@ -20,7 +20,7 @@ from ratesmith._checks import DEEPEST, LARGEST
 from ratesmith._text import hint
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value
-from ratesmith.strategy.registry import CONTROLLERS, NAMES, RECIPES, options_text, parameters, stored_name
+from ratesmith.strategy.registry import CONTROLLERS, PUBLISHED, RECIPES, options_text, parameters, stored_name
 
 OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
 LONGEST: Final = 2**20
@@ -95,9 +95,9 @@ class _Reader:
         return Join(OPERATORS[type(node.op)], tuple(read))
 
     def _call(self, node: ast.Call, name: str, depth: int) -> Call:
-        if name not in NAMES:
+        if name not in PUBLISHED:
             otherwise = f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
-            self._refuse(node, f"there is no strategy {name!r}; {hint(name, NAMES, otherwise)}")
+            self._refuse(node, f"there is no strategy {name!r}; {hint(name, PUBLISHED, otherwise)}")
         by_place = [self._option(value, depth + 1) for value in node.args]
         by_name = [self._option(keyword.value, depth + 1) for keyword in node.keywords]
         self._check_options(node, name)
