@@ -176,10 +176,12 @@ class Ramp(Schedule):
             return t * 0 + self.end  # of the shape of `t`
         if xp is not NUMBERS:
             t = xp.clip(t, 0, self.steps)
-        elif t < 0:
+        elif t < 0:  # as xp.clip, without a call: most steps of most trainings come through here
             t = 0
         elif t > self.steps:
             t = self.steps
+        # Counted from both ends: `up` steps from the low value, `down` steps to the high one. So a decay is a warm-up
+        # in reverse, and near an end one of the two counts is small and exact, where 1 - share would lose its digits.
         if self.end < self.start:
             high, low = self._shares(self.steps - t, t, xp)
             return self.start * high + self.end * low if self.shape != "exponential" else high * low
@@ -192,7 +194,7 @@ class Ramp(Schedule):
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
         """Return the shares of the high and the low value; of an exponential ramp, its two factors."""
         if self.shape == "exponential":
-            top, bottom = max(self.start, self.end), min(self.start, self.end)
+            top, bottom = max(self.start, self.end), min(self.start, self.end)  # top ** 1 * bottom ** 0 is top exactly
             return top ** (up / self.steps), bottom ** (down / self.steps)
         if isinstance(self.shape, str):
             return SHAPES[self.shape](up, down, self.steps, xp)

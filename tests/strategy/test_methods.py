@@ -1,4 +1,4 @@
-"""The methods of a schedule as notation writes them: each is the method itself, its length read as a recipe reads one."""
+"""The methods of a schedule as notation writes them: each is the method, its length read as a recipe reads one."""
 
 import pytest
 
