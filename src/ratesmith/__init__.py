@@ -4,7 +4,8 @@ The names here are the values, schedules, recipes and controllers, and `find`, a
 else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`, `ratesmith.report`.
 """
 
-from ratesmith import _notebook, controllers, recipes
+from ratesmith import _notebook as _notebook  # importing it gives schedules their picture in notebooks
+from ratesmith import controllers, recipes
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
 from ratesmith.describe import explain, summarize
 from ratesmith.finder import find
@@ -12,8 +13,6 @@ from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 from ratesmith.strategy import NotationError, Strategy, from_data, parse, to_data
-
-del _notebook  # importing it gives schedules their picture in notebooks
 
 __version__ = "0.1.0"
 
