@@ -81,3 +81,16 @@ def test_values_of_the_recipes_with_phases(schedule, expected):
 def test_recipes_that_cannot_hold_are_refused(build, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         build()
+
+
+@pytest.mark.parametrize("steps", [1001, 10**6 + 3])
+def test_shares_of_many_decimals_are_laid_out_too(steps):
+    third = steps * 0.33333333333333
+    for restarts in (
+        recipes.sgdr(steps, "33.333333333333%"),
+        recipes.cyclic(steps, "33.333333333333%", "12.3456789012%"),
+    ):
+        assert restarts.steps == steps
+    assert recipes.step(steps, "33.333333333333%", gamma=0.5)(steps - 1) == 0.25
+    waves = recipes.cyclic(steps, "33.333333333333%", "12.3456789012%", low=0.0)
+    assert waves(int(third)) == pytest.approx(1.0, abs=2 / third)

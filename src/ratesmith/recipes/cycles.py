@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from ratesmith._checks import Option, OptionValueError, whole
+from ratesmith._checks import FARTHEST, Option, OptionValueError, whole
 from ratesmith._fields import positive
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import length_of, period_of, recipe, share
@@ -42,8 +42,10 @@ def cyclic(
     fall = rise if down is None else period_of(horizon, "down", down, least=0)
     if not rise and not fall:
         raise OptionValueError("cyclic: ", Option("up"), f" must be at least 1 step, got {up!r}; give a longer one")
-    fine = math.lcm(rise.denominator, fall.denominator)
-    triangle = Ramp(0.0, 1.0, int(rise * fine)) >> Ramp(1.0, 0.0, int(fall * fine))
+    fine = math.lcm(rise.denominator, fall.denominator)  # parts of a step, of which both have a whole number
+    if fine * horizon.steps > FARTHEST // 4:  # two shares of many decimals have too many: a millionth of a step will do
+        fine = 10**6
+    triangle = Ramp(0.0, 1.0, round(rise * fine)) >> Ramp(1.0, 0.0, round(fall * fine))
     waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, horizon)
     if mode == "exp_range":
         waves = waves * Exponential(decay)
