@@ -253,13 +253,13 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         ),
         (
             ["show", "step(every=0)", "--steps", "9"],
-            "Notation: Staircase: every must be a whole number of at least 1",
+            "Notation: step: every must be at least 1 step, got 0",
         ),
         (["show", "cosine()", "--steps", "0"], "Horizon: --steps must be a whole number of at least 1, got 0"),
         (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
         (
             ["show", "cosine()"],
-            "Notation: cosine: it needs the length of training; give a horizon, as in .build(1000) or --steps",
+            "Notation: cosine: it needs the length of training; give a horizon, as in .build(1000), or --steps",
         ),
         (["show", "cosine()", "--epochs", "3"], "show: --epochs goes with --steps-per-epoch and without --steps; drop"),
         (
@@ -279,7 +279,10 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "show: --csv and --json print different things; give one",
         ),
         (["show", "cosine()", "--steps-per-epoch", "3"], "show: the length of training must be given; add --steps N"),
-        (["show", 'warmup("3ktok")', "--steps", "9"], "Notation: Horizon: '3ktok' needs tokens_per_step, which is not"),
+        (
+            ["show", 'warmup("3ktok")', "--steps", "9"],
+            "Notation: warmup: length '3ktok' needs tokens_per_step, which is not",
+        ),
         (["show", "rex()", "--steps", "9", "--png", "no/such/a.png"], "[Errno 2] No such file or directory: 'no/such"),
         (
             ["show", 'custom("f")', "--steps", "9"],
@@ -303,7 +306,10 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         ),
         (["compare", f"{TASK}:broken"], f"{TASK}:broken, line "),
         (["compare", f"{TASK}:task", "--strategy", "cosin()"], "Notation: there is no strategy 'cosin'; did you mean"),
-        (["compare", f"{TASK}:task", "--strategy", "step(every=0)"], "Notation: Staircase: every must be a whole"),
+        (
+            ["compare", f"{TASK}:task", "--strategy", "step(every=0)"],
+            "Notation: step: every must be at least 1 step, got 0",
+        ),
         (
             ["compare", f"{TASK}:task", "--rates", "-1,1"],
             "compare: --rates must be numbers above 0, got [-1.0, 1.0]; give rates such as 0.01",

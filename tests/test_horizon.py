@@ -59,24 +59,24 @@ def test_a_later_part_knows_all_that_the_first_knows():
 def test_a_point_exactly_where_a_part_begins_is_its_first_step():
     later = Horizon(1000, steps_per_epoch=100).after(200)
     assert [later.locate(point) for point in ("20%", "2ep", "20.1%")] == [0, 0, 1]
-    with pytest.raises(ValueError, match=r"Horizon: '19.9%' is step 199, and 200 steps are over by then; give a later"):
+    with pytest.raises(ValueError, match=r"Horizon: length '19.9%' is step 199, and 200 steps are over by then"):
         later.locate("19.9%")
 
 
 @pytest.mark.parametrize(
     ("length", "message"),
     [
-        (0.05, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 0.05; write '5%' for a share"),
-        (1.0, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 1.0; write '100%' for a share of"),
-        (1.5, "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 1.5; write an int for steps"),
-        (True, "Horizon: a length must be a whole number of at least 0, got True"),
-        (-1, "Horizon: a length must be a whole number of at least 0, got -1"),
-        ("fast", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 'fast'"),
-        ("-5%", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got '-5%'"),
-        ("1e-3", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got '1e-3'"),
-        ("120%", "Horizon: a share must be at most 100%, got '120%'"),
-        ("2ep", "Horizon: '2ep' needs steps_per_epoch, which is not known; give it (--steps-per-epoch), or a"),
-        (None, "Horizon: a length must be a whole number of at least 0, got None"),
+        (0.05, "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got 0.05; write '5%' for a share"),
+        (1.0, "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got 1.0; write '100%' for a share of"),
+        (1.5, "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got 1.5; write an int for steps"),
+        (True, "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got True"),
+        (-1, "Horizon: length must be a whole number of at least 0, got -1"),
+        ("fast", "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got 'fast'"),
+        ("-5%", "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got '-5%'"),
+        ("1e-3", "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got '1e-3'"),
+        ("120%", "Horizon: length must be a share of at most 100%, got '120%'"),
+        ("2ep", "Horizon: length '2ep' needs steps_per_epoch, which is not known; give steps_per_epoch=, or a"),
+        (None, "Horizon: length must be whole steps, '5%', '2ep' or '3Mtok', got None; write one of these"),
     ],
 )
 def test_a_length_that_could_mean_two_things_or_none_is_refused(length, message):
@@ -135,7 +135,7 @@ def test_a_loader_gives_the_updates_that_the_loop_over_it_makes(remainder, batch
 def test_epochs_of_no_whole_number_of_updates_are_refused_not_rounded():
     horizon = Horizon.from_dataloader(range(10), epochs=2, accumulate=4, remainder="carry")
     assert horizon == Horizon(5)
-    with pytest.raises(ValueError, match="Horizon: '1ep' needs steps_per_epoch, which is not known"):
+    with pytest.raises(ValueError, match="Horizon: length '1ep' needs steps_per_epoch, which is not known"):
         horizon.resolve("1ep")
 
 

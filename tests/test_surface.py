@@ -21,13 +21,12 @@ import ratesmith.torch.lr_scheduler
 SURFACE = {
     "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
     "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
-    "controllers find from_data parse recipes to_data",
-    "ratesmith.controllers": "Adaptive Controller Greedy GreedyState Plateau PlateauState SpikeGuard SpikeGuardState "
-    "Together restore",
-    "ratesmith.recipes": "clip closed constant cooldown cosine cosine_restarts custom cyclic exponential hold "
-    "inverse_sqrt inverse_time knee linear multistep natural_exponential noam one_cycle "
-    "piecewise_constant piecewise_linear polynomial ramp repeat rex sgdr shift step stretch take "
-    "tanh trapezoidal warmup wsd",
+    "controllers explain find from_data parse recipes summarize to_data",
+    "ratesmith.controllers": "Adaptive Chained Controller Greedy GreedyState Plateau PlateauState SpikeGuard "
+    "SpikeGuardState restore",
+    "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential inverse_sqrt inverse_time "
+    "knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear polynomial ramp rex "
+    "sgdr step tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError FinderResult RULES find grid preserve_rng_state race sweep",
     "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
     "read_study refined transfer_rate",

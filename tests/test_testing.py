@@ -42,8 +42,8 @@ class Broken(Schedule):
     what: str
     steps: Any = 10
 
-    def _at(self, t, xp):
-        ramp = Ramp(1.0, 0.0, 10)._at(t, xp)
+    def at(self, t, xp):
+        ramp = Ramp(1.0, 0.0, 10).at(t, xp)
         if self.what == "nan at the end":
             return math.nan if xp.__class__.__name__ == "Numbers" and t >= 10 else ramp
         if self.what == "an integer":
@@ -103,7 +103,7 @@ class Mine(Adaptive[Counts]):
 class Branching(Schedule):
     steps: int = 10
 
-    def _at(self, t, xp):
+    def at(self, t, xp):
         return 1.0 if t < 5 else 0.5
 
 

@@ -6,6 +6,7 @@ else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`
 
 from ratesmith import _display, controllers, recipes
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
+from ratesmith.describe import explain, summarize
 from ratesmith.finder import find
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
@@ -43,9 +44,11 @@ __all__ = [
     "Sum",
     "Tanh",
     "controllers",
+    "explain",
     "find",
     "from_data",
     "parse",
     "recipes",
+    "summarize",
     "to_data",
 ]

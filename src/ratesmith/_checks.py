@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 
 LARGEST: Final = 1e150
 """Where growth stays flat, and no number may lie beyond: two of these can still be multiplied."""
-FARTHEST: Final = 2**62
-"""The step up to which everything is laid out; it and twice it fit in 64 bits."""
+FARTHEST: Final = 2**53
+"""The step up to which everything is laid out: up to there a float64 holds every whole number."""
 DEEPEST: Final = 64
 """Schedules that may lie inside each other, and parts of a text that may."""
 MOST_MILESTONES: Final = 250_000
@@ -113,7 +113,7 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     must = f" must be a whole number of at least {least}, got {value!r}"
     start = (f"{who}: ", Option(name))
     if isinstance(value, str):
-        remedy = "write a whole number (a name in small letters takes '5%' and '2ep' for its lengths)"
+        remedy = "write a whole number (shares and epochs, '5%' and '2ep', are for the lengths of recipes)"
         raise OptionTypeError(*start, f"{must}; {remedy}")
     try:
         number = operator.index(value)
@@ -124,7 +124,7 @@ def whole(who: str, name: str, value: Any, least: int) -> int:
     if number < least:
         raise OptionValueError(*start, f"{must}; give a larger number")
     if number > FARTHEST:
-        raise OptionValueError(*start, " must be at most 2**62, got more; give a smaller number")
+        raise OptionValueError(*start, " must be at most 2**53, got more; give a smaller number")
     return number
 
 

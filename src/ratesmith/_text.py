@@ -44,11 +44,11 @@ def literal(value: Any) -> str:
     return json.dumps(getattr(value, "__name__", type(value).__name__), ensure_ascii=False)
 
 
-def hint(word: Any, known: Iterable[str], otherwise: str) -> str:
-    """Return "did you mean ...?" with the nearest known word, or the other text where none is near.
+def hint(word: Any, names: Iterable[str], otherwise: str) -> str:
+    """Return "did you mean ...?" with the nearest of the names, or the other text if none is near.
 
     >>> hint("cosin", ["cosine", "step"], "see the list")
     "did you mean 'cosine'?"
     """
-    near = difflib.get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    near = difflib.get_close_matches(word, list(names), n=1) if isinstance(word, str) else []
     return f"did you mean {near[0]!r}?" if near else otherwise

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import Option, OptionTypeError, finite, whole
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import ScheduleLike, as_schedule
@@ -24,7 +24,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
 
     The rate is `base_lr * schedule(step)`. `schedule` is a schedule, or notation, with `horizon`, the length of
     training, if its lengths need one. Its text is saved with the model; so it must have no function of your own. Keras
-    counts batches, also where it accumulates gradients: with `accumulate`, the optimizer's gradient_accumulation_steps,
+    counts batches, also if it accumulates gradients: with `accumulate`, the optimizer's gradient_accumulation_steps,
     the step is the number of updates.
 
     >>> from ratesmith import Ramp
@@ -46,7 +46,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         self.accumulate = whole("KerasSchedule", "accumulate", accumulate, least=1)
         built = as_schedule(schedule, horizon, who="KerasSchedule")
         if not isinstance(built, Schedule):
-            raise TypeError(f"KerasSchedule: schedule must not listen to a metric, got {built}; use a schedule")
+            must = f" must not listen to a metric, got {built}; use a schedule"
+            raise OptionTypeError("KerasSchedule: ", Option("schedule"), must)
         read_back = as_schedule(str(built))
         assert isinstance(read_back, Schedule)  # the text of a schedule is one
         self.schedule = read_back

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratesmith._display import PLOTS
+from ratesmith.describe import extent, sample
 from ratesmith.finder.result import FinderResult
+from ratesmith.schedule import Schedule
 
 try:
     from matplotlib.figure import Figure
@@ -15,6 +17,10 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
     ) from None
+
+
+LONGEST_LABEL = 100
+"""Characters of a label; a longer one is cut."""
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[int, float]]], steps_per_epoch: int = 1) -> Figure:
@@ -29,6 +35,14 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float]]], steps_per_epo
     axes.set_ylim(min(0.0, *axes.get_ylim()), None)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, prop={"family": "monospace", "size": 8})
     return figure
+
+
+def draw_schedule(schedule: Schedule) -> Figure:
+    """Return a picture of a schedule, over its own length or as far as its first breakpoints."""
+    steps = extent(schedule.steps, schedule.breakpoints)
+    name = str(schedule)
+    points = sample(schedule, steps, schedule.breakpoints(0, steps))
+    return draw_curves({name if len(name) <= LONGEST_LABEL else f"{name[:LONGEST_LABEL]}...": points})
 
 
 def draw_finder_result(result: FinderResult) -> Figure:
@@ -55,4 +69,5 @@ def _axes() -> tuple[Figure, Any]:
     return figure, axes
 
 
+PLOTS[Schedule] = draw_schedule
 PLOTS[FinderResult] = draw_finder_result

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from ratesmith._arrays import NUMBERS, one_by_one, passed, power, root, stairs_begun
-from ratesmith._checks import A_LIST, MOST_MILESTONES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, whole_stairs
+from ratesmith._arrays import NUMBERS, power, root, stairs_begun
+from ratesmith._checks import A_LIST, MOST_MILESTONES, Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._fields import Check, positive
+from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, check_stairs, multiples
 
 __all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
 
 Shares = tuple[Any, Any]
+"""The shares of the high and of the low value of a ramp; they add up to 1."""
 
 
 def _linear(up: Any, down: Any, steps: int, xp: Any) -> Shares:
@@ -43,7 +45,7 @@ def _one_minus_square(up: Any, down: Any, steps: int, xp: Any) -> Shares:
 
 
 def _rex(up: Any, down: Any, steps: int, xp: Any) -> Shares:
-    share = up / steps  # no sum of whole steps, which 32 bits may not hold
+    share = up / steps
     high = 2 * share / (1 + share)
     return high, 1 - high
 
@@ -62,11 +64,77 @@ SHAPES: Final[dict[str, Callable[[Any, Any, int, Any], Shares]]] = {
     "rex": _rex,
     "log": _log,
 }
-"""The curves of a ramp: `up` steps from its low end and `down` from its high end, the shares of the two values.
+"""The curves of a ramp: `up` steps from its low end and `down` from its high end, to the shares of the two values.
 
 The first share is that of the high value. Both are given because one minus the other loses its last digits near zero.
 A decay is a warm-up in reverse.
 """
+
+
+def called(thing: str, function: Callable[[Any], Any], value: Any) -> Any:
+    """Call a function of the user's; if its argument is a number, refuse all but a finite number from it."""
+    name = f"{thing}: {getattr(function, '__name__', 'function')}({value})"
+    try:
+        result = function(value)
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise OptionValueError(f"{name}: it must give a number, got {cause}; mend the function") from error
+    return finite(name, "its value", result) if isinstance(value, (int, float)) else result
+
+
+def _callable(thing: str, option: str, given: Any) -> Any:
+    if not callable(given):
+        must = f" must be callable, got {given!r}; give a function of the step"
+        raise OptionTypeError(f"{thing}: ", Option(option), must)
+    return given
+
+
+def _checked_shape(thing: str, option: str, given: Any) -> Any:
+    """Return the shape of a ramp: a known name, a power above 0, or a curve from 0 to 1."""
+    start = (f"{thing}: ", Option(option))
+    if isinstance(given, str):
+        names = [*SHAPES, "exponential"]
+        if given not in names:
+            listed = ", ".join(map(repr, names))
+            raise OptionValueError(*start, f" must be one of {listed}, got {given!r}; choose one of them")
+        return given
+    if callable(given):
+        return _checked_curve(thing, given)
+    power = finite(thing, option, given)
+    if power <= 0:
+        raise OptionValueError(*start, f" must be above 0 if it is a power, got {given!r}; give 2 for quadratic")
+    return power
+
+
+def _checked_curve(thing: str, curve: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Refuse a curve that does not go from 0 to 1, and one that its name would confuse with ours."""
+    name = getattr(curve, "__name__", "function")
+    if name in SHAPES or name == "exponential":
+        must = f"a curve of your own must have another name than ours, got {name!r}; rename it"
+        raise OptionValueError(f"{thing}: {must}")
+    for share in (0.0, 1.0):
+        value = called(thing, curve, share)
+        if abs(value - share) > 1e-9:
+            must = f"{name}({share}) must be {share}, got {value!r}; give a curve from 0 to 1"
+            raise OptionValueError(f"{thing}: {must}")
+    return curve
+
+
+def _rising_steps(thing: str, option: str, given: Any) -> tuple[int, ...]:
+    """Return steps as a tuple; refuse those that are not whole, do not rise, or are very many."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        must = f" must be a list of steps, got {given!r}; write [30, 80]"
+        raise OptionTypeError(f"{thing}: ", Option(option), must)
+    listed = tuple(given)
+    if len(listed) > MOST_MILESTONES:
+        must = f"there must be at most {MOST_MILESTONES} milestones, got {len(listed)}; use Staircase"
+        raise OptionValueError(f"{thing}: {must}")
+    steps = tuple(whole(thing, "a milestone", step, least=0) for step in listed)
+    for before, after in itertools.pairwise(steps):
+        if after <= before:
+            must = f" must rise, got {before} before {after}; sort them and drop repeats"
+            raise OptionValueError(f"{thing}: ", Option(option), must)
+    return steps
 
 
 @dataclass(frozen=True)
@@ -74,9 +142,9 @@ class Ramp(Schedule):
     """From `start` to `end` in `steps` steps along a curve; flat before and after.
 
     Formula: `low + (high - low) * h(q)`, low and high the smaller and the larger of the two values, and q the share of
-    the way up from low to high: min(step, steps) / steps where the ramp rises, one minus that where it falls. h(q) is
+    the way up from low to high: min(step, steps) / steps if the ramp rises, one minus that if it falls. h(q) is
     q (linear), (1 - cos(pi q)) / 2 (cosine), sqrt(q) (sqrt), 1 - sqrt(1 - q) (1-sqrt), 1 - (1 - q)^2 (1-square),
-    2 q / (1 + q) (rex), log(1 + q steps) / log(1 + steps) (log), or `q ** shape` where the shape is a number: 2 is
+    2 q / (1 + q) (rex), log(1 + q steps) / log(1 + steps) (log), or `q ** shape` if the shape is a number: 2 is
     quadratic. "exponential" goes by equal factors, `low * (high / low) ** q`. A function of q is a curve of your own.
     A ramp of zero steps is `end` at every step.
     Sources: Loshchilov and Hutter, "SGDR", 2017 (cosine); Haegele et al. 2024, arXiv 2405.18392 (1-sqrt); Chen et al.,
@@ -89,72 +157,51 @@ class Ramp(Schedule):
     (0.1, 0.25, 0.5)
     """
 
-    start: float
-    end: float
-    steps: int
-    shape: str | float | Callable[[Any], Any] = "linear"
+    start: Annotated[float, Check(finite)]
+    end: Annotated[float, Check(finite)]
+    steps: Annotated[int, Check(whole, least=0)]
+    shape: Annotated[str | float | Callable[[Any], Any], Check(_checked_shape)] = "linear"
 
     def __post_init__(self) -> None:
-        """Refuse values that are not finite, a length that is not whole, and an unknown shape."""
-        object.__setattr__(self, "start", finite("Ramp", "start", self.start))
-        object.__setattr__(self, "end", finite("Ramp", "end", self.end))
-        object.__setattr__(self, "steps", whole("Ramp", "steps", self.steps, least=0))
-        if isinstance(self.shape, str):
-            known = [*SHAPES, "exponential"]
-            if self.shape not in known:
-                names = ", ".join(map(repr, known))
-                raise ValueError(f"Ramp: shape must be one of {names}, got {self.shape!r}; choose one of them")
-            if self.shape == "exponential" and min(self.start, self.end) <= 0:
-                raise ValueError(
-                    f"Ramp: an exponential ramp needs start and end above 0, got {self.start!r} and {self.end!r}; "
-                    "give a small end such as 1e-3"
-                )
-        elif callable(self.shape):
-            self._check_curve(self.shape)
-        else:
-            object.__setattr__(self, "shape", finite("Ramp", "shape", self.shape))
-            if self.shape <= 0:
-                raise ValueError(f"Ramp: a power as shape must be above 0, got {self.shape!r}; give 2 for quadratic")
+        """Refuse an exponential ramp that reaches 0."""
+        super().__post_init__()
+        if self.shape == "exponential":
+            for option, value in (("end", self.end), ("start", self.start)):
+                if value <= 0:
+                    must = f" must be above 0 for an exponential ramp, got {value!r}; give a small one such as 1e-3"
+                    raise OptionValueError("Ramp: ", Option(option), must)
 
-    def _check_curve(self, curve: Callable[[Any], Any]) -> None:
-        """Refuse a curve that does not go from 0 to 1, and one that its name would confuse with ours."""
-        name = getattr(curve, "__name__", "function")
-        if name in SHAPES or name == "exponential":
-            raise ValueError(f"Ramp: a curve of your own must have another name than ours, got {name!r}; rename it")
-        for share in (0.0, 1.0):
-            value = called("Ramp", curve, share)
-            if abs(value - share) > 1e-9:
-                raise ValueError(f"Ramp: {name}({share}) must be {share}, got {value!r}; give a curve from 0 to 1")
-
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
-            return t * 0 + self.end
+            return t * 0 + self.end  # of the shape of `t`
         if xp is not NUMBERS:
             t = xp.clip(t, 0, self.steps)
-        elif t < 0:
+        elif t < 0:  # as xp.clip, without a call: most steps of most trainings come through here
             t = 0
         elif t > self.steps:
             t = self.steps
+        # Counted from both ends: `up` steps from the low value, `down` steps to the high one. So a decay is a warm-up
+        # in reverse, and near an end one of the two counts is small and exact, where 1 - share would lose its digits.
         if self.end < self.start:
             high, low = self._shares(self.steps - t, t, xp)
             return self.start * high + self.end * low if self.shape != "exponential" else high * low
         high, low = self._shares(t, self.steps - t, xp)
         return self.start * low + self.end * high if self.shape != "exponential" else high * low
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return [self.steps] if since < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
         """Return the shares of the high and the low value; of an exponential ramp, its two factors."""
         if self.shape == "exponential":
-            top, bottom = max(self.start, self.end), min(self.start, self.end)
+            top, bottom = max(self.start, self.end), min(self.start, self.end)  # top ** 1 * bottom ** 0 is top exactly
             return top ** (up / self.steps), bottom ** (down / self.steps)
         if isinstance(self.shape, str):
             return SHAPES[self.shape](up, down, self.steps, xp)
         share = up / self.steps
         if callable(self.shape):
             curve = self.shape
-            high = one_by_one(lambda value: called("Ramp", curve, value), share, xp)
+            high = xp.call(lambda value: called("Ramp", curve, value), share)
         else:
             high = root(share, self.shape, xp)
         return high, 1 - high
@@ -172,14 +219,10 @@ class InverseSqrt(Schedule):
     (1.0, 0.5, 0.1)
     """
 
-    timescale: int
+    timescale: Annotated[int, Check(whole, least=1)]
     steps = None
 
-    def __post_init__(self) -> None:
-        """Refuse a time scale that is not whole."""
-        object.__setattr__(self, "timescale", whole("InverseSqrt", "timescale", self.timescale, least=1))
-
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return (1 + xp.clip(t, 0, None) / self.timescale) ** -0.5
 
 
@@ -194,16 +237,11 @@ class InverseTime(Schedule):
     (1.0, 0.5, 0.25)
     """
 
-    rate: float
-    every: int = 1
+    rate: Annotated[float, Check(positive)]
+    every: Annotated[int, Check(whole, least=1)] = 1
     steps = None
 
-    def __post_init__(self) -> None:
-        """Refuse a rate that is not positive and an empty or broken period."""
-        object.__setattr__(self, "rate", _positive("InverseTime", "rate", self.rate))
-        object.__setattr__(self, "every", whole("InverseTime", "every", self.every, least=1))
-
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return 1 / (1 + self.rate * (xp.clip(t, 0, None) / self.every))
 
 
@@ -219,25 +257,24 @@ class Tanh(Schedule):
     (0.982, 0.5, 0.018)
     """
 
-    lower: float
-    upper: float
-    steps: int
+    lower: Annotated[float, Check(finite)]
+    upper: Annotated[float, Check(finite)]
+    steps: Annotated[int, Check(whole, least=0)]
 
     def __post_init__(self) -> None:
-        """Refuse bounds that do not rise and a length that is not whole."""
-        object.__setattr__(self, "lower", finite("Tanh", "lower", self.lower))
-        object.__setattr__(self, "upper", finite("Tanh", "upper", self.upper))
-        object.__setattr__(self, "steps", whole("Tanh", "steps", self.steps, least=0))
+        """Refuse bounds that do not rise."""
+        super().__post_init__()
         if self.lower >= self.upper:
-            raise ValueError(f"Tanh: lower must be below upper, got {self.lower!r} and {self.upper!r}; swap them")
+            must = f" must be below upper, got {self.lower!r} and {self.upper!r}; swap them"
+            raise OptionValueError("Tanh: ", Option("lower"), must)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         share = xp.clip(t, 0, self.steps) / self.steps if self.steps else t * 0 + 1.0
         place = self.lower * (1 - share) + self.upper * share
         # The same as (1 - tanh(place)) / 2, which loses its digits where tanh is next to 1.
         return 1 / (1 + xp.exp(xp.clip(2 * place, -80.0, 80.0)))
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return [self.steps] if since < self.steps <= until else []
 
 
@@ -255,64 +292,45 @@ class Staircase(Schedule):
     [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    every: int
-    gamma: float = 0.1
-    stairs: int = 1
+    every: Annotated[int, Check(whole, least=1)]
+    gamma: Annotated[float, Check(positive)] = 0.1
+    stairs: Annotated[int, Check(whole, least=1)] = 1
     steps = None
 
     def __post_init__(self) -> None:
-        """Refuse an empty or broken stair and a gamma that is not positive."""
-        every, stairs = whole_stairs("Staircase", self.every, self.stairs)
-        object.__setattr__(self, "every", every)
-        object.__setattr__(self, "stairs", stairs)
-        object.__setattr__(self, "gamma", _positive("Staircase", "gamma", self.gamma))
+        """Refuse stairs shorter than a step."""
+        super().__post_init__()
+        check_stairs("Staircase", self.every, self.stairs)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return power(self.gamma, stairs_begun(t, self.every, self.stairs, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return multiples(self.every, since, until, self.stairs)
 
 
 @dataclass(frozen=True)
 class Milestones(Schedule):
-    """Multiplied by `gamma` at each of the steps in `at`; it never ends.
+    """Multiplied by `gamma` at each of the `milestones`; it never ends.
 
     Formula: `gamma ** (number of milestones <= step)`. The milestones must rise strictly.
     Source: torch.optim.lr_scheduler.MultiStepLR.
 
-    >>> stairs = Milestones(at=(30, 80), gamma=0.5)
+    >>> stairs = Milestones((30, 80), gamma=0.5)
     >>> stairs(29), stairs(30), stairs(79), stairs(80)
     (1.0, 0.5, 0.5, 0.25)
     """
 
-    at: Annotated[tuple[int, ...], A_LIST]
-    gamma: float = 0.1
+    milestones: Annotated[tuple[int, ...], A_LIST, Check(_rising_steps)]
+    gamma: Annotated[float, Check(positive)] = 0.1
     steps = None
 
-    def __post_init__(self) -> None:
-        """Refuse milestones that are not whole, not rising or before step 0, and a gamma that is not positive."""
-        if isinstance(self.at, (str, bytes)) or not isinstance(self.at, Iterable):
-            raise TypeError(f"Milestones: at must be a list of steps, got {self.at!r}; write [30, 80]")
-        given = tuple(self.at)
-        if len(given) > MOST_MILESTONES:
-            raise ValueError(
-                f"Milestones: there must be at most {MOST_MILESTONES} milestones, got {len(given)}; use Staircase"
-            )
-        at = tuple(whole("Milestones", "a milestone", step, least=0) for step in given)
-        for before, after in itertools.pairwise(at):
-            if after <= before:
-                raise ValueError(
-                    f"Milestones: milestones must rise, got {before} before {after}; sort them and drop repeats"
-                )
-        object.__setattr__(self, "at", at)
-        object.__setattr__(self, "gamma", _positive("Milestones", "gamma", self.gamma))
+    def at(self, t: Any, xp: Any) -> Any:
+        return power(self.gamma, xp.count_passed(self.milestones, xp.clip(t, 0, None)), xp)
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return power(self.gamma, passed(self.at, xp.clip(t, 0, None), xp), xp)
-
-    def _turns(self, since: int, until: int) -> list[int]:
-        return list(self.at[bisect.bisect_right(self.at, since) : bisect.bisect_right(self.at, until)][:MOST_TURNS])
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        begin, end = (bisect.bisect_right(self.milestones, step) for step in (since, until))
+        return list(self.milestones[begin:end][:MOST_BREAKPOINTS])
 
 
 @dataclass(frozen=True)
@@ -327,16 +345,11 @@ class Exponential(Schedule):
     (1.0, 0.5, 0.25, 0.0)
     """
 
-    gamma: float
-    every: int = 1
+    gamma: Annotated[float, Check(positive)]
+    every: Annotated[int, Check(whole, least=1)] = 1
     steps = None
 
-    def __post_init__(self) -> None:
-        """Refuse a gamma that is not positive and an empty or broken period."""
-        object.__setattr__(self, "gamma", _positive("Exponential", "gamma", self.gamma))
-        object.__setattr__(self, "every", whole("Exponential", "every", self.every, least=1))
-
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         return power(self.gamma, t / self.every, xp)
 
 
@@ -355,39 +368,16 @@ class Custom(Schedule):
     (1.0, 1.0, 0.95)
     """
 
-    function: Callable[[int], float]
-    every: int = 1
-    stairs: int = 1
+    function: Annotated[Callable[[int], float], Check(_callable)]
+    every: Annotated[int, Check(whole, least=1)] = 1
+    stairs: Annotated[int, Check(whole, least=1)] = 1
     steps = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be called and an empty or broken period."""
-        if not callable(self.function):
-            raise TypeError(f"Custom: function must be callable, got {self.function!r}; give a function of the step")
-        every, stairs = whole_stairs("Custom", self.every, self.stairs)
-        object.__setattr__(self, "every", every)
-        object.__setattr__(self, "stairs", stairs)
+        """Refuse stairs shorter than a step."""
+        super().__post_init__()
+        check_stairs("Custom", self.every, self.stairs)
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return one_by_one(self._one, stairs_begun(xp.clip(t, 0, None), self.every, self.stairs, xp), xp)
-
-    def _one(self, count: Any) -> Any:
-        return called("Custom", self.function, int(count) if isinstance(count, (int, float)) else count)
-
-
-def called(who: str, function: Callable[[Any], Any], value: Any) -> Any:
-    """Call a function of the user's; where its argument is a number, refuse all but a finite number from it."""
-    name = f"{who}: {getattr(function, '__name__', 'function')}({value})"
-    try:
-        found = function(value)
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{name}: it must give a number, got {said}; mend the function") from error
-    return finite(name, "its value", found) if isinstance(value, (int, float)) else found
-
-
-def _positive(who: str, name: str, value: Any) -> float:
-    number = finite(who, name, value)
-    if number <= 0:
-        raise ValueError(f"{who}: {name} must be above 0, got {value!r}; give a factor such as 0.1")
-    return number
+    def at(self, t: Any, xp: Any) -> Any:
+        count = xp.integers(stairs_begun(xp.clip(t, 0, None), self.every, self.stairs, xp))
+        return xp.call(lambda count: called("Custom", self.function, count), count)

@@ -24,17 +24,17 @@ from ratesmith.task import Task, Training
 
 __all__ = ["check_controller", "check_schedule", "check_task"]
 
-FAR: Final = (2**24 + 1, 10**9, 2**53 + 1, FARTHEST)
+FAR_STEPS: Final = (2**24 + 1, 10**9, FARTHEST)
 """Steps that no training reaches, and `where` on an array evaluates all the same."""
 
 
 def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
-    """Raise AssertionError, with a sentence, where a schedule breaks a law.
+    """Raise AssertionError, with a sentence, if a schedule breaks a law.
 
     Every value is a finite float, the same when asked again; it is flat before step 0 and past its end; the schedule
     equals and hashes like itself; its length is None or a whole number of at least 0; an array of steps gives an array
-    of the same shape and the values one by one, for NumPy where it is installed, and for torch and JAX where they are
-    imported. `steps` are more steps to look at than those around the ends, the turns and some between.
+    of the same shape and the values one by one, for NumPy if it is installed, and for torch and JAX if they are
+    imported. `steps` are more steps to look at than those around the ends, the breakpoints and some between.
 
     >>> from ratesmith import Ramp
     >>> check_schedule(Ramp(0.0, 1.0, 100, "cosine") >> Ramp(1.0, 0.0, 900))
@@ -46,8 +46,8 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
     )
     _hold(schedule == schedule and hash(schedule) == hash(schedule), "it must equal and hash like itself")
     end = 200 if length is None else length
-    between = {end * tenth // 10 for tenth in range(11)} | set(schedule._turns(0, end)[:100])
-    looked_at = {-(2**40), -1, 0, 1, *FAR, *steps} | {step + by for step in between for by in (-1, 0, 1)}
+    between = {end * tenth // 10 for tenth in range(11)} | set(schedule.breakpoints(0, end)[:100])
+    looked_at = {-(2**40), -1, 0, 1, *FAR_STEPS, *steps} | {step + by for step in between for by in (-1, 0, 1)}
     values = {step: schedule(step) for step in sorted(looked_at)}
     for step, value in values.items():
         _hold(
@@ -59,7 +59,7 @@ def check_schedule(schedule: Schedule, steps: Iterable[int] = ()) -> None:
         if length is not None and step > length:
             same = math.isclose(value, float(schedule(length)), rel_tol=1e-12, abs_tol=1e-300)
             _hold(same, f"past its end it must be flat, got {value!r} at step {step}")
-    _check_arrays(schedule, {step: value for step, value in values.items() if abs(step) <= 2**53})
+    _check_arrays(schedule, values)
 
 
 def _check_arrays(schedule: Schedule, values: Mapping[int, float]) -> None:
@@ -70,38 +70,38 @@ def _check_arrays(schedule: Schedule, values: Mapping[int, float]) -> None:
         return
     steps, expected = numpy.array(list(values)), numpy.array(list(values.values()))
     try:
-        found = schedule(steps.reshape(1, -1))
+        actual = schedule(steps.reshape(1, -1))
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        cause = f"{type(error).__name__}: {error}"
         raise AssertionError(
-            f"it must take an array, got {said}; use xp.clip and xp.where, not min, max and if"
+            f"it must take an array, got {cause}; use xp.clip and xp.where, not min, max and if"
         ) from error
-    _compare("a NumPy array", found, expected, (1, len(values)), 1e-12)
+    _compare("a NumPy array", actual, expected, (1, len(values)), 1e-12)
     if "torch" in sys.modules:
-        found = schedule(sys.modules["torch"].as_tensor(steps))
-        _compare("a torch tensor", found.numpy(), expected, steps.shape, 1e-12)
+        actual = schedule(sys.modules["torch"].as_tensor(steps))
+        _compare("a torch tensor", actual.numpy(), expected, steps.shape, 1e-12)
     if "jax" in sys.modules:
-        # JAX counts in 32 bits and computes in single precision, unless told otherwise
+        # JAX computes in single precision, unless told otherwise
         near = (abs(steps) < 2**24) & (abs(expected) < 1e30)
         jax = sys.modules["jax"]
-        found = jax.jit(lambda array: schedule(array))(jax.numpy.asarray(steps[near]))
-        _compare("a JAX array inside jit", found, expected[near], steps[near].shape, 1e-5)
+        actual = jax.jit(lambda array: schedule(array))(jax.numpy.asarray(steps[near]))
+        _compare("a JAX array inside jit", actual, expected[near], steps[near].shape, 1e-5)
 
 
-def _compare(what: str, found: Any, expected: Any, shape: tuple[int, ...], tolerance: float) -> None:
-    _hold(tuple(found.shape) == tuple(shape), f"{what} of shape {shape} must give that shape, got {found.shape}")
+def _compare(what: str, actual: Any, expected: Any, shape: tuple[int, ...], tolerance: float) -> None:
+    _hold(tuple(actual.shape) == tuple(shape), f"{what} of shape {shape} must give that shape, got {actual.shape}")
     largest = max(1e-30, float(abs(expected).max()))
-    for ours, theirs in zip(found.reshape(-1).tolist(), expected.tolist(), strict=True):
+    for ours, theirs in zip(actual.reshape(-1).tolist(), expected.tolist(), strict=True):
         near = math.isclose(ours, theirs, rel_tol=tolerance, abs_tol=tolerance * largest)
         _hold(near, f"{what} must give the values one by one, got {ours!r} for {theirs!r}")
 
 
 def check_controller(controller: Controller[Any], measurements: Iterable[Mapping[str, float]] | None = None) -> None:
-    """Raise AssertionError, with a sentence, where a controller breaks a law.
+    """Raise AssertionError, with a sentence, if a controller breaks a law.
 
     Every value is a finite float of at least 0, the same when asked again; `observe` leaves the state that it is given
     as it was; the state saved as JSON after any measurement, and read by `ratesmith.controllers.restore`, goes on to
-    the same states; `why` gives a text. Without `measurements` it hears 60 random losses, some NaN or infinite; one
+    the same states; `why` gives a text. Without `measurements` it is given 60 random losses, some NaN or infinite; one
     that listens to another metric needs `measurements` of it.
 
     >>> from ratesmith import Plateau
@@ -110,12 +110,12 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
     for name in ("init", "observe", "value", "why"):
         fits = callable(getattr(controller, name, None)) and not isinstance(controller, type)
         _hold(fits, f"it must be an instance with the method {name}, got {controller!r}")
-    heard = list(measurements) if measurements is not None else _random_losses()
-    _hold(bool(heard), "it must be given at least one measurement")
+    measured = list(measurements) if measurements is not None else _random_losses()
+    _hold(bool(measured), "it must be given at least one measurement")
     state = controller.init()
     _hold(isinstance(state, tuple), f"a state must be a NamedTuple of numbers, got {state!r}")
     states, values = [state], [controller.value(state, 0)]
-    for step, metrics in enumerate(heard, 1):
+    for step, metrics in enumerate(measured, 1):
         before = repr(state)
         after = controller.observe(state, step, metrics)
         _hold(repr(state) == before, f"observe must leave the state as it was, at measurement {step}")
@@ -130,7 +130,7 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
     for begin, saved in enumerate(states):
         state = restore(controller, json.loads(json.dumps(saved)))
         _hold(state == saved, f"the state after measurement {begin} must survive JSON, got {state!r} for {saved!r}")
-        for step, metrics in enumerate(heard[begin:], begin + 1):
+        for step, metrics in enumerate(measured[begin:], begin + 1):
             state = controller.observe(state, step, metrics)
             same = controller.value(state, step) == values[step]
             _hold(same, f"resumed after measurement {begin} it must give the same value after measurement {step}")
@@ -138,7 +138,7 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
 
 
 def check_task(task: Task, steps: int = 4) -> None:
-    """Raise AssertionError, with a sentence, where a task breaks a law that finding and comparing rest on.
+    """Raise AssertionError, with a sentence, if a task breaks a law that finding and comparing rest on.
 
     The same seed begins the same training, whatever was trained between; another seed another one, or the same;
     measuring gives a "loss" and changes nothing; a training goes on from its state, saved and loaded by the task, bit
@@ -161,11 +161,11 @@ def check_task(task: Task, steps: int = 4) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
-        own = _trained(training, steps)
+        expected = _trained(training, steps)
         for other in (task.start(0), training):
             other.load_state_dict(task.load(path))
             _hold(
-                repr(_trained(other, steps)) == repr(own),
+                repr(_trained(other, steps)) == repr(expected),
                 "load_state_dict must go on from a state, saved and loaded, bit for bit",
             )
 

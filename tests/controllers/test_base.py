@@ -3,7 +3,7 @@
 import pytest
 
 from ratesmith import Constant, Milestones, Plateau, Ramp
-from ratesmith.controllers import Together, restore
+from ratesmith.controllers import Chained, restore
 
 
 def test_schedules_that_come_to_stand_side_by_side_become_one_product():
@@ -13,7 +13,7 @@ def test_schedules_that_come_to_stand_side_by_side_become_one_product():
 
 def test_a_product_of_the_largest_values_is_finite():
     most = Constant(1e150)
-    many = Together((most, Plateau(), most, Plateau(), most, Plateau(), most))
+    many = Chained((most, Plateau(), most, Plateau(), most, Plateau(), most))
     assert many.value(many.init(), 0) == 1e150
     less = -1.0 * Constant(1e150) * Plateau() * most * Plateau() * most
     assert less.value(less.init(), 0) == -1e150
@@ -21,8 +21,8 @@ def test_a_product_of_the_largest_values_is_finite():
 
 def test_the_breakpoints_of_a_product_are_those_of_its_schedules():
     many = Milestones((5, 9)) * Plateau() * Ramp(1.0, 0.0, 7)
-    assert many._turns(0, 20) == [5, 7, 9]
-    assert many._turns(5, 7) == [7]
+    assert many.breakpoints(0, 20) == [5, 7, 9]
+    assert many.breakpoints(5, 7) == [7]
 
 
 @pytest.mark.parametrize("parts", [1, 3])

@@ -10,7 +10,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ratesmith import Plateau, Ramp
-from ratesmith.controllers import Together, restore
+from ratesmith.controllers import Chained, restore
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_smoothing_huge_and_infinite_losses_goes_on():
 
 
 def test_what_is_multiplied_are_schedules_and_controllers_at_least_two():
-    with pytest.raises(TypeError, match="Together: each part must be a schedule or a controller, got 5; give these"):
-        Together((5, Plateau()))
-    with pytest.raises(ValueError, match="Together: there must be at least two parts, got 1; use the one itself"):
-        Together((Plateau(),))
+    with pytest.raises(TypeError, match="Chained: parts must each be a schedule or a controller, got 5; give these"):
+        Chained((5, Plateau()))
+    with pytest.raises(ValueError, match="Chained: parts must be at least two, got 1; use the one itself"):
+        Chained((Plateau(),))
     with pytest.raises(TypeError, match="Plateau: metric must be a name, got"):
         Plateau(metric="a\nb")

@@ -61,15 +61,15 @@ def test_a_schedule_and_a_plateau_multiply():
         ("Ramp(0, 1, 5, shape=[1, 2])", "Ramp: shape must be a finite number, got [1, 2]"),
         ("custom([1, 2])", "custom: there is no function [1, 2]; write it in the task's file"),
         ("Sequence(5)", "Sequence: parts must be a list of schedules, got 5; give [a, b]"),
-        ("Ramp(0, 1, 100000000000000000000)", "Ramp: steps must be at most 2**62, got more; give a smaller number"),
+        ("Ramp(0, 1, 100000000000000000000)", "Ramp: steps must be at most 2**53, got more; give a smaller number"),
         ("ramp(-1, 1)", "ramp: start must be a finite number of at least 0, got -1"),
         ("noam(64, 5, scale=-1)", "noam: scale must be a finite number of at least 0, got -1"),
         (
             "piecewise_linear([0, 5], [-1, 1])",
-            "piecewise_linear: a factor must be a finite number of at least 0, got -1",
+            "piecewise_linear: each of factors must be a finite number of at least 0, got -1",
         ),
         ("Shift(5, 1)", "Shift: schedule must be a schedule, got 5; give a value such as Ramp"),
-        ("shift(warmup(3), 1.5)", "Shift: by must be a whole number"),
+        ("shift(warmup(3), 1.5)", "shift: by must be whole steps, '5%', '2ep' or '3Mtok', got 1.5; write an int"),
         ("warmup(3) >> hold(5, 1)", "hold: schedule must be a schedule, got 5"),
         (
             'cosine(final="1e-3")',
@@ -80,23 +80,23 @@ def test_a_schedule_and_a_plateau_multiply():
             "warmup(5) >> cosine(final=-1)",
             "from 0 to 1, got -1; give such a number\n  warmup(5) >> cosine(final=-1)\n               ^",
         ),
-        ('step(every="0%")', "Staircase: every must be a whole number of at least 1, got 0"),
-        ("step(every=0.3)", "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got 0.3"),
-        ("exponential(gamma=-1)", "Exponential: gamma must be above 0, got -1"),
-        ("multistep([150, 50])", "Milestones: milestones must rise, got 150 before 50"),
+        ('step(every="0%")', "step: every must be at least 1 step, got '0%'; give a longer one"),
+        ("step(every=0.3)", "step: every must be whole steps, '5%', '2ep' or '3Mtok', got 0.3"),
+        ("exponential(gamma=-1)", "exponential: gamma must be above 0, got -1"),
+        ("multistep([150, 50])", "multistep: milestones must rise, got 150 before 50"),
         ("constant() >> cosine()", "what stands before >> takes 200 of 200 steps, and nothing is left for this"),
         ("warmup(2000) >> cosine()", "what stands before >> takes 2000 of 200 steps"),
         ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
-        ("step(5) >> cosine()", "Sequence: only the last part may be endless"),
+        ("step(5) >> cosine()", ">>: only the last part may be endless"),
         (
             "plateau() >> cosine()",
             "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()",
         ),
-        ("plateau(factor=1)", "Plateau: factor must be below 1"),
-        ('plateau(metric=["loss"])', "Plateau: metric must be a name, got ['loss']"),
-        ('step("' + "9" * 500 + 'ep")', "Horizon: a length must be whole steps, '5%', '2ep' or '3Mtok', got"),
+        ("plateau(factor=1)", "plateau: factor must be below 1"),
+        ('plateau(metric=["loss"])', "plateau: metric must be a name, got ['loss']"),
+        ('step("' + "9" * 500 + 'ep")', "step: every must be whole steps, '5%', '2ep' or '3Mtok', got"),
         ('custom("rul")', "custom: there is no function 'rul'; did you mean 'rule'?"),
     ],
 )
@@ -140,9 +140,7 @@ def test_a_recipe_without_a_horizon_is_refused():
 
 def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
     assert parse('warmup("3ktok") >> constant("0.4ksp")').build(HORIZON).steps == 53
-    with pytest.raises(
-        NotationError, match=r"'3ktok' needs tokens_per_step, which is not known; give it \(--tokens-per"
-    ):
+    with pytest.raises(NotationError, match="'3ktok' needs tokens_per_step, which is not known; give tokens_per_step="):
         parse('warmup("3ktok")').build(200)
 
 

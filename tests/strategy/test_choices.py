@@ -45,7 +45,7 @@ def recipe(monkeypatch):
     """Publish one recipe more, and forget it."""
 
     def publish(function):
-        monkeypatch.setattr(registry, "NAMES", {**registry.NAMES, "rex": function})
+        monkeypatch.setattr(registry, "PUBLISHED", {**registry.PUBLISHED, "rex": function})
         registry.lists.cache_clear()
 
     yield publish

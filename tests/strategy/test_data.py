@@ -108,3 +108,11 @@ def test_data_nested_without_end_is_refused():
         ValueError, match=r"Data: at most 64 parts may lie inside each other, got more at data\.schedule"
     ):
         from_data(data)
+
+
+@pytest.mark.parametrize("name", ["at", "milestones"])
+def test_an_option_is_read_by_its_stored_name_and_by_its_name_in_python(name):
+    data = {"ratesmith": 1, "name": "Milestones", name: [30, 80]}
+    assert from_data(data) == parse(f"Milestones({name}=[30, 80])") == parse("Milestones(at=[30, 80])")
+    assert from_data(data).build() == Milestones((30, 80))
+    assert to_data(Milestones((30, 80))) == {"ratesmith": 1, "name": "Milestones", "at": [30, 80]}

@@ -66,10 +66,11 @@ def user_mistakes(*more: type[Exception], names: Mapping[str, str] | None = None
     try:
         yield
     except OptionError as error:
-        raise Mistake(" ".join(error.spelled({**option_names(), **(names or {})}).split())) from error
-    except mistakes as error:
+        text = error.spelled({**option_names(), **(names or {})})
         pointed = isinstance(error, NotationError)  # it shows the place, with a caret in a line of its own
-        raise Mistake(str(error) if pointed else one_line(error)) from error
+        raise Mistake(text if pointed else " ".join(text.split())) from error
+    except mistakes as error:
+        raise Mistake(one_line(error)) from error
 
 
 def option_names() -> dict[str, str]:

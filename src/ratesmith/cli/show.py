@@ -18,7 +18,7 @@ from ratesmith._checks import FARTHEST
 from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, width
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.facts import UNENDING, Facts, Turns, extent, measure, sample
+from ratesmith.describe import ENDLESS_SHOWN, Breakpoints, ScheduleSummary, extent, measure, sample
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, to_data
@@ -40,7 +40,7 @@ class Shown:
 
     text: str
     controller: Controller[Any]
-    facts: Facts
+    facts: ScheduleSummary
     curve: list[tuple[int, float]]
 
     def at(self, step: int) -> float:
@@ -112,18 +112,18 @@ def _horizon(
 
 
 def _own_length(controller: Any) -> int:
-    return extent(controller.steps, controller._turns) if isinstance(controller, Schedule) else UNENDING
+    return extent(controller.steps, controller.breakpoints) if isinstance(controller, Schedule) else ENDLESS_SHOWN
 
 
 def _look(text: str, controller: Any, steps: int) -> Shown:
-    turns: Turns = getattr(controller, "_turns", lambda since, until: [])
+    breakpoints: Breakpoints = getattr(controller, "breakpoints", lambda since, until: [])
     state = controller.init()
 
     def at(step: int) -> float:
         return float(controller.value(state, step))
 
-    facts = measure(at, steps, turns, own_length=steps)
-    return Shown(text, controller, facts, sample(at, steps, turns(0, steps)))
+    facts = measure(at, steps, breakpoints, own_length=steps)
+    return Shown(text, controller, facts, sample(at, steps, breakpoints(0, steps)))
 
 
 def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
@@ -147,10 +147,11 @@ def _print_facts(shown: list[Shown]) -> None:
     table = Table("", "peak", "at step", "last update", "end", "mean", "warm-up", "decay", "changes shape at step")
     for one in shown:
         facts = one.facts
-        turns = ", ".join(str(step) for step, _ in facts.turns[:5]) + (", ..." if len(facts.turns) > 5 else "")
+        changes = ", ".join(str(step) for step, _ in facts.breakpoints[:5])
+        changes += ", ..." if len(facts.breakpoints) > 5 else ""
         numbers = (f"{value:.4g}" for value in (facts.last, facts.final, facts.mean))
         shares = (f"{100 * share:.3g} %" for share in (facts.warmup, facts.decay))
-        table.add_row(one.text, f"{facts.peak:.4g}", str(facts.peak_step), *numbers, *shares, turns or "–")
+        table.add_row(one.text, f"{facts.peak:.4g}", str(facts.peak_step), *numbers, *shares, changes or "–")
     wide_console().print(table, highlight=False)
 
 

@@ -1,6 +1,6 @@
 """Controllers: rates that listen to a metric while training goes on."""
 
-from ratesmith.controllers.base import Adaptive, Controller, Together, restore
+from ratesmith.controllers.base import Adaptive, Chained, Controller, restore
 from ratesmith.controllers.greedy import Greedy, GreedyState
 from ratesmith.controllers.plateau import Plateau, PlateauState
 from ratesmith.controllers.spike_guard import SpikeGuard, SpikeGuardState
@@ -15,6 +15,6 @@ __all__ = [  # noqa: RUF022
     "GreedyState",
     "SpikeGuard",
     "SpikeGuardState",
-    "Together",
+    "Chained",
     "restore",
 ]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ratesmith import _text
-from ratesmith._checks import LARGEST, finite
+from ratesmith._checks import LARGEST, Option, OptionTypeError, OptionValueError, finite
+from ratesmith._fields import check_fields, derive
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 
 State = TypeVar("State")
@@ -35,7 +36,7 @@ class Controller(Protocol[State]):
         """Return the factor of the base rate for the update number `step`, counted from 0."""
 
     def why(self, before: State, after: State) -> str:
-        """Say what it did between two states, and why; nothing where it did nothing."""
+        """Return what it did between two states, and why; nothing if it did nothing."""
 
 
 class Adaptive(abc.ABC, Generic[State]):
@@ -47,6 +48,10 @@ class Adaptive(abc.ABC, Generic[State]):
 
     lengths: ClassVar[tuple[str, ...]] = ()
     """The options that are lengths: notation reads them against the horizon."""
+
+    def __post_init__(self) -> None:
+        """Check the options that declare what they must be."""
+        check_fields(self)
 
     @abc.abstractmethod
     def init(self) -> State:
@@ -61,31 +66,31 @@ class Adaptive(abc.ABC, Generic[State]):
         """Return the factor of the base rate for the update number `step`, counted from 0."""
 
     def why(self, before: State, after: State) -> str:
-        """Say what it did between two states, and why; nothing where it did nothing."""
+        """Return what it did between two states, and why; nothing if it did nothing."""
         return ""
 
     def __str__(self) -> str:
         """Return the notation that reads back to this controller."""
         return _text.call(self) if dataclasses.is_dataclass(self) else repr(self)
 
-    def __mul__(self, other: Any) -> Together:
+    def __mul__(self, other: Any) -> Chained:
         """Multiply with a schedule, another controller or a number."""
         if isinstance(other, numbers.Real):
             other = Constant(float(other))
         parts: tuple[Any, ...] = (self, other)
-        return Together(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
+        return Chained(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
 
-    def __rmul__(self, other: Any) -> Together:
+    def __rmul__(self, other: Any) -> Chained:
         """Multiply with a schedule or a number on the left."""
         if isinstance(other, numbers.Real):
             other = Constant(float(other))
         parts: tuple[Any, ...] = (other, self)
-        return Together(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
+        return Chained(parts) if isinstance(other, (Schedule, Adaptive)) else NotImplemented
 
 
 @dataclass(frozen=True)
-class Together(Adaptive[tuple[Any, ...]]):
-    """Controllers multiplied: each keeps its own state and hears every measurement, so none erases another.
+class Chained(Adaptive[tuple[Any, ...]]):
+    """Controllers multiplied: each keeps a state of its own and takes in every measurement, so none erases another.
 
     Formula: the product of the parts' values. The state is one state per part. Those inside are opened, and schedules
     side by side become one product.
@@ -106,15 +111,17 @@ class Together(Adaptive[tuple[Any, ...]]):
         flat: list[Any] = []
         for part in self.parts:
             if not hasattr(part, "observe"):
-                raise TypeError(f"Together: each part must be a schedule or a controller, got {part!r}; give these")
-            for own in part.parts if isinstance(part, Together) else (part,):
-                if flat and isinstance(own, Schedule) and isinstance(flat[-1], Schedule):
-                    flat[-1] = Product((flat[-1], own))
+                must = f" must each be a schedule or a controller, got {part!r}; give these"
+                raise OptionTypeError("Chained: ", Option("parts"), must)
+            for inner in part.parts if isinstance(part, Chained) else (part,):
+                if flat and isinstance(inner, Schedule) and isinstance(flat[-1], Schedule):
+                    flat[-1] = Product((flat[-1], inner))
                 else:
-                    flat.append(own)
+                    flat.append(inner)
         if len(flat) < 2:
-            raise ValueError(f"Together: there must be at least two parts, got {len(flat)}; use the one itself")
-        object.__setattr__(self, "parts", tuple(flat))
+            must = f" must be at least two, got {len(flat)}; use the one itself"
+            raise OptionValueError("Chained: ", Option("parts"), must)
+        derive(self, parts=tuple(flat))
 
     def __str__(self) -> str:
         """Return the parts with * between them."""
@@ -126,30 +133,31 @@ class Together(Adaptive[tuple[Any, ...]]):
         return tuple(part.init() for part in self.parts)
 
     def observe(self, state: tuple[Any, ...], step: int, metrics: Mapping[str, float]) -> tuple[Any, ...]:
-        """Let every part hear the measurement."""
-        return tuple(part.observe(own, step, metrics) for part, own in zip(self.parts, state, strict=True))
+        """Let every part take in the measurement."""
+        return tuple(part.observe(each, step, metrics) for part, each in zip(self.parts, state, strict=True))
 
     def value(self, state: tuple[Any, ...], step: int) -> float:
         """Return the product of the parts' values."""
         value = 1.0
-        for part, own in zip(self.parts, state, strict=True):
-            value = min(max(value * part.value(own, step), -LARGEST), LARGEST)
+        for part, each in zip(self.parts, state, strict=True):
+            value = min(max(value * part.value(each, step), -LARGEST), LARGEST)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        """Return the steps after `since` and up to `until` at which the formula of one of its schedules changes."""
         schedules = [part for part in self.parts if isinstance(part, Schedule)]
-        return sorted({turn for part in schedules for turn in part._turns(since, until)})
+        return sorted({step for part in schedules for step in part.breakpoints(since, until)})
 
     def why(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
-        """Say what every part did."""
-        said = (part.why(old, new) for part, old, new in zip(self.parts, before, after, strict=True))
-        return "; ".join(text for text in said if text)
+        """Return what every part did."""
+        reasons = (part.why(old, new) for part, old, new in zip(self.parts, before, after, strict=True))
+        return "; ".join(reason for reason in reasons if reason)
 
 
 def restore(controller: Controller[State], data: Any) -> State:
     """Return the state that was saved as JSON: `restore(controller, json.loads(json.dumps(state))) == state`.
 
-    Raises ValueError where the data is no state of this controller.
+    Raise ValueError if the data is no state of this controller.
 
     >>> import json
     >>> from ratesmith import Plateau
@@ -171,11 +179,11 @@ def _shaped(like: Any, data: Any, controller: Any) -> Any:
             f"restore: the state must be one of {controller}, got {data!r}; load the state of this controller"
         )
     if hasattr(like, "_fields"):
-        return type(like)(*(_shaped(own, value, controller) for own, value in zip(like, data, strict=True)))
-    if any(isinstance(own, tuple) for own in like):  # the states of controllers multiplied
+        return type(like)(*(_shaped(each, value, controller) for each, value in zip(like, data, strict=True)))
+    if any(isinstance(each, tuple) for each in like):  # the states of controllers multiplied
         if len(data) != len(like):
             raise ValueError(f"restore: the state must have {len(like)} parts, got {len(data)}; load the right one")
-        return tuple(_shaped(own, value, controller) for own, value in zip(like, data, strict=True))
+        return tuple(_shaped(each, value, controller) for each, value in zip(like, data, strict=True))
     if not all(map(_is_number, data)):
         raise ValueError(f"restore: the state must hold numbers, got {data!r}; load the state of this controller")
     return tuple(data)
@@ -185,37 +193,49 @@ def _is_number(data: Any) -> bool:
     return isinstance(data, (int, float)) and not isinstance(data, bool) and data == data  # not NaN
 
 
-def named(who: str, metric: Any) -> None:
-    """Refuse a metric's name that is no text that can be written."""
+def check_metric(thing: str, option: str, metric: Any) -> str:
+    """Return a metric's name; refuse one that is no text that can be written."""
     if not isinstance(metric, str) or not metric.isprintable():
-        raise TypeError(f'{who}: metric must be a name, got {metric!r}; write metric="loss"')
+        raise OptionTypeError(f"{thing}: ", Option(option), f' must be a name, got {metric!r}; write {option}="loss"')
+    return metric
 
 
-def cutting(who: str, factor: Any) -> float:
+def check_factor(thing: str, option: str, factor: Any) -> float:
     """Return a factor that cuts, from 0 to below 1."""
-    number = finite(who, "factor", factor, least=0.0, most=1.0)
+    number = finite(thing, option, factor, least=0.0, most=1.0)
     if number == 1.0:
-        raise ValueError(f"{who}: factor must be below 1, got 1.0; give a factor such as 0.1")
+        raise OptionValueError(f"{thing}: ", Option(option), " must be below 1, got 1.0; give a factor such as 0.1")
     return number
 
 
+def check_word(thing: str, option: str, word: Any, words: tuple[str, ...]) -> str:
+    """Return a word, or refuse it if it is none of those there are."""
+    if not isinstance(word, str) or word not in words:
+        must = f" must be {' or '.join(map(repr, words))}, got {word!r}; choose one"
+        raise OptionValueError(f"{thing}: ", Option(option), must)
+    return word
+
+
+def check_flag(thing: str, option: str, flag: Any) -> bool:
+    """Return what is True or False, or refuse it."""
+    if not isinstance(flag, bool):
+        must = f" must be True or False, got {flag!r}; write one of them"
+        raise OptionTypeError(f"{thing}: ", Option(option), must)
+    return flag
+
+
 def not_finite(metric: str, before: int, after: int) -> list[str]:
-    """Say that a measurement was not finite, where the count of those has grown."""
+    """Return a sentence if a measurement was not finite: the count of those has grown."""
     return [f"{metric} was not finite, which counts as no improvement ({after} so far)"] if after > before else []
 
 
-def heard(who: str, metric: str, metrics: Mapping[str, float]) -> float:
+def read_metric(thing: str, metric: str, metrics: Mapping[str, float]) -> float:
     """Return the measurement that a controller listens to, or raise an error that names those there are."""
     if metric not in metrics:
-        known = ", ".join(map(repr, metrics)) or "none"
-        raise ValueError(f"{who}: metric must be one that is measured, got {metric!r}; measured: {known}")
+        measured = ", ".join(map(repr, metrics)) or "none"
+        must = f" must be one that is measured, got {metric!r}; measured: {measured}"
+        raise OptionValueError(f"{thing}: ", Option("metric"), must)
     return float(metrics[metric])
-
-
-def one_of(who: str, name: str, value: Any, known: tuple[str, ...]) -> None:
-    """Refuse a word that is none of the known ones."""
-    if value not in known:
-        raise ValueError(f"{who}: {name} must be {' or '.join(map(repr, known))}, got {value!r}; choose one")
 
 
 def improves(measured: float, best: float | None, threshold: float, threshold_mode: str, mode: str) -> bool:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, average, heard, improves, named, not_finite, one_of, plural
+from ratesmith._checks import Option, OptionValueError, finite, whole
+from ratesmith._fields import Check
+from ratesmith.controllers.base import (
+    Adaptive,
+    average,
+    check_metric,
+    check_word,
+    improves,
+    not_finite,
+    plural,
+    read_metric,
+)
 
 
 class GreedyState(NamedTuple):
@@ -31,7 +41,16 @@ class GreedyState(NamedTuple):
     nonfinite: int = 0
     """Measurements that were NaN or infinite."""
     recent: tuple[float, ...] = ()
-    """The last measurements, where they are smoothed."""
+    """The last measurements, if they are smoothed."""
+
+
+def _check_step(thing: str, option: str, factor: Any) -> float:
+    """Return the factor of one step up or down, between 0 and 1."""
+    number = finite(thing, option, factor, least=0.0, most=1.0)
+    if not 0 < number < 1:
+        must = f" must be above 0 and below 1, got {number!r}; give one such as 0.95"
+        raise OptionValueError(f"{thing}: ", Option(option), must)
+    return number
 
 
 @dataclass(frozen=True)
@@ -52,32 +71,18 @@ class Greedy(Adaptive[GreedyState]):
     2.0
     """
 
-    factor: float = 0.95
-    patience: int = 10
-    threshold: float = 1e-6
-    threshold_mode: str = "abs"
-    cooldown: int = 0
-    warmup: int = 0
-    floor: float = 0.01
-    ceiling: float = 10.0
-    reset: int = 500
-    metric: str = "loss"
-    mode: str = "min"
-    smooth: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse options outside their ranges."""
-        object.__setattr__(self, "factor", finite("Greedy", "factor", self.factor, least=0.0, most=1.0))
-        if not 0 < self.factor < 1:
-            raise ValueError(f"Greedy: factor must be above 0 and below 1, got {self.factor!r}; give one such as 0.95")
-        for name, least in (("patience", 0), ("cooldown", 0), ("warmup", 0), ("reset", 1), ("smooth", 1)):
-            object.__setattr__(self, name, whole("Greedy", name, getattr(self, name), least=least))
-        object.__setattr__(self, "threshold", finite("Greedy", "threshold", self.threshold, least=0.0))
-        object.__setattr__(self, "floor", finite("Greedy", "floor", self.floor, least=0.0, most=1.0))
-        object.__setattr__(self, "ceiling", finite("Greedy", "ceiling", self.ceiling, least=1.0))
-        named("Greedy", self.metric)
-        one_of("Greedy", "threshold_mode", self.threshold_mode, ("rel", "abs"))
-        one_of("Greedy", "mode", self.mode, ("min", "max"))
+    factor: Annotated[float, Check(_check_step)] = 0.95
+    patience: Annotated[int, Check(whole, least=0)] = 10
+    threshold: Annotated[float, Check(finite, least=0.0)] = 1e-6
+    threshold_mode: Annotated[str, Check(check_word, words=("rel", "abs"))] = "abs"
+    cooldown: Annotated[int, Check(whole, least=0)] = 0
+    warmup: Annotated[int, Check(whole, least=0)] = 0
+    floor: Annotated[float, Check(finite, least=0.0, most=1.0)] = 0.01
+    ceiling: Annotated[float, Check(finite, least=1.0)] = 10.0
+    reset: Annotated[int, Check(whole, least=1)] = 500
+    metric: Annotated[str, Check(check_metric)] = "loss"
+    mode: Annotated[str, Check(check_word, words=("min", "max"))] = "min"
+    smooth: Annotated[int, Check(whole, least=1)] = 1
 
     def init(self) -> GreedyState:
         """Return the state before any measurement."""
@@ -85,7 +90,7 @@ class Greedy(Adaptive[GreedyState]):
 
     def observe(self, state: GreedyState, step: int, metrics: Mapping[str, float]) -> GreedyState:
         """Count a measurement; raise or lower the rate when enough in a row agree."""
-        measured = heard("Greedy", self.metric, metrics)
+        measured = read_metric("Greedy", self.metric, metrics)
         usable = math.isfinite(measured)
         recent = state.recent
         if usable and self.smooth > 1:
@@ -114,13 +119,13 @@ class Greedy(Adaptive[GreedyState]):
         return state.scale
 
     def why(self, before: GreedyState, after: GreedyState) -> str:
-        """Say why it raised or lowered the rate, or began anew."""
-        said = not_finite(self.metric, before.nonfinite, after.nonfinite)
+        """Return why it raised or lowered the rate, or began anew."""
+        reasons = not_finite(self.metric, before.nonfinite, after.nonfinite)
         many = plural(self.patience + 1, "measurement")
         if after.resets > before.resets:
-            said.append(f"the rate was at its floor for {plural(self.reset, 'cut')}; begun anew at 1")
+            reasons.append(f"the rate was at its floor for {plural(self.reset, 'cut')}; begun anew at 1")
         elif after.scale > before.scale:
-            said.append(f"{self.metric} improved for {many} in a row; rate raised to {after.scale:.4g}")
+            reasons.append(f"{self.metric} improved for {many} in a row; rate raised to {after.scale:.4g}")
         elif after.scale < before.scale:
-            said.append(f"{self.metric} did not improve for {many} in a row; rate cut to {after.scale:.4g}")
-        return f"greedy: {'; '.join(said)}" if said else ""
+            reasons.append(f"{self.metric} did not improve for {many} in a row; rate cut to {after.scale:.4g}")
+        return f"greedy: {'; '.join(reasons)}" if reasons else ""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from ratesmith._checks import finite, whole
+from ratesmith._fields import Check
 from ratesmith.controllers.base import (
     Adaptive,
     average,
-    cutting,
-    heard,
+    check_factor,
+    check_flag,
+    check_metric,
+    check_word,
     improves,
-    named,
     not_finite,
-    one_of,
     plural,
+    read_metric,
 )
 
 
@@ -35,7 +37,7 @@ class PlateauState(NamedTuple):
     nonfinite: int = 0
     """Measurements that were NaN or infinite."""
     recent: tuple[float, ...] = ()
-    """The last measurements, where they are smoothed."""
+    """The last measurements, if they are smoothed."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +62,16 @@ class Plateau(Adaptive[PlateauState]):
     (1.0, 0.5)
     """
 
-    factor: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-4
-    threshold_mode: str = "rel"
-    cooldown: int = 0
-    floor: float = 0.0
-    metric: str = "loss"
-    mode: str = "min"
-    smooth: int = 1
-    on_worsening: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse options outside their ranges."""
-        object.__setattr__(self, "factor", cutting("Plateau", self.factor))
-        object.__setattr__(self, "patience", whole("Plateau", "patience", self.patience, least=0))
-        object.__setattr__(self, "threshold", finite("Plateau", "threshold", self.threshold, least=0.0))
-        object.__setattr__(self, "cooldown", whole("Plateau", "cooldown", self.cooldown, least=0))
-        object.__setattr__(self, "floor", finite("Plateau", "floor", self.floor, least=0.0, most=1.0))
-        object.__setattr__(self, "smooth", whole("Plateau", "smooth", self.smooth, least=1))
-        named("Plateau", self.metric)
-        if not isinstance(self.on_worsening, bool):
-            raise TypeError(
-                f"Plateau: on_worsening must be True or False, got {self.on_worsening!r}; write one of them"
-            )
-        one_of("Plateau", "threshold_mode", self.threshold_mode, ("rel", "abs", "torch"))
-        one_of("Plateau", "mode", self.mode, ("min", "max"))
+    factor: Annotated[float, Check(check_factor)] = 0.1
+    patience: Annotated[int, Check(whole, least=0)] = 10
+    threshold: Annotated[float, Check(finite, least=0.0)] = 1e-4
+    threshold_mode: Annotated[str, Check(check_word, words=("rel", "abs", "torch"))] = "rel"
+    cooldown: Annotated[int, Check(whole, least=0)] = 0
+    floor: Annotated[float, Check(finite, least=0.0, most=1.0)] = 0.0
+    metric: Annotated[str, Check(check_metric)] = "loss"
+    mode: Annotated[str, Check(check_word, words=("min", "max"))] = "min"
+    smooth: Annotated[int, Check(whole, least=1)] = 1
+    on_worsening: Annotated[bool, Check(check_flag)] = False
 
     def init(self) -> PlateauState:
         """Return the state before any measurement."""
@@ -94,7 +80,7 @@ class Plateau(Adaptive[PlateauState]):
     def observe(self, state: PlateauState, step: int, metrics: Mapping[str, float]) -> PlateauState:
         """Count a measurement, and cut when too many in a row did not improve."""
         cuts, best, bad, cooldown, nonfinite, recent = state
-        measured = heard("Plateau", self.metric, metrics)
+        measured = read_metric("Plateau", self.metric, metrics)
         usable = math.isfinite(measured)
         judged = usable or self.threshold_mode == "torch"
         nonfinite += not usable
@@ -119,12 +105,12 @@ class Plateau(Adaptive[PlateauState]):
         return max(self.factor**state.cuts, self.floor)
 
     def why(self, before: PlateauState, after: PlateauState) -> str:
-        """Say why it cut, and whether a measurement was not finite."""
-        said = not_finite(self.metric, before.nonfinite, after.nonfinite)
+        """Return why it cut, and whether a measurement was not finite."""
+        reasons = not_finite(self.metric, before.nonfinite, after.nonfinite)
         if after.cuts > before.cuts:
             best = "none so far" if after.best is None else f"{after.best:.6g}"
             enough = before.bad + 1 > self.patience or not self.on_worsening
             bad = plural(self.patience + 1, "measurement")
             cause = f"had not improved for {bad}, best {best}" if enough else f"got worse than its best {best}"
-            said.append(f"{self.metric} {cause}; rate cut to {self.value(after, 0):.4g}")
-        return f"plateau: {'; '.join(said)}" if said else ""
+            reasons.append(f"{self.metric} {cause}; rate cut to {self.value(after, 0):.4g}")
+        return f"plateau: {'; '.join(reasons)}" if reasons else ""

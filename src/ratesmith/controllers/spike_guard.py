@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith.controllers.base import Adaptive, cutting, heard, named
+from ratesmith._fields import Check
+from ratesmith.controllers.base import Adaptive, check_factor, check_metric, read_metric
 from ratesmith.shapes import Ramp
 
-FAR: Final = 1e75
+LARGEST_LOSS: Final = 1e75
 """A loss beyond this is as good as infinite; its square can still be added."""
 
 
@@ -24,7 +25,7 @@ class SpikeGuardState(NamedTuple):
     """The step after which the last one was measured."""
     low: float = 1.0
     """The factor it was answered with."""
-    heard: int = 0
+    normal: int = 0
     """Measurements that were no spike."""
     mean: float = 0.0
     """Their moving mean."""
@@ -33,7 +34,7 @@ class SpikeGuardState(NamedTuple):
     nonfinite: int = 0
     """Measurements that were NaN or infinite."""
     last: float | None = None
-    """The measurement of the last spike; None where it was not finite."""
+    """The measurement of the last spike; None if it was not finite."""
     streak: int = 0
     """Spikes in a row."""
 
@@ -61,25 +62,15 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
     (0.5, 0.75, 1.0)
     """
 
-    factor: float = 0.1
-    recover: int = 100
-    threshold: float = 6.0
-    window: int = 100
-    settle: int = 20
-    least: float = 0.1
-    floor: float = 1e-3
-    metric: str = "loss"
+    factor: Annotated[float, Check(check_factor)] = 0.1
+    recover: Annotated[int, Check(whole, least=1)] = 100
+    threshold: Annotated[float, Check(finite, least=0.0)] = 6.0
+    window: Annotated[int, Check(whole, least=2)] = 100
+    settle: Annotated[int, Check(whole, least=2)] = 20
+    least: Annotated[float, Check(finite, least=0.0)] = 0.1
+    floor: Annotated[float, Check(finite, least=0.0, most=1.0)] = 1e-3
+    metric: Annotated[str, Check(check_metric)] = "loss"
     lengths: ClassVar[tuple[str, ...]] = ("recover",)
-
-    def __post_init__(self) -> None:
-        """Refuse options outside their ranges."""
-        object.__setattr__(self, "factor", cutting("SpikeGuard", self.factor))
-        for name, minimum in (("recover", 1), ("window", 2), ("settle", 2)):
-            object.__setattr__(self, name, whole("SpikeGuard", name, getattr(self, name), least=minimum))
-        for name in ("threshold", "least"):
-            object.__setattr__(self, name, finite("SpikeGuard", name, getattr(self, name), least=0.0))
-        object.__setattr__(self, "floor", finite("SpikeGuard", "floor", self.floor, least=0.0, most=1.0))
-        named("SpikeGuard", self.metric)
 
     def init(self) -> SpikeGuardState:
         """Return the state before any measurement."""
@@ -87,21 +78,21 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
 
     def observe(self, state: SpikeGuardState, step: int, metrics: Mapping[str, float]) -> SpikeGuardState:
         """Answer a spike, or take the measurement into mean and variance."""
-        measured = heard("SpikeGuard", self.metric, metrics)
-        if not abs(measured) <= FAR:
+        measured = read_metric("SpikeGuard", self.metric, metrics)
+        if not abs(measured) <= LARGEST_LOSS:
             return self._answer(state._replace(nonfinite=state.nonfinite + 1), step, None)
         above = measured - state.mean
         limit = max(self.threshold * math.sqrt(state.variance), self.least * abs(state.mean))
-        if state.heard >= self.settle and above > limit:
+        if state.normal >= self.settle and above > limit:
             if state.streak + 1 < self.settle:
                 return self._answer(state, step, measured)
-            state, above = state._replace(heard=0, mean=0.0, variance=0.0), measured
-        count = state.heard + 1
+            state, above = state._replace(normal=0, mean=0.0, variance=0.0), measured
+        count = state.normal + 1
         weight = 1 / min(count, self.window)
         return state._replace(
-            heard=count,
+            normal=count,
             mean=state.mean + weight * above,
-            variance=(1 - weight) * (state.variance + weight * above * above) if state.heard else 0.0,
+            variance=(1 - weight) * (state.variance + weight * above * above) if state.normal else 0.0,
             streak=0,
         )
 
@@ -115,8 +106,8 @@ class SpikeGuard(Adaptive[SpikeGuardState]):
         return float(Ramp(state.low, 1.0, self.recover)(step - state.at)) if state.spikes else 1.0
 
     def why(self, before: SpikeGuardState, after: SpikeGuardState) -> str:
-        """Say which measurement was a spike."""
-        if before.streak and not after.streak and after.heard < before.heard:
+        """Return which measurement was a spike."""
+        if before.streak and not after.streak and after.normal < before.normal:
             return f"spike guard: {self.metric} has a new level, about {after.mean:.6g}"
         if after.spikes == before.spikes:
             return ""

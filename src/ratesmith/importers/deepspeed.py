@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ratesmith._checks import finite
+from ratesmith._checks import OptionValueError, finite
 from ratesmith.importers.options import Options
 from ratesmith.schedule import Constant, Schedule
 from ratesmith.shapes import InverseTime, Ramp
@@ -16,7 +16,7 @@ def from_deepspeed(config: Mapping[str, Any]) -> Schedule:
 
     `config` is the whole configuration as a dict. The values are rates, not factors: use them as
     `ScheduleLR(optimizer, Absolute(value))`. DeepSpeed makes its first two updates at the same rate, and so does this;
-    momentum is left out. Raises ValueError or TypeError for what has no equal here: another scheduler or option, "auto"
+    momentum is left out. Raise ValueError or TypeError for what has no equal here: another scheduler or option, "auto"
     for a number, a list of unequal rates, stairs, and LRRangeTest, which is no schedule for a training.
     Source: deepspeed.runtime.lr_schedules.
 
@@ -27,7 +27,7 @@ def from_deepspeed(config: Mapping[str, Any]) -> Schedule:
     section = config.get("scheduler") if isinstance(config, Mapping) else None
     kind = section.get("type") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or kind not in _DEEPSPEED:
-        raise ValueError(
+        raise OptionValueError(
             f"from_deepspeed: scheduler.type must be one of {', '.join(_DEEPSPEED)}, got {kind!r}; "
             "give the whole configuration, with one of these"
         )
@@ -35,7 +35,7 @@ def from_deepspeed(config: Mapping[str, Any]) -> Schedule:
     options = Options("from_deepspeed", {**defaults, **(section.get("params") or {})})
     unknown = sorted(set(options.values) - set(defaults))
     if unknown:
-        raise ValueError(
+        raise OptionValueError(
             f"from_deepspeed: params of {kind} must be among {', '.join(defaults)}, got {unknown[0]!r}; drop it"
         )
     return read(options, config)
@@ -54,7 +54,7 @@ def _warm(options: Options, low: float, high: float) -> tuple[Ramp, int]:
 def _left(options: Options, warm: int) -> int:
     total = options.length("total_num_steps", least=1)
     if total <= warm:
-        raise ValueError(
+        raise OptionValueError(
             f"from_deepspeed: total_num_steps must be above warmup_num_steps, got {total} and {warm}; mend one"
         )
     return total - warm
@@ -89,7 +89,9 @@ def _warmup_cosine(options: Options, config: Mapping[str, Any]) -> Schedule:
 def _one_cycle(options: Options, config: Mapping[str, Any]) -> Schedule:
     for name in ("cycle_first_stair_count", "cycle_second_stair_count"):
         if options.values[name]:
-            raise ValueError(f"from_deepspeed: {name} must be 0, got {options.values[name]!r}; stairs have no equal")
+            raise OptionValueError(
+                f"from_deepspeed: {name} must be 0, got {options.values[name]!r}; stairs have no equal"
+            )
     low, high = options.rate("cycle_min_lr"), options.rate("cycle_max_lr")
     up = options.length("cycle_first_step_size", least=1)
     down = options.length("cycle_second_step_size") if options.given("cycle_second_step_size") else up

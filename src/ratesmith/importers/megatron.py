@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ratesmith._checks import finite
+from ratesmith._checks import OptionValueError, finite
 from ratesmith.importers.options import Options
 from ratesmith.schedule import Constant, Schedule
 from ratesmith.shapes import InverseSqrt, Ramp
@@ -19,7 +19,7 @@ def from_megatron(arguments: Any, key: str = "lr") -> Schedule:
     lr_wsd_decay_style, train_iters; for a training counted in samples, train_samples, lr_decay_samples,
     lr_warmup_samples, lr_wsd_decay_samples and global_batch_size; and for weight decay start_weight_decay,
     end_weight_decay and weight_decay_incr_style. The values are rates, not factors: use them as
-    `ScheduleLR(optimizer, Absolute(value))`. Raises ValueError or TypeError for a style without an equal here, and for
+    `ScheduleLR(optimizer, Absolute(value))`. Raise ValueError or TypeError for a style without an equal here, and for
     a length that is no whole number of updates. Source: megatron.core.optimizer_param_scheduler.
 
     >>> print(from_megatron({"lr": 0.5, "train_iters": 100, "lr_warmup_iters": 10, "lr_decay_style": "cosine"}))
@@ -30,7 +30,7 @@ def from_megatron(arguments: Any, key: str = "lr") -> Schedule:
     options = Options("from_megatron", given)
     readers = {"lr": _megatron_rate, "weight_decay": _megatron_weight_decay}
     if key not in readers:
-        raise ValueError(f"from_megatron: key must be one of {', '.join(readers)}, got {key!r}; choose one")
+        raise OptionValueError(f"from_megatron: key must be one of {', '.join(readers)}, got {key!r}; choose one")
     return readers[key](options)
 
 
@@ -38,7 +38,9 @@ def _megatron_rate(options: Options) -> Schedule:
     peak, low = options.rate("lr"), options.rate("min_lr")
     steps, warm = _updates(options, "lr_decay", "train"), _warmup_updates(options)
     if warm >= steps:
-        raise ValueError(f"from_megatron: the warm-up must be shorter than the decay, got {warm} and {steps}; mend one")
+        raise OptionValueError(
+            f"from_megatron: the warm-up must be shorter than the decay, got {warm} and {steps}; mend one"
+        )
     style = options.choice("lr_decay_style", {name: name for name in ("constant", *_STYLES)})
     rise = Ramp(options.rate("lr_warmup_init"), peak, warm)
     if style == "constant":
@@ -48,7 +50,7 @@ def _megatron_rate(options: Options) -> Schedule:
 
 def _inverse_sqrt(options: Options, peak: float, low: float, steps: int, warm: int) -> Schedule:
     if not warm:
-        raise ValueError(
+        raise OptionValueError(
             "from_megatron: inverse-square-root must have a warm-up, got none; its fall would depend on the batch size"
         )
     # The value of the last step still counts; after it the rate drops to the lowest at once.
@@ -58,7 +60,7 @@ def _inverse_sqrt(options: Options, peak: float, low: float, steps: int, warm: i
 def _wsd(options: Options, peak: float, low: float, steps: int, warm: int) -> Schedule:
     last = _updates(options, "lr_wsd_decay")
     if last > steps - warm:
-        raise ValueError(
+        raise OptionValueError(
             f"from_megatron: lr_wsd_decay must lie behind the warm-up, got {last} of {steps - warm} updates; shorten it"
         )
     shape = options.choice(
@@ -95,7 +97,7 @@ def _megatron_weight_decay(options: Options) -> Schedule:
     end = options.rate("end_weight_decay" if options.given("end_weight_decay") else name)
     shape = options.choice("weight_decay_incr_style", {"constant": None, "linear": "linear", "cosine": "cosine"})
     if shape is None and start != end:
-        raise ValueError(
+        raise OptionValueError(
             f"from_megatron: a constant weight decay must not change, got {start:g} and {end:g}; choose a style"
         )
     return Constant(start) if shape is None else Ramp(start, end, _updates(options, "train"), shape)
@@ -108,7 +110,9 @@ def _updates(options: Options, *names: str) -> int:
         if options.given(f"{name}_{counted}"):
             length = options.length(f"{name}_{counted}", least=1)
             return length if counted == "iters" else _whole_updates(options, f"{name}_samples", length)
-    raise ValueError(f"from_megatron: {names[-1]}_iters or {names[-1]}_samples must be given, got neither; give one")
+    raise OptionValueError(
+        f"from_megatron: {names[-1]}_iters or {names[-1]}_samples must be given, got neither; give one"
+    )
 
 
 def _warmup_updates(options: Options) -> int:
@@ -116,7 +120,7 @@ def _warmup_updates(options: Options) -> int:
         share = finite("from_megatron", "lr_warmup_fraction", options.values["lr_warmup_fraction"], least=0.0, most=1.0)
         updates = share * _updates(options, "lr_decay", "train")
         if abs(updates - round(updates)) > 1e-9 * max(1.0, updates):
-            raise ValueError(
+            raise OptionValueError(
                 f"from_megatron: lr_warmup_fraction must give whole updates, got {updates:g}; give lr_warmup_iters"
             )
         return round(updates)
@@ -128,7 +132,7 @@ def _warmup_updates(options: Options) -> int:
 def _whole_updates(options: Options, name: str, samples: int) -> int:
     updates, rest = divmod(samples, options.length("global_batch_size", least=1) if samples else 1)
     if rest:
-        raise ValueError(
+        raise OptionValueError(
             f"from_megatron: {name} must be a multiple of global_batch_size, got {samples}; the rate would end between "
             "two updates"
         )

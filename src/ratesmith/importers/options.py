@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import OptionValueError, finite, whole
 
 
 class Options:
@@ -23,8 +23,8 @@ class Options:
         """Return a rate; a list of equal ones, one a group, counts as one."""
         value = self.values.get(name)
         if isinstance(value, (list, tuple)) and value:
-            if any(one != value[0] for one in value):
-                raise ValueError(
+            if any(each != value[0] for each in value):
+                raise OptionValueError(
                     f"{self.who}: {name} must be the same for all groups, got {value!r}; make one Target for each group"
                 )
             value = value[0]
@@ -38,5 +38,5 @@ class Options:
         """Return what one of several words stands for."""
         value = self.values.get(name)
         if not isinstance(value, str) or value not in among:
-            raise ValueError(f"{self.who}: {name} must be one of {', '.join(among)}, got {value!r}; choose one")
+            raise OptionValueError(f"{self.who}: {name} must be one of {', '.join(among)}, got {value!r}; choose one")
         return among[value]

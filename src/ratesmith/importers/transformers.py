@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ratesmith._checks import OptionValueError
 from ratesmith.controllers import Controller, Greedy
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
@@ -12,21 +13,25 @@ from ratesmith.strategy import parse
 def from_transformers(name: str, warmup: int, steps: int, **options: Any) -> Controller[Any]:
     """Return the schedule that `transformers.get_scheduler(name, optimizer, warmup, steps)` would give.
 
-    `options` are its `scheduler_specific_kwargs`; lengths are in steps. Where transformers' cosine rises again after
-    its end, this one stays. Raises ValueError for a name or an option that is not known.
+    `options` are its `scheduler_specific_kwargs`; lengths are in steps. Transformers' cosine rises again after its
+    end, and this one stays. Raise ValueError for a name or an option that is not known.
 
     >>> print(from_transformers("cosine_with_min_lr", 10, 100, min_lr_rate=0.1))
     Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 90, shape="cosine")
     """
     if name not in _TRANSFORMERS:
-        raise ValueError(f"from_transformers: name must be one of {', '.join(_TRANSFORMERS)}, got {name!r}; choose one")
-    text, known = _TRANSFORMERS[name]
-    unknown = sorted(set(options) - set(known))
+        raise OptionValueError(
+            f"from_transformers: name must be one of {', '.join(_TRANSFORMERS)}, got {name!r}; choose one"
+        )
+    text, defaults = _TRANSFORMERS[name]
+    unknown = sorted(set(options) - set(defaults))
     if unknown:
-        among = ", ".join(known) or "none"
-        raise ValueError(f"from_transformers: options of {name!r} must be among {among}, got {unknown[0]!r}; drop it")
+        among = ", ".join(defaults) or "none"
+        raise OptionValueError(
+            f"from_transformers: options of {name!r} must be among {among}, got {unknown[0]!r}; drop it"
+        )
     before = "warmup({warmup}) >> " if warmup and name in _WARMED else ""
-    return parse((before + text).format(warmup=warmup, **{**known, **options})).build(Horizon(steps))
+    return parse((before + text).format(warmup=warmup, **{**defaults, **options})).build(Horizon(steps))
 
 
 _WARMED = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant_with_warmup", "cosine_with_min_lr")

@@ -5,7 +5,6 @@ are steps (`500`), shares of all training (`"5%"`), epochs (`"2ep"`), tokens (`"
 count from where the recipe starts; a milestone as a text is a point of the whole training.
 """
 
-from ratesmith.recipes.changes import clip, closed, hold, repeat, shift, stretch, take
 from ratesmith.recipes.cycles import cosine_restarts, cyclic, sgdr
 from ratesmith.recipes.decays import (
     constant,
@@ -53,11 +52,4 @@ __all__ = [  # noqa: RUF022
     "cosine_restarts",
     "custom",
     "cooldown",
-    "hold",
-    "repeat",
-    "shift",
-    "stretch",
-    "take",
-    "clip",
-    "closed",
 ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import FARTHEST, Option, OptionValueError, whole
+from ratesmith._fields import positive
 from ratesmith.horizon import Horizon
+from ratesmith.recipes._recipe import length_of, period_of, recipe, share
 from ratesmith.schedule import Schedule
 from ratesmith.shapes import Exponential, Ramp
 
 
+@recipe(steps="up")
 def cyclic(
-    horizon: Horizon | int,
+    horizon: Horizon,
     up: int | str,
     down: int | str | None = None,
     *,
@@ -31,22 +34,27 @@ def cyclic(
     >>> schedule(0), schedule(10), schedule(20), schedule(30), schedule(50)
     (0.5, 1.0, 0.5, 0.75, 0.625)
     """
-    known = Horizon.of(horizon)
-    floor = finite("cyclic", "low", low, least=0.0, most=1.0)
+    floor, decay = share("low", low), positive("cyclic", "gamma", gamma)
     if mode not in ("triangular", "triangular2", "exp_range"):
-        raise ValueError(f"cyclic: mode must be 'triangular', 'triangular2' or 'exp_range', got {mode!r}; choose one")
-    rise = known.period(up)
-    fall = rise if down is None else known.period(down)
-    fine = math.lcm(rise.denominator, fall.denominator)
-    triangle = Ramp(0.0, 1.0, int(rise * fine)) >> Ramp(1.0, 0.0, int(fall * fine))
-    waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, known)
+        must = f" must be 'triangular', 'triangular2' or 'exp_range', got {mode!r}; choose one"
+        raise OptionValueError("cyclic: ", Option("mode"), must)
+    rise = period_of(horizon, "up", up, least=0)
+    fall = rise if down is None else period_of(horizon, "down", down, least=0)
+    if not rise and not fall:
+        raise OptionValueError("cyclic: ", Option("up"), f" must be at least 1 step, got {up!r}; give a longer one")
+    fine = math.lcm(rise.denominator, fall.denominator)  # parts of a step, of which both have a whole number
+    if fine * horizon.steps > FARTHEST // 4:  # two shares of many decimals have too many: a millionth of a step will do
+        fine = 10**6
+    triangle = Ramp(0.0, 1.0, round(rise * fine)) >> Ramp(1.0, 0.0, round(fall * fine))
+    waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, horizon)
     if mode == "exp_range":
-        waves = waves * Exponential(gamma)
+        waves = waves * Exponential(decay)
     return floor + (1 - floor) * waves
 
 
+@recipe(steps="first")
 def sgdr(
-    horizon: Horizon | int,
+    horizon: Horizon,
     first: int | str,
     *,
     growth: float = 1.0,
@@ -58,7 +66,7 @@ def sgdr(
 
     Formula: in cycle i, which lasts `round(first * growth ** i)` steps,
     `final + (height ** i - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed. A `warmup` inside
-    the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle. Where
+    the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle. If
     `first` is no whole number of steps, neither are the cycles, and they are laid out up to the end of training.
     Source: Loshchilov and Hutter, "SGDR", 2017 (growth is T_mult).
 
@@ -66,27 +74,27 @@ def sgdr(
     >>> [round(schedule(step), 3) for step in (0, 5, 10, 20, 29, 30)]
     [1.0, 0.5, 1.0, 0.5, 0.006, 1.0]
     """
-    known = Horizon.of(horizon)
-    cycle = known.period(first)
+    cycle = period_of(horizon, "first", first)
     fine = cycle.denominator  # parts of a step, of which a cycle has a whole number
-    one, up = cycle.numerator, math.floor(known.period(warmup) * fine + Fraction(1, 2))
-    floor = finite("sgdr", "final", final, least=0.0, most=1.0)
-    if up > one:
-        raise ValueError(
-            f"sgdr: warmup must be at most the first cycle of {known.resolve(first)} steps, got "
-            f"{known.resolve(warmup)}; make it shorter"
-        )
+    whole_cycle = cycle.numerator
+    up = math.floor(period_of(horizon, "warmup", warmup, least=0) * fine + Fraction(1, 2))
+    floor = share("final", final)
+    if up > whole_cycle:
+        steps, first_steps = length_of(horizon, "warmup", warmup), length_of(horizon, "first", first)
+        must = f" must be at most the first cycle of {first_steps} steps, got {steps}; make it shorter"
+        raise OptionValueError("sgdr: ", Option("warmup"), must)
 
     def cycles(low: float, high: float, height: float) -> Schedule:
-        wave = Ramp(low, high, up) >> Ramp(high, low, one - up, "cosine")
-        return _laid_out(wave.repeat(height=height, growth=growth), fine, known)
+        wave = Ramp(low, high, up) >> Ramp(high, low, whole_cycle - up, "cosine")
+        return _laid_out(wave.repeat(height=height, growth=growth), fine, horizon)
 
     if height == 1.0 or floor == 0.0:
         return cycles(floor, 1.0, height)
     return cycles(0.0, 1.0, height) + floor * cycles(1.0, 0.0, 1.0)
 
 
-def cosine_restarts(horizon: Horizon | int, cycles: int, *, final: float = 0.0) -> Schedule:
+@recipe()
+def cosine_restarts(horizon: Horizon, cycles: int, *, final: float = 0.0) -> Schedule:
     """Cosine with hard restarts: `cycles` equal cycles over what is left of training, the last ending with it.
 
     Formula: `final + (1 - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed; a cycle lasts
@@ -97,10 +105,9 @@ def cosine_restarts(horizon: Horizon | int, cycles: int, *, final: float = 0.0) 
     >>> schedule(0), round(schedule(24), 3), schedule(25), schedule(100)
     (1.0, 0.004, 1.0, 0.0)
     """
-    left = Horizon.of(horizon).left
     times = whole("cosine_restarts", "cycles", cycles, least=1)
-    one = Ramp(1.0, finite("cosine_restarts", "final", final, least=0.0, most=1.0), left, "cosine")
-    return one.repeat(times).stretch(left)
+    cycle = Ramp(1.0, share("final", final), max(1, horizon.left), "cosine")
+    return cycle.repeat(times).stretch(max(1, horizon.left))
 
 
 def _laid_out(cycles: Schedule, fine: int, horizon: Horizon) -> Schedule:

@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
-from ratesmith._checks import A_LIST, finite
+from ratesmith._checks import A_LIST, Option, OptionTypeError, OptionValueError, finite, options_of
+from ratesmith._fields import positive
 from ratesmith.horizon import Horizon
+from ratesmith.recipes._recipe import length_of, period_of, recipe, share
 from ratesmith.schedule import Constant, Schedule, Sequence
 from ratesmith.shapes import Custom, Exponential, InverseTime, Milestones, Ramp, Staircase, Tanh
 
@@ -16,20 +18,21 @@ Points = Annotated[Iterable[int | str], A_LIST]
 Factors = Annotated[Iterable[float], A_LIST]
 
 
-def constant(horizon: Horizon | int, length: int | str | None = None) -> Constant:
+@recipe()
+def constant(horizon: Horizon, length: int | str | None = None) -> Constant:
     """The base rate at every step, the baseline of every comparison; for `length`, or for what is left of training.
 
     >>> constant(100)(0), constant(100)(99), constant(100, "50%").steps
     (1.0, 1.0, 50)
     """
-    known = Horizon.of(horizon)
-    return Constant(1.0, known.left if length is None else known.resolve(length))
+    return Constant(1.0, horizon.left if length is None else length_of(horizon, "length", length))
 
 
-def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Staircase:
+@recipe()
+def step(horizon: Horizon, every: int | str, gamma: float = 0.1) -> Staircase:
     """Step decay: times `gamma` once every `every`.
 
-    Formula: `gamma ** floor(step / every)`; where `every` is no whole number of steps, each drop is at the step nearest
+    Formula: `gamma ** floor(step / every)`; if `every` is no whole number of steps, each drop is at the step nearest
     to its multiple. Source: torch.optim.lr_scheduler.StepLR.
 
     >>> decay = step(300, every="30%", gamma=0.5)
@@ -38,11 +41,12 @@ def step(horizon: Horizon | int, every: int | str, gamma: float = 0.1) -> Stairc
     >>> print(step(1001, "25%"))
     Staircase(1001, stairs=4)
     """
-    period = Horizon.of(horizon).period(every)
+    period = period_of(horizon, "every", every)
     return Staircase(period.numerator, gamma, period.denominator)
 
 
-def multistep(horizon: Horizon | int, milestones: Points, gamma: float = 0.1) -> Milestones:
+@recipe()
+def multistep(horizon: Horizon, milestones: Points, gamma: float = 0.1) -> Milestones:
     """Multistep decay: times `gamma` at each milestone, a point of the whole training or a step from the start.
 
     Formula: `gamma ** (number of milestones <= step)`. Source: torch.optim.lr_scheduler.MultiStepLR.
@@ -51,11 +55,12 @@ def multistep(horizon: Horizon | int, milestones: Points, gamma: float = 0.1) ->
     >>> decay(49), decay(50), decay(80)
     (1.0, 0.5, 0.25)
     """
-    return Milestones(_located("multistep", horizon, milestones), gamma)
+    return Milestones(_located(horizon, milestones), gamma)
 
 
+@recipe()
 def piecewise_constant(
-    horizon: Horizon | int,
+    horizon: Horizon,
     milestones: Points,
     factors: Factors,
 ) -> Schedule:
@@ -67,18 +72,21 @@ def piecewise_constant(
     >>> stairs(49), stairs(50), stairs(80)
     (1.0, 0.5, 0.2)
     """
-    points, values = _located("piecewise_constant", horizon, milestones), _numbers("piecewise_constant", factors)
+    points, values = _located(horizon, milestones), _numbers(factors)
     if len(values) != len(points) + 1:
-        raise ValueError(
-            f"piecewise_constant: there must be one factor more than milestones, got {len(values)} factors and "
-            f"{len(points)} milestones; the first factor is the one before the first milestone"
+        raise OptionValueError(
+            "piecewise_constant: ",
+            Option("factors"),
+            f" must be one more than the milestones, got {len(values)} for {len(points)} milestones; "
+            "the first factor is the one before the first milestone",
         )
     lengths = (later - sooner for sooner, later in itertools.pairwise((0, *points)))
     return Sequence((*map(Constant, values, lengths), Constant(values[-1])))
 
 
+@recipe()
 def piecewise_linear(
-    horizon: Horizon | int,
+    horizon: Horizon,
     milestones: Points,
     factors: Factors,
 ) -> Schedule:
@@ -90,18 +98,21 @@ def piecewise_linear(
     >>> lines(0), lines(5), lines(10), lines(55), lines(100)
     (0.0, 0.5, 1.0, 0.55, 0.1)
     """
-    points, values = _located("piecewise_linear", horizon, milestones), _numbers("piecewise_linear", factors)
+    points, values = _located(horizon, milestones), _numbers(factors)
     if len(values) != len(points) or not points:
-        raise ValueError(
-            f"piecewise_linear: there must be one factor for each milestone, got {len(values)} factors and "
-            f"{len(points)} milestones; write [0, '100%'] and [1, 0.1]"
+        raise OptionValueError(
+            "piecewise_linear: ",
+            Option("factors"),
+            f" must be one for each milestone, got {len(values)} for {len(points)} milestones; "
+            "write [0, '100%'] and [1, 0.1]",
         )
     pairs = zip(itertools.pairwise(points), itertools.pairwise(values), strict=True)
     ramps = (Ramp(here, there, later - sooner) for (sooner, later), (here, there) in pairs)
     return Sequence((Constant(values[0], points[0]), *ramps, Constant(values[-1])))
 
 
-def exponential(horizon: Horizon | int, gamma: float, every: int | str = 1) -> Exponential:
+@recipe()
+def exponential(horizon: Horizon, gamma: float, every: int | str = 1) -> Exponential:
     """Exponential decay: smoothly by `gamma` over every `every`.
 
     Formula: `gamma ** (step / every)`; `every="1ep"` reads gamma as the factor of an epoch.
@@ -111,14 +122,15 @@ def exponential(horizon: Horizon | int, gamma: float, every: int | str = 1) -> E
     >>> decay(0), decay(25), decay(50), decay(100)
     (1.0, 0.5, 0.25, 0.0625)
     """
-    period = Horizon.of(horizon).period(every)
+    period = period_of(horizon, "every", every)
     if period.denominator == 1:
         return Exponential(gamma, period.numerator)
-    # In one step, where the period is no whole number of them: rounded, it would be off by more in each.
+    # In one step, if the period is no whole number of them: rounded, it would be off by more in each.
     return Exponential(Exponential(gamma).gamma ** float(1 / period))
 
 
-def natural_exponential(horizon: Horizon | int, rate: float, every: int | str = 1) -> Exponential:
+@recipe()
+def natural_exponential(horizon: Horizon, rate: float, every: int | str = 1) -> Exponential:
     """Natural exponential decay: at the given rate over every `every`.
 
     Formula: `exp(-rate * step / every)`, an exponential decay with gamma = exp(-rate).
@@ -128,10 +140,11 @@ def natural_exponential(horizon: Horizon | int, rate: float, every: int | str = 
     >>> decay(0), round(decay(50), 6), round(decay(100), 6)
     (1.0, 0.367879, 0.135335)
     """
-    return exponential(horizon, math.exp(-finite("natural_exponential", "rate", rate, 0.0, 300.0)), every)
+    return exponential(horizon, math.exp(-finite("natural_exponential", "rate", rate, least=0.0, most=300.0)), every)
 
 
-def inverse_time(horizon: Horizon | int, rate: float, every: int | str = 1) -> InverseTime:
+@recipe()
+def inverse_time(horizon: Horizon, rate: float, every: int | str = 1) -> InverseTime:
     """Inverse-time decay: to `1 / (1 + rate)` after one `every`.
 
     Formula: `1 / (1 + rate * step / every)`. Source: keras.optimizers.schedules.InverseTimeDecay.
@@ -140,13 +153,14 @@ def inverse_time(horizon: Horizon | int, rate: float, every: int | str = 1) -> I
     >>> decay(0), decay(10), decay(30)
     (1.0, 0.5, 0.25)
     """
-    period = Horizon.of(horizon).period(every)
+    period = period_of(horizon, "every", every)
     if period.denominator == 1:
         return InverseTime(rate, period.numerator)
     return InverseTime(InverseTime(rate).rate / float(period))
 
 
-def cosine(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+@recipe()
+def cosine(horizon: Horizon, *, final: float = 0.0) -> Ramp:
     """Cosine decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
 
     Formula: `final + (1 - final) * (1 + cos(pi step / steps)) / 2`. Source: Loshchilov and Hutter, "SGDR", 2017.
@@ -155,10 +169,11 @@ def cosine(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
     >>> decay(0), round(decay(50), 15), decay(100), decay(200)
     (1.0, 0.75, 0.5, 0.5)
     """
-    return Ramp(1.0, finite("cosine", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, "cosine")
+    return Ramp(1.0, share("final", final), horizon.left, "cosine")
 
 
-def linear(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+@recipe()
+def linear(horizon: Horizon, *, final: float = 0.0) -> Ramp:
     """Linear decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
 
     Formula: `1 + (final - 1) * step / steps`. To zero, as here by default, it is what Bergsma et al. 2025 (arXiv
@@ -168,10 +183,11 @@ def linear(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
     >>> decay(0), decay(50), decay(100)
     (1.0, 0.5, 0.0)
     """
-    return Ramp(1.0, finite("linear", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left)
+    return Ramp(1.0, share("final", final), horizon.left)
 
 
-def polynomial(horizon: Horizon | int, power: float = 1.0, *, final: float = 0.0) -> Ramp:
+@recipe()
+def polynomial(horizon: Horizon, power: float = 1.0, *, final: float = 0.0) -> Ramp:
     """Polynomial decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
 
     Formula: `final + (1 - final) * (1 - step / steps) ** power`. Source: torch.optim.lr_scheduler.PolynomialLR.
@@ -180,10 +196,12 @@ def polynomial(horizon: Horizon | int, power: float = 1.0, *, final: float = 0.0
     >>> decay(0), decay(50), decay(100)
     (1.0, 0.25, 0.0)
     """
-    return Ramp(1.0, finite("polynomial", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, power)
+    curve = positive("polynomial", "power", power, remedy="give 2 for quadratic")
+    return Ramp(1.0, share("final", final), horizon.left, curve)
 
 
-def rex(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
+@recipe()
+def rex(horizon: Horizon, *, final: float = 0.0) -> Ramp:
     """REX decay: slow at first, fast at the end.
 
     Formula: `final + (1 - final) * (1 - p) / (1 - p / 2)`, p = step / steps. Source: Chen et al., "REX", 2022.
@@ -192,10 +210,11 @@ def rex(horizon: Horizon | int, *, final: float = 0.0) -> Ramp:
     >>> decay(0), round(decay(50), 4), decay(100)
     (1.0, 0.6667, 0.0)
     """
-    return Ramp(1.0, finite("rex", "final", final, least=0.0, most=1.0), Horizon.of(horizon).left, "rex")
+    return Ramp(1.0, share("final", final), horizon.left, "rex")
 
 
-def tanh(horizon: Horizon | int, lower: float = -7.0, upper: float = 3.0, *, final: float = 0.0) -> Schedule:
+@recipe()
+def tanh(horizon: Horizon, lower: float = -7.0, upper: float = 3.0, *, final: float = 0.0) -> Schedule:
     """Hyperbolic-tangent decay from about the base rate to about `final`: late and sudden with the usual bounds.
 
     Formula: `final + (1 - final) * (1 - tanh(lower + (upper - lower) * step / steps)) / 2`.
@@ -205,34 +224,37 @@ def tanh(horizon: Horizon | int, lower: float = -7.0, upper: float = 3.0, *, fin
     >>> round(decay(0), 5), round(decay(70), 5), round(decay(100), 5)
     (1.0, 0.5, 0.00247)
     """
-    floor = finite("tanh", "final", final, least=0.0, most=1.0)
-    curve = Tanh(lower, upper, Horizon.of(horizon).left)
+    floor = share("final", final)
+    curve = Tanh(lower, upper, horizon.left)
     return floor + (1 - floor) * curve if floor else curve
 
 
-def custom(horizon: Horizon | int, function: Callable[[int], float], every: int | str = 1) -> Custom:
+@recipe()
+def custom(horizon: Horizon, function: Callable[[int], float], every: int | str = 1) -> Custom:
     """Your own rule: `function(step // every)` gives the factor.
 
-    Where `every` is no whole number of steps, each count is at the step nearest to its multiple.
+    If `every` is no whole number of steps, each count is at the step nearest to its multiple.
     Source: torch.optim.lr_scheduler.LambdaLR.
 
     >>> rule = custom(100, lambda count: 1 / (1 + count), every="10%")
     >>> rule(0), rule(9), rule(10)
     (1.0, 1.0, 0.5)
     """
-    period = Horizon.of(horizon).period(every)
+    period = period_of(horizon, "every", every)
     return Custom(function, period.numerator, period.denominator)
 
 
-def _located(who: str, horizon: Horizon | int, milestones: Iterable[int | str]) -> tuple[int, ...]:
+def _located(horizon: Horizon, milestones: Iterable[int | str]) -> tuple[int, ...]:
     """Return milestones as rising steps from where this part starts."""
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
-        raise TypeError(f"{who}: milestones must be a list of lengths, got {milestones!r}; write ['50%', '75%']")
-    known = Horizon.of(horizon)
-    return Milestones(tuple(known.locate(point) for point in milestones)).at
+        must = f" must be a list of lengths, got {milestones!r}; write ['50%', '75%']"
+        raise OptionTypeError("Recipe: ", Option("milestones"), must)
+    with options_of("Recipe", length="milestones"):
+        return Milestones(tuple(horizon.locate(point) for point in milestones)).milestones
 
 
-def _numbers(who: str, factors: Iterable[float]) -> tuple[float, ...]:
+def _numbers(factors: Iterable[float]) -> tuple[float, ...]:
     if isinstance(factors, str) or not isinstance(factors, Iterable):
-        raise TypeError(f"{who}: factors must be a list of numbers, got {factors!r}; write [1, 0.1]")
-    return tuple(finite(who, "a factor", factor, least=0.0) for factor in factors)
+        must = f" must be a list of numbers, got {factors!r}; write [1, 0.1]"
+        raise OptionTypeError("Recipe: ", Option("factors"), must)
+    return tuple(finite("Recipe", "each of factors", factor, least=0.0) for factor in factors)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, bounded, held
-from ratesmith._checks import A_LIST, FARTHEST, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, nesting
+from ratesmith._checks import A_LIST, FARTHEST, Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._fields import Check, derive
+from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, kind
 
 MOST_JOINED: Final = 100
 """Parts that are written with operators between them; more become a list."""
@@ -26,26 +27,21 @@ class Constant(Schedule):
     (0.5, 0.5)
     """
 
-    factor: float = 1.0
-    steps: int | None = None
+    factor: Annotated[float, Check(finite)] = 1.0
+    steps: Annotated[int | None, Check(whole, least=0, or_none=True)] = None
 
-    def __post_init__(self) -> None:
-        """Refuse a value that is not finite and a length that is not whole."""
-        object.__setattr__(self, "factor", finite("Constant", "factor", self.factor))
-        if self.steps is not None:
-            object.__setattr__(self, "steps", whole("Constant", "steps", self.steps, least=0))
-
-    def _at(self, t: Any, xp: Any) -> Any:
-        return self.factor if xp is NUMBERS else xp.full(t.shape, held(self.factor, t, xp))
+    def at(self, t: Any, xp: Any) -> Any:
+        return xp.full_like(t, held(self.factor, xp))
 
 
+@kind
 @dataclass(frozen=True)
 class Sequence(Schedule):
     """Schedules one after the other, each counting from zero where the one before it ends.
 
     Formula: `parts[i](step - start[i])` for the last i with `start[i] <= step`. A part of zero steps vanishes, and
     sequences inside are opened, so `(a >> b) >> c == a >> (b >> c)`. Past its end the last part stays flat.
-    Raises ValueError where a part follows one that never ends.
+    Raise ValueError if a part follows one that never ends.
 
     >>> from ratesmith import Ramp
     >>> warm = Ramp(0.0, 1.0, 4) >> Constant(1.0, 2)
@@ -64,49 +60,51 @@ class Sequence(Schedule):
         starts = [0]
         for part in parts[:-1]:
             if part.steps is None:
-                raise ValueError(
+                raise OptionValueError(
                     f"Sequence: only the last part may be endless, got {part} before another part; "
                     "give it a length, as in Constant(1.0, steps=100), or put it last"
                 )
             starts.append(starts[-1] + part.steps)
         last = parts[-1].steps
         if starts[-1] + (last or 0) > FARTHEST:
-            raise ValueError("Sequence: the parts must last at most 2**62 steps in all, got more; make them shorter")
-        object.__setattr__(self, "parts", tuple(parts))
-        object.__setattr__(self, "steps", None if last is None else starts[-1] + last)
-        object.__setattr__(self, "_starts", tuple(starts))
-        object.__setattr__(self, "_depth", nesting("Sequence", "each part", *parts))
+            raise OptionValueError(
+                "Sequence: the parts must last at most 2**53 steps in all, got more; make them shorter"
+            )
+        steps = None if last is None else starts[-1] + last
+        derive(self, parts=tuple(parts), steps=steps, _starts=tuple(starts))
+        super().__post_init__()
 
     def __str__(self) -> str:
         """Return the parts with >> between them."""
         return " >> ".join(map(str, self.parts)) if 1 < len(self.parts) <= MOST_JOINED else _text.call(self)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         if xp is NUMBERS:
-            index = bisect.bisect_right(self._starts, t, 1) - 1
-            return self.parts[index]._at(t - self._starts[index], xp)
-        value = self.parts[0]._at(t, xp)
+            index = bisect.bisect_right(self._starts, t, 1) - 1  # before step 0 it is the first part
+            return self.parts[index].at(t - self._starts[index], xp)
+        value = self.parts[0].at(t, xp)  # every part is computed at every step, so it must be total
         for start, part in zip(self._starts[1:], self.parts[1:], strict=True):
-            value = xp.where(t >= start, part._at(t - start, xp), value)
+            value = xp.where(t >= start, part.at(t - start, xp), value)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        found: set[int] = set()
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        steps: set[int] = set()
         for start, part in zip(self._starts, self.parts, strict=True):
             end = until if part.steps is None else min(start + part.steps, until)
-            if start > until or len(found) > MOST_TURNS:
+            if start > until or len(steps) > MOST_BREAKPOINTS:
                 break
             if end > since:
-                found |= {start, *(start + turn for turn in part._turns(since - start, end - start))}
-        return sorted(turn for turn in found if max(since, 0) < turn)[:MOST_TURNS]
+                steps |= {start, *(start + step for step in part.breakpoints(since - start, end - start))}
+        return sorted(step for step in steps if max(since, 0) < step)[:MOST_BREAKPOINTS]
 
 
+@kind
 @dataclass(frozen=True)
 class Product(Schedule):
     """Schedules multiplied step by step, and by a number: `3e-4 * schedule` makes a factor an absolute rate.
 
     Formula: `scale * factors[0](step) * factors[1](step) ...`. It lasts as long as its longest factor, and never
-    ends where one never ends. Products inside are opened.
+    ends if one never ends. Products inside are opened.
 
     >>> from ratesmith import Ramp
     >>> rate = 0.1 * Ramp(1.0, 0.0, 10)
@@ -115,18 +113,16 @@ class Product(Schedule):
     """
 
     factors: Annotated[tuple[Schedule, ...], A_LIST]
-    scale: float = 1.0
+    scale: Annotated[float, Check(finite)] = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Open inner products and multiply their numbers."""
-        flat, scale = _opened(Product, "factors", self.factors), finite("Product", "scale", self.scale)
+        factors, scale = _opened(Product, "factors", self.factors), finite("Product", "scale", self.scale)
         for factor in self.factors:
             scale *= factor.scale if isinstance(factor, Product) else 1.0
-        object.__setattr__(self, "factors", tuple(flat))
-        object.__setattr__(self, "scale", finite("Product", "scale", scale))
-        object.__setattr__(self, "steps", _longest(flat))
-        object.__setattr__(self, "_depth", nesting("Product", "each factor", *flat))
+        derive(self, factors=tuple(factors), scale=scale, steps=_longest(factors))
+        super().__post_init__()
 
     def __str__(self) -> str:
         """Return the number and the factors with * between them."""
@@ -136,21 +132,22 @@ class Product(Schedule):
         number = [] if self.scale == 1.0 and len(factors) > 1 else [repr(self.scale)]
         return " * ".join(number + factors)
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        value = self.scale if xp is NUMBERS else held(self.scale, t, xp)
+    def at(self, t: Any, xp: Any) -> Any:
+        value = self.scale if xp is NUMBERS else held(self.scale, xp)
         for factor in self.factors:
-            value = bounded(value * factor._at(t, xp), xp)
+            value = bounded(value * factor.at(t, xp), xp)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return _turns_of_all(self.factors, since, until)
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return _breakpoints_of_all(self.factors, since, until)
 
 
+@kind
 @dataclass(frozen=True)
 class Sum(Schedule):
     """Schedules added step by step, and a number: `0.1 + 0.9 * schedule` lifts a curve off zero.
 
-    Formula: `offset + parts[0](step) + parts[1](step) ...`. It lasts as long as its longest part, and never ends where
+    Formula: `offset + parts[0](step) + parts[1](step) ...`. It lasts as long as its longest part, and never ends if
     one never ends. Sums inside are opened.
 
     >>> from ratesmith import Ramp
@@ -160,18 +157,16 @@ class Sum(Schedule):
     """
 
     parts: Annotated[tuple[Schedule, ...], A_LIST]
-    offset: float = 0.0
+    offset: Annotated[float, Check(finite)] = 0.0
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Open inner sums and add their numbers."""
-        flat, offset = _opened(Sum, "parts", self.parts), finite("Sum", "offset", self.offset)
+        parts, offset = _opened(Sum, "parts", self.parts), finite("Sum", "offset", self.offset)
         for part in self.parts:
             offset += part.offset if isinstance(part, Sum) else 0.0
-        object.__setattr__(self, "parts", tuple(flat))
-        object.__setattr__(self, "offset", finite("Sum", "offset", offset))
-        object.__setattr__(self, "steps", _longest(flat))
-        object.__setattr__(self, "_depth", nesting("Sum", "each part", *flat))
+        derive(self, parts=tuple(parts), offset=offset, steps=_longest(parts))
+        super().__post_init__()
 
     def __str__(self) -> str:
         """Return the number and the parts with + between them."""
@@ -181,32 +176,34 @@ class Sum(Schedule):
         number = [] if self.offset == 0.0 and len(parts) > 1 else [repr(self.offset)]
         return " + ".join(number + parts)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         value = self.offset
         for part in self.parts:
-            value = bounded(value + part._at(t, xp), xp)
+            value = bounded(value + part.at(t, xp), xp)
         return value
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return _turns_of_all(self.parts, since, until)
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return _breakpoints_of_all(self.parts, since, until)
 
 
-def _opened(kind: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
+def _opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
     """Return the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
     flat: list[Schedule] = []
     if not isinstance(parts, Iterable) or isinstance(parts, str):
-        raise TypeError(f"{kind.__name__}: parts must be a list of schedules, got {parts!r}; give [a, b]")
+        must = f" must be a list of schedules, got {parts!r}; give [a, b]"
+        raise OptionTypeError(f"{made.__name__}: ", Option(field_name), must)
     for part in parts:
         if not isinstance(part, Schedule):
-            raise TypeError(f"{kind.__name__}: each part must be a schedule, got {part!r}; give Schedule values")
-        flat.extend(getattr(part, field_name) if isinstance(part, kind) else (part,))
+            must = f" must each be a schedule, got {part!r}; give values such as Ramp(1.0, 0.0, 100)"
+            raise OptionTypeError(f"{made.__name__}: ", Option(field_name), must)
+        flat.extend(getattr(part, field_name) if isinstance(part, made) else (part,))
     if not flat:
-        raise ValueError(f"{kind.__name__}: there must be at least one part, got none; give one or more schedules")
+        raise OptionValueError(f"{made.__name__}: ", Option(field_name), " must be one or more, got none; give some")
     return flat
 
 
-def _turns_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
-    return sorted({turn for part in parts for turn in part._turns(since, until)})[:MOST_TURNS]
+def _breakpoints_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
+    return sorted({step for part in parts for step in part.breakpoints(since, until)})[:MOST_BREAKPOINTS]
 
 
 def _longest(parts: list[Schedule]) -> int | None:

@@ -7,20 +7,30 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from ratesmith._arrays import NUMBERS, bounded, passed, pick, power, scaled, stair_start, stairs_begun
-from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, finite, whole
-from ratesmith.schedule.base import MOST_TURNS, Schedule, multiples, nesting, whole_stairs
+from ratesmith._arrays import NUMBERS, bounded, power, stair_start, stairs_begun
+from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, Option, OptionValueError, finite, whole
+from ratesmith._fields import Check, derive
+from ratesmith.schedule.base import (
+    MOST_BREAKPOINTS,
+    Schedule,
+    check_stairs,
+    kind,
+    multiples,
+    one_schedule,
+    whole_step,
+)
 
 
+@kind
 @dataclass(frozen=True)
 class Repeat(Schedule):
     """A schedule that begins again at its end, `times` times in all or for ever (None).
 
     Formula: cycle i starts where cycle i - 1 ends, lasts `round(schedule.steps * growth ** i)` steps, and its values
     are `height ** i * schedule(u)`, u the share of the cycle that has passed times `schedule.steps`. After the last
-    cycle its end value stays. Raises ValueError for a schedule that never ends, or lasts 0 steps.
+    cycle its end value stays. Raise ValueError for a schedule that never ends, or lasts 0 steps.
     Source: Loshchilov and Hutter, "SGDR", 2017 (growth is its T_mult); Smith, "Cyclical learning rates", 2017.
 
     >>> from ratesmith import Ramp
@@ -29,76 +39,69 @@ class Repeat(Schedule):
     ([1.0, 0.5, 0.5, 0.25, 0.125, 0.25, 0.125, 0.0, 0.0], 14)
     """
 
-    schedule: Schedule
-    times: int | None = None
-    height: float = 1.0
-    growth: float = 1.0
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    times: Annotated[int | None, Check(whole, least=1, or_none=True)] = None
+    height: Annotated[float, Check(finite, least=0.0)] = 1.0
+    growth: Annotated[float, Check(finite, least=1.0)] = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
     _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
-    _longest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Lay out the cycles: as far as they go, or as far as any step reaches."""
-        object.__setattr__(self, "_depth", nesting("Repeat", "schedule", self.schedule))
+        super().__post_init__()
         if not self.schedule.steps:
-            raise ValueError(
-                f"Repeat: schedule must have an end after at least 1 step, got {self.schedule}; "
-                "give it a length, as with take(100)"
-            )
-        if self.times is not None:
-            object.__setattr__(self, "times", whole("Repeat", "times", self.times, least=1))
-        object.__setattr__(self, "height", finite("Repeat", "height", self.height, least=0.0))
-        object.__setattr__(self, "growth", finite("Repeat", "growth", self.growth, least=1.0))
+            must = f" must have an end after at least 1 step, got {self.schedule}; give it a length, as with take(100)"
+            raise OptionValueError("Repeat: ", Option("schedule"), must)
         starts = [0]
         if self.growth > 1.0:
             while starts[-1] < FARTHEST and (self.times is None or len(starts) <= self.times):
                 cycle = round(min(self.schedule.steps * self.growth ** (len(starts) - 1), FARTHEST))
                 starts.append(starts[-1] + cycle)
                 if len(starts) > MOST_CYCLES:
-                    raise ValueError(
-                        f"Repeat: at most {MOST_CYCLES} cycles that grow can be laid out, got more with growth "
-                        f"{self.growth!r}; give times, or a growth further from 1"
+                    raise OptionValueError(
+                        f"Repeat: at most {MOST_CYCLES} cycles that grow can be laid out, got more with ",
+                        Option("growth"),
+                        f" {self.growth!r}; give one such as 1.1",
                     )
         ends = starts[-1] if self.growth > 1.0 else self.schedule.steps * (self.times or 0)
-        object.__setattr__(self, "steps", None if self.times is None else ends)
-        object.__setattr__(self, "_starts", tuple(starts))
-        object.__setattr__(self, "_longest", starts[-1] - starts[-2] if len(starts) > 1 else ends)
+        derive(self, steps=None if self.times is None else ends, _starts=tuple(starts))
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        one = self.schedule.steps or 1
+    def at(self, t: Any, xp: Any) -> Any:
+        length = self.schedule.steps or 1
         t = xp.clip(t, 0, self.steps)
         if self.growth == 1.0:
-            cycle = t // one if self.times is None else xp.clip(t // one, 0, self.times - 1)
-            inner = t - cycle * one
+            cycle = t // length if self.times is None else xp.clip(t // length, 0, self.times - 1)
+            inner = t - cycle * length
         else:
             last = len(self._starts) - 2
-            cycle = xp.clip(passed(self._starts, t, xp) - 1, 0, last)
-            start, end = pick(self._starts, cycle, t, xp), pick(self._starts, cycle + 1, t, xp)
-            inner = scaled(t - start, one, end - start, self._longest, xp)
-        value = self.schedule._at(inner, xp)
+            cycle = xp.clip(xp.count_passed(self._starts, t) - 1, 0, last)
+            start, end = xp.take(self._starts, cycle), xp.take(self._starts, cycle + 1)
+            inner = (t - start) * length / (end - start)  # divided last: whole steps of the schedule stay whole
+        value = self.schedule.at(inner, xp)
         if self.height == 1.0:
             return value
         return bounded(value * power(self.height, cycle, xp), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        one = self.schedule.steps or 1
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        length = self.schedule.steps or 1
         until = min(until, self.steps or until)
         if self.growth == 1.0:
-            first = max(since, 0) // one
-            last = min(until // one, first + MOST_TURNS)
-            edges: Iterable[int] = range(first * one, (last + 2) * one, one)
+            first = max(since, 0) // length
+            last = min(until // length, first + MOST_BREAKPOINTS)
+            edges: Iterable[int] = range(first * length, (last + 2) * length, length)
         else:
-            # Up to the end of the cycle that is under way at `until`: its length says where its inner turns lie.
-            edges = [*self._starts, self._starts[-1] + one][: bisect.bisect_right(self._starts, until) + 1]
-        inner = [0, *(turn for turn in self.schedule._turns(0, one) if turn < one)]
-        found: set[int] = set()
+            # Up to the end of the cycle that is under way at `until`: its length says where its inner breakpoints lie.
+            edges = [*self._starts, self._starts[-1] + length][: bisect.bisect_right(self._starts, until) + 1]
+        inner = [0, *(step for step in self.schedule.breakpoints(0, length) if step < length)]
+        steps: set[int] = set()
         for start, end in itertools.pairwise(edges):
-            if len(found) > MOST_TURNS:
+            if len(steps) > MOST_BREAKPOINTS:
                 break
-            found |= {start + _up(turn * (end - start), one) for turn in inner}
-        return sorted(turn for turn in found if max(since, 0) < turn <= until)[:MOST_TURNS]
+            steps |= {start + _up(step * (end - start), length) for step in inner}
+        return sorted(step for step in steps if max(since, 0) < step <= until)[:MOST_BREAKPOINTS]
 
 
+@kind
 @dataclass(frozen=True)
 class Shift(Schedule):
     """A schedule `by` steps later: it waits at its first value, or for a negative `by` begins that far in.
@@ -111,31 +114,31 @@ class Shift(Schedule):
     (0.0, 0.5, 6, 0.75, 1.0, 1)
     """
 
-    schedule: Schedule
-    by: int
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    by: Annotated[int, Check(whole_step)]
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a shift that is not whole."""
-        object.__setattr__(self, "_depth", nesting("Shift", "schedule", self.schedule))
-        object.__setattr__(self, "by", whole("Shift", "by", self.by, least=-FARTHEST))
+        """Note how long it lasts."""
+        super().__post_init__()
         length = self.schedule.steps
-        object.__setattr__(self, "steps", None if length is None else max(0, length + self.by))
+        derive(self, steps=None if length is None else max(0, length + self.by))
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(xp.clip(t, 0, None) - self.by, xp)
+    def at(self, t: Any, xp: Any) -> Any:
+        return self.schedule.at(xp.clip(t, 0, None) - self.by, xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         begin = [self.by] if max(since, 0) < self.by <= until else []
-        inner = self.schedule._turns(max(since, 0) - self.by, until - self.by)
-        return begin + [turn + self.by for turn in inner if turn + self.by > max(since, 0)]
+        inner = self.schedule.breakpoints(max(since, 0) - self.by, until - self.by)
+        return begin + [step + self.by for step in inner if step + self.by > max(since, 0)]
 
 
+@kind
 @dataclass(frozen=True)
 class Stretch(Schedule):
     """A schedule run through in another number of steps: the same values at the same shares of its length.
 
-    Formula: `schedule(step * schedule.steps / steps)`, between steps where the curve is defined there. Raises
+    Formula: `schedule(step * schedule.steps / steps)`, between steps if the curve is defined there. Raises
     ValueError for a schedule that never ends. Squeezing a schedule keeps its whole shape, where `take` cuts it.
 
     >>> from ratesmith import Ramp
@@ -144,31 +147,30 @@ class Stretch(Schedule):
     ([1.0, 0.854, 0.5, 0.146, 0.0, 0.0], 4)
     """
 
-    schedule: Schedule
-    steps: int
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    steps: Annotated[int, Check(whole, least=1)]
 
     def __post_init__(self) -> None:
-        """Refuse a schedule without an end and a length that is not whole."""
-        object.__setattr__(self, "_depth", nesting("Stretch", "schedule", self.schedule))
-        object.__setattr__(self, "steps", whole("Stretch", "steps", self.steps, least=1))
+        """Refuse a schedule without an end."""
+        super().__post_init__()
         if self.schedule.steps is None:
-            raise ValueError(
-                f"Stretch: schedule must have an end, got {self.schedule}; give it a length, as with take(100)"
-            )
+            must = f" must have an end, got {self.schedule}; give it a length, as with take(100)"
+            raise OptionValueError("Stretch: ", Option("schedule"), must)
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, self.steps)
+    def at(self, t: Any, xp: Any) -> Any:
+        # In lowest terms, multiplied first and divided once: what falls on a step of the schedule falls on it exactly,
+        # also in float32, where step * length would soon lose its last digits. So restarts stay where they are.
         length = self.schedule.steps or 1
-        common = math.gcd(length, self.steps)  # a whole ratio keeps whole steps whole, in any type
-        times, over = length // common, self.steps // common
-        return self.schedule._at(t * times if over == 1 else scaled(t, times, over, self.steps, xp), xp)
+        common = math.gcd(length, self.steps)
+        return self.schedule.at(xp.clip(t, 0, self.steps) * (length // common) / (self.steps // common), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         length = self.schedule.steps or 1
-        found = {_up(turn * self.steps, length) for turn in self.schedule._turns(0, length)}
-        return sorted(turn for turn in found if max(since, 0) < turn <= until)
+        steps = {_up(step * self.steps, length) for step in self.schedule.breakpoints(0, length)}
+        return sorted(step for step in steps if max(since, 0) < step <= until)
 
 
+@kind
 @dataclass(frozen=True)
 class Take(Schedule):
     """The first `steps` steps of a schedule; after them it stays at the value reached there.
@@ -181,27 +183,23 @@ class Take(Schedule):
     ([1.0, 0.5, 0.25, 0.25], 2)
     """
 
-    schedule: Schedule
-    steps: int
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    steps: Annotated[int, Check(whole, least=0)]
 
-    def __post_init__(self) -> None:
-        """Refuse a length that is not whole."""
-        object.__setattr__(self, "_depth", nesting("Take", "schedule", self.schedule))
-        object.__setattr__(self, "steps", whole("Take", "steps", self.steps, least=0))
+    def at(self, t: Any, xp: Any) -> Any:
+        return self.schedule.at(xp.clip(t, 0, self.steps), xp)
 
-    def _at(self, t: Any, xp: Any) -> Any:
-        return self.schedule._at(xp.clip(t, 0, self.steps), xp)
-
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         end = {self.steps} if max(since, 0) < self.steps <= until else set()
-        return sorted({*self.schedule._turns(since, min(until, self.steps)), *end})
+        return sorted({*self.schedule.breakpoints(since, min(until, self.steps)), *end})
 
 
+@kind
 @dataclass(frozen=True)
 class Clip(Schedule):
     """A schedule kept within `low` and `high`.
 
-    Formula: `min(max(schedule(step), low), high)`. Raises ValueError where low lies above high.
+    Formula: `min(max(schedule(step), low), high)`. Raise ValueError if low lies above high.
 
     >>> from ratesmith import Exponential
     >>> floored = Exponential(0.5).clip(low=0.1)
@@ -209,28 +207,28 @@ class Clip(Schedule):
     (1.0, 0.125, 0.1)
     """
 
-    schedule: Schedule
-    low: float = -LARGEST
-    high: float = LARGEST
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    low: Annotated[float, Check(finite)] = -LARGEST
+    high: Annotated[float, Check(finite)] = LARGEST
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse limits that are not finite or leave nothing between them."""
-        object.__setattr__(self, "_depth", nesting("Clip", "schedule", self.schedule))
-        object.__setattr__(self, "low", finite("Clip", "low", self.low))
-        object.__setattr__(self, "high", finite("Clip", "high", self.high))
+        """Refuse limits that leave nothing between them."""
+        super().__post_init__()
         if self.low > self.high:
-            raise ValueError(f"Clip: low must be at most high, got {self.low!r} above {self.high!r}; swap them")
-        object.__setattr__(self, "steps", self.schedule.steps)
+            must = f" must be at most high, got {self.low!r} above {self.high!r}; swap them"
+            raise OptionValueError("Clip: ", Option("low"), must)
+        derive(self, steps=self.schedule.steps)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         low, high = (limit if abs(limit) < LARGEST else None for limit in (self.low, self.high))
-        return xp.clip(self.schedule._at(t, xp), low, high)
+        return xp.clip(self.schedule.at(t, xp), low, high)
 
-    def _turns(self, since: int, until: int) -> list[int]:
-        return self.schedule._turns(since, until)  # where it meets a limit is for its values to show
+    def breakpoints(self, since: int, until: int) -> list[int]:
+        return self.schedule.breakpoints(since, until)  # where it meets a limit is for its values to show
 
 
+@kind
 @dataclass(frozen=True)
 class Hold(Schedule):
     """A schedule that changes only every `every` steps, as one that is stepped once an epoch.
@@ -246,30 +244,29 @@ class Hold(Schedule):
     [0.0, 0.0, 0.0, 3.0, 3.0, 5.0, 5.0, 5.0]
     """
 
-    schedule: Schedule
-    every: int
-    stairs: int = 1
+    schedule: Annotated[Schedule, Check(one_schedule)]
+    every: Annotated[int, Check(whole, least=1)]
+    stairs: Annotated[int, Check(whole, least=1)] = 1
     steps: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a stair that is not whole."""
-        object.__setattr__(self, "_depth", nesting("Hold", "schedule", self.schedule))
-        every, stairs = whole_stairs("Hold", self.every, self.stairs)
-        object.__setattr__(self, "every", every)
-        object.__setattr__(self, "stairs", stairs)
+        """Refuse stairs shorter than a step, and note how long it lasts."""
+        super().__post_init__()
+        check_stairs("Hold", self.every, self.stairs)
         length = self.schedule.steps
         if length is not None:  # it ends with the last stair that has begun before the end
-            length = stair_start(stairs_begun(length - 1, every, stairs, NUMBERS) + 1, every, stairs, NUMBERS)
-        object.__setattr__(self, "steps", length)
+            begun = stairs_begun(length - 1, self.every, self.stairs, NUMBERS)
+            length = stair_start(begun + 1, self.every, self.stairs)
+        derive(self, steps=length)
 
-    def _at(self, t: Any, xp: Any) -> Any:
+    def at(self, t: Any, xp: Any) -> Any:
         count = stairs_begun(t, self.every, self.stairs, xp)
-        return self.schedule._at(stair_start(count, self.every, self.stairs, xp), xp)
+        return self.schedule.at(stair_start(count, self.every, self.stairs), xp)
 
-    def _turns(self, since: int, until: int) -> list[int]:
+    def breakpoints(self, since: int, until: int) -> list[int]:
         return multiples(self.every, since, until if self.steps is None else min(until, self.steps), self.stairs)
 
 
 def _up(number: int, over: int) -> int:
-    """Return `number / over` rounded up: where a turn falls between two steps, the later is the first behind it."""
+    """Return `number / over` rounded up: if a breakpoint falls between two steps, the later is the first behind it."""
     return -(-number // over)

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from ratesmith import shapes
+from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
-from ratesmith.controllers import Controller
+from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Sequence
+from ratesmith.schedule import Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
 from ratesmith.strategy.printer import place_of, text_of
-from ratesmith.strategy.registry import NAMES, RECIPES, Functions
+from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
-    """Return the value of a whole tree; raise NotationError where an option cannot hold, with its place."""
+    """Return the value of a whole tree; raise NotationError if an option cannot hold, with its place."""
     built: Controller[Any] = _Builder(root, functions).value(root, horizon)
     return built
 
@@ -34,7 +35,7 @@ class _Builder:
     functions: Functions
 
     def value(self, node: Node, horizon: Horizon | None) -> Any:
-        """Return the value of a node, whose lengths are read against a horizon where they need one."""
+        """Return the value of a node, whose lengths are read against a horizon if they need one."""
         try:
             if isinstance(node, Join):
                 return self._joined(node, horizon)
@@ -42,18 +43,22 @@ class _Builder:
                 return self._called(node, horizon)
         except NotationError:
             raise
+        except OptionError as error:
+            self._refuse(node, error.args, error)
         except (TypeError, ValueError) as error:
             self._refuse(node, str(error), error)
         return [self.value(item, horizon) for item in node.items] if isinstance(node, ListOf) else node.value
 
     def _joined(self, node: Join, horizon: Horizon | None) -> Any:
         if node.operator == ">>":
-            return Sequence(tuple(self._one_after_another(node.parts, horizon)))
+            parts = tuple(self._one_after_another(node.parts, horizon))
+            with options_of(">>"):
+                return Sequence(parts)
         joined, *others = (self.value(part, horizon) for part in node.parts)
         for other in others:
             if node.operator == "*":
                 joined = joined * other
-            elif any(hasattr(part, "observe") and not hasattr(part, "steps") for part in (joined, other)):
+            elif any(isinstance(part, Adaptive) for part in (joined, other)):
                 raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
             else:
                 joined = joined + other
@@ -65,7 +70,7 @@ class _Builder:
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
-            if not hasattr(built, "steps"):
+            if not isinstance(built, Schedule):
                 raise TypeError(
                     "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
                 )
@@ -74,33 +79,38 @@ class _Builder:
             yield built
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
-        options = {option.name: self.value(option.value, horizon) for option in node.options}
+        options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
         if "function" in options:
             options["function"] = self._function(node.name, options["function"])
         shape = options.get("shape")
         if isinstance(shape, str) and shape not in CURVES and shape in self.functions:
             options["shape"] = self.functions[shape]
-        if node.name in RECIPES:
-            return RECIPES[node.name](_needed(horizon, node.name), **options)
-        for length in getattr(NAMES[node.name], "lengths", ()):
-            if isinstance(options.get(length), str):
-                options[length] = _needed(horizon, node.name).resolve(options[length])
-        return NAMES[node.name](**options)
+        # What cannot hold is said of the name and of the options that the text has, whatever they are built into.
+        with options_of(node.name, **{name: stored_name(node.name, name) for name in options}):
+            if node.name in RECIPES:
+                return RECIPES[node.name](_needed(horizon, node.name), **options)
+            for length in getattr(PUBLISHED[node.name], "lengths", ()):
+                if isinstance(options.get(length), str):
+                    with options_of(node.name, length=length):
+                        options[length] = _needed(horizon, node.name).resolve(options[length])
+            return PUBLISHED[node.name](**options)
 
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
         if isinstance(wanted, str) and callable(self.functions.get(wanted)):
             return self.functions[wanted]
-        known = [known for known in self.functions if callable(self.functions[known])]
-        otherwise = "write it in the task's file (for show: --functions FILE.py)"
-        raise ValueError(f"{name}: there is no function {wanted!r}; {hint(wanted, known, otherwise)}")
+        names = [each for each in self.functions if callable(self.functions[each])]
+        near = hint(wanted, names, "")
+        remedy = (near,) if near else ("write it in the task's file, or give its file as ", Option("functions="))
+        raise OptionValueError(f"{name}: there is no function {wanted!r}; ", *remedy)
 
-    def _refuse(self, node: Node, message: str, cause: Exception | None = None) -> NoReturn:
+    def _refuse(self, node: Node, message: str | tuple[str, ...], cause: Exception | None = None) -> NoReturn:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
 
 
 def _needed(horizon: Horizon | None, name: str) -> Horizon:
     if horizon is None:
-        raise ValueError(f"{name}: it needs the length of training; give a horizon, as in .build(1000) or --steps 1000")
+        needs = f"{name}: it needs the length of training; give a horizon, as in .build(1000), or "
+        raise OptionValueError(needs, Option("steps="))
     return horizon
 
 

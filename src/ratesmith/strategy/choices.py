@@ -1,4 +1,4 @@
-"""The variants of a strategy: an option that lists values, where one is meant, is a choice between them."""
+"""The variants of a strategy: an option that lists values, if one is meant, is a choice between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def variants(root: Node) -> Iterator[Node]:
     """
     # The outer lists come first and so vary slowest, and the last part of a chain comes before those to its left:
     # the order in which studies have been begun.
-    listed = [option for _, option in sorted(_choices(root, 0), key=lambda found: found[0])]
+    listed = [option for _, option in sorted(_choices(root, 0), key=lambda choice: choice[0])]
     for chosen in itertools.product(*(option.value.items for option in listed if isinstance(option.value, ListOf))):
         yield _with(root, {id(option): value for option, value in zip(listed, chosen, strict=True)})
 

@@ -18,14 +18,14 @@ from ratesmith.strategy.errors import NotationError
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value, walk
 from ratesmith.strategy.parser import LONGEST
 from ratesmith.strategy.printer import TIGHTNESS, text_of
-from ratesmith.strategy.registry import NAMES, parameters
+from ratesmith.strategy.registry import PUBLISHED, parameters, stored_name
 from ratesmith.strategy.strategy import Strategy
 
 VERSION: Final = 1
 """The version of the format that is written, and the only one that is read."""
 
-SHORT: Final = reprlib.Repr()
-SHORT.maxdict, SHORT.maxlist, SHORT.maxstring, SHORT.maxother, SHORT.maxlong = 6, 6, 80, 80, 40
+SHORT_REPR: Final = reprlib.Repr()
+SHORT_REPR.maxdict, SHORT_REPR.maxlist, SHORT_REPR.maxstring, SHORT_REPR.maxother, SHORT_REPR.maxlong = 6, 6, 80, 80, 40
 
 
 def to_data(value: Strategy | Controller[Any]) -> dict[str, Any]:
@@ -96,19 +96,20 @@ def _node(value: Any, place: str, depth: int) -> Node:
 
 def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
     name = table.get("name")
-    if not isinstance(name, str) or not (name in TIGHTNESS or name in NAMES):
+    if not isinstance(name, str) or not (name in TIGHTNESS or name in PUBLISHED):
         otherwise = "write a name that notation knows, or one of >>, * and +"
         raise ValueError(
-            f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, NAMES, otherwise)}"
+            f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, PUBLISHED, otherwise)}"
         )
-    known = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
+    keys = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
     for key in table:
-        if key != "name" and key not in known:
-            otherwise = f"its keys are: {', '.join(known) or 'none'}"
-            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, known, otherwise)}")
-    if name in NAMES:
+        if key != "name" and stored_name(name, key) not in keys:
+            otherwise = f"its keys are: {', '.join(keys) or 'none'}"
+            raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, keys, otherwise)}")
+    if name in PUBLISHED:
         given = ((key, value) for key, value in table.items() if key != "name")
-        return Call(name, tuple(Option(key, _node(value, f"{place}.{key}", depth + 1)) for key, value in given))
+        options = (Option(stored_name(name, key), _node(value, f"{place}.{key}", depth + 1)) for key, value in given)
+        return Call(name, tuple(options))
     parts = table.get("parts")
     if not isinstance(parts, list) or len(parts) < 2:
         raise ValueError(f"Data: {place}.parts must be a list of at least two, got {_short(parts)}; mend it")
@@ -118,7 +119,7 @@ def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
 
 def _short(value: Any) -> str:
     try:
-        shown = SHORT.repr(value)
+        shown = SHORT_REPR.repr(value)
     except ValueError:  # a number of very many digits
         shown = f"such a long {type(value).__name__}"
     return shown if len(shown) <= 200 else f"{shown[:200]}..."

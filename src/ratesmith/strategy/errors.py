@@ -5,19 +5,27 @@ from __future__ import annotations
 import unicodedata
 from typing import Final, NoReturn
 
-SHOWN: Final = 60
+from ratesmith._checks import Option, OptionValueError
+
+SHOWN_ON_A_SIDE: Final = 60
 """Characters of the text that are shown on either side of the place."""
 
 
-class NotationError(ValueError):
+class NotationError(OptionValueError):
     """A text that is not notation: one line that says why, then the text with a caret under the place."""
 
 
-def refuse(line: str, place: int, message: str, cause: Exception | None = None) -> NoReturn:
-    """Raise NotationError with the message, and under it the text around a place, in characters, and a caret."""
-    begin, end = max(0, place - SHOWN), place + SHOWN
+def refuse(line: str, place: int, message: str | tuple[str, ...], cause: Exception | None = None) -> NoReturn:
+    """Raise NotationError with the message, and under it the text around a place, in characters, and a caret.
+
+    Of the options that the message speaks of, those in the text are called as they are there; only what it asks for
+    beside the text, as `Option("steps=")`, is an option of the caller.
+    """
+    begin, end = max(0, place - SHOWN_ON_A_SIDE), place + SHOWN_ON_A_SIDE
     before = ("..." if begin else "") + line[begin:place]
     after = line[place:end] + ("..." if end < len(line) else "")
     # A caret stands under a letter that is two columns wide only if those before it count as two.
     columns = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in before)
-    raise NotationError(f"Notation: {message}\n  {before}{after}\n  {' ' * columns}^") from cause
+    parts = (message,) if isinstance(message, str) else message
+    sentence = (part if isinstance(part, Option) and part.endswith("=") else str(part) for part in parts)
+    raise NotationError("Notation: ", *sentence, f"\n  {before}{after}\n  {' ' * columns}^") from cause

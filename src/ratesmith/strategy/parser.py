@@ -20,7 +20,7 @@ from ratesmith._checks import DEEPEST, LARGEST
 from ratesmith._text import hint
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value
-from ratesmith.strategy.registry import CONTROLLERS, NAMES, RECIPES, options_text, parameters
+from ratesmith.strategy.registry import CONTROLLERS, PUBLISHED, RECIPES, options_text, parameters, stored_name
 
 OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
 LONGEST: Final = 2**20
@@ -95,25 +95,26 @@ class _Reader:
         return Join(OPERATORS[type(node.op)], tuple(read))
 
     def _call(self, node: ast.Call, name: str, depth: int) -> Call:
-        if name not in NAMES:
+        if name not in PUBLISHED:
             otherwise = f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
-            self._refuse(node, f"there is no strategy {name!r}; {hint(name, NAMES, otherwise)}")
+            self._refuse(node, f"there is no strategy {name!r}; {hint(name, PUBLISHED, otherwise)}")
         by_place = [self._option(value, depth + 1) for value in node.args]
         by_name = [self._option(keyword.value, depth + 1) for keyword in node.keywords]
         self._check_options(node, name)
         options = [Option(p.name, value, by_place=True) for p, value in zip(parameters(name), by_place, strict=False)]
-        options += [Option(str(key.arg), value) for key, value in zip(node.keywords, by_name, strict=True)]
+        names = [stored_name(name, str(keyword.arg)) for keyword in node.keywords]
+        options += map(Option, names, by_name)
         return Call(name, tuple(options))
 
     def _check_options(self, node: ast.Call, name: str) -> None:
         """Refuse options that the name does not have, that are given twice, and that are missing."""
-        known = [option.name for option in parameters(name)]
+        options = [option.name for option in parameters(name)]
         for keyword in node.keywords:
-            if keyword.arg not in known:
+            if stored_name(name, str(keyword.arg)) not in options:
                 otherwise = f"it is {name}{options_text(name)}"
-                message = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, known, otherwise)}"
+                message = f"{name} has no option {keyword.arg!r}; {hint(keyword.arg, options, otherwise)}"
                 self._refuse(keyword, message)
-        given = [str(keyword.arg) for keyword in node.keywords]
+        given = [stored_name(name, str(keyword.arg)) for keyword in node.keywords]
         if len(given) > len(set(given)):
             self._refuse(node, f"{name}: each option is given once; drop one")
         try:

@@ -1,6 +1,7 @@
 """The published names: every recipe, controller and value that a strategy may name, and the options of each.
 
-A name is listed once, in the `__all__` of the module that defines it: `recipes`, `controllers`, `schedule`, `shapes`.
+A name is listed once, in the `__all__` of the module that defines it: `recipes`, `controllers`, `schedule`, `shapes`;
+the methods of a schedule, which notation writes as calls, in `methods.SCHEDULE_METHODS`.
 Lower-case names are recipes and controllers, which may wait for a horizon; names with a capital are the values
 themselves, as `str(value)` writes them.
 """
@@ -19,8 +20,9 @@ from typing import Any, Final
 from ratesmith import controllers, recipes, schedule, shapes
 from ratesmith._checks import A_LIST
 from ratesmith._text import literal
-from ratesmith.controllers import Adaptive, Together
+from ratesmith.controllers import Adaptive, Chained
 from ratesmith.schedule import Schedule
+from ratesmith.strategy.methods import SCHEDULE_METHODS
 
 Functions = Mapping[str, Callable[..., Any]]
 """Things that can be called, by name."""
@@ -30,14 +32,17 @@ def _is_value(named: Any) -> bool:
     """Whether a public name is a class whose text is a call of it; controllers multiplied are written with `*`."""
     if not isinstance(named, type) or not issubclass(named, (Schedule, Adaptive)):
         return False
-    return dataclasses.is_dataclass(named) and named is not Together
+    return dataclasses.is_dataclass(named) and named is not Chained
 
 
 def _in_small_letters(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-RECIPES: Final[Functions] = MappingProxyType({name: getattr(recipes, name) for name in recipes.__all__})
+RECIPES: Final[Functions] = MappingProxyType(
+    {**{name: getattr(recipes, name) for name in recipes.__all__}, **SCHEDULE_METHODS}
+)
+"""What waits for a horizon: the recipes, and the methods of a schedule, which notation writes as calls."""
 VALUES: Final[Functions] = MappingProxyType(
     {
         name: getattr(module, name)
@@ -49,7 +54,10 @@ VALUES: Final[Functions] = MappingProxyType(
 CONTROLLERS: Final[Functions] = MappingProxyType(
     {_in_small_letters(name): named for name, named in VALUES.items() if issubclass(named, Adaptive)}  # type: ignore[arg-type]  # classes
 )
-NAMES: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
+PUBLISHED: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
+STORED_NAMES: Final = MappingProxyType({("Milestones", "milestones"): "at"})
+"""Options that notation and data write by the name that they had when texts were first stored. Both names are read."""
+PYTHON_NAMES: Final = MappingProxyType({(name, stored): option for (name, option), stored in STORED_NAMES.items()})
 
 
 def signatures() -> tuple[str, ...]:
@@ -70,8 +78,23 @@ def options_text(name: str) -> str:
 @functools.cache
 def parameters(name: str) -> tuple[inspect.Parameter, ...]:
     """Return the options of a published name; the horizon of a recipe is no option."""
-    given = tuple(inspect.signature(NAMES[name]).parameters.values())
-    return given[1:] if name in RECIPES else given
+    given = tuple(inspect.signature(PUBLISHED[name]).parameters.values())
+    shown = given[1:] if name in RECIPES else given
+    return tuple(option.replace(name=stored_name(name, option.name)) for option in shown)
+
+
+def stored_name(name: str, option: str) -> str:
+    """Return an option's name in notation and data."""
+    return STORED_NAMES.get((name, option), option)
+
+
+def python_name(name: str, option: str) -> str:
+    """Return an option's name in Python.
+
+    >>> stored_name("Milestones", "milestones"), python_name("Milestones", "at"), python_name("cooldown", "at")
+    ('at', 'milestones', 'at')
+    """
+    return PYTHON_NAMES.get((name, option), option)
 
 
 @functools.cache
@@ -83,15 +106,16 @@ def lists(name: str) -> frozenset[str]:
     >>> sorted(lists("piecewise_linear")), sorted(lists("wsd"))
     (['factors', 'milestones'], [])
     """
-    hints = typing.get_type_hints(NAMES[name], include_extras=True)
-    return frozenset(option for option, hint in hints.items() if A_LIST in getattr(hint, "__metadata__", ()))
+    hints = typing.get_type_hints(PUBLISHED[name], include_extras=True)
+    given = (option for option, hint in hints.items() if A_LIST in getattr(hint, "__metadata__", ()))
+    return frozenset(stored_name(name, option) for option in given)
 
 
 def listens(name: str) -> bool:
-    """Whether a published name is that of a controller, which hears measurements.
+    """Whether a published name is that of a controller, which listens to measurements.
 
     >>> listens("plateau"), listens("Plateau"), listens("cosine")
     (True, True, False)
     """
-    named = NAMES[name]
+    named = PUBLISHED[name]
     return isinstance(named, type) and issubclass(named, Adaptive)

@@ -51,7 +51,7 @@ class Strategy:
     def build(self, horizon: Horizon | int | None = None, functions: Functions = NO_FUNCTIONS) -> Controller[Any]:
         """Return the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
 
-        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError where an option cannot
+        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError if an option cannot
         hold.
         """
         return build(self.root, None if horizon is None else Horizon.of(horizon), functions)
@@ -65,7 +65,7 @@ class Strategy:
         return (Strategy(text_of(root)) for root in choices.variants(self.root))
 
     def controllers(self) -> tuple[Call, ...]:
-        """Return the controllers in it, which hear measurements, in the order of the text.
+        """Return the controllers in it, which listen to measurements, in the order of the text.
 
         >>> [call.name for call in parse("cosine() * Plateau() * greedy()").controllers()]
         ['Plateau', 'greedy']
@@ -73,7 +73,7 @@ class Strategy:
         return tuple(call for call in calls(self.root) if listens(call.name))
 
     def metrics(self) -> tuple[str, ...]:
-        """Return the names of the measurements that its controllers hear, sorted.
+        """Return the names of the measurements that its controllers listen to, sorted.
 
         >>> parse('plateau(metric="f1") * greedy()').metrics()
         ('f1', 'loss')

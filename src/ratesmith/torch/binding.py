@@ -84,7 +84,7 @@ class Binding:
         self.text, self.functions = str(controller), fingerprints(controller)
         self.mark = zlib.crc32(self.text.encode())
         # A schedule is asked directly, since this runs at every update.
-        self._at = controller._at if isinstance(controller, Schedule) else None
+        self._at = controller.at if isinstance(controller, Schedule) else None
 
     @property
     def listens(self) -> bool:

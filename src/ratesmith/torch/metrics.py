@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ratesmith.controllers import Adaptive, Together
+from ratesmith.controllers import Adaptive, Chained
 
 
 def read_metrics(metrics: float | Mapping[str, float], controllers: Iterable[Any]) -> dict[str, float] | None:
@@ -38,7 +38,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _listens_to(controller: Any) -> set[str]:
-    if isinstance(controller, Together):
+    if isinstance(controller, Chained):
         return {name for part in controller.parts for name in _listens_to(part)}
     return {controller.metric} if isinstance(controller, Adaptive) and hasattr(controller, "metric") else set()
 

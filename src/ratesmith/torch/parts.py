@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ratesmith.controllers import Together
+from ratesmith.controllers import Chained
 from ratesmith.schedule import Schedule
 
 
 def parts_of(controller: Any) -> tuple[Any, ...]:
     """Return the parts of controllers that are multiplied, or the one itself."""
-    return controller.parts if isinstance(controller, Together) else (controller,)
+    return controller.parts if isinstance(controller, Chained) else (controller,)
 
 
 def with_states(controller: Any, state: Any) -> list[tuple[Any, Any]]:
     """Return these parts, each with its state."""
-    return list(zip(parts_of(controller), state if isinstance(controller, Together) else (state,), strict=True))
+    return list(zip(parts_of(controller), state if isinstance(controller, Chained) else (state,), strict=True))
 
 
 def carry_over(earlier: list[tuple[Any, Any]], controller: Any, state: Any) -> tuple[Any, list[Any]]:
@@ -29,4 +29,4 @@ def carry_over(earlier: list[tuple[Any, Any]], controller: Any, state: Any) -> t
         states.append(own if same is None else earlier.pop(same)[1])
         if same is None and not isinstance(part, Schedule):
             anew.append(part)
-    return (tuple(states) if isinstance(controller, Together) else states[0]), anew
+    return (tuple(states) if isinstance(controller, Chained) else states[0]), anew

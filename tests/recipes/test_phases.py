@@ -1,0 +1,114 @@
+"""Schedules in phases: their values, and lengths that do not fit."""
+
+import math
+
+import pytest
+
+from ratesmith import Constant, Horizon, InverseSqrt, Ramp, recipes
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape"),
+    [
+        (lambda h: recipes.warmup(h, "5%", start=0.1, shape="cosine"), Ramp(0.1, 1.0, 10, "cosine")),
+    ],
+)
+def test_a_recipe_is_its_shape(recipe, shape):
+    assert recipe(Horizon(200, steps_per_epoch=40)) == shape
+
+
+def test_what_follows_a_warm_up_takes_the_rest_of_training():
+    horizon = Horizon(200)
+    first = recipes.warmup(horizon, "10%")
+    whole = first >> recipes.cosine(horizon.after(first.steps))
+    assert whole.steps == 200
+    assert [whole(step) for step in (0, 10, 20, 110, 200)] == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        lambda h: recipes.ramp(h, 0.5, 0.1),
+        lambda h: recipes.wsd(h, warmup=10, decay=20),
+        lambda h: recipes.trapezoidal(h, warmup=10, decay=20),
+        lambda h: recipes.knee(h, warmup=10, explore=20),
+        lambda h: recipes.one_cycle(h, peak=10),
+        lambda h: recipes.one_cycle(h, peak=10, phases=3),
+        lambda h: recipes.cooldown(h, Constant(1.0), 20),
+    ],
+)
+def test_whatever_fills_the_rest_of_training_ends_with_it(recipe):
+    rest, whole = recipe(Horizon(100).after(30)), recipe(Horizon(100))
+    assert rest.steps == 70
+    assert whole.steps == 100
+
+
+def test_the_transformers_schedule_is_its_papers_formula():
+    recipe = recipes.inverse_sqrt(10**6, 4000)
+    for step in (1, 100, 3999, 4000, 4001, 10**5, 10**9):
+        paper = min(step**-0.5, step * 4000**-1.5) / 4000**-0.5
+        assert recipe(step) == pytest.approx(paper, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (recipes.wsd(10, warmup=2, decay=4), [0, 0.5, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0]),
+        (recipes.wsd(10, decay="100%", final=0.5), [1 - 0.05 * t for t in range(11)] + [0.5]),
+        (recipes.wsd(10, decay=0), [1] * 12),
+        (recipes.wsd(4, decay=4, shape="1-sqrt"), [1, 0.5, 1 - 0.5**0.5, 1 - 0.75**0.5, 0, 0]),
+        (recipes.one_cycle(10, peak=4, start=0.2, final=0.1, shape="linear"), [0.2, 0.4, 0.6, 0.8, 1, 0.85, 0.7]),
+        (recipes.trapezoidal(10, warmup=2, decay=2), [0, 0.5, 1, 1, 1, 1, 1, 1, 1, 0.5, 0]),
+        (recipes.knee(8, warmup=2, explore=2, final=0.2), [0, 0.5, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0.2]),
+        (recipes.one_cycle(9, peak=2, start=0.2, final=0.1, shape="linear", phases=3), [0.2, 0.6, 1, 0.6, 0.2, 0.18]),
+        (recipes.ramp(9, 2.0, 0.0, 4, shape="log"), [2, 2 * math.log(4) / math.log(5), 2 * math.log(3) / math.log(5)]),
+        (recipes.cooldown(10, Constant(1.0), 4), [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0]),
+        (recipes.cooldown(10, InverseSqrt(1), 2, at=3, final=0.1), [1, 0.5**0.5, 3**-0.5, 0.5, 0.3, 0.1, 0.1]),
+        (recipes.warmup(10, 4).shift(-1), [0.25, 0.5, 0.75, 1, 1]),
+        (recipes.knee(4, warmup=2, explore=2, final=0.2), [0, 0.5, 1, 1, 1, 1]),
+        (recipes.one_cycle(4, peak=4, start=0.2, shape="linear"), [0.2, 0.4, 0.6, 0.8, 1, 1]),
+        (recipes.one_cycle(4, peak=2, start=0.2, shape="linear", phases=3), [0.2, 0.6, 1, 0.6, 0.2, 0.2]),
+        (recipes.cooldown(4, Constant(1.0), "100%"), [1, 0.75, 0.5, 0.25, 0]),
+        (recipes.cooldown(4, Constant(0.5), 2, final=0.5), [0.5] * 6),
+    ],
+)
+def test_values_of_the_recipes_with_phases(schedule, expected):
+    assert [schedule(step) for step in range(len(expected))] == pytest.approx(expected, rel=1e-14, abs=1e-16)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: recipes.wsd(100, warmup="60%", decay="60%"),
+            "wsd: warmup and decay must fit into 100 steps, got 60 and 60",
+        ),
+        (lambda: recipes.wsd(100, final=2), "wsd: final must be a finite number from 0 to 1, got 2"),
+        (
+            lambda: recipes.inverse_sqrt(100, 0),
+            "inverse_sqrt: length must be at least 1 step, got 0; give a longer one",
+        ),
+        (lambda: recipes.one_cycle(100, start=2), "one_cycle: start must be a finite number from 0 to 1, got 2"),
+        (
+            lambda: recipes.knee(100, warmup=60, explore=50),
+            "knee: warmup and explore must fit into 100 steps, got 60 and",
+        ),
+        (lambda: recipes.one_cycle(100, phases=4), "one_cycle: phases must be 2 or 3, got 4; choose one"),
+        (
+            lambda: recipes.one_cycle(100, peak=60, phases=3),
+            "one_cycle: peak must leave room in 100 steps, got 60; give",
+        ),
+        (
+            lambda: recipes.cooldown(100, Constant(1.0), 200),
+            "cooldown: length must fit into 100 steps, got 200; make it",
+        ),
+        (
+            lambda: recipes.cooldown(100, Constant(0.1), 20, final=0.5),
+            "cooldown: final must be at most the 0.1 that the schedule has at step 80, got 0.5; give a smaller one",
+        ),
+        (lambda: recipes.noam(9, 0, 5), "noam: d_model must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_recipes_that_cannot_hold_are_refused(build, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        build()
