@@ -34,7 +34,7 @@ SURFACE = {
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",
-    "ratesmith.strategy": "Call Functions Join ListOf Node NotationError Option ScheduleLike Strategy Value "
+    "ratesmith.strategy": "Call Functions GivenOption Join ListOf Node NotationError ScheduleLike Strategy Value "
     "as_schedule as_strategy from_data is_schedule parse signatures to_data",
     "ratesmith.testing": "check_controller check_schedule check_task",
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Note Plan "

@@ -31,7 +31,9 @@ def attempt(call, *args):
     try:
         return call(*args)
     except (TypeError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
+        return (
+            f"{type(error).__name__.removeprefix('Option')}: {error}"  # which of both kinds of ValueError is no matter
+        )
 
 
 def without_pythons_words(error):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ratesmith.strategy import Call, Join, ListOf, Option, Value
+from ratesmith.strategy import Call, GivenOption, Join, ListOf, Value
 from ratesmith.strategy.nodes import calls, walk
 
 REX, TANH = Call("rex"), Call("tanh")
@@ -17,7 +17,7 @@ def test_brackets_around_the_first_part_of_a_chain_make_no_other_tree():
 
 
 def test_a_walk_meets_everything_once_in_the_order_of_the_text():
-    hold = Call("hold", (Option("schedule", ListOf((REX, TANH))), Option("every", Value(5))))
+    hold = Call("hold", (GivenOption("schedule", ListOf((REX, TANH))), GivenOption("every", Value(5))))
     tree = Join("*", (Value(0.5), hold))
     assert list(walk(tree)) == [tree, Value(0.5), hold, ListOf((REX, TANH)), REX, TANH, Value(5)]
     assert list(calls(tree)) == [hold, REX, TANH]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratesmith.strategy import Call, Join, ListOf, NotationError, Option, Value, parse
+from ratesmith.strategy import Call, GivenOption, Join, ListOf, NotationError, Value, parse
 from ratesmith.strategy.parser import read
 
 COSIN = "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"
@@ -97,11 +97,11 @@ def test_a_text_becomes_nodes_with_the_name_of_every_option():
         "*",
         (
             Value(0.5),
-            Call("step", (Option("every", Value("30%"), by_place=True), Option("gamma", Value(0.1)))),
+            Call("step", (GivenOption("every", Value("30%"), by_place=True), GivenOption("gamma", Value(0.1)))),
         ),
     )
     assert read("multistep([1, -2])") == Call(
-        "multistep", (Option("milestones", ListOf((Value(1), Value(-2))), by_place=True),)
+        "multistep", (GivenOption("milestones", ListOf((Value(1), Value(-2))), by_place=True),)
     )
 
 

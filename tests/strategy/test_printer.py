@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notation_samples import SAMPLES
 
-from ratesmith.strategy import Call, Join, Option, Value, parse
+from ratesmith.strategy import Call, GivenOption, Join, Value, parse
 from ratesmith.strategy.nodes import walk
 from ratesmith.strategy.printer import place_of, text_of
 
@@ -65,6 +65,6 @@ def test_brackets_stand_where_the_tree_needs_them_and_nowhere_else():
     assert text_of(Join("+", (rex, Join("*", (rex, rex))))) == "rex() + rex() * rex()"
     assert text_of(Join("*", (rex, Join("+", (rex, rex))))) == "rex() * (rex() + rex())"
     assert text_of(Join(">>", (rex, Join(">>", (rex, rex))))) == "rex() >> (rex() >> rex())"
-    assert text_of(Call("hold", (Option("schedule", Join(">>", (rex, rex))), Option("every", Value(5))))) == (
+    assert text_of(Call("hold", (GivenOption("schedule", Join(">>", (rex, rex))), GivenOption("every", Value(5))))) == (
         "hold(schedule=rex() >> rex(), every=5)"
     )

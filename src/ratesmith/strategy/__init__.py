@@ -2,18 +2,18 @@
 
 from ratesmith.strategy.data import from_data, to_data
 from ratesmith.strategy.errors import NotationError
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value
 from ratesmith.strategy.registry import Functions, signatures
 from ratesmith.strategy.strategy import ScheduleLike, Strategy, as_schedule, as_strategy, is_schedule, parse
 
 __all__ = [
     "Call",
     "Functions",
+    "GivenOption",
     "Join",
     "ListOf",
     "Node",
     "NotationError",
-    "Option",
     "ScheduleLike",
     "Strategy",
     "Value",

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node
 from ratesmith.strategy.registry import lists
 
 
@@ -27,7 +27,7 @@ def variants(root: Node) -> Iterator[Node]:
         yield _with(root, {id(option): value for option, value in zip(listed, chosen, strict=True)})
 
 
-def _choices(node: Node, level: int) -> Iterator[tuple[int, Option]]:
+def _choices(node: Node, level: int) -> Iterator[tuple[int, GivenOption]]:
     """Return the options that are choices, each with how deep it lies."""
     if isinstance(node, Join):
         for place, part in enumerate(node.parts):  # read as ((a >> b) >> c): the first part lies deepest
@@ -42,7 +42,7 @@ def _choices(node: Node, level: int) -> Iterator[tuple[int, Option]]:
             yield from _choices(option.value, level + (1 if option.by_place else 2))
 
 
-def _is_choice(call: Call, option: Option) -> bool:
+def _is_choice(call: Call, option: GivenOption) -> bool:
     if not isinstance(option.value, ListOf):
         return False
     items = option.value.items

@@ -15,7 +15,7 @@ from ratesmith._checks import DEEPEST, FARTHEST
 from ratesmith._text import hint
 from ratesmith.controllers import Controller
 from ratesmith.strategy.errors import NotationError
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value, walk
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value, walk
 from ratesmith.strategy.parser import LONGEST
 from ratesmith.strategy.printer import TIGHTNESS, text_of
 from ratesmith.strategy.registry import PUBLISHED, parameters, stored_name
@@ -108,7 +108,9 @@ def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
             raise ValueError(f"Data: {place} has an unknown key {_short(key)}; {hint(key, keys, otherwise)}")
     if name in PUBLISHED:
         given = ((key, value) for key, value in table.items() if key != "name")
-        options = (Option(stored_name(name, key), _node(value, f"{place}.{key}", depth + 1)) for key, value in given)
+        options = (
+            GivenOption(stored_name(name, key), _node(value, f"{place}.{key}", depth + 1)) for key, value in given
+        )
         return Call(name, tuple(options))
     parts = table.get("parts")
     if not isinstance(parts, list) or len(parts) < 2:

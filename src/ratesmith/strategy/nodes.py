@@ -22,7 +22,7 @@ class ListOf:
 
 
 @dataclass(frozen=True)
-class Option:
+class GivenOption:
     """One option of a call; `by_place` if it was given without its name, which its text keeps."""
 
     name: str
@@ -35,7 +35,7 @@ class Call:
     """A published name with its options, in the order in which they were given."""
 
     name: str
-    options: tuple[Option, ...] = ()
+    options: tuple[GivenOption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ Node: TypeAlias = Value | ListOf | Call | Join
 def walk(node: Node) -> Iterator[Node]:
     """Return a node and all that lie inside it, in the order of their text.
 
-    >>> tree = Join("*", (Value(0.5), Call("cosine", (Option("final", Value(0.1)),))))
+    >>> tree = Join("*", (Value(0.5), Call("cosine", (GivenOption("final", Value(0.1)),))))
     >>> [type(each).__name__ for each in walk(tree)]
     ['Join', 'Value', 'Call', 'Value']
     """

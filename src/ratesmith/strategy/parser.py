@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn, TypeGuard
 from ratesmith._checks import DEEPEST, LARGEST
 from ratesmith._text import hint
 from ratesmith.strategy.errors import NotationError, refuse
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Option, Value
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value
 from ratesmith.strategy.registry import CONTROLLERS, PUBLISHED, RECIPES, options_text, parameters, stored_name
 
 OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
@@ -101,9 +101,11 @@ class _Reader:
         by_place = [self._option(value, depth + 1) for value in node.args]
         by_name = [self._option(keyword.value, depth + 1) for keyword in node.keywords]
         self._check_options(node, name)
-        options = [Option(p.name, value, by_place=True) for p, value in zip(parameters(name), by_place, strict=False)]
+        options = [
+            GivenOption(p.name, value, by_place=True) for p, value in zip(parameters(name), by_place, strict=False)
+        ]
         names = [stored_name(name, str(keyword.arg)) for keyword in node.keywords]
-        options += map(Option, names, by_name)
+        options += map(GivenOption, names, by_name)
         return Call(name, tuple(options))
 
     def _check_options(self, node: ast.Call, name: str) -> None:

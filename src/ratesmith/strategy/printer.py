@@ -16,8 +16,8 @@ TIGHTNESS: Final = MappingProxyType({">>": 0, "+": 1, "*": 2})
 def text_of(node: Node) -> str:
     """Return the text of a tree.
 
-    >>> from ratesmith.strategy.nodes import Option, Value
-    >>> joined = Join(">>", (Call("warmup", (Option("length", Value("5%"), by_place=True),)), Call("cosine")))
+    >>> from ratesmith.strategy.nodes import GivenOption, Value
+    >>> joined = Join(">>", (Call("warmup", (GivenOption("length", Value("5%"), by_place=True),)), Call("cosine")))
     >>> text_of(Join("*", (Value(0.5), joined)))
     '0.5 * (warmup("5%") >> cosine())'
     """
