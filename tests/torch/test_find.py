@@ -297,7 +297,10 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
             lambda: regression(lambda: nn.Linear(6, 6), accumulate=0)([INPUTS]),
             "find: accumulate must be a whole number",
         ),
-        (lambda: regression(lambda: nn.Linear(6, 6))(None), "find: train must be a loader of batches, got NoneType"),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6))(None),
+            "find: train must be a DataLoader, tensors ",
+        ),
         (lambda: regression(lambda: nn.Linear(6, 6))(iter([INPUTS])), "find: train must be a loader that can begin ag"),
         (
             lambda: regression(lambda: nn.Linear(6, 6), None)([INPUTS]),
