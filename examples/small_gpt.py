@@ -41,8 +41,8 @@ class Block(nn.Module):
         query, key, value = (part.unflatten(-1, (4, -1)).transpose(1, 2) for part in mixed)
         attended = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.joined(attended.transpose(1, 2).flatten(2))
-        x = x + self.inner(self.norms[1](x))
-        return x
+        deeper: Tensor = self.inner(self.norms[1](x))
+        return x + deeper
 
 
 class GPT(nn.Module):
