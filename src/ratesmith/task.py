@@ -1,4 +1,7 @@
-"""Task and Training: what finding and comparing need from a framework, and how a user's own file gives one."""
+"""Task and Training: what finding and comparing need from a framework, and how a user's own file gives one.
+
+For a task of your own there are `seed_all`, `random_states` and `set_random_states`, over Python, NumPy and PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,20 @@ from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
 from ratesmith._import_guard import TrainedOnImportError, no_training
+from ratesmith._random import random_states, seed_all, set_random_states
 from ratesmith._text import hint, one_line
+
+__all__ = [
+    "FindTask",
+    "FindTraining",
+    "Task",
+    "TaskError",
+    "Training",
+    "load_task",
+    "random_states",
+    "seed_all",
+    "set_random_states",
+]
 
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """The variables that, at 1, give a process one thread."""
