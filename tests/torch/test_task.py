@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from ratesmith.torch import TorchTask
 
@@ -258,3 +258,48 @@ def test_a_split_without_data_and_a_rate_of_zero_are_refused():
         make(lambda model: torch.optim.SGD(model.parameters(), lr=0.0)).start(0)
     with pytest.raises(TypeError, match="TorchTask: optimizer must update from one gradient, got LBFGS"):
         make(lambda model: torch.optim.LBFGS(model.parameters())).start(0)
+
+
+def test_folds_are_disjoint_and_together_all_data_and_runs_of_a_seed_are_measured_on_its_own():
+    seen = []
+
+    class Spy(TensorDataset):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    task = make(train=Spy(INPUTS, TARGETS), validation=None, folds=4)
+    held_out, trained = [], []
+    for seed in range(4):
+        training = task.start(seed)
+        assert training.steps_per_epoch == 5
+        seen.clear()
+        training.evaluate()
+        held_out.append(set(seen))
+        seen.clear()
+        for _ in range(5):
+            training.step(0.1)
+        trained.append(set(seen))
+    assert sorted(index for fold in held_out for index in fold) == list(range(100))
+    assert all(fold | rest == set(range(100)) and not fold & rest for fold, rest in zip(held_out, trained, strict=True))
+    seen.clear()
+    task.start(6).evaluate()
+    assert set(seen) == held_out[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 4}, "TorchTask: folds take the place of validation data, got both; give one of them"),
+        ({"folds": 1, "validation": None}, "TorchTask: folds must be a whole number of at least 2, got 1"),
+        (
+            {"folds": 4, "validation": None, "train": DataLoader(TensorDataset(INPUTS, TARGETS), 16)},
+            "TorchTask: train must be tensors or a dataset of at least 4 samples to be cut into folds, got DataLoader",
+        ),
+        ({"validation": None}, "TorchTask: validation must be a DataLoader, tensors (inputs, ..., targets), a dataset"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(options, message):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        make(**options)
+    assert str(caught.value).startswith(message)

@@ -104,11 +104,14 @@ def data_of(
 class DrawnData(Data):
     """Tensors of one length, or a dataset with a length, drawn by index."""
 
-    def __init__(self, given: Any, batch_size: int, drop_last: bool) -> None:
-        """Take tensors of one length, or a dataset."""
+    def __init__(self, given: Any, batch_size: int, drop_last: bool, chosen: Tensor | None = None) -> None:
+        """Take tensors of one length, or a dataset; only the samples at the `chosen` places, if they are given."""
         self._given, self._size = given, batch_size
         self._tensors = given if isinstance(given, tuple) else None
+        self._chosen, self._drop_last = chosen, drop_last
         self.samples = len(given[0]) if self._tensors is not None else len(given)
+        if chosen is not None:
+            self.samples = len(chosen)
         self.batches = self.samples // batch_size if drop_last else -(-self.samples // batch_size)
 
     def begin(self, seed: int) -> Position:
@@ -128,9 +131,17 @@ class DrawnData(Data):
 
     def at(self, indices: Tensor) -> Any:
         """Return the batch of these samples."""
+        if self._chosen is not None:
+            indices = self._chosen[indices]
         if self._tensors is not None:
             return tuple(tensor[indices] for tensor in self._tensors)
         return default_collate([self._given[index] for index in indices.tolist()])
+
+    def cut(self, fold: int, folds: int, *, held_out: bool) -> DrawnData:
+        """Return the samples outside one of `folds` equal parts, which chance decided once for all; or those in it."""
+        place = torch.randperm(self.samples, generator=torch.Generator().manual_seed(0))
+        inside = torch.arange(self.samples) * folds // self.samples == fold
+        return DrawnData(self._given, self._size, not held_out and self._drop_last, place[inside == held_out])
 
 
 class _DrawnPosition(Position):

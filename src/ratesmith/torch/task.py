@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ratesmith._checks import Option, OptionValueError, whole
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random import random_states, seed_all, set_random_states
-from ratesmith.torch.data import Data, data_of
+from ratesmith.torch.data import Data, DrawnData, data_of
 from ratesmith.torch.training import Loop, LoopOptions, optimizers_of, switch
 
 
@@ -39,6 +39,9 @@ class TorchTask:
     A measured loss is the mean over `loss_weight`: "samples", "tokens" (targets other than -100), or what a function
     of the batch returns.
 
+    With `folds`, and no `validation`, the training data is cut into so many parts. A run of a seed is measured on the
+    part `seed % folds` and trained on the others, so runs are paired by fold. The data must be tensors or a dataset.
+
     `accumulate` batches make one update, clipped to the norm `clip_norm`. `autocast()` gives the context of mixed
     precision, `scaler()` a gradient scaler, `average(model)` a running average of the weights, which is measured in the
     model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets.
@@ -61,8 +64,9 @@ class TorchTask:
     optimizer: Callable[[Any], Any]
     loss: Callable[..., Any] | None = None
     train: Any
-    validation: Any
+    validation: Any = None
     test: Any = None
+    folds: int | None = None
     batch_size: int = 64
     drop_last: bool = False
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -79,7 +83,7 @@ class TorchTask:
     def __post_init__(self) -> None:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
         self.options()
-        train, measured = self.data(self.train, "train"), self.data(self.validation, "validation")
+        train, measured = self.split(0)
         if train.batches == 0:
             raise OptionValueError(
                 "TorchTask: ",
@@ -130,6 +134,26 @@ class TorchTask:
             calls=self.validation_batches,
         )
 
+    def split(self, seed: int) -> tuple[Data, Data]:
+        """Return the data that a run of this seed is trained on, and that it is measured on."""
+        train = self.data(self.train, "train")
+        if self.folds is None:
+            return train, self.data(self.validation, "validation")
+        folds = whole("TorchTask", "folds", self.folds, least=2)
+        if self.validation is not None:
+            raise OptionValueError(
+                "TorchTask: ", Option("folds"), " take the place of validation data, got both; give one of them"
+            )
+        if not isinstance(train, DrawnData) or train.samples < folds:
+            raise OptionTypeError(
+                "TorchTask: ",
+                Option("train"),
+                f" must be tensors or a dataset of at least {folds} samples to be cut into folds, got "
+                f"{type(self.train).__name__}; give these",
+            )
+        fold = seed % folds
+        return train.cut(fold, folds, held_out=False), train.cut(fold, folds, held_out=True)
+
     @property
     def has_test(self) -> bool:
         """Whether test data was given."""
@@ -174,9 +198,10 @@ class TorchTraining:
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
-        train = task.data(task.train, "train")
-        measured = {"validation": task.validation, "test": task.test}
-        self._measured = {name: task.data(given, name) for name, given in measured.items() if given is not None}
+        train, validation = task.split(seed)
+        self._measured = {"validation": validation}
+        if task.test is not None:
+            self._measured["test"] = task.data(task.test, "test")
         self.base_lr = self._loop.rates.base_lr
         self.steps_per_epoch = task.steps_per_epoch or max(1, (train.batches or 1) // task.accumulate)
         self._position = train.begin(seed)
