@@ -37,6 +37,7 @@ def task() -> TorchTask:
         validation=(images[validation], digits[validation]),
         test=(images[test], digits[test]),
         batch_size=32,
+        drop_last=True,
         metrics={"accuracy": accuracy},
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
-    {"_checks", "_display", "_text", "codes"},
+    {"_checks", "_display", "_import_guard", "_random", "_text", "codes"},
     {"_arrays", "_fields", "_updates"},
     {"horizon"},
     {"schedule"},

@@ -1,9 +1,11 @@
 """A user's own file: what is taken from it, what is said where it fails, and what it leaves behind."""
 
 import os
+import subprocess
 import sys
 
 import pytest
+import torch
 
 from ratesmith.task import ONE_THREAD, TaskError, is_beside, load_task, one_thread, split_reference
 
@@ -82,3 +84,39 @@ def test_the_number_of_threads_is_one_and_then_what_it_was(monkeypatch):
     with one_thread():
         assert [os.environ[name] for name in ONE_THREAD] == ["1"] * 3
     assert {name: os.environ.get(name) for name in ONE_THREAD} == was
+
+
+SCRIPT = """
+import torch
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+inputs = torch.randn(8, 3)
+for epoch in range(10**9):
+    loss = model(inputs).square().mean()
+    loss.backward()
+    optimizer.step()
+
+def task():
+    return None
+"""
+
+
+@pytest.mark.parametrize("torch_is_there", [False, True])
+def test_a_file_that_trains_when_it_is_imported_is_noticed_before_it_trains_through(tmp_path, torch_is_there):
+    (tmp_path / "tutorial.py").write_text(SCRIPT)
+    first = "import torch\n" if torch_is_there else ""
+    code = f"{first}from ratesmith.task import load_task\nload_task('tutorial.py:task')"
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert out.stderr.splitlines()[-1] == (
+        "ratesmith.task.TaskError: tutorial.py, line 9: the file must not train when it is imported, got an "
+        'optimizer\'s update; put the training under if __name__ == "__main__":'
+    )
+
+
+def test_after_a_file_is_imported_training_is_free_again(tmp_path):
+    (tmp_path / "harmless.py").write_text(
+        "import torch\nweight = torch.nn.Parameter(torch.zeros(1))\ndef task(): pass\n"
+    )
+    with pytest.raises(TaskError, match="this must be a task or a function that gives one"):
+        load_task(f"{tmp_path / 'harmless.py'}:task")
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1).step()

@@ -191,7 +191,7 @@ def moved(training, old):
         ),
         (
             {"state_dict": lambda training, old: lambda: {**old(), "steps": 0}},
-            "load_state_dict must go on from a state, saved and loaded, bit for bit",
+            "load_state_dict must go on from a state, saved after 31 updates, bit for bit in a new training: the l",
         ),
         (
             {"step": lambda training, old: lambda lr: STARTED.append(1) or old(lr) + len(STARTED)},
@@ -207,3 +207,17 @@ def test_each_law_that_a_task_breaks_is_named(changes, sentence):
 def test_what_is_no_task_is_told_what_is_missing():
     with pytest.raises(AssertionError, match="it must have has_test, start, save and load, got int"):
         check_task(3)
+
+
+def test_a_counter_that_the_state_leaves_out_is_seen_without_asking_for_more_steps():
+    class Counting(LogisticTask):
+        """It doubles every fourth update's loss, by a counter of its own."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            step, made = training.step, []
+            training.step = lambda lr: made.append(1) or step(lr) * (1 + (len(made) % 4 == 0))
+            return training
+
+    with pytest.raises(AssertionError, match=r"load_state_dict must go on .* whatever counts updates or batches"):
+        check_task(Counting())

@@ -90,9 +90,10 @@ def bare_run(factor: Callable[[int], float], rate: float, seed: int, steps: int,
         batch = order[step % per_epoch * TASK.batch_size :][: TASK.batch_size]
         for group in optimizer.param_groups:
             group["lr"] = rate * factor(step)
+        assert TASK.loss is not None
         loss = TASK.loss(model(inputs[batch]), targets[batch])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
         if measure and (step + 1) % per_epoch == 0:
@@ -105,6 +106,7 @@ def bare_measurement(model: torch.nn.Module) -> None:
     model.eval()
     with torch.no_grad():
         output = model(inputs)
+        assert TASK.loss is not None
         TASK.loss(output, targets).item()
         digits.accuracy(output, targets).item()
     model.train()

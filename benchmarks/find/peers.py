@@ -45,7 +45,9 @@ def pieces(problem: Problem, optimizer: str, seed: int) -> Pieces:
     torch.manual_seed(seed)
     model = task.model()
     loader = DataLoader(TensorDataset(*task.train), task.batch_size, shuffle=True, drop_last=True)
-    return model, task.optimizer(model), task.loss, loader
+    assert task.loss is not None
+    loss: Callable[[Any, Any], Tensor] = task.loss
+    return model, task.optimizer(model), loss, loader
 
 
 @contextlib.contextmanager

@@ -52,6 +52,11 @@ CODES: Final = {
             "At some of the rates trained, the end was no better than the untrained model, or not finite.",
         ),
         Code(
+            "RS108",
+            "hooks_asleep",
+            "Functions of yours that run after an update slept during the search: what they do was left out.",
+        ),
+        Code(
             "RS201",
             "absolute_overwritten",
             "A value that its schedule gives itself was set by hand: it is overwritten at the next step.",

@@ -1,4 +1,7 @@
-"""Task and Training: what finding and comparing need from a framework, and how a user's own file gives one."""
+"""Task and Training: what finding and comparing need from a framework, and how a user's own file gives one.
+
+For a task of your own there are `seed_all`, `random_states` and `set_random_states`, over Python, NumPy and PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
+from ratesmith._import_guard import TrainedOnImportError, no_training
+from ratesmith._random import random_states, seed_all, set_random_states
 from ratesmith._text import hint, one_line
+
+__all__ = [
+    "FindTask",
+    "FindTraining",
+    "Task",
+    "TaskError",
+    "Training",
+    "load_task",
+    "random_states",
+    "seed_all",
+    "set_random_states",
+]
 
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """The variables that, at 1, give a process one thread."""
@@ -184,7 +201,15 @@ def _module(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as for `python file.py`, so that it can import its neighbours
     try:
-        spec.loader.exec_module(module)
+        with no_training():
+            spec.loader.exec_module(module)
+    except TrainedOnImportError as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+        line = f", line {frames[-1].lineno}" if frames else ""
+        raise TaskError(
+            f"{path.name}{line}: the file must not train when it is imported, got an optimizer's update; put the "
+            'training under if __name__ == "__main__":'
+        ) from None
     except (Exception, SystemExit) as error:
         fail_in_user_code(path.name, path, error)
     return module

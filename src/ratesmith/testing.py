@@ -137,41 +137,77 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
         _hold(state == states[-1], f"resumed after measurement {begin} it must go on to the same state, got {state!r}")
 
 
-def check_task(task: Task, steps: int = 4) -> None:
+def check_task(task: Task, steps: int | None = None) -> None:
     """Raise AssertionError, with a sentence, if a task breaks a law that finding and comparing rest on.
 
     The same seed begins the same training, whatever was trained between; another seed another one, or the same;
     measuring gives a "loss" and changes nothing; a training goes on from its state, saved and loaded by the task, bit
-    for bit, whatever the training that it is loaded into has done. Each is looked at over a few `steps`, so a law may
-    still break later: at the end of an epoch, for one.
+    for bit, whatever the training that it is loaded into has done. Each is looked at over `steps` updates, by default
+    over the end of an epoch if that has at most 100, so that what happens there, or every few updates, is seen too. A
+    law may still break later.
     """
     _hold(isinstance(task, Task), f"it must have has_test, start, save and load, got {type(task).__name__}")
-    first = _trained(task.start(0), steps)
-    _trained(task.start(1), steps)
-    _hold(_trained(task.start(0), steps) == first, "start must begin the same training for the same seed")
     training = task.start(0)
-    metrics = training.evaluate()
-    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}")
-    measured = [training.step(training.base_lr)]
-    for _ in range(steps - 1):
-        again = dict(training.evaluate())
-        _hold(repr(again) == repr(dict(training.evaluate())), "evaluate must give the same when asked again")
-        measured.append(training.step(training.base_lr))
-    _hold(repr(measured) == repr(first), "evaluate must leave the training as it was")
+    if steps is None:  # an odd number, so that what counts to 2, 4 or 8 is in the middle of it
+        steps = training.steps_per_epoch + 1 if FEWEST_STEPS <= training.steps_per_epoch <= LONGEST_EPOCH else 0
+        steps = max(FEWEST_STEPS, steps + (steps + 1) % 2)
+    first = _trained(training, steps)
+    _trained(task.start(1), min(steps, FEWEST_STEPS))
+    _same(
+        first,
+        _trained(task.start(0), steps),
+        "start must begin the same training for the same seed",
+        "make the weights, the order of the data and all other chance from the seed",
+    )
+    training = task.start(0)
+    metrics = dict(training.evaluate())
+    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}; report the validation loss so")
+    measured = [float(training.step(training.base_lr))]
+    for step in range(1, steps):
+        if step < FEWEST_STEPS or step == steps - 1:
+            once, twice = dict(training.evaluate()), dict(training.evaluate())
+            for name in once:
+                _hold(
+                    repr(float(once[name])) == repr(float(twice.get(name, math.nan))),
+                    f"evaluate must give the same when asked again, got {name} {once[name]!r} and then "
+                    f"{twice.get(name)!r}; measure on the same data, without dropout and other chance",
+                )
+        measured.append(float(training.step(training.base_lr)))
+    _same(
+        first,
+        measured,
+        "evaluate must leave the training as it was",
+        "put back training flags, random states and the place in the data",
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
         expected = _trained(training, steps)
-        for other in (task.start(0), training):
+        for other, name in ((task.start(0), "a new training"), (training, "the same training, trained further")):
             other.load_state_dict(task.load(path))
-            _hold(
-                repr(_trained(other, steps)) == repr(expected),
-                "load_state_dict must go on from a state, saved and loaded, bit for bit",
+            _same(
+                expected,
+                _trained(other, steps),
+                f"load_state_dict must go on from a state, saved after {steps} updates, bit for bit in {name}",
+                "state_dict needs all that decides the next update: model, optimizers, scaler, the place in the data, "
+                "random states, and whatever counts updates or batches",
             )
 
 
+FEWEST_STEPS: Final = 7
+"""Updates that a task is looked at for."""
+LONGEST_EPOCH: Final = 100
+"""Updates of an epoch whose end is looked at too."""
+
+
 def _trained(training: Training, steps: int) -> list[float]:
-    return [training.step(training.base_lr) for _ in range(steps)]
+    return [float(training.step(training.base_lr)) for _ in range(steps)]
+
+
+def _same(expected: list[float], got: list[float], law: str, remedy: str) -> None:
+    """Raise AssertionError with the first update whose losses differ, and what is likely to be wrong."""
+    for update, (one, other) in enumerate(zip(expected, got, strict=True), 1):
+        _hold(repr(one) == repr(other), f"{law}: the loss of update {update} was {one!r}, then {other!r}; {remedy}")
 
 
 def _random_losses() -> list[dict[str, float]]:

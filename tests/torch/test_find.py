@@ -2,6 +2,8 @@
 
 import copy
 import random
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -297,7 +299,10 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
             lambda: regression(lambda: nn.Linear(6, 6), accumulate=0)([INPUTS]),
             "find: accumulate must be a whole number",
         ),
-        (lambda: regression(lambda: nn.Linear(6, 6))(None), "find: train must be a loader of batches, got NoneType"),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6))(None),
+            "find: train must be a DataLoader, tensors ",
+        ),
         (lambda: regression(lambda: nn.Linear(6, 6))(iter([INPUTS])), "find: train must be a loader that can begin ag"),
         (
             lambda: regression(lambda: nn.Linear(6, 6), None)([INPUTS]),
@@ -316,3 +321,36 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
 def test_what_cannot_be_searched_is_one_clear_line(make, message):
     with pytest.raises((TypeError, ValueError, FinderError), match=f"^{message}"):
         make()
+
+
+RANK = """
+import os, sys, torch
+from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from ratesmith.torch import find
+rank = int(sys.argv[1])
+torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
+torch.manual_seed(0)
+inputs = torch.randn(256, 6)
+data = TensorDataset(inputs, (inputs.sum(1) > 0).long())
+model = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2)))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = DataLoader(data, 16, sampler=DistributedSampler(data))
+loss = nn.functional.cross_entropy
+sweep = find(model, optimizer, loss, loader)
+race = find(model, optimizer, loss, loader, method="grid", steps=20, rates=[0.01, 0.1, 1.0], validation=loader)
+print(sweep.suggestion, sweep.updates, race.suggestion, race.curves[0].losses, flush=True)
+torch.distributed.barrier()
+os._exit(0)  # gloo's threads may still be closing, which is none of ours
+"""
+
+
+def test_two_ranks_decide_together(tmp_path):
+    command = [sys.executable, "-c", RANK]
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meet")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=300) for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0] != b""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from ratesmith.torch import TorchTask
 
@@ -172,18 +172,19 @@ def test_the_rate_goes_to_the_first_group_and_the_others_keep_their_ratio():
     training = make(adam).start(0)
     assert training.base_lr == 0.01
     training.step(0.5)
-    assert [group["lr"] for group in training._optimizer.param_groups] == pytest.approx([0.5, 0.05])
+    assert [group["lr"] for group in training._loop.optimizers[0].param_groups] == pytest.approx([0.5, 0.05])
 
 
 def test_a_tensor_rate_is_written_in_place():
     training = make(lambda model: torch.optim.SGD(model.parameters(), lr=torch.tensor(0.1))).start(0)
-    tensor = training._optimizer.param_groups[0]["lr"]
+    tensor = training._loop.optimizers[0].param_groups[0]["lr"]
     training.step(0.25)
-    assert training._optimizer.param_groups[0]["lr"] is tensor
+    assert training._loop.optimizers[0].param_groups[0]["lr"] is tensor
     assert float(tensor) == 0.25
 
 
-def test_an_epoch_shows_every_full_batch_once_in_an_order_of_its_own():
+@pytest.mark.parametrize(("drop_last", "batches"), [(False, 7), (True, 6)])
+def test_an_epoch_shows_every_sample_once_in_an_order_of_its_own(drop_last, batches):
     seen = []
 
     class Spy(TensorDataset):
@@ -191,22 +192,22 @@ def test_an_epoch_shows_every_full_batch_once_in_an_order_of_its_own():
             seen.append(index)
             return super().__getitem__(index)
 
-    training = make(train=Spy(INPUTS, TARGETS)).start(0)
-    for _ in range(12):
+    training = make(train=Spy(INPUTS, TARGETS), drop_last=drop_last).start(0)
+    for _ in range(2 * batches):
         training.step(0.1)
-    epochs = [seen[:96], seen[96:192]]
-    assert training.steps_per_epoch == 6
-    assert all(len(set(epoch)) == 96 for epoch in epochs)
+    shown = 96 if drop_last else 100
+    epochs = [seen[:shown], seen[shown:]]
+    assert training.steps_per_epoch == batches
+    assert all(len(set(epoch)) == len(epoch) == shown for epoch in epochs)
     assert epochs[0] != epochs[1]
 
 
-def test_tensors_a_dataset_and_a_loader_of_it_train_the_same():
-    dataset = TensorDataset(INPUTS, TARGETS)
+def test_tensors_and_a_dataset_of_them_train_the_same():
     losses = []
-    for train in ((INPUTS, TARGETS), dataset, DataLoader(dataset, batch_size=16, shuffle=True)):
+    for train in ((INPUTS, TARGETS), TensorDataset(INPUTS, TARGETS)):
         training = make(train=train).start(0)
         losses.append([training.step(0.1) for _ in range(8)])
-    assert losses[0] == losses[1] == losses[2]
+    assert losses[0] == losses[1]
 
 
 class Stream(IterableDataset):
@@ -219,28 +220,23 @@ class Stream(IterableDataset):
     [
         (
             {"train": (INPUTS, TARGETS[:5])},
-            "TorchTask: train must have one target for each input, got 100 inputs and 5",
+            "TorchTask: train must have one target for each input, got 100 and 5 of them",
         ),
         (
             {"train": Stream()},
-            "TorchTask: train must be (inputs, targets) tensors or a dataset with a length, got Stream",
+            "TorchTask: train must give batches, got the dataset Stream, which gives samples one by one",
         ),
-        ({"train": (INPUTS[:8], TARGETS[:8])}, "TorchTask: train must hold at least one batch of 16, got 8 samples"),
+        (
+            {"train": (INPUTS[:8], TARGETS[:8]), "drop_last": True},
+            "TorchTask: train must hold at least one batch of 16",
+        ),
         ({"validation": (INPUTS[:0], TARGETS[:0])}, "TorchTask: validation must not be empty, got 0 samples"),
         ({"batch_size": 0}, "TorchTask: batch_size must be a whole number of at least 1, got 0"),
         ({"batch_size": 2.5}, "TorchTask: batch_size must be a whole number of at least 1, got 2.5"),
         ({"metrics": {"loss": max}}, "TorchTask: the loss is always measured under 'loss'"),
-        (
-            {"train": DataLoader(TensorDataset(INPUTS, TARGETS), 16, sampler=RandomSampler(INPUTS, num_samples=32))},
-            "TorchTask: train must be a DataLoader with a plain sampler and batch size, got RandomSampler",
-        ),
-        (
-            {"train": DataLoader(TensorDataset(INPUTS, TARGETS), 16, sampler=WeightedRandomSampler([1.0] * 100, 100))},
-            "TorchTask: train must be a DataLoader with a plain sampler and batch size, got WeightedRandomSampler",
-        ),
     ],
 )
-def test_data_that_cannot_be_drawn_in_a_repeatable_order_is_refused(options, message):
+def test_data_and_options_that_cannot_be_are_refused(options, message):
     with pytest.raises((ValueError, TypeError)) as caught:
         make(**options)
     assert str(caught.value).startswith(message)
@@ -258,7 +254,52 @@ def test_a_model_that_is_not_made_anew_is_refused():
 def test_a_split_without_data_and_a_rate_of_zero_are_refused():
     with pytest.raises(ValueError, match="TorchTask: split must be one that the task has data for, got 'test'"):
         make().start(0).evaluate("test")
-    with pytest.raises(ValueError, match=r"TorchTask: the first parameter group's rate must be above 0, got 0.0"):
+    with pytest.raises(ValueError, match=r"TorchTask: a parameter group's rate must be above 0, got 0.0"):
         make(lambda model: torch.optim.SGD(model.parameters(), lr=0.0)).start(0)
     with pytest.raises(TypeError, match="TorchTask: optimizer must update from one gradient, got LBFGS"):
         make(lambda model: torch.optim.LBFGS(model.parameters())).start(0)
+
+
+def test_folds_are_disjoint_and_together_all_data_and_runs_of_a_seed_are_measured_on_its_own():
+    seen = []
+
+    class Spy(TensorDataset):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    task = make(train=Spy(INPUTS, TARGETS), validation=None, folds=4)
+    held_out, trained = [], []
+    for seed in range(4):
+        training = task.start(seed)
+        assert training.steps_per_epoch == 5
+        seen.clear()
+        training.evaluate()
+        held_out.append(set(seen))
+        seen.clear()
+        for _ in range(5):
+            training.step(0.1)
+        trained.append(set(seen))
+    assert sorted(index for fold in held_out for index in fold) == list(range(100))
+    assert all(fold | rest == set(range(100)) and not fold & rest for fold, rest in zip(held_out, trained, strict=True))
+    seen.clear()
+    task.start(6).evaluate()
+    assert set(seen) == held_out[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 4}, "TorchTask: folds take the place of validation data, got both; give one of them"),
+        ({"folds": 1, "validation": None}, "TorchTask: folds must be a whole number of at least 2, got 1"),
+        (
+            {"folds": 4, "validation": None, "train": DataLoader(TensorDataset(INPUTS, TARGETS), 16)},
+            "TorchTask: train must be tensors or a dataset of at least 4 samples to be cut into folds, got DataLoader",
+        ),
+        ({"validation": None}, "TorchTask: validation must be a DataLoader, tensors (inputs, ..., targets), a dataset"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(options, message):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        make(**options)
+    assert str(caught.value).startswith(message)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ratesmith._checks import Option, OptionValueError
+from ratesmith._random import preserve_rng_state
 from ratesmith.finder.race import grid, race
-from ratesmith.finder.random_state import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES
 from ratesmith.finder.sweep import sweep

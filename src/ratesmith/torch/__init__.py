@@ -14,9 +14,11 @@ from ratesmith.torch.from_torch import from_torch
 from ratesmith.torch.rates import apply, tensor_rates
 from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 from ratesmith.torch.task import TorchTask
+from ratesmith.torch.training import BatchMean
 
 __all__ = [
     "Absolute",
+    "BatchMean",
     "ControllerLR",
     "ScheduleLR",
     "Target",

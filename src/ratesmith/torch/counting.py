@@ -101,6 +101,11 @@ def watch_update(optimizer: Any, owner: Any) -> None:
     hook_into(optimizer, _Watch(owner))
 
 
+def counts_updates(hook: Any) -> bool:
+    """Whether a hook is a scheduler's of ours, which only counts."""
+    return isinstance(hook, (UpdateCounter, _Watch))
+
+
 def counters(optimizer: Optimizer) -> Iterator[UpdateCounter]:
     """Return the counters among an optimizer's hooks."""
     while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):

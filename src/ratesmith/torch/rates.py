@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ratesmith.schedule import Schedule
-from ratesmith.torch.loop import set_rates
 
 
 def apply(optimizer: Optimizer, schedule: Schedule, step: int, base_lrs: Iterable[float] | None = None) -> None:
@@ -29,6 +29,15 @@ def apply(optimizer: Optimizer, schedule: Schedule, step: int, base_lrs: Iterabl
             f"apply: base_lrs must be one number a group, got {len(bases)} for {len(groups)} groups; mend it"
         )
     set_rates(optimizer, [base * value for base in bases])
+
+
+def set_rates(optimizer: Optimizer, rates: Iterable[float]) -> None:
+    """Set each group's rate; one that is a tensor stays the same tensor."""
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def tensor_rates(optimizer: Optimizer, *, betas: bool = False) -> None:

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -19,27 +19,33 @@ from torch.optim import Optimizer
 
 
 class Snapshot:
-    """A model, its optimizer, gradient scaler and generators as they are now; `restore` makes them so again.
+    """Models, their optimizers, gradient scaler and generators as they are now; `restore` makes them so again.
 
-    Kept are parameters, buffers, gradients, the optimizer's state and groups, the flags `training` and `requires_grad`,
-    the plain attributes of optimizer and modules, and the states of `generators`. The tensors stay the same objects.
-    The hooks that the optimizer calls after an update sleep until `close`, so that schedulers that count updates do not
-    count these; those before it, which clip gradients, are called. Copies of the tensors lie in memory, or in a file
-    where they would take more than half of what is free.
+    Kept are parameters, buffers, gradients, the optimizers' states and groups, the flags `training` and
+    `requires_grad`, the plain attributes of optimizers and modules, and the states of `generators`. The tensors stay
+    the same objects. The hooks that an optimizer calls after an update sleep until `close`, so that schedulers that
+    count updates do not count these; those before it, which clip gradients, are called. Copies of the tensors lie in
+    memory, or in a file where they would take more than half of what is free.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, scaler: Any = None, generators: tuple[torch.Generator, ...] = ()
+        self,
+        models: Sequence[nn.Module],
+        optimizers: Sequence[Optimizer],
+        scaler: Any = None,
+        generators: Sequence[torch.Generator] = (),
     ) -> None:
         """Take the copies."""
-        self._optimizer, self._scaler = optimizer, scaler
-        self._modules = [(module, module.training) for module in model.modules()]
-        self._buffers = [(module, dict(module._buffers)) for module in model.modules()]
-        self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(model, optimizer)]
-        self._state = dict(optimizer.state)  # the very objects, which stand aside while copies are trained with
-        self._groups = [dict(group) for group in optimizer.param_groups]
-        self._own = dict(vars(optimizer))  # hooks, modes and counters of its own among them
-        self._counters = [(module, _plain_attributes(module)) for module in model.modules()]
+        self._optimizers, self._scaler = tuple(optimizers), scaler
+        modules = list({id(module): module for model in models for module in model.modules()}.values())
+        self._modules = [(module, module.training) for module in modules]
+        self._buffers = [(module, dict(module._buffers)) for module in modules]
+        self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(models, optimizers)]
+        # The very objects, which stand aside while copies are trained with.
+        self._states = [dict(optimizer.state) for optimizer in optimizers]
+        self._groups = [[dict(group) for group in optimizer.param_groups] for optimizer in optimizers]
+        self._own = [dict(vars(optimizer)) for optimizer in optimizers]  # hooks, modes and counters of their own
+        self._counters = [(module, _plain_attributes(module)) for module in modules]
         self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
         self._generators = [(generator, generator.get_state()) for generator in generators]
         self._originals = list(self._tensors())
@@ -48,13 +54,14 @@ class Snapshot:
                 "find: the model must have all its weights, got a lazy layer; pass a batch through it first"
             )
         self._copies = _Copies(self._originals)
-        optimizer._optimizer_step_post_hooks = OrderedDict()  # last: nothing may fail after it
+        for optimizer in optimizers:  # last: nothing may fail after it
+            optimizer._optimizer_step_post_hooks = OrderedDict()
 
     def _tensors(self) -> Iterator[Tensor]:
         """Return the tensors that training writes into."""
         yield from (weight for weight, _, _ in self._weights)
         yield from (tensor for _, buffers in self._buffers for tensor in buffers.values() if tensor is not None)
-        for group in self._groups:
+        for group in (group for groups in self._groups for group in groups):
             for value in group.values():
                 parts = value if isinstance(value, (tuple, list)) else [value]
                 yield from (part for part in parts if isinstance(part, Tensor) and not isinstance(part, nn.Parameter))
@@ -73,12 +80,13 @@ class Snapshot:
         for weight, needed, _ in self._weights:
             weight.requires_grad_(needed)
             weight.grad = None
-        self._optimizer.state.clear()
-        for key, state in self._state.items():
-            self._optimizer.state[key] = copy.deepcopy(state)
-        for group, own in zip(self._optimizer.param_groups, self._groups, strict=True):
-            group.clear()
-            group.update(own)
+        for optimizer, states, groups in zip(self._optimizers, self._states, self._groups, strict=True):
+            optimizer.state.clear()
+            for key, state in states.items():
+                optimizer.state[key] = copy.deepcopy(state)
+            for group, own in zip(optimizer.param_groups, groups, strict=True):
+                group.clear()
+                group.update(own)
         if self._scaled:
             self._scaler.load_state_dict(copy.deepcopy(self._scaled[0]))
             self._scaler._per_optimizer_states.clear()
@@ -87,7 +95,7 @@ class Snapshot:
             generator.set_state(state)
 
     def close(self) -> None:
-        """Put all back for good: gradients, the optimizer's own state objects, attributes and hooks too.
+        """Put all back for good: gradients, the optimizers' own state objects, attributes and hooks too.
 
         A Ctrl-C while it does so is heard when it is done.
         """
@@ -98,10 +106,11 @@ class Snapshot:
                 self._copies.close()
                 for weight, _, grad in self._weights:
                     weight.grad = grad
-                self._optimizer.state.clear()
-                self._optimizer.state.update(self._state)
-                vars(self._optimizer).clear()
-                vars(self._optimizer).update(self._own)
+                for optimizer, states, own in zip(self._optimizers, self._states, self._own, strict=True):
+                    optimizer.state.clear()
+                    optimizer.state.update(states)
+                    vars(optimizer).clear()
+                    vars(optimizer).update(own)
                 for module, attributes in self._counters:
                     vars(module).update(attributes)
 
@@ -151,10 +160,11 @@ class _Copies:
             self._file.close()
 
 
-def _weights(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
-    """Return the model's parameters, and those that only the optimizer has, once each."""
-    own = [weight for group in optimizer.param_groups for weight in group["params"]]
-    return list({id(weight): weight for weight in (*model.parameters(), *own)}.values())
+def _weights(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> list[nn.Parameter]:
+    """Return the models' parameters, and those that only an optimizer has, once each."""
+    own = [weight for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]]
+    of_models = [weight for model in models for weight in model.parameters()]
+    return list({id(weight): weight for weight in (*of_models, *own)}.values())
 
 
 def _free_memory() -> float:

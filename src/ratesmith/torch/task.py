@@ -1,40 +1,50 @@
-"""TorchTask: a PyTorch model, optimizer and data as a task that comparisons can train, save and restore."""
+"""TorchTask: a PyTorch training as a task that finding and comparing can begin, save and go on with."""
 
 from __future__ import annotations
 
 import copy
-import random
-import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler, default_collate
 
-from ratesmith.torch.loop import seed_all, set_rates, switch
-
-Metric = Callable[[Tensor, Tensor], Any]
-Batch = tuple[Any, Any]
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
+from ratesmith._random import random_states, seed_all, set_random_states
+from ratesmith.torch.data import Data, DrawnData, data_of
+from ratesmith.torch.training import Loop, LoopOptions, optimizers_of, switch
 
 
 @dataclass(frozen=True, kw_only=True)
 class TorchTask:
-    """A supervised PyTorch training.
+    """A PyTorch training, made of the parts that a loop of one's own has.
 
-    `model()` makes the model; `optimizer(model)` its optimizer, whose own rate is the base rate.
-    `loss(output, target)` gives the mean loss of a batch. `train`, `validation` and `test` are `(inputs, targets)`
-    tensors, a map-style dataset of such pairs, or a DataLoader of one (its dataset, batch size and collate function
-    are used). `metrics` are further functions of `(output, target)` that give a batch's mean.
+    `model()` makes the model and `optimizer(model)` its optimizer, whose own rate is the base rate; both are called
+    anew for each run. Several optimizers may be given in a list. The rate of the first parameter group that has one is
+    set, and all others keep their ratio to it.
 
-    Training draws batches of `batch_size` in an order that the seed and the epoch alone decide; a last, smaller batch
-    is dropped. Measuring takes batches eight times as large. The model's own device is used. The rate of the first
-    parameter group is set, and the other groups keep their ratio to it. `model` and `optimizer` are called anew for
-    each run.
+    `train`, `validation` and `test` are a DataLoader or another loader, which is used as it is; tensors `(inputs, ...,
+    targets)` or a dataset with a length, drawn in batches of `batch_size` in an order that the seed and the epoch
+    decide; or a function that returns a batch, such as `get_batch`. An endless one needs `steps_per_epoch`, and a
+    function to measure with `validation_batches`, the number of its calls.
+
+    A batch that is a dict goes to the model by name. Of a tuple the last part is the target. `forward(model, batch)`
+    is for whatever else. `loss` is a function of `(output, target)`, or of `(model, batch)` if its parameters are
+    called so; None is the loss that the model returns itself: `.loss`, `["loss"]` or the number in `(logits, loss)`.
+    `metrics` are functions of the outputs and targets of the whole set, or objects with `update` and `compute`.
+    A measured loss is the mean over `loss_weight`: "samples", "tokens" (targets other than -100), or what a function
+    of the batch returns.
+
+    With `folds`, and no `validation`, the training data is cut into so many parts. A run of a seed is measured on the
+    part `seed % folds` and trained on the others, so runs are paired by fold. The data must be tensors or a dataset.
+
+    `accumulate` batches make one update, clipped to the norm `clip_norm`. `autocast()` gives the context of mixed
+    precision, `scaler()` a gradient scaler, `average(model)` a running average of the weights, which is measured in the
+    model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets.
 
     >>> inputs, targets = torch.randn(64, 3), torch.zeros(64, 1)
     >>> task = TorchTask(
@@ -51,28 +61,98 @@ class TorchTask:
     """
 
     model: Callable[[], nn.Module]
-    optimizer: Callable[[Any], Optimizer]
-    loss: Callable[[Any, Any], Tensor]
+    optimizer: Callable[[Any], Any]
+    loss: Callable[..., Any] | None = None
     train: Any
-    validation: Any
+    validation: Any = None
     test: Any = None
+    folds: int | None = None
     batch_size: int = 64
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    drop_last: bool = False
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    forward: Callable[[Any, Any], Any] | None = None
+    loss_weight: str | Callable[[Any], Any] = "samples"
+    accumulate: int = 1
+    clip_norm: float | None = None
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+    scaler: Callable[[], Any] | None = None
+    average: Callable[[Any], Any] | None = None
+    steps_per_epoch: int | None = None
+    validation_batches: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse data that cannot be drawn from in a repeatable order, and a metric called loss."""
-        train = _Data(self.train, "train", self.batch_size)
-        if len(train) < train.batch_size:
-            raise ValueError(
-                f"TorchTask: train must hold at least one batch of {train.batch_size}, got {len(train)} samples; "
-                "give more data or a smaller batch_size"
+        """Refuse options that cannot be, and data that nothing can be drawn from."""
+        self.options()
+        train, measured = self.split(0)
+        if train.batches == 0:
+            raise OptionValueError(
+                "TorchTask: ",
+                Option("train"),
+                f" must hold at least one batch of {self.batch_size}, got fewer samples; give more data or a smaller "
+                "batch_size",
             )
-        if len(_Data(self.validation, "validation", self.batch_size)) == 0:
-            raise ValueError("TorchTask: validation must not be empty, got 0 samples; give validation data")
-        if "loss" in self.metrics:
-            raise ValueError(
-                "TorchTask: the loss is always measured under 'loss', got a metric of that name; rename it"
+        if measured.batches == 0:
+            raise OptionValueError(
+                "TorchTask: ", Option("validation"), " must not be empty, got 0 samples; give validation data"
             )
+        if callable(self.validation) and measured.batches is None and self.validation_batches is None:
+            raise OptionValueError(
+                "TorchTask: ",
+                Option("validation_batches"),
+                " must be given for a function, got none; say on how many of its batches to measure",
+            )
+        if self.steps_per_epoch is not None:
+            whole("TorchTask", "steps_per_epoch", self.steps_per_epoch, least=1)
+        elif train.batches is None:
+            raise OptionValueError(
+                "TorchTask: ",
+                Option("steps_per_epoch"),
+                " must be given for data without a length, got none; say how many updates count as an epoch",
+            )
+
+    def options(self) -> LoopOptions:
+        """Return what decides how an update is made and a loss measured."""
+        return LoopOptions(
+            who="TorchTask",
+            loss=self.loss,
+            forward=self.forward,
+            metrics=self.metrics,
+            loss_weight=self.loss_weight,
+            accumulate=self.accumulate,
+            clip_norm=self.clip_norm,
+            autocast=self.autocast,
+        )
+
+    def data(self, given: Any, name: str) -> Data:
+        """Return the batches of a split."""
+        return data_of(
+            given,
+            "TorchTask",
+            name,
+            batch_size=self.batch_size,
+            drop_last=self.drop_last and name == "train",
+            calls=self.validation_batches,
+        )
+
+    def split(self, seed: int) -> tuple[Data, Data]:
+        """Return the data that a run of this seed is trained on, and that it is measured on."""
+        train = self.data(self.train, "train")
+        if self.folds is None:
+            return train, self.data(self.validation, "validation")
+        folds = whole("TorchTask", "folds", self.folds, least=2)
+        if self.validation is not None:
+            raise OptionValueError(
+                "TorchTask: ", Option("folds"), " take the place of validation data, got both; give one of them"
+            )
+        if not isinstance(train, DrawnData) or train.samples < folds:
+            raise OptionTypeError(
+                "TorchTask: ",
+                Option("train"),
+                f" must be tensors or a dataset of at least {folds} samples to be cut into folds, got "
+                f"{type(self.train).__name__}; give these",
+            )
+        fold = seed % folds
+        return train.cut(fold, folds, held_out=False), train.cut(fold, folds, held_out=True)
 
     @property
     def has_test(self) -> bool:
@@ -101,9 +181,8 @@ class TorchTraining:
     """One PyTorch training in progress."""
 
     def __init__(self, task: TorchTask, seed: int) -> None:
-        """Seed everything, then make the model and its optimizer."""
+        """Seed everything, then make the model, its optimizer and the rest, in the order of a usual script."""
         seed_all(seed)
-        self._task, self._seed, self._steps = task, seed, 0
         self._model = task.model()
         for parameter in self._model.parameters():
             if _STARTED.get(id(parameter)) is parameter:
@@ -112,94 +191,63 @@ class TorchTraining:
                     "trained; build the model inside the function, or give copy.deepcopy of it"
                 )
             _STARTED[id(parameter)] = parameter
-        self._optimizer = task.optimizer(self._model)
-        if isinstance(self._optimizer, torch.optim.LBFGS):
-            raise TypeError(
-                "TorchTask: optimizer must update from one gradient, got LBFGS, which calls the model several times; "
-                "give another optimizer, or write a Training of your own"
-            )
-        rates = [float(group["lr"]) for group in self._optimizer.param_groups]
-        if rates[0] <= 0:
-            raise ValueError(
-                f"TorchTask: the first parameter group's rate must be above 0, got {rates[0]!r}; "
-                "it is what the other groups' rates are measured by"
-            )
-        self.base_lr = rates[0]
-        self._ratios = [rate / rates[0] for rate in rates]
-        self._train = _Data(task.train, "train", task.batch_size)
-        measured = {"validation": task.validation, "test": task.test}
-        self._measured = {
-            name: _Data(given, name, task.batch_size) for name, given in measured.items() if given is not None
-        }
-        self.steps_per_epoch = len(self._train) // self._train.batch_size
-        self._device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
-        self._order = torch.empty(0, dtype=torch.int64)
+        self._loop = Loop(
+            task.options(),
+            self._model,
+            optimizers_of(task.optimizer(self._model)),
+            scaler=task.scaler() if task.scaler is not None else None,
+            average=task.average(self._model) if task.average is not None else None,
+        )
+        train, validation = task.split(seed)
+        self._measured = {"validation": validation}
+        if task.test is not None:
+            self._measured["test"] = task.data(task.test, "test")
+        self.base_lr = self._loop.rates.base_lr
+        self.steps_per_epoch = task.steps_per_epoch or max(1, (train.batches or 1) // task.accumulate)
+        self._position = train.begin(seed)
         self._model.train()
-        switch(self._optimizer, "train")
+        for optimizer in self._loop.optimizers:
+            switch(optimizer, "train")
 
     def step(self, lr: float) -> float:
-        """Make one optimizer update at this rate and give the training loss."""
-        set_rates(self._optimizer, [lr * ratio for ratio in self._ratios])
-        epoch, position = divmod(self._steps, self.steps_per_epoch)
-        if position == 0 or not len(self._order):
-            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-            self._order = torch.randperm(len(self._train), generator=generator)
-        size = self._train.batch_size
-        inputs, targets = self._train.batch(self._order[position * size : (position + 1) * size], self._device)
-        loss = self._task.loss(self._model(inputs), targets)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
-        self._optimizer.step()
-        self._steps += 1
-        return loss.item()
+        """Make one optimizer update at this rate and return the training loss before it."""
+        return self._loop.step(lr, self._position.next)
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
-        """Measure the mean loss and metrics over a split; flags and random states are put back afterwards."""
+        """Measure the loss and the metrics over a split; flags and random states are put back afterwards."""
         if split not in self._measured:
-            raise ValueError(f"TorchTask: split must be one that the task has data for, got {split!r}; give {split}=")
-        data = self._measured[split]
-        training = [module for module in self._model.modules() if module.training]
-        before = _random_states()
-        sums = dict.fromkeys(("loss", *self._task.metrics), 0.0)
-        self._model.eval()
-        switch(self._optimizer, "eval")
-        try:
-            with torch.no_grad():
-                for inputs, targets in data.batches(self._device):
-                    output = self._model(inputs)
-                    for name, function in (("loss", self._task.loss), *self._task.metrics.items()):
-                        sums[name] += float(function(output, targets)) * len(targets)
-        finally:
-            switch(self._optimizer, "train")
-            for module in training:
-                module.training = True
-            _set_random_states(before)
-        return {name: total / len(data) for name, total in sums.items()}
+            raise OptionValueError(
+                "TorchTask: ",
+                Option("split"),
+                f" must be one that the task has data for, got {split!r}; give {split}=",
+            )
+        return self._loop.measure(self._measured[split].measured())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of the model, the optimizer, the data position and all random states.
+        """Return a copy of the model, the optimizers, the place in the data and all random states.
 
         Of the model: parameters, buffers (those that torch's own state leaves out too), and the flags `training` and
-        `requires_grad`; of the optimizer: its state and its groups. Plain Python attributes that a model or an
+        `requires_grad`; of the optimizers: their states and groups. Plain Python attributes that a model or an
         optimizer changes while it trains are not among them.
         """
+        loop = self._loop
         model = copy.deepcopy(self._model.state_dict())
         hidden = {name: buffer for name, buffer in self._model.named_buffers() if name not in model}
         return {
-            "seed": self._seed,
-            "steps": self._steps,
             "model": model,
             "buffers": {name: buffer.detach().clone() for name, buffer in hidden.items()},
             "training": [module.training for module in self._model.modules()],
             "requires_grad": [parameter.requires_grad for parameter in self._model.parameters()],
-            "optimizer": _plain(copy.deepcopy(self._optimizer.state_dict())),
-            "random": _random_states(),
+            "optimizers": [_plain(copy.deepcopy(optimizer.state_dict())) for optimizer in loop.optimizers],
+            "scaler": loop.scaler.state_dict() if loop.scaler else None,
+            "average": copy.deepcopy(loop.average.state_dict()) if loop.average is not None else None,
+            "data": self._position.state_dict(),
+            "random": random_states(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, bit for bit."""
-        self._seed, self._steps = state["seed"], state["steps"]
-        self._order = torch.empty(0, dtype=torch.int64)  # the next step draws it again
+        loop = self._loop
         self._model.load_state_dict(state["model"])
         for module, flag in zip(self._model.modules(), state["training"], strict=True):
             module.training = flag
@@ -208,18 +256,25 @@ class TorchTraining:
         buffers = dict(self._model.named_buffers())
         for name, buffer in state["buffers"].items():
             buffers[name].copy_(buffer)
-        self._load_optimizer(copy.deepcopy(state["optimizer"]))
-        _set_random_states(state["random"])
+        for optimizer, saved in zip(loop.optimizers, state["optimizers"], strict=True):
+            _load_optimizer(optimizer, copy.deepcopy(saved))
+        if loop.scaler:
+            loop.scaler.load_state_dict(state["scaler"])
+        if loop.average is not None:
+            loop.average.load_state_dict(state["average"])
+        self._position.load_state_dict(state["data"])
+        set_random_states(state["random"])
 
-    def _load_optimizer(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state)
-        # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
-        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
-        for index, saved in state["state"].items():
-            own = self._optimizer.state[parameters[index]]
-            for name, value in saved.items():
-                if isinstance(value, Tensor) and own[name].dtype != value.dtype:
-                    own[name] = value.to(own[name].device)
+
+def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:
+    optimizer.load_state_dict(state)
+    # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, saved in state["state"].items():
+        own = optimizer.state[parameters[index]]
+        for name, value in saved.items():
+            if isinstance(value, Tensor) and own[name].dtype != value.dtype:
+                own[name] = value.to(own[name].device)
 
 
 def _plain(value: Any) -> Any:
@@ -229,77 +284,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(inner) for inner in value)
     return value.item() if hasattr(value, "item") and not isinstance(value, Tensor) else value
-
-
-class _Data:
-    """Samples that can be drawn by index."""
-
-    def __init__(self, given: Any, name: str, batch_size: int) -> None:
-        self.batch_size = batch_size
-        self._collate: Callable[[list[Any]], Any] = default_collate
-        self._tensors: tuple[Tensor, Tensor] | None = None
-        if isinstance(given, DataLoader):
-            sampler = given.sampler
-            redrawn = isinstance(sampler, RandomSampler) and (
-                sampler.replacement or sampler.num_samples != len(sampler.data_source)
-            )
-            if redrawn or not isinstance(sampler, (RandomSampler, SequentialSampler)) or given.batch_size is None:
-                raise TypeError(
-                    f"TorchTask: {name} must be a DataLoader with a plain sampler and batch size, got "
-                    f"{type(sampler).__name__}; give its dataset, since the order is drawn anew for each seed"
-                )
-            self.batch_size, self._collate, given = given.batch_size, given.collate_fn, given.dataset
-        if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(x, Tensor) for x in given):
-            if len(given[0]) != len(given[1]):
-                raise ValueError(
-                    f"TorchTask: {name} must have one target for each input, got {len(given[0])} inputs and "
-                    f"{len(given[1])} targets; give tensors of one length"
-                )
-            self._tensors = (given[0], given[1])
-        elif isinstance(given, IterableDataset) or not (hasattr(given, "__getitem__") and hasattr(given, "__len__")):
-            raise TypeError(
-                f"TorchTask: {name} must be (inputs, targets) tensors or a dataset with a length, "
-                f"got {type(given).__name__}; give data that can be drawn by index"
-            )
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                f"TorchTask: batch_size must be a whole number of at least 1, got {batch_size!r}; give one"
-            )
-        self._given = given
-
-    def __len__(self) -> int:
-        return len(self._given if self._tensors is None else self._tensors[0])
-
-    def batch(self, indices: Tensor, device: torch.device) -> Batch:
-        if self._tensors is not None:
-            inputs, targets = (tensor[indices] for tensor in self._tensors)
-        else:
-            inputs, targets = self._collate([self._given[index] for index in indices.tolist()])
-        return inputs.to(device), targets.to(device)
-
-    def batches(self, device: torch.device) -> Iterator[Batch]:
-        # Measuring keeps no gradients, so it can take larger batches than training.
-        for indices in torch.split(torch.arange(len(self)), 8 * self.batch_size):
-            yield self.batch(indices, device)
-
-
-def _random_states() -> dict[str, Any]:
-    """Return the states of Python's, NumPy's and torch's generators as tensors and plain values."""
-    states: dict[str, Any] = {"python": random.getstate(), "torch": torch.get_rng_state()}
-    if (numpy := sys.modules.get("numpy")) is not None:
-        kind, keys, *rest = numpy.random.get_state()
-        states["numpy"] = (str(kind), torch.from_numpy(keys.astype("int64")), *map(float, rest))
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state_all()
-    return states
-
-
-def _set_random_states(states: dict[str, Any]) -> None:
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))
-    torch.set_rng_state(states["torch"])
-    if "numpy" in states and (numpy := sys.modules.get("numpy")) is not None:
-        kind, keys, position, has_gauss, cached = states["numpy"]
-        numpy.random.set_state((kind, keys.numpy().astype("uint32"), int(position), int(has_gauss), cached))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])

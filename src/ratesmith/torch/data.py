@@ -1,0 +1,390 @@
+"""Training data of every kind, as batches in an order that can be begun again and gone on with.
+
+Three kinds are told apart. Tensors and datasets are drawn here, in an order that the seed and the epoch alone decide.
+A loader, or whatever else can be iterated over again, is used as it is: the random generators decide its order. A
+function, such as `get_batch`, gives a batch at each call, and the generators decide which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, default_collate
+
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
+from ratesmith._random import preserve_rng_state, random_states, set_random_states
+
+MEASURED_BATCH: Final = 8
+"""Measuring keeps no gradients, so batches that are drawn here can be this much larger than in training."""
+_GENERATORS: Final = ("generator", "sampler", "batch_sampler", "dataset")
+"""Where a loader, and what it is made of, keep generators of their own."""
+
+
+class Position:
+    """Where one training stands in its data: `next()` gives the batch of the next update."""
+
+    def next(self) -> Any:
+        """Return the next batch; after the last one of an epoch comes the first of the next epoch."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place as plain values and tensors."""
+        raise NotImplementedError
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a place that `state_dict` gave."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of workers."""
+
+
+class Data:
+    """The batches of one split."""
+
+    batches: int | None = None
+    """Batches of one epoch; None if nobody knows."""
+
+    def begin(self, seed: int) -> Position:
+        """Return the beginning of the data, in the order of a seed."""
+        raise NotImplementedError
+
+    def measured(self) -> Iterator[Any]:
+        """Return the batches to measure on: the same at each call, if the process's generators are seeded the same."""
+        raise NotImplementedError
+
+
+def data_of(
+    given: Any, who: str, name: str, *, batch_size: int, drop_last: bool = False, calls: int | None = None
+) -> Data:
+    """Return the data that the user gave for `name`; raise an error in one line for what is none.
+
+    `batch_size` and `drop_last` are for tensors and datasets; `calls` says how often a function is called to measure.
+    """
+    start = (f"{who}: ", Option(name))
+    if isinstance(given, DataLoader):
+        return LoaderData(given, who, name)
+    if callable(given) and not hasattr(given, "__getitem__"):
+        return FunctionData(given, calls)
+    if isinstance(given, Iterator):
+        raise OptionTypeError(
+            *start,
+            " must be a loader that can begin again, got an iterator, whose place could not be put back; "
+            "give the loader itself, or a function that returns a batch",
+        )
+    tensors = isinstance(given, (tuple, list)) and len(given) > 0 and all(isinstance(x, Tensor) for x in given)
+    if tensors and isinstance(given, tuple):
+        lengths = {len(tensor) for tensor in given}
+        if len(lengths) > 1:
+            each = " and ".join(f"{len(tensor)}" for tensor in given)
+            raise OptionValueError(
+                *start, f" must have one target for each input, got {each} of them; give tensors of one length"
+            )
+    sized = hasattr(given, "__getitem__") and hasattr(given, "__len__") and not isinstance(given, (str, Mapping))
+    if sized and not isinstance(given, (list, IterableDataset)):
+        return DrawnData(given, whole(who, "batch_size", batch_size, least=1), drop_last)
+    if isinstance(given, IterableDataset):
+        raise OptionTypeError(
+            *start,
+            f" must give batches, got the dataset {type(given).__name__}, which gives samples one by one; "
+            "give a DataLoader of it",
+        )
+    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping, Tensor)):
+        return LoaderData(given, who, name)
+    raise OptionTypeError(
+        *start,
+        f" must be a DataLoader, tensors (inputs, ..., targets), a dataset or a function that returns a batch, got "
+        f"{type(given).__name__}; give one of these",
+    )
+
+
+class DrawnData(Data):
+    """Tensors of one length, or a dataset with a length, drawn by index."""
+
+    def __init__(self, given: Any, batch_size: int, drop_last: bool, chosen: Tensor | None = None) -> None:
+        """Take tensors of one length, or a dataset; only the samples at the `chosen` places, if they are given."""
+        self._given, self._size = given, batch_size
+        self._tensors = given if isinstance(given, tuple) else None
+        self._chosen, self._drop_last = chosen, drop_last
+        self.samples = len(given[0]) if self._tensors is not None else len(given)
+        if chosen is not None:
+            self.samples = len(chosen)
+        self.batches = self.samples // batch_size if drop_last else -(-self.samples // batch_size)
+
+    def begin(self, seed: int) -> Position:
+        """Return the beginning of a seed's order."""
+        return _DrawnPosition(self, seed)
+
+    def measured(self) -> Iterator[Any]:
+        """Return larger batches, in the order of the data."""
+        for indices in torch.split(torch.arange(self.samples), MEASURED_BATCH * self._size):
+            yield self.at(indices)
+
+    def order(self, seed: int, epoch: int) -> Sequence[Tensor]:
+        """Return the indices of each batch of an epoch."""
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        indices = torch.randperm(self.samples, generator=generator)
+        return torch.split(indices, self._size)[: self.batches]
+
+    def at(self, indices: Tensor) -> Any:
+        """Return the batch of these samples."""
+        if self._chosen is not None:
+            indices = self._chosen[indices]
+        if self._tensors is not None:
+            return tuple(tensor[indices] for tensor in self._tensors)
+        return default_collate([self._given[index] for index in indices.tolist()])
+
+    def cut(self, fold: int, folds: int, *, held_out: bool) -> DrawnData:
+        """Return the samples outside one of `folds` equal parts, which chance decided once for all; or those in it."""
+        place = torch.randperm(self.samples, generator=torch.Generator().manual_seed(0))
+        inside = torch.arange(self.samples) * folds // self.samples == fold
+        return DrawnData(self._given, self._size, not held_out and self._drop_last, place[inside == held_out])
+
+
+class _DrawnPosition(Position):
+    def __init__(self, data: DrawnData, seed: int) -> None:
+        self._data, self._seed, self._drawn = data, seed, 0
+        self._order: Sequence[Tensor] | None = None
+
+    def next(self) -> Any:
+        epoch, place = divmod(self._drawn, self._data.batches or 1)
+        if place == 0 or self._order is None:
+            self._order = self._data.order(self._seed, epoch)
+        self._drawn += 1
+        return self._data.at(self._order[place])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seed": self._seed, "drawn": self._drawn}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._seed, self._drawn, self._order = state["seed"], state["drawn"], None
+
+
+class LoaderData(Data):
+    """A DataLoader, or anything else that gives its batches anew each time it is iterated over."""
+
+    def __init__(self, loader: Any, who: str, name: str) -> None:
+        """Take the loader, and what to call it in messages."""
+        self.loader, self._who, self._name = loader, who, name
+        self.batches = _length(loader)
+        self.user: LoaderPosition | None = None
+        """The training that the loader's generators and workers belong to at the moment."""
+
+    def begin(self, seed: int) -> Position:
+        """Return the beginning; generators of the loader's own are seeded."""
+        return LoaderPosition(self, seed)
+
+    def measured(self) -> Iterator[Any]:
+        """Return the loader's batches; generators of its own are seeded, and put back."""
+        states = [(generator, generator.get_state()) for generator in self.generators()]
+        try:
+            for generator, _ in states:
+                generator.manual_seed(0)
+            yield from self.loader
+        finally:
+            for generator, state in states:
+                generator.set_state(state)
+
+    def generators(self) -> list[torch.Generator]:
+        """Return the generators of their own that the loader, its samplers and its dataset draw from."""
+        return list(generators_in([self.loader]))
+
+    def empty(self) -> Exception:
+        """Return the mistake of data without a batch."""
+        return OptionValueError(
+            f"{self._who}: ", Option(self._name), " must give at least one batch, got none; give data"
+        )
+
+
+class LoaderPosition(Position):
+    """The place in a loader.
+
+    A loader cannot be put at a place. It is iterated over from the states that the generators had when the epoch
+    began, and the batches before the place are drawn and dropped. What the model draws from the generators in between
+    makes no difference to samplers, which draw their order when an epoch begins.
+    """
+
+    def __init__(self, data: LoaderData, seed: int) -> None:
+        """Begin with fresh generators of the loader's own."""
+        self._data = data
+        self._iterator: Iterator[Any] | None = None
+        self._epoch = self._place = 0
+        fresh = (torch.Generator(generator.device).manual_seed(seed) for generator in data.generators())
+        self._own = [generator.get_state() for generator in fresh]
+        """The states of the loader's own generators when the epoch began."""
+        self._random: dict[str, Any] | None = None
+        """The states of the process's generators when the epoch began; None before its first batch."""
+
+    def next(self) -> Any:
+        """Return the next batch."""
+        if self._data.user is not self:
+            self._take_over()
+        for _ in range(2):
+            if self._iterator is None:
+                self._begin_epoch()
+            assert self._iterator is not None
+            try:
+                batch = next(self._iterator)
+            except StopIteration:
+                if self._place == 0:
+                    raise self._data.empty() from None
+                self._iterator, self._epoch, self._place = None, self._epoch + 1, 0
+                self._own = [generator.get_state() for generator in self._data.generators()]
+                self._random = None
+                continue
+            self._place += 1
+            return batch
+        raise self._data.empty()
+
+    def _begin_epoch(self) -> None:
+        """Iterate over the loader, from the states that the generators have now."""
+        if self._random is None:
+            self._random = random_states()
+        for holder in (self._data.loader, getattr(self._data.loader, "sampler", None)):
+            if callable(set_epoch := getattr(holder, "set_epoch", None)):
+                set_epoch(self._epoch)
+        self._iterator = iter(self._data.loader)
+
+    def _take_over(self) -> None:
+        """Make the loader this training's: another one has used its generators, or its state was just loaded."""
+        if self._data.user is not None:
+            self._data.user.close()
+        self._data.user = self
+        if self._epoch and getattr(self._data.loader, "persistent_workers", False):
+            # Workers that stay draw their seed when they are made, in the first epoch, and in none after it.
+            with preserve_rng_state():
+                iter(self._data.loader)
+        for generator, state in zip(self._data.generators(), self._own, strict=True):
+            generator.set_state(state)
+        if self._random is None or self._place == 0:
+            return
+        now = random_states()
+        set_random_states(self._random)
+        self._begin_epoch()
+        assert self._iterator is not None
+        for _ in range(self._place):
+            next(self._iterator)
+        set_random_states(now)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place, and the states of all generators when the epoch began."""
+        return {"epoch": self._epoch, "place": self._place, "own": list(self._own), "random": self._random}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a place; the batches before it are drawn when the next one is needed."""
+        self.close()
+        self._epoch, self._place = state["epoch"], state["place"]
+        self._own, self._random = list(state["own"]), state["random"]
+
+    def close(self) -> None:
+        """Let go of the iterator and its workers, persistent ones too."""
+        self._iterator = None
+        if self._data.user is self:
+            self._data.user = None
+            if getattr(self._data.loader, "_iterator", None) is not None:
+                self._data.loader._iterator = None
+
+
+class FunctionData(Data):
+    """A function that returns a batch at each call, drawn with the generators of the process."""
+
+    def __init__(self, function: Callable[[], Any], calls: int | None) -> None:
+        """Take the function, and how often it is called to measure."""
+        self._function, self._calls = function, calls
+
+    def begin(self, seed: int) -> Position:
+        """Return a position; the process's generators say where it is."""
+        return _FunctionPosition(self._function)
+
+    def measured(self) -> Iterator[Any]:
+        """Return as many batches as were asked for."""
+        for _ in range(self._calls or 1):
+            yield self._function()
+
+
+class _FunctionPosition(Position):
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+
+    def next(self) -> Any:
+        return self._function()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}  # the process's generators say it all
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """Return a batch of any kind with all its tensors on a device; its dicts, tuples and lists keep their types."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=batch.is_pinned()) if batch.device != device else batch
+    if isinstance(batch, Mapping):
+        values = {key: moved(value, device) for key, value in batch.items()}
+        return values if type(batch) is dict else _like(batch, values)
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(moved(value, device) for value in batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(moved(value, device) for value in batch)
+    return batch.to(device) if hasattr(batch, "to") else batch
+
+
+def _like(batch: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+    """Return the values as a mapping of the batch's own class if it can be made of them, else as a dict."""
+    try:
+        return type(batch)(values)  # type: ignore[call-arg]
+    except Exception:  # a class with arguments of its own
+        return values
+
+
+def samples_in(batch: Any) -> int:
+    """Return how many samples a batch has: the length of its first tensor; 1 if it has none."""
+    if isinstance(batch, Mapping):
+        return samples_in(next(iter(batch.values()), None))
+    if isinstance(batch, (tuple, list)):
+        return samples_in(batch[0]) if batch else 1
+    return len(batch) if isinstance(batch, Tensor) and batch.dim() else 1
+
+
+def first_tensor(batch: Any) -> Tensor | None:
+    """Return the first tensor in a batch."""
+    if isinstance(batch, Mapping):
+        batch = list(batch.values())
+    if isinstance(batch, (tuple, list)):
+        return next((tensor for part in batch if (tensor := first_tensor(part)) is not None), None)
+    return batch if isinstance(batch, Tensor) else None
+
+
+def is_in_fixed_order(loader: Any) -> bool:
+    """Whether a DataLoader is known to give its data in one order, whatever the seed."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return False
+    batches = loader.batch_sampler
+    return type(batches) is BatchSampler and isinstance(batches.sampler, SequentialSampler)
+
+
+def generators_in(holders: Iterable[Any]) -> Iterator[torch.Generator]:
+    """Return the generators that loaders keep for themselves, in their samplers and datasets, each once."""
+    seen: set[int] = set()
+    waiting: list[Any] = list(holders)
+    while waiting:
+        holder = waiting.pop()
+        if holder is None or id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if isinstance(holder, torch.Generator):
+            yield holder
+        else:
+            waiting += [getattr(holder, name, None) for name in _GENERATORS]
+
+
+def _length(loader: Any) -> int | None:
+    """Return the number of batches, if the loader knows it."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None

@@ -1,0 +1,398 @@
+"""One training step and one measurement, for tasks and for finding a rate: as a user's own loop makes them.
+
+How a batch becomes a loss is decided here, in one place: what of it goes to the model, what the output is compared
+with, and whose loss it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._random import preserve_rng_state, seed_all
+from ratesmith.torch.data import moved, samples_in
+from ratesmith.torch.rates import set_rates
+
+IGNORED: Final = -100
+"""The target that losses of PyTorch leave out: it is no token."""
+WEIGHTS: Final = ("samples", "tokens")
+
+
+class BatchMean:
+    """A metric that is a mean: `function(output, target)` of each batch, weighted by its samples.
+
+    Plain functions are called once, with the outputs and targets of the whole set, which have to be kept and joined.
+    This one keeps only a sum. It suits a mean such as accuracy; of F1 or AUC it would be wrong.
+
+    >>> accuracy = BatchMean(lambda output, target: (output.argmax(1) == target).float().mean())
+    >>> accuracy.update(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 1]))
+    >>> accuracy.update(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    >>> round(accuracy.compute(), 4)
+    0.6667
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        """Take the function."""
+        self._function = function
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was measured."""
+        self._total, self._samples = 0.0, 0
+
+    def update(self, output: Any, target: Any) -> None:
+        """Take in a batch."""
+        size = samples_in(target)
+        self._total += size * float(self._function(output, target))
+        self._samples += size
+
+    def compute(self) -> float:
+        """Return the mean over all samples."""
+        return self._total / self._samples if self._samples else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """How updates are made and losses measured: what a loop of one's own would have written out."""
+
+    who: str
+    """Who was given these options, for messages."""
+    loss: Callable[..., Any] | None = None
+    forward: Callable[[Any, Any], Any] | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    loss_weight: str | Callable[[Any], Any] = "samples"
+    accumulate: int = 1
+    clip_norm: float | None = None
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        whole(self.who, "accumulate", self.accumulate, least=1)
+        if self.clip_norm is not None:
+            finite(self.who, "clip_norm", self.clip_norm, least=1e-30)
+        if "loss" in self.metrics:
+            raise OptionValueError(
+                f"{self.who}: the loss is always measured under 'loss', got a metric of that name; rename it"
+            )
+        if isinstance(self.loss_weight, str) and self.loss_weight not in WEIGHTS:
+            raise OptionValueError(
+                f"{self.who}: ",
+                Option("loss_weight"),
+                f" must be 'samples', 'tokens' or a function of a batch, got {self.loss_weight!r}; choose one",
+            )
+
+
+class GroupRates:
+    """The rates of all parameter groups, which keep the ratio that they have to the first one that is not 0."""
+
+    def __init__(self, who: str, optimizers: Sequence[Optimizer], led_by: Optimizer | None = None) -> None:
+        """Take the rates as they are; of several optimizers only those of `led_by` are moved, if it is given."""
+        for optimizer in optimizers:
+            _refuse_unfit(who, optimizer)
+        self._moved = [led_by] if led_by is not None else list(optimizers)
+        rates = [[_own_rate(who, group) for group in optimizer.param_groups] for optimizer in self._moved]
+        first = next((rate for own in rates for rate in own if rate > 0), None)
+        if first is None:
+            raise OptionValueError(
+                f"{who}: a parameter group's rate must be above 0, got {rates[0][0]!r}; it is what the other groups' "
+                "rates are measured by"
+            )
+        self.base_lr = first
+        self._ratios = [[rate / first for rate in own] for own in rates]
+
+    def set(self, lr: float) -> None:
+        """Set the first group's rate, and those of the others by their ratio to it."""
+        for optimizer, ratios in zip(self._moved, self._ratios, strict=True):
+            set_rates(optimizer, [lr * ratio for ratio in ratios])
+
+
+class Loop:
+    """A model with its optimizers: it makes updates and measures, and knows nothing of where batches come from."""
+
+    def __init__(
+        self,
+        options: LoopOptions,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        *,
+        scaler: Any = None,
+        average: Any = None,
+        led_by: Optimizer | None = None,
+    ) -> None:
+        """Take what is trained; `average` is a running average of the weights, which is then what is measured."""
+        self.options, self.model, self.optimizers = options, model, list(optimizers)
+        self.scaler = scaler if scaler is not None and scaler.is_enabled() else None
+        self.average = average
+        self.rates = GroupRates(options.who, self.optimizers, led_by)
+        self.device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+        self._loss_takes_model = _takes_model(options.loss)
+        self._takes = _most_arguments(model)
+
+    def step(self, lr: float, draw: Callable[[], Any]) -> float:
+        """Make one update at a rate, from as many batches as are accumulated, and return the mean loss before it.
+
+        If gradients are scaled, the scaler may skip the update, as it would in the user's own loop.
+        """
+        options = self.options
+        self.rates.set(lr)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        total = 0.0
+        for _ in range(options.accumulate):
+            batch = moved(draw(), self.device)
+            with options.autocast():
+                loss = self.loss(batch)[0]
+                if options.accumulate > 1:
+                    loss = loss / options.accumulate
+            (self.scaler.scale(loss) if self.scaler else loss).backward()
+            total += loss.item()
+        if options.clip_norm is not None:
+            if self.scaler:
+                for optimizer in self.optimizers:
+                    self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+        for optimizer in self.optimizers:
+            if self.scaler:
+                self.scaler.step(optimizer)
+            else:
+                optimizer.step()
+        if self.scaler:
+            self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        return total
+
+    def measure(self, batches: Iterator[Any]) -> dict[str, float]:
+        """Return the loss and the metrics over all batches, and leave flags and random states as they were.
+
+        The loss is the mean of the batches' losses, each weighted by its samples, its tokens or what the user says.
+        """
+        options = self.options
+        model = self.model if self.average is None else self.average
+        total, weights = 0.0, 0.0
+        streams = {name: metric for name, metric in options.metrics.items() if hasattr(metric, "update")}
+        functions = {name: metric for name, metric in options.metrics.items() if name not in streams}
+        by_model = {name: metric for name, metric in functions.items() if _takes_model(metric)}
+        means = dict.fromkeys(by_model, 0.0)
+        outputs: list[Any] = []
+        targets: list[Any] = []
+        for metric in streams.values():
+            metric.reset()
+        with preserve_rng_state(), self._evaluating(model), torch.no_grad(), options.autocast():
+            seed_all(0)  # what is drawn here is drawn alike at each measurement
+            for drawn in batches:
+                batch = moved(drawn, self.device)
+                loss, output, target = self.loss(batch, model, bool(streams) or len(functions) > len(by_model))
+                weight = self._weight(batch, target)
+                total, weights = total + weight * loss.item(), weights + weight
+                for name, metric in by_model.items():
+                    means[name] += weight * float(metric(model, batch))
+                for metric in streams.values():
+                    metric.update(output, target)
+                if len(functions) > len(by_model):
+                    outputs.append(_kept(output))
+                    targets.append(_kept(target))
+            if not weights:
+                raise OptionValueError(f"{options.who}: there must be something to measure on, got none; give data")
+            measured = {"loss": total / weights}
+            joined = (self._joined(outputs), self._joined(targets)) if outputs else None
+            for name, metric in options.metrics.items():
+                if name in by_model:
+                    measured[name] = means[name] / weights
+                elif name in streams:
+                    measured[name] = float(metric.compute())
+                elif joined is not None:
+                    measured[name] = float(metric(*joined))
+        return measured
+
+    def loss(self, batch: Any, model: Any = None, want_output: bool = False) -> tuple[Tensor, Any, Any]:
+        """Return a batch's loss, the model's output and what that is compared with (the last two if there are any)."""
+        model = self.model if model is None else model
+        loss = self.options.loss
+        if loss is not None and self._loss_takes_model:
+            output, target = self._output(model, batch) if want_output else (None, batch)
+            return self._sound(loss(model, batch)), output, target
+        output, target = self._output(model, batch)
+        return self._sound(self._own_loss(output) if loss is None else loss(output, target)), output, target
+
+    def _output(self, model: Any, batch: Any) -> tuple[Any, Any]:
+        """Return the model's output for a batch, and what it is compared with.
+
+        A dict goes to the model by name, and is the target as a whole. Of a tuple the last part is the target and those
+        before it go to the model; a model that has a loss of its own is given the target too, if it takes it.
+        """
+        if self.options.forward is not None:
+            several = isinstance(batch, (tuple, list)) and len(batch) > 1
+            return self.options.forward(model, batch), batch[-1] if several else batch
+        if isinstance(batch, Mapping):
+            return model(**batch), batch
+        if not isinstance(batch, (tuple, list)):
+            return model(batch), batch
+        if len(batch) == 1:
+            return model(batch[0]), batch[0]
+        whole_batch = self.options.loss is None and self._takes >= len(batch)
+        return model(*(batch if whole_batch else batch[:-1])), batch[-1]
+
+    def _own_loss(self, output: Any) -> Any:
+        """Return the loss that a model gives itself: `.loss`, `["loss"]`, or the one number in a tuple."""
+        if isinstance(output, Mapping) and "loss" in output:
+            return output["loss"]
+        if isinstance(getattr(output, "loss", None), Tensor):
+            return output.loss
+        if isinstance(output, (tuple, list)):
+            numbers = [part for part in output if isinstance(part, Tensor) and part.dim() == 0]
+            if len(numbers) == 1:
+                return numbers[0]
+        raise OptionTypeError(
+            f"{self.options.who}: ",
+            Option("loss"),
+            f" must be given where the model gives none, got output {type(output).__name__}; "
+            "give a function of output and target",
+        )
+
+    def _sound(self, loss: Any) -> Tensor:
+        """Return the loss, if it is one number for the batch."""
+        start = (f"{self.options.who}: ", Option("loss"))
+        if not isinstance(loss, Tensor):
+            raise OptionTypeError(
+                *start,
+                f" must return a tensor, got {type(loss).__name__}; return the loss that backward() is called on",
+            )
+        if loss.numel() != 1:
+            raise OptionValueError(
+                *start,
+                f" must be one number for the batch, got a tensor of shape {tuple(loss.shape)}; return its mean, as "
+                "reduction='mean' does",
+            )
+        return loss if loss.dim() == 0 else loss.reshape(())
+
+    def _weight(self, batch: Any, target: Any) -> float:
+        """Return what a batch's loss counts for: the number that it is a mean over."""
+        if callable(self.options.loss_weight):
+            return float(self.options.loss_weight(batch))
+        if self.options.loss_weight == "samples":
+            return samples_in(batch)
+        labels = target.get("labels") if isinstance(target, Mapping) else target
+        if not isinstance(labels, Tensor):
+            raise OptionTypeError(
+                f"{self.options.who}: ",
+                Option("loss_weight"),
+                f" 'tokens' needs a tensor of targets, got {type(labels).__name__}; give a function of the batch that "
+                "returns their number",
+            )
+        return int((labels != IGNORED).sum())
+
+    @contextmanager
+    def _evaluating(self, model: Any) -> Iterator[None]:
+        """Put model and optimizers into evaluation, and back: a part that was frozen in evaluation stays so."""
+        training = [module for module in (*self.model.modules(), *model.modules()) if module.training]
+        model.eval()
+        for optimizer in self.optimizers:
+            switch(optimizer, "eval")
+        try:
+            yield
+        finally:
+            for optimizer in self.optimizers:
+                switch(optimizer, "train")
+            for module in training:
+                module.training = True
+
+    def _joined(self, parts: list[Any]) -> Any:
+        """Return outputs or targets of all batches as one, whatever they are made of."""
+        first = parts[0]
+        if isinstance(first, Tensor):
+            if first.dim() == 0:
+                return torch.stack(parts)
+            try:
+                return torch.cat(parts)
+            except RuntimeError:
+                raise OptionTypeError(
+                    f"{self.options.who}: ",
+                    Option("metrics"),
+                    " need outputs and targets of one shape, to be joined over the whole set, got several; give an "
+                    "object with update and compute, or BatchMean(function) if a mean over batches is meant",
+                ) from None
+        if isinstance(first, Mapping):
+            values = {key: self._joined([part[key] for part in parts]) for key in first}
+            try:
+                return type(first)(**values)
+            except Exception:  # a mapping of another making
+                return values
+        if isinstance(first, (tuple, list)):
+            columns = [self._joined(list(column)) for column in zip(*parts, strict=True)]
+            return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
+        return first if all(part is None for part in parts) else parts
+
+
+def switch(optimizer: Optimizer, to: str) -> None:
+    """Put an optimizer that has two modes, as schedule-free ones do, into "train" or "eval"."""
+    getattr(optimizer, to, lambda: None)()
+
+
+def _kept(value: Any) -> Any:
+    """Return an output or a target on the processor's side, in memory of its own."""
+    return moved(value, torch.device("cpu"))
+
+
+def _takes_model(function: Any) -> bool:
+    """Whether the function's first two parameters are called `model` and `batch`."""
+    try:
+        return list(inspect.signature(function).parameters)[:2] == ["model", "batch"]
+    except (TypeError, ValueError):  # written in C
+        return False
+
+
+def _most_arguments(model: nn.Module) -> float:
+    """Return how many arguments a model's forward takes by their places."""
+    try:
+        parameters = inspect.signature(getattr(model, "_orig_mod", model).forward).parameters.values()
+    except (TypeError, ValueError):
+        return math.inf
+    kinds = [parameter.kind for parameter in parameters]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return math.inf
+    return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+
+
+def _own_rate(who: str, group: dict[str, Any]) -> float:
+    """Return a group's rate: at 0 while a scheduler warms up, the base that the scheduler left in the group."""
+    if group["lr"] is None:
+        raise OptionTypeError(
+            f"{who}: ",
+            Option("optimizer"),
+            " must have a rate, got lr=None, with which it sets its own; give a number (Adafactor: lr=1e-3, "
+            "relative_step=False)",
+        )
+    rate = float(group["lr"])
+    return rate if rate else float(group.get("initial_lr", 0.0))
+
+
+def _refuse_unfit(who: str, optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise OptionTypeError(
+            f"{who}: ", Option("optimizer"), f" must be a torch Optimizer, got {type(optimizer).__name__}; give one"
+        )
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise OptionTypeError(
+            f"{who}: ",
+            Option("optimizer"),
+            " must update from one gradient, got LBFGS, which calls the model several times; its rate is a first guess "
+            "of its line search, so leave it at 1",
+        )
+
+
+def optimizers_of(given: Any) -> list[Any]:
+    """Return the optimizers that were given: one, or several in a list, a tuple or a dict; unwrapped if need be."""
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    several: Iterable[Any] = given if isinstance(given, (list, tuple)) else [given]
+    return [getattr(optimizer, "optimizer", optimizer) for optimizer in several]  # as Accelerate wraps them
