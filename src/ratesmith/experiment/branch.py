@@ -75,7 +75,7 @@ class BranchTrainer:
                     return
             lr, loss = self.runs[0].rate(self.step), None
             try:
-                loss = self.training.step(lr)
+                loss = float(self.training.step(lr))
             finally:
                 # Sent after the update, since its loss, of the weights and the batch before it, is what each fork's
                 # own first loss must be; and in any case, since these trials are no longer this branch's.

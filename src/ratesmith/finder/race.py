@@ -206,7 +206,7 @@ class _Trainer:
         training = self.task.start(seed)
         schedule = self.whole if steps == self.steps else self.whole.stretch(steps)
         for step in range(steps):
-            loss = training.step(rate * float(schedule(step)))
+            loss = float(training.step(rate * float(schedule(step))))
             self.updates += 1
             self.on_progress(self.updates, max(self.planned, self.updates))
             if not math.isfinite(loss):
