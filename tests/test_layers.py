@@ -1,6 +1,7 @@
 """The layers of the design: each part imports only from those above it, and the core only from the standard library."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -114,3 +115,12 @@ def test_no_files_import_each_other_in_a_circle():
         return reached
 
     assert {module for module in modules if module in reached_from(module)} == set()
+
+
+def test_the_page_of_the_architecture_names_files_that_are_there():
+    docs = SOURCE.parents[1] / "docs"
+    for page in ("architecture.md", "extending.md"):
+        text = (docs / page).read_text(encoding="utf-8")
+        for name in re.findall(r"`((?:ratesmith/)?[\w/]+(?:\.py|/))`", text):
+            file = SOURCE / name.removeprefix("ratesmith/")
+            assert file.exists() or (SOURCE.parents[1] / name).exists(), f"{page}: {name}"

@@ -132,6 +132,11 @@ CODES: Final = {
         Code("RS315", "test_reused", "The test set of this folder has judged more than one winner."),
         Code("RS316", "no_rate", "The strategy has no rate at which every run ended well."),
         Code("RS317", "missing_seeds", "The strategy lacks the result of some fresh seeds."),
+        Code(
+            "RS318",
+            "not_repeatable",
+            "The seed does not decide the training: runs of one seed have nothing in common, and nothing was shared.",
+        ),
         Code("RS401", "few_losses", "A run has too few losses after its warm-up."),
         Code("RS402", "no_annealing", "No run was annealed: what lower rates gain is taken from other models."),
         Code("RS403", "other_optimizer", "The optimizer is unlike AdamW, with which the laws were found."),

@@ -3,6 +3,7 @@
 import math
 import sqlite3
 
+import numpy as np
 import pytest
 from comparing import STRATEGIES, small
 from numpy_task import DivergingTask, ExplodingTask, LogisticTask
@@ -146,3 +147,22 @@ def test_a_test_set_that_cannot_be_measured_does_not_cost_the_answer(tmp_path):
     assert found.test is None
     assert found.best is not None
     assert "The test data could not be measured: division by zero. [RS309]" in found.note_lines()
+
+
+class UnseededTask(LogisticTask):
+    """Its first weights come from nowhere, and it gives NumPy's numbers."""
+
+    def start(self, seed):
+        training = super().start(np.random.default_rng().integers(2**32))
+        step = training.step
+        training.step = lambda lr: np.float64(step(lr))
+        return training
+
+
+def test_a_training_that_the_seed_does_not_decide_shares_nothing_says_so_and_goes_on_in_its_folder(tmp_path):
+    found = small(UnseededTask(), tmp_path)
+    assert [note.code for note in found.notes if note.code in ("RS301", "RS318")] == ["RS318"]
+    assert "it takes more seeds to tell strategies apart. [RS318]" in " ".join(found.note_lines())
+    assert found.costs.run == found.costs.planned
+    again = small(UnseededTask(), tmp_path)  # though it begins with other losses now
+    assert again.rows[0].estimates == found.rows[0].estimates

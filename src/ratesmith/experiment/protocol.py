@@ -66,7 +66,14 @@ class ComparisonProtocol:
 
     def run(self) -> Comparison:
         """Choose, judge, test."""
-        if not self.profile.exact:
+        if not self.profile.repeatable:
+            text = (
+                "The seed does not decide this training: two runs of one seed differ from the first update on. So runs "
+                "are not paired by what they share, nothing was shared, and it takes more seeds to tell strategies "
+                "apart."
+            )
+            self.notes.append(Note("RS318", (text,)))
+        elif not self.profile.exact:
             text = (
                 "The task's state, saved and loaded, does not go on bit for bit: nothing was shared, every run was "
                 "trained from its beginning."

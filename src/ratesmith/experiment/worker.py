@@ -40,6 +40,8 @@ class TaskProfile:
     """What tells this task from another: its file's content, and what it measures around its first update."""
     exact: bool
     """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
+    repeatable: bool
+    """Whether the same seed begins the same training; else runs of one seed have nothing in common."""
     seconds: float
     """Of one update, about, with its share of the measurement that follows now and then."""
 
@@ -71,11 +73,12 @@ def inspect_task(
     base_lr = training.base_lr
     with blaming(source):
         # What no file shows, such as data or a library's version, shows in the first losses.
-        first_losses = [metrics["loss"], training.step(base_lr), measure(training)["loss"]]
-        exact = _goes_on(loaded.task, training)
+        first_losses = [metrics["loss"], float(training.step(base_lr)), measure(training)["loss"]]
+        repeatable = repr(float(loaded.task.start(0).step(base_lr))) == repr(first_losses[1])
+        exact = repeatable and _goes_on(loaded.task, training)
         # Timed last, when caches are warm and lazy set-up is over.
         began = time.perf_counter()
-        first_losses += [training.step(base_lr) for _ in range(TIMED_STEPS)]
+        first_losses += [float(training.step(base_lr)) for _ in range(TIMED_STEPS)]
         stepped = time.perf_counter()
         measure(training)
         measured = time.perf_counter()
@@ -84,8 +87,14 @@ def inspect_task(
         metrics=tuple(metrics),
         has_test=loaded.task.has_test,
         layout=layout,
-        identity={"task": task_name(source), "task_files": loaded.files, "first_losses": first_losses},
+        identity={
+            "task": task_name(source),
+            "task_files": loaded.files,
+            # Losses that differ at each start tell nothing of the task.
+            "first_losses": first_losses if repeatable else "not repeatable",
+        },
         exact=exact,
+        repeatable=repeatable,
         seconds=(stepped - began) / TIMED_STEPS + (measured - stepped) / layout.evaluate_every,
     )
 
@@ -119,11 +128,11 @@ def _goes_on(task: Task, training: Training) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
-        went_on = [training.step(training.base_lr) for _ in range(steps)] + [measure(training)["loss"]]
+        went_on = [float(training.step(training.base_lr)) for _ in range(steps)] + [measure(training)["loss"]]
         other = task.start(0)  # a fresh one: what the state leaves out must not be left over from the first
         try:
             other.load_state_dict(task.load(path))
-            resumed = [other.step(training.base_lr) for _ in range(steps)] + [measure(other)["loss"]]
+            resumed = [float(other.step(training.base_lr)) for _ in range(steps)] + [measure(other)["loss"]]
         except Exception:
             return False
     return went_on == resumed or repr(went_on) == repr(resumed)  # NaN is not equal to itself
