@@ -9,14 +9,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
-    {"_checks", "_display", "_import_guard", "_random", "_text", "codes"},
-    {"_arrays", "_fields", "_updates"},
+    {"_checks", "_display", "_training_on_import", "_random_states", "_text", "codes"},
+    {"_arrays", "_field_checks", "_update_count"},
     {"horizon"},
     {"schedule"},
     {"shapes"},
     {"recipes", "controllers"},
     {"strategy", "describe"},
-    {"task", "importers", "study_file"},
+    {"task", "importers", "study_database"},
     {"finder", "logs"},
     {"experiment", "forecast", "torch", "keras", "testing"},
     {"plots"},
@@ -89,7 +89,7 @@ def test_code_is_read_in_two_places_alone():
         str(file.relative_to(SOURCE)) for file in FILES if "ast" in {name.partition(".")[0] for name in imports(file)}
     }
     # A strategy's text, and the import statements of a task's file, whose files belong to a study.
-    assert reads == {"strategy/parser.py", "experiment/source.py"}
+    assert reads == {"strategy/parser.py", "experiment/task_source.py"}
 
 
 def module_of(file):

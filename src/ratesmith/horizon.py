@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Annotated, Any
 
-from ratesmith import _updates
+from ratesmith import _update_count
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
-from ratesmith._fields import Check, check_fields
+from ratesmith._field_checks import Check, check_fields
 
 _LENGTH = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(?:(%)|(ep)|([kMGBT]?)(tok|sp))\s*")
 _MANY = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
@@ -83,7 +83,7 @@ class Horizon:
         >>> [Horizon.from_dataloader(range(10), epochs=3, accumulate=4, remainder=r).steps for r in ("drop", "carry")]
         [6, 7]
         """
-        updates = _updates.of_loader(
+        updates = _update_count.of_loader(
             loader, epochs=epochs, accumulate=accumulate, world_size=world_size, remainder=remainder, sharded=sharded
         )
         return cls(updates.steps, updates.steps_per_epoch, samples_per_step=updates.samples_per_step)
@@ -98,7 +98,7 @@ class Horizon:
         `ceil(num_train_epochs * ceil(batches / gradient_accumulation_steps))`. The order of the data stays as it is.
         Raise ValueError for a trainer without an end, TypeError for any other trainer.
         """
-        updates = _updates.of_trainer(trainer)
+        updates = _update_count.of_trainer(trainer)
         return cls(updates.steps, updates.steps_per_epoch, samples_per_step=updates.samples_per_step)
 
     @property

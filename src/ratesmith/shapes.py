@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from ratesmith._arrays import NUMBERS, power, root, stairs_begun
 from ratesmith._checks import A_LIST, MOST_MILESTONES, Option, OptionTypeError, OptionValueError, finite, whole
-from ratesmith._fields import Check, positive
+from ratesmith._field_checks import Check, positive
 from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, check_stairs, multiples
 
 __all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
-from ratesmith._import_guard import TrainedOnImportError, no_training
-from ratesmith._random import random_states, seed_all, set_random_states
+from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith._text import hint, one_line
+from ratesmith._training_on_import import TrainedOnImportError, no_training
 
 __all__ = [
     "FindTask",

@@ -8,7 +8,7 @@ from ratesmith import forecast
 from ratesmith.forecast import design
 from ratesmith.forecast.design import family
 from ratesmith.forecast.uncertainty import ranking_scores
-from ratesmith.logs.rates import rates_of
+from ratesmith.logs.rates_per_update import rates_of
 
 FAMILY = [f"warmup(100) >> {text}" for text in family(4000, 100)]
 

@@ -18,7 +18,7 @@ ORDER = [
     "evidence",
     "forecaster",
 ]
-APART = {"study", "transfer"}
+APART = {"study_curves", "transfer"}
 """They need no fit, and no fit needs them."""
 
 

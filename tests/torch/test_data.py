@@ -16,7 +16,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from ratesmith._random import preserve_rng_state, random_states, seed_all, set_random_states
+from ratesmith._random_states import preserve_rng_state, random_states, seed_all, set_random_states
 from ratesmith.torch.data import data_of, first_tensor, is_in_fixed_order, moved, samples_in
 
 INPUTS = torch.arange(50.0)

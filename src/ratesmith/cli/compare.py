@@ -174,7 +174,7 @@ def spelling() -> dict[str, str]:
 @contextmanager
 def mistakes() -> Iterator[None]:
     """Turn what a user can cause in a comparison or its study into one line."""
-    from ratesmith.study_file import StudyError
+    from ratesmith.study_database import StudyError
 
     with user_mistakes(TaskError, StudyError, OSError, names=spelling()):
         yield

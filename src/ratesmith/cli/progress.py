@@ -105,7 +105,7 @@ class ShownProgress(Bar):
     def kept(self) -> str:
         """Say what a stopped comparison has kept: as the store has it, which may know more than has been shown."""
         from ratesmith.experiment.studies import describe
-        from ratesmith.study_file import StudyError
+        from ratesmith.study_database import StudyError
 
         try:
             runs = describe(self.folder).runs

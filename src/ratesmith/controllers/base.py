@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ratesmith import _text
 from ratesmith._checks import LARGEST, Option, OptionTypeError, OptionValueError, finite
-from ratesmith._fields import check_fields, derive
+from ratesmith._field_checks import check_fields, derive
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 
 State = TypeVar("State")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from ratesmith._checks import Option, OptionValueError, finite, whole
-from ratesmith._fields import Check
+from ratesmith._field_checks import Check
 from ratesmith.controllers.base import (
     Adaptive,
     average,

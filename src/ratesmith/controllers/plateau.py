@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith._fields import Check
+from ratesmith._field_checks import Check
 from ratesmith.controllers.base import (
     Adaptive,
     average,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith._fields import Check
+from ratesmith._field_checks import Check
 from ratesmith.controllers.base import Adaptive, check_factor, check_metric, read_metric
 from ratesmith.shapes import Ramp
 

@@ -10,7 +10,7 @@ from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.runner import Progress
 from ratesmith.experiment.statistics import Difference, Estimate
 from ratesmith.experiment.trial import Point, Run, RunLayout, RunStatus, Trial
-from ratesmith.study_file import StudyError
+from ratesmith.study_database import StudyError
 
 __all__ = [
     "BASELINE",

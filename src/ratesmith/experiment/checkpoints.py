@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ratesmith.study_file import StudyError
+from ratesmith.study_database import StudyError
 
 
 class StateError(StudyError):

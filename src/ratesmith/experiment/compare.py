@@ -24,8 +24,8 @@ from ratesmith.experiment.planner import Planner
 from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
 from ratesmith.experiment.protocol import ComparisonProtocol
 from ratesmith.experiment.runner import Progress, Runner
-from ratesmith.experiment.source import Source
 from ratesmith.experiment.store import Store
+from ratesmith.experiment.task_source import Source
 from ratesmith.experiment.worker import RunContext, TaskProfile, inspect_task
 from ratesmith.strategy import ScheduleLike
 from ratesmith.task import split_reference

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ratesmith._checks import Option
 from ratesmith.experiment.comparison import Comparison
 from ratesmith.experiment.trial import Run
-from ratesmith.study_file import StudyError, opened_study
+from ratesmith.study_database import StudyError, opened_study
 
 COLUMNS: Final = ("strategy", "base_lr", "seed", "steps", "status", "message", "step", "split", "metric", "value")
 MOST_AT_ONCE: Final = 900

@@ -26,7 +26,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Protocol
 
-from ratesmith.study_file import StudyError
+from ratesmith.study_database import StudyError
 from ratesmith.task import one_thread
 
 OnPart = Callable[[Any], None]

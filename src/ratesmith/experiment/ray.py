@@ -25,7 +25,7 @@ import ratesmith
 from ratesmith._checks import Option
 from ratesmith._text import one_line
 from ratesmith.experiment.pool import Died, OnPart, TimedOut
-from ratesmith.study_file import StudyError
+from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
 APART_BYTES: Final = 100_000

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ratesmith.experiment.branch import Part
+from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.pool import MOST_DEATHS, Died, Engine, TimedOut, ask
 from ratesmith.experiment.question import Question
@@ -24,7 +24,7 @@ from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.trial import FINAL, Run, RunStatus, Trial
 from ratesmith.experiment.worker import RunContext, arrange_trials, train_branch
-from ratesmith.study_file import StudyError
+from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
 MOST_FAILURES: Final = 3

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from ratesmith._checks import Option
 from ratesmith.experiment.checkpoints import cannot_keep, state_file, written_whole
-from ratesmith.experiment.folder import locked
 from ratesmith.experiment.sharing import Branch
+from ratesmith.experiment.study_folder import locked
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial
-from ratesmith.study_file import (
+from ratesmith.study_database import (
     RUN_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,

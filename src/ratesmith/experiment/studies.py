@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratesmith.experiment.checkpoints import digest_of
-from ratesmith.experiment.folder import clean, taken
 from ratesmith.experiment.options import CompareOptions
+from ratesmith.experiment.study_folder import clean, taken
 from ratesmith.experiment.trial import RunStatus, Trial
-from ratesmith.study_file import (
+from ratesmith.study_database import (
     STUDY_FILE,
     StoredRun,
     StudyError,

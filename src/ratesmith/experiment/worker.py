@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ratesmith._checks import Option, whole
-from ratesmith.experiment.branch import BranchTrainer, Part
+from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
-from ratesmith.experiment.source import Source, blaming, error_text, load, rates_for, task_name
+from ratesmith.experiment.task_source import Source, blaming, error_text, load, rates_for, task_name
 from ratesmith.experiment.trial import RunLayout, Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ratesmith._checks import Option, OptionValueError
-from ratesmith._random import preserve_rng_state
+from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.race import grid, race
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES

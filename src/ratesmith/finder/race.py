@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
-from ratesmith._random import preserve_rng_state
+from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, read_seeds, sweep

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
-from ratesmith._random import preserve_rng_state
+from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
 from ratesmith.task import FindTask

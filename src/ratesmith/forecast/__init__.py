@@ -3,7 +3,7 @@
 from ratesmith.forecast.diagnostics import CannotSay, Diagnostic
 from ratesmith.forecast.forecaster import Forecaster, fit
 from ratesmith.forecast.results import Candidates, Prediction, Row
-from ratesmith.forecast.study import read_study
+from ratesmith.forecast.study_curves import read_study
 from ratesmith.forecast.transfer import Transfer, refined, transfer_rate
 from ratesmith.logs import Curve, read
 

@@ -26,7 +26,7 @@ from ratesmith.forecast.uncertainty import (
 )
 from ratesmith.horizon import Horizon
 from ratesmith.logs.curve import Curve, Floats
-from ratesmith.logs.rates import length_of
+from ratesmith.logs.rates_per_update import length_of
 from ratesmith.shapes import Ramp
 
 LENGTH_FACTORS: Final = np.exp(np.linspace(-np.log(4), np.log(4), 49))

@@ -18,7 +18,7 @@ from ratesmith.forecast.laws import LAWS
 from ratesmith.forecast.results import Candidates, Prediction, Row
 from ratesmith.forecast.uncertainty import forecast_losses
 from ratesmith.logs.curve import Curve, Floats, Ints, frozen, numbers_of
-from ratesmith.logs.rates import checked, is_array, length_of, rates_of, stretched
+from ratesmith.logs.rates_per_update import checked, is_array, length_of, rates_of, stretched
 
 LOSSES_GIVEN: Final = 200
 """Losses that a forecast gives if nobody says at which steps."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ratesmith._checks import Option, OptionValueError, finite, options_of
 from ratesmith.logs.curve import Floats, numbers_of
-from ratesmith.logs.rates import is_array, length_of, rates_of, resampled
+from ratesmith.logs.rates_per_update import is_array, length_of, rates_of, resampled
 
 DAMPED: Final = (0.0, 0.4, 0.7)
 """The power of the bound's horizon part: the least, the usual, the most. The bound alone has 1, which is too strong:

@@ -13,7 +13,7 @@ from ratesmith._checks import Option, OptionError, OptionValueError, finite, opt
 from ratesmith.logs.columns import Columns, choose_columns
 from ratesmith.logs.curve import FEWEST_LOSSES, KINDS, Curve, Floats, Ints
 from ratesmith.logs.formats import Log, open_log
-from ratesmith.logs.rates import rates_of
+from ratesmith.logs.rates_per_update import rates_of
 from ratesmith.logs.series import MOST_ENTRIES, Series
 from ratesmith.schedule import Schedule
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from ratesmith._checks import FARTHEST, Option, OptionValueError, whole
-from ratesmith._fields import positive
+from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import length_of, period_of, recipe, share
 from ratesmith.schedule import Schedule

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated
 
 from ratesmith._checks import A_LIST, Option, OptionTypeError, OptionValueError, finite, options_of
-from ratesmith._fields import positive
+from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import length_of, period_of, recipe, share
 from ratesmith.schedule import Constant, Schedule, Sequence

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from ratesmith.experiment import Comparison
-from ratesmith.report.charts import charts, looks
+from ratesmith.report.comparison_charts import charts, looks
 from ratesmith.report.page import write_page
 
 

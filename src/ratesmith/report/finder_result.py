@@ -9,7 +9,7 @@ from typing import Any
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.finder import Curve, FinderResult
-from ratesmith.report.charts import COLOURS, blank, legend_below
+from ratesmith.report.comparison_charts import COLOURS, blank, legend_below
 from ratesmith.report.page import write_page
 
 CAPTIONS = {

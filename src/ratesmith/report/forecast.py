@@ -8,7 +8,7 @@ from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
 from ratesmith.forecast.results import chance
-from ratesmith.report.charts import looks
+from ratesmith.report.comparison_charts import looks
 from ratesmith.report.forecast_charts import (
     Unseen,
     agreement,

@@ -19,7 +19,7 @@ from ratesmith import _text
 from ratesmith._arrays import NUMBERS, backend_of, stair_start, stairs_begun
 from ratesmith._checks import DEEPEST, FARTHEST, LARGEST, Option, OptionTypeError, OptionValueError, whole
 from ratesmith._display import Displayed
-from ratesmith._fields import check_fields, derive, field_names
+from ratesmith._field_checks import check_fields, derive, field_names
 
 MOST_BREAKPOINTS: Final = 10_000
 """Breakpoints that are listed for one schedule; a staircase may have very many."""

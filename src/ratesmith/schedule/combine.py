@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, bounded, held
 from ratesmith._checks import A_LIST, FARTHEST, Option, OptionTypeError, OptionValueError, finite, whole
-from ratesmith._fields import Check, derive
+from ratesmith._field_checks import Check, derive
 from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, kind
 
 MOST_JOINED: Final = 100

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from ratesmith._arrays import NUMBERS, bounded, power, stair_start, stairs_begun
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, Option, OptionValueError, finite, whole
-from ratesmith._fields import Check, derive
+from ratesmith._field_checks import Check, derive
 from ratesmith.schedule.base import (
     MOST_BREAKPOINTS,
     Schedule,

@@ -15,10 +15,10 @@ from ratesmith._arrays import NUMBERS
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller
 from ratesmith.schedule import Schedule
-from ratesmith.torch.functions import fingerprints
+from ratesmith.torch.chained import parts_of
 from ratesmith.torch.key import Group, Key, finite_value, kept_number, name_of, near
-from ratesmith.torch.notices import warn_user
-from ratesmith.torch.parts import parts_of
+from ratesmith.torch.user_functions import fingerprints
+from ratesmith.torch.user_warnings import warn_user
 
 FAR: Final = 10.0
 """How many times the largest base a new one may be before it is said: a tiny factor makes one huge."""

@@ -9,7 +9,14 @@ from torch.optim import Optimizer
 
 from ratesmith.codes import coded
 from ratesmith.torch.binding import Binding, Taken
-from ratesmith.torch.groups import has_foreign_scheduler, note_set_here, place_of, recognise, unshare, was_set_here
+from ratesmith.torch.group_history import (
+    has_foreign_scheduler,
+    note_set_here,
+    place_of,
+    recognise,
+    unshare,
+    was_set_here,
+)
 from ratesmith.torch.key import Group, kept_number, name_of, near
 from ratesmith.torch.metrics import read_metrics
 

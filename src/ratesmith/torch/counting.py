@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from ratesmith.codes import coded
 from ratesmith.torch.key import Group
-from ratesmith.torch.notices import warn_user
+from ratesmith.torch.user_warnings import warn_user
 
 # As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
 _not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, default_collate
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
-from ratesmith._random import preserve_rng_state, random_states, set_random_states
+from ratesmith._random_states import preserve_rng_state, random_states, set_random_states
 
 MEASURED_BATCH: Final = 8
 """Measuring keeps no gradients, so batches that are drawn here can be this much larger than in training."""

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
-from ratesmith._random import preserve_rng_state, seed_all
+from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.counting import counts_updates
 from ratesmith.torch.data import Data, LoaderData, Position, data_of, first_tensor, generators_in, is_in_fixed_order

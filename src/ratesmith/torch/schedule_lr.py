@@ -16,15 +16,15 @@ from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 from ratesmith.torch import state
-from ratesmith.torch.base_rates import BaseRates
+from ratesmith.torch.base_lrs import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
+from ratesmith.torch.chained import carry_over, with_states
 from ratesmith.torch.counting import UpdateCounter, counters, hook_into
-from ratesmith.torch.groups import note_again, noted_here
+from ratesmith.torch.group_history import note_again, noted_here
 from ratesmith.torch.key import Group, name_of
-from ratesmith.torch.notices import warn_user
-from ratesmith.torch.parts import carry_over, with_states
-from ratesmith.torch.resuming import Resumption
+from ratesmith.torch.resumption import Resumption
+from ratesmith.torch.user_warnings import warn_user
 
 CHOICES: Final = ("error", "keep_new", "use_saved")
 """What to do with the saved state of another schedule."""

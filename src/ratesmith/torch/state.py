@@ -13,8 +13,8 @@ import torch
 from ratesmith._checks import whole
 from ratesmith.horizon import Horizon
 from ratesmith.torch.binding import Binding
-from ratesmith.torch.functions import same
 from ratesmith.torch.key import Group
+from ratesmith.torch.user_functions import same
 
 FORMAT: Final = 2
 """The version of the saved state. None of its keys is an attribute of torch's schedulers, which take any key there is:

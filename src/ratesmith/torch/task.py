@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
-from ratesmith._random import random_states, seed_all, set_random_states
+from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith.torch.data import Data, DrawnData, data_of
 from ratesmith.torch.training import Loop, LoopOptions, optimizers_of, switch
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
-from ratesmith._random import preserve_rng_state, seed_all
+from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.torch.data import moved, samples_in
-from ratesmith.torch.rates import set_rates
+from ratesmith.torch.manual_rates import set_rates
 
 IGNORED: Final = -100
 """The target that losses of PyTorch leave out: it is no token."""

@@ -10,8 +10,8 @@ from torch.optim import lr_scheduler
 from ratesmith._arrays import NUMBERS
 from ratesmith._checks import finite, whole
 from ratesmith.shapes import SHAPES
-from ratesmith.torch.lr_scheduler.base import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
+from ratesmith.torch.lr_scheduler.drop_in import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
     copied,
     goes_on,

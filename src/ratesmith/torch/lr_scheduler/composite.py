@@ -10,8 +10,8 @@ from typing import Any
 from torch.optim import lr_scheduler
 
 from ratesmith._checks import whole
-from ratesmith.torch.lr_scheduler.base import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.checks import check_rates
+from ratesmith.torch.lr_scheduler.drop_in import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.writing import copied, write_rates
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith._checks import finite
-from ratesmith.torch.lr_scheduler.base import DropIn, WritesAtOnce, drop_in
 from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
+from ratesmith.torch.lr_scheduler.drop_in import DropIn, WritesAtOnce, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
     are_plain,
     copied,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import lr_scheduler
 
 from ratesmith._checks import LARGEST, finite
-from ratesmith.torch.lr_scheduler.base import WritesAtOnce, drop_in
+from ratesmith.torch.lr_scheduler.drop_in import WritesAtOnce, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
     close,
     copied,

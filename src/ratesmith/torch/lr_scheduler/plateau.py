@@ -7,8 +7,8 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import whole
-from ratesmith.torch.lr_scheduler.base import DropIn
 from ratesmith.torch.lr_scheduler.checks import check_rates, each_finite
+from ratesmith.torch.lr_scheduler.drop_in import DropIn
 from ratesmith.torch.lr_scheduler.writing import keep_loaded_rates
 
 

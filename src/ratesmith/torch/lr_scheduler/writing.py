@@ -8,7 +8,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from ratesmith.torch.counting import watch_update
-from ratesmith.torch.groups import has_foreign_scheduler, is_loaded
+from ratesmith.torch.group_history import has_foreign_scheduler, is_loaded
 
 
 def are_plain(groups: list[dict[str, Any]]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from ratesmith import parse
 from ratesmith._checks import OptionError, options_of
 from ratesmith.forecast import Curve
-from ratesmith.logs.rates import length_of, rates_of, resampled, stretched
+from ratesmith.logs.rates_per_update import length_of, rates_of, resampled, stretched
 
 
 def test_every_form_of_a_schedule_gives_the_same_rates():

@@ -10,7 +10,7 @@ import numpy as np
 
 from ratesmith._checks import Option
 from ratesmith.logs.curve import FEWEST_LOSSES, Curve
-from ratesmith.study_file import StudyError, opened_study, read_points, read_runs
+from ratesmith.study_database import StudyError, opened_study, read_points, read_runs
 
 
 class MeasuredRun(NamedTuple):

@@ -8,9 +8,9 @@ from ratesmith.codes import coded
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import watch_update
-from ratesmith.torch.groups import has_foreign_scheduler, is_loaded, is_trained, place_of
+from ratesmith.torch.group_history import has_foreign_scheduler, is_loaded, is_trained, place_of
 from ratesmith.torch.key import Group, name_of
-from ratesmith.torch.notices import warn_user
+from ratesmith.torch.user_warnings import warn_user
 
 MOST_ALONE: Final = 10
 """Steps without an update that are let pass; a gradient scaler may skip a few."""

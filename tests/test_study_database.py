@@ -10,7 +10,7 @@ from numpy_task import LogisticTask
 from ratesmith.experiment import compare
 from ratesmith.experiment.studies import count_runs, list_studies, remove
 from ratesmith.forecast import read_study
-from ratesmith.study_file import (
+from ratesmith.study_database import (
     RUN_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,

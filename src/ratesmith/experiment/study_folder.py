@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from ratesmith._checks import Option
-from ratesmith.study_file import STUDY_FILE, StudyError
+from ratesmith.study_database import STUDY_FILE, StudyError
 
 
 def locked(folder: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ import pytest
 
 from ratesmith import Horizon, Ramp, Schedule
 from ratesmith._checks import whole
-from ratesmith._fields import Check, check_fields, derive, field_names
+from ratesmith._field_checks import Check, check_fields, derive, field_names
 from ratesmith.strategy.registry import VALUES
 
 CHECKED = {int, float, int | None, float | None, str, bool, Schedule}
