@@ -255,7 +255,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             ["show", "step(every=0)", "--steps", "9"],
             "Notation: step: every must be at least 1 step, got 0",
         ),
-        (["show", "cosine()", "--steps", "0"], "Horizon: --steps must be a whole number of at least 1, got 0"),
+        (["show", "cosine()", "--steps", "0"], "show: --steps must be a whole number of at least 1, got 0"),
         (["show", "cosine()", "--steps", "ten"], "Invalid value for '--steps': 'ten' is not a valid integer."),
         (
             ["show", "cosine()"],

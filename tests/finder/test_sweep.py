@@ -268,3 +268,10 @@ def test_a_fall_that_noise_alone_would_make_is_mostly_no_fall():
 
     # The lowest of a hundred smoothed losses lies below their mean whatever happens: without a threshold all fall.
     assert sum(map(fell, range(200))) < 120
+
+
+def test_what_is_no_task_is_one_clear_line():
+    with pytest.raises(
+        TypeError, match=r"^find: task must have start\(seed\), got int; give a task, such as ratesmith"
+    ):
+        ratesmith.find(3)

@@ -627,3 +627,9 @@ def test_every_controller_can_be_written():
         for loss, _ in itertools.product([1.0], range(3)):
             scheduler.step(metrics=loss)
         assert all(math.isfinite(rate) for rate in rates(optimizer))
+
+
+@pytest.mark.parametrize("horizon", [0, -5, 1.5, "10ep", True])
+def test_a_horizon_that_cannot_be_is_said_of_the_schedulers_own_option(horizon):
+    with pytest.raises((ValueError, TypeError), match=r"^ScheduleLR: horizon must be a whole number of at least 1"):
+        ScheduleLR(sgd(0.1), "cosine()", horizon=horizon)

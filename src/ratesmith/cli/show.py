@@ -14,7 +14,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ratesmith._checks import FARTHEST
+from ratesmith._checks import FARTHEST, options_of
 from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, width
 from ratesmith.controllers import Adaptive, Controller
@@ -108,7 +108,8 @@ def _horizon(
         steps = round(epochs * steps_per_epoch)
     if steps is None and (steps_per_epoch or any(units.values())):
         raise Mistake("show: the length of training must be given; add --steps N or --epochs N")
-    return None if steps is None else Horizon(steps, steps_per_epoch, **units)  # type: ignore[arg-type]
+    with options_of("show"):
+        return None if steps is None else Horizon(steps, steps_per_epoch, **units)  # type: ignore[arg-type]
 
 
 def _own_length(controller: Any) -> int:

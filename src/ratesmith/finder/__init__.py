@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ratesmith._checks import Option, OptionValueError
+from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.race import grid, race
 from ratesmith.finder.result import Curve, FinderError, FinderResult
@@ -23,6 +23,12 @@ def find(task: FindTask, *, method: str = "sweep", **options: Any) -> FinderResu
     `options` are those of ratesmith.finder.sweep, race and grid; race and grid need `steps`.
     Raises ValueError for another method.
     """
+    if not callable(getattr(task, "start", None)):
+        raise OptionTypeError(
+            "find: ",
+            Option("task"),
+            f" must have start(seed), got {type(task).__name__}; give a task, such as ratesmith.torch.TorchTask",
+        )
     if method not in METHODS:
         raise OptionValueError(
             "find: ", Option("method"), f" must be one of {', '.join(METHODS)}, got {method!r}; choose one"

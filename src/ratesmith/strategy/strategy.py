@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from ratesmith._checks import options_of
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -125,6 +126,8 @@ def as_schedule(
     Ramp(1.0, 0.0, 100, shape="cosine") Ramp(1.0, 0.0, 50)
     """
     if isinstance(given, (Strategy, str)):
+        with options_of(who, steps="horizon"):  # the caller's option is a number, or a Horizon that is made already
+            horizon = None if horizon is None else Horizon.of(horizon)
         return as_strategy(given).build(horizon, functions)
     if not is_schedule(given):
         raise TypeError(f"{who}: a schedule, controller or notation must be given, got {given!r}; give one")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from ratesmith._checks import finite, whole
+from ratesmith._checks import finite, options_of, whole
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
@@ -103,7 +103,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._step = whole("ScheduleLR", "last_epoch", last_epoch, least=-1) + 1
         self._step_count = 1
         self._on_mismatch, self._functions = _known_choice(on_mismatch), dict(functions)
-        self._horizon = None if horizon is None else Horizon.of(horizon)
+        with options_of("ScheduleLR", steps="horizon"):
+            self._horizon = None if horizon is None else Horizon.of(horizon)
         first = schedule if isinstance(schedule, Target) else Target(schedule)
         self._targets = (first, *more)
         self._bindings = Bindings(self.optimizers, [self._binding(target) for target in self._targets])
