@@ -18,6 +18,7 @@ LAYERS = [
     {"task", "importers"},
     {"finder"},
     {"experiment", "forecast", "torch", "keras", "testing"},
+    {"lightning", "transformers"},
     {"plots"},
     {"report"},
     {"cli"},

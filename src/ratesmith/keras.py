@@ -17,6 +17,8 @@ from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import ScheduleLike, as_schedule
 
+__all__ = ["KerasSchedule"]
+
 
 @keras.saving.register_keras_serializable(package="ratesmith")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
