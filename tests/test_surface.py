@@ -49,7 +49,7 @@ SURFACE = {
     "ReduceLROnPlateau SWALR SequentialLR StepLR",
 }
 
-OF_FRAMEWORKS = {"keras": "KerasSchedule", "lightning": "find", "transformers": "find"}
+OF_FRAMEWORKS = {"keras": "KerasSchedule find", "lightning": "find", "transformers": "find"}
 """Modules that need their framework."""
 
 WITHOUT_A_DOCSTRING = ("BASELINE", "RULES", "Node", "ScheduleLike")
