@@ -24,6 +24,7 @@ TARGETS = (INPUTS.sum(1) > 0).long()
 DATA = TensorDataset(INPUTS, TARGETS)
 LOSSES = []
 """What every training_step has returned."""
+TRAINERS = set()
 
 
 class Plain(lightning.LightningModule):
@@ -231,6 +232,25 @@ def test_the_rate_of_an_update_is_the_one_asked_for_also_after_a_scheduler_has_w
     seen = steps(monkeypatch, made(Halving), [0.1, 0.2, 0.4])
     assert Halving.rates == (0.1, 0.2, 0.4)
     assert seen == pytest.approx([(LOSSES[place] + LOSSES[place + 1]) / 2 for place in (0, 2, 4)])
+
+
+def test_a_module_of_lightnings_other_package_is_trained_by_its_own_trainer():
+    other = pytest.importorskip("pytorch_lightning")
+
+    class Other(other.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Linear(6, 2)
+
+        def training_step(self, batch, batch_idx):
+            TRAINERS.add(type(self.trainer))
+            return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    assert find(made(Other), loader(), seeds=[0], trainer_options={"accelerator": "cpu"}).suggestion > 1e-4
+    assert {other.Trainer} == TRAINERS
 
 
 def test_a_race_judges_by_what_the_module_logs():

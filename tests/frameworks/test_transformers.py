@@ -1,7 +1,11 @@
 """A rate is found with the Trainer's own loop: the same losses as it logs, and no trace of it."""
 
 import copy
+import os
 import random
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -252,3 +256,66 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path):
     assert str(error.value) == (
         "find: each process must hold the whole model, got fsdp, which divides it; search without it"
     )
+
+
+RANK = """
+import sys, torch, transformers
+from ratesmith import Constant
+from ratesmith.transformers import find
+
+rows = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
+data = [{"inputs": row, "labels": int(row.sum() > 0)} for row in rows]
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(6, 2)
+
+    def forward(self, inputs, labels=None):
+        logits = self.layer(inputs)
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+def made(**options):
+    arguments = transformers.TrainingArguments(
+        sys.argv[1], learning_rate=0.01, lr_scheduler_type="constant", per_device_train_batch_size=4, report_to=[],
+        save_strategy="no", use_cpu=True, disable_tqdm=True, **options
+    )
+    torch.manual_seed(0)
+    return transformers.Trainer(Net(), arguments, train_dataset=data, eval_dataset=data)
+
+own = made(max_steps=20, seed=3)
+torch.manual_seed(3)
+own.train()
+measured = own.evaluate()["eval_loss"]
+trainer = made()
+assert trainer.args.world_size == 2
+before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+# The first of the two trainings leaves hooks on no weight of the second.
+found = find(trainer, method="grid", rates=[0.001, 0.01], schedule=Constant(1.0), steps=20, seeds=[3])
+assert abs(found.curves[0].losses[1] - measured) < 1e-6, (found.curves[0].losses, measured)
+assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+print("found", find(trainer).suggestion)
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_train_as_the_trainer_and_agree(tmp_path):
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet["MASTER_PORT"] = str(free.getsockname()[1])
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(tmp_path)],
+            env={**os.environ, **meet, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    outs = [rank.communicate(timeout=300) for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], outs
+    said = [[line for line in out.splitlines() if line.startswith("found")] for out, _ in outs]
+    assert said[0] == said[1]
+    assert len(said[0]) == 1
