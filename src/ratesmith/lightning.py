@@ -170,7 +170,9 @@ def _waiting_callback(base: Any, task: _ModuleTask, loop: PausedLoop) -> Any:
                     "find: training_step must return its loss in manual optimization, got none; return it"
                 )
             self.batches += 1
-            _go_on(trainer)
+            # A search may be longer than the training to come, which ends by these two limits.
+            if trainer.max_steps <= trainer.global_step:
+                trainer.fit_loop.epoch_loop.max_steps = -1
             if trainer.global_step > self.updates and self.losses:
                 # In automatic optimization Lightning has divided the losses by the number of accumulated batches.
                 self.answer = sum(self.losses) / (1 if automatic else len(self.losses))
@@ -178,18 +180,10 @@ def _waiting_callback(base: Any, task: _ModuleTask, loop: PausedLoop) -> Any:
                 raise FinderError("find: there must be an update in every epoch, got none; return the losses")
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-            _go_on(trainer)
+            if trainer.max_epochs is not None and trainer.max_epochs <= trainer.current_epoch + 1:
+                trainer.fit_loop.max_epochs = -1
 
     return Waiting()
-
-
-def _go_on(trainer: Any) -> None:
-    """Let a training that is over go on, since a search may be longer than the training to come."""
-    fit = trainer.fit_loop
-    if 0 <= fit.epoch_loop.max_steps <= trainer.global_step:
-        fit.epoch_loop.max_steps = -1
-    if fit.max_epochs is not None and 0 <= fit.max_epochs <= trainer.current_epoch + 1:
-        fit.max_epochs = -1
 
 
 def _package_of(module: Any) -> Any:

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ratesmith import Constant
+from ratesmith import Constant, Ramp, finder
 from ratesmith._random import seed_all
 from ratesmith.finder import METHODS, FinderError
+from ratesmith.torch import ScheduleLR
 
 lightning = pytest.importorskip("lightning")
 from ratesmith.lightning import find  # noqa: E402  # it needs lightning
@@ -24,7 +25,7 @@ TARGETS = (INPUTS.sum(1) > 0).long()
 DATA = TensorDataset(INPUTS, TARGETS)
 LOSSES = []
 """What every training_step has returned."""
-TRAINERS = set()
+TRAINERS, SEEN = set(), {}
 
 
 class Plain(lightning.LightningModule):
@@ -232,6 +233,53 @@ def test_the_rate_of_an_update_is_the_one_asked_for_also_after_a_scheduler_has_w
     seen = steps(monkeypatch, made(Halving), [0.1, 0.2, 0.4])
     assert Halving.rates == (0.1, 0.2, 0.4)
     assert seen == pytest.approx([(LOSSES[place] + LOSSES[place + 1]) / 2 for place in (0, 2, 4)])
+
+
+class Hooked(Plain):
+    """A hook after each update, a callback, and a schedule that counts updates: all of them sleep."""
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        optimizer.register_step_post_hook(self.fail)
+        self.scheduler = ScheduleLR(optimizer, Ramp(1.0, 0.0, 5), count_updates=True)
+        return optimizer
+
+    def configure_callbacks(self):
+        callback = lightning.Callback()
+        callback.on_train_batch_end = callback.on_train_start = self.fail
+        return callback
+
+    def fail(self, *given):
+        raise AssertionError("it sleeps")
+
+
+def test_hooks_and_callbacks_sleep_and_that_is_said():
+    found = find(made(Hooked), loader(), seeds=[0], trainer_options={"accelerator": "cpu"})
+    assert found.suggestion > 0
+    assert "hooks_asleep" in found.flags
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_measurement_in_between_leaves_the_training_as_it_is(measured, monkeypatch):
+    module, seen, trainers = made(Plain), [], []
+
+    def method(task, **_):
+        training = task.start(0)
+        for _ in range(20):
+            seen.append(training.step(0.1))
+            trainers.append(module.trainer)
+            if measured:
+                assert training.evaluate() == training.evaluate()
+                assert module.training
+        return finder.FinderResult("seen", None, None, (), (), 20, 0.0, 0.1)
+
+    monkeypatch.setitem(METHODS, "measured", method)
+    find(
+        *(module, loader()), method="measured", validation=DataLoader(DATA, 16), trainer_options={"accelerator": "cpu"}
+    )
+    assert len(set(map(id, trainers))) == 1
+    SEEN.setdefault("losses", seen)
+    assert seen == SEEN["losses"]
 
 
 def test_a_module_of_lightnings_other_package_is_trained_by_its_own_trainer():

@@ -104,6 +104,7 @@ def everything(trainer):
         "hooks": optimizer and len(getattr(optimizer, "optimizer", optimizer)._optimizer_step_pre_hooks),
         "scheduler": trainer.lr_scheduler and trainer.lr_scheduler.state_dict(),
         "accelerator": [len(trainer.accelerator._models), len(trainer.accelerator._optimizers)],
+        "counters": {name: copy.copy(value) for name, value in vars(trainer.accelerator.gradient_state).items()},
         "random": (random.getstate(), repr(np.random.get_state()), torch.get_rng_state()),
     }
 
