@@ -85,8 +85,8 @@ def find(
 ) -> FinderResult:
     """Suggest an initial rate for a compiled model as it stands, and leave model and optimizer as they were.
 
-    Keras trains it with `train_on_batch`: with the model's own loss, optimizer and `train_step`, on the torch, JAX or
-    TensorFlow backend. `x`, `y`, `sample_weight` and `class_weight` are what `fit` takes, as arrays, also in lists and
+    Keras trains it with `train_on_batch`: with the model's own loss, optimizer and `train_step`, on the torch and JAX
+    backends. `x`, `y`, `sample_weight` and `class_weight` are what `fit` takes, as arrays, also in lists and
     dicts; the seed decides the order of the samples. An optimizer that accumulates gradients makes one step of so many
     batches.
 

@@ -77,7 +77,8 @@ def find(
     if method != "sweep":
         options |= {"metric": metric, "mode": "min" if mode is None and metric.endswith("loss") else mode}
         if not {"max_steps", "max_epochs"} & given.keys():
-            given["max_steps"] = options.get("steps", -1)
+            steps = options.get("steps")
+            given["max_steps"] = steps if isinstance(steps, int) else -1  # the method says what is wrong with it
     task = _ModuleTask(package, module, given, {"train_dataloaders": train, "datamodule": datamodule}, validation)
     with _quiet(), task.kept():
         result = finder.find(task, method=method, **options)

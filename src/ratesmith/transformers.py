@@ -70,7 +70,7 @@ def find(trainer: transformers.Trainer, *, method: str = "sweep", **options: Any
 class _CopiedTrainerTask(TrainerTask):
     in_fixed_order = False
 
-    def __init__(self, trainer: Any, steps: int | None) -> None:
+    def __init__(self, trainer: Any, steps: Any) -> None:
         optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)  # as Accelerate wraps it
         model = trainer.model
         # What the Trainer writes into when it begins: token ids in the configurations, and Accelerate's counters.
@@ -105,7 +105,7 @@ class _CopiedTrainerTask(TrainerTask):
         arguments.seed = seed
         if arguments.data_seed is not None:  # it alone would decide the order
             arguments.data_seed += seed
-        if self.steps is not None:
+        if isinstance(self.steps, int):  # if not, the method says what is wrong with it
             arguments.max_steps = self.steps
         arguments.accelerator_config = copy.deepcopy(arguments.accelerator_config)
         if arguments.accelerator_config.gradient_accumulation_kwargs:
@@ -177,5 +177,5 @@ class _Waiting(TrainerCallback):  # type: ignore[misc]  # checked without transf
 
 
 def _configurations(model: Any) -> list[Any]:
-    found = [getattr(model, name, None) for name in ("config", "generation_config")]
-    return [configuration for configuration in found if configuration is not None]
+    configurations = [getattr(model, name, None) for name in ("config", "generation_config")]
+    return [configuration for configuration in configurations if configuration is not None]

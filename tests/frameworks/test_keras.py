@@ -128,14 +128,14 @@ for options, accumulated in (
     order = np.concatenate([np.random.default_rng((3, epoch)).permutation(60) for epoch in range(3)])
     places = [order[60 * epoch:][:60][8 * place:8 * place + 8] for epoch in range(3) for place in range(8)]
     sizes = [len(place) for place in places]
-    own, losses = made(**options), Losses()
+    theirs, losses = made(**options), Losses()
     batches = ((x[place], y[place], weight[place]) for place in places)
-    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in own.variables]
-    own.evaluate(x, y, verbose=0)  # Keras builds the metrics, and draws from generators to do so
-    for variable, value in zip(own.variables, values):
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in theirs.variables]
+    theirs.evaluate(x, y, verbose=0)  # Keras builds the metrics, and draws from generators to do so
+    for variable, value in zip(theirs.variables, values):
         variable.assign(value)
-    own.fit(batches, steps_per_epoch=24, epochs=1, verbose=0, callbacks=[losses])
-    measured = own.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)
+    theirs.fit(batches, steps_per_epoch=24, epochs=1, verbose=0, callbacks=[losses])
+    measured = theirs.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)
 
     model, seen = made(**options), []
     train_on_batch = model.train_on_batch

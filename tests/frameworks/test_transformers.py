@@ -131,11 +131,11 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("kind", "options"), OPTIONS, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_a_search_trains_as_the_trainer_and_leaves_no_trace(kind, options, tmp_path):
-    own = made(kind, tmp_path, max_steps=20, seed=3, **options)
+    theirs = made(kind, tmp_path, max_steps=20, seed=3, **options)
     seed_all(3)
     LOSSES.clear()
-    own.train()
-    losses, measured = list(LOSSES), own.evaluate()
+    theirs.train()
+    losses, measured = list(LOSSES), theirs.evaluate()
     assert len(losses) >= 20
 
     trainer = made(kind, tmp_path, **options)
@@ -153,10 +153,10 @@ def test_a_search_trains_as_the_trainer_and_leaves_no_trace(kind, options, tmp_p
 
 def test_the_loss_of_an_update_is_what_the_trainer_logs(monkeypatch, tmp_path):
     options = {"gradient_accumulation_steps": 3, "seed": 3}
-    own = made(Plain, tmp_path, max_steps=6, **options)
+    theirs = made(Plain, tmp_path, max_steps=6, **options)
     seed_all(3)
-    own.train()
-    logged = [entry["loss"] for entry in own.state.log_history if "loss" in entry]
+    theirs.train()
+    logged = [entry["loss"] for entry in theirs.state.log_history if "loss" in entry]
     seen = []
 
     def method(task):
@@ -251,6 +251,9 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path):
     with pytest.raises(FinderError) as error:
         find(trainer, method="race", steps=100)
     assert str(error.value) == "find: the trainer must have an eval_dataset to race or to train a grid, got none"
+    for steps in ("20ep", 0, 2.5):
+        with pytest.raises((TypeError, ValueError), match="race: steps must be a whole number of at least 1, got"):
+            find(made(Plain, tmp_path), method="race", steps=steps)
     trainer.is_fsdp_enabled = True
     with pytest.raises(FinderError) as error:
         find(trainer)
@@ -284,10 +287,10 @@ def made(**options):
     torch.manual_seed(0)
     return transformers.Trainer(Net(), arguments, train_dataset=data, eval_dataset=data)
 
-own = made(max_steps=20, seed=3)
+theirs = made(max_steps=20, seed=3)
 torch.manual_seed(3)
-own.train()
-measured = own.evaluate()["eval_loss"]
+theirs.train()
+measured = theirs.evaluate()["eval_loss"]
 trainer = made()
 assert trainer.args.world_size == 2
 before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
