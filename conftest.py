@@ -1,4 +1,4 @@
-"""What all tests share: the examples that laws are tried on, and what of Keras can be tested here."""
+"""What all tests share: the examples that laws are tried on, and what of other frameworks can be tested here."""
 
 import importlib.util
 import os
@@ -10,4 +10,6 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
-collect_ignore = [] if importlib.util.find_spec("keras") else ["src/ratesmith/keras.py"]
+collect_ignore = [
+    f"src/ratesmith/{name}.py" for name in ("keras", "lightning", "transformers") if not importlib.util.find_spec(name)
+]

@@ -19,6 +19,7 @@ LAYERS = [
     {"task", "importers", "study_database"},
     {"finder", "logs"},
     {"experiment", "forecast", "torch", "keras", "testing"},
+    {"lightning", "transformers"},
     {"plots"},
     {"report"},
     {"cli"},

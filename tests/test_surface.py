@@ -1,7 +1,10 @@
 """The public names, and what importing them costs."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 import ratesmith
 import ratesmith.controllers
@@ -47,6 +50,9 @@ SURFACE = {
     "ReduceLROnPlateau SWALR SequentialLR StepLR",
 }
 
+OF_FRAMEWORKS = {"keras": "KerasSchedule find", "lightning": "find", "transformers": "find"}
+"""Modules that need their framework."""
+
 WITHOUT_A_DOCSTRING = ("BASELINE", "RULES", "Node", "ScheduleLike")
 """Texts, a mapping and types that are several: their strings stand beside them, for the reader of the source alone."""
 
@@ -54,6 +60,14 @@ WITHOUT_A_DOCSTRING = ("BASELINE", "RULES", "Node", "ScheduleLike")
 def test_the_public_names_are_these():
     for module, names in SURFACE.items():
         assert sorted(sys.modules[module].__all__) == names.split(), module
+
+
+@pytest.mark.parametrize("framework", OF_FRAMEWORKS)
+def test_the_public_names_for_a_framework_are_these(framework):
+    pytest.importorskip(framework)
+    module = importlib.import_module(f"ratesmith.{framework}")
+    assert sorted(module.__all__) == OF_FRAMEWORKS[framework].split()
+    assert all(getattr(module, name).__doc__ for name in module.__all__)
 
 
 def test_every_public_name_says_what_it_is():

@@ -1,7 +1,10 @@
-"""Schedules for Keras 3: a learning rate that saves with the model, on the torch, JAX and NumPy backends."""
+"""Keras 3: a schedule as a learning rate that saves with the model, and finding the rate to begin with."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 try:
@@ -12,10 +15,17 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
-from ratesmith._checks import Option, OptionTypeError, finite, whole
+import numpy as np
+
+from ratesmith import finder
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._random_states import preserve_rng_state, seed_all
+from ratesmith.finder import FinderError, FinderResult
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import ScheduleLike, as_schedule
+
+__all__ = ["KerasSchedule", "find"]
 
 
 @keras.saving.register_keras_serializable(package="ratesmith")
@@ -60,3 +70,185 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     def get_config(self) -> dict[str, Any]:
         """Return what Keras saves: text and numbers."""
         return {"schedule": str(self.schedule), "base_lr": self.base_lr, "accumulate": self.accumulate}
+
+
+def find(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    batch_size: int = 32,
+    validation_data: Any = None,
+    method: str = "sweep",
+    **options: Any,
+) -> FinderResult:
+    """Suggest an initial rate for a compiled model as it stands, and leave model and optimizer as they were.
+
+    Keras trains it with `train_on_batch`: with the model's own loss, optimizer and `train_step`, on the torch and JAX
+    backends. `x`, `y`, `sample_weight` and `class_weight` are what `fit` takes, as arrays, also in lists and
+    dicts; the seed decides the order of the samples. An optimizer that accumulates gradients makes one step of so many
+    batches.
+
+    `method` and `options` are those of ratesmith.find. "race" and "grid" judge by what `evaluate` measures on
+    `validation_data`, a tuple (x, y) or (x, y, sample_weight): by its loss, or by a `metric` that the model was
+    compiled with, which then needs its `mode`.
+
+    Weights, the optimizer's variables, metrics and seed generators are put back bit for bit; an optimizer that had no
+    variables yet has them then, as new. Raises ValueError or TypeError for a model or data that cannot be trained.
+    """
+    task = _ModelTask(model, (x, y, sample_weight), class_weight, batch_size, validation_data)
+    with preserve_rng_state(), task.kept():
+        return finder.find(task, method=method, **options)
+
+
+class _ModelTask:
+    """The same model trained again and again from where it stands."""
+
+    def __init__(
+        self, model: Any, data: tuple[Any, Any, Any], class_weight: Any, batch_size: int, validation_data: Any
+    ) -> None:
+        _refuse_unfit(model)
+        self.model, self.data, self.class_weight = model, data, class_weight
+        self.batch_size = whole("find", "batch_size", batch_size, least=1)
+        self.samples = _samples_in(data)
+        self.validation = validation_data
+        pair = isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
+        if validation_data is not None and not pair:
+            raise OptionTypeError(
+                "find: ",
+                Option("validation_data"),
+                f" must be (x, y) or (x, y, sample_weight), got {type(validation_data).__name__}; give one of these",
+            )
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self.base_lr = _number(model.optimizer.learning_rate)
+        try:
+            model.optimizer.learning_rate = self.base_lr
+        except (TypeError, AttributeError):  # so Keras says that the rate is a schedule, or a function
+            raise OptionTypeError(
+                "find: ",
+                Option("model"),
+                " must be compiled with a number as its optimizer's rate, got a schedule; compile it with a number, "
+                "and give the schedule to the search",
+            ) from None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep all variables, and put them back at the end, whatever happens."""
+        self.state = _state_of(self.model)
+        values = [variable.value for variable, _ in self.state] if keras.backend.backend() == "torch" else []
+        gradients = [(value, value.grad) for value in values]
+        try:
+            yield
+        finally:
+            self.model.reset_metrics()  # those too that the training has made
+            _put_back(self.state)
+            for value, gradient in gradients:
+                value.grad = gradient
+
+    def start(self, seed: int) -> _ModelTraining:
+        """Go back to where the model stood, with another order of the data."""
+        _put_back(self.state)
+        seed_all(seed)
+        return _ModelTraining(self, seed)
+
+
+class _ModelTraining:
+    def __init__(self, task: _ModelTask, seed: int) -> None:
+        self._task, self._seed, self._drawn = task, seed, 0
+        self.base_lr = task.base_lr
+        self._accumulated = task.model.optimizer.gradient_accumulation_steps or 1
+        self._batches = -(-task.samples // task.batch_size)
+        self.steps_per_epoch = max(1, self._batches // self._accumulated)
+
+    def step(self, lr: float) -> float:
+        """Make one update, with as many batches as are accumulated, and return the mean loss before it."""
+        model = self._task.model
+        model.optimizer.learning_rate = lr
+        losses: list[float] = []
+        updates = _number(model.optimizer.iterations)
+        # The first update may need fewer batches, if the model stands between two updates.
+        while len(losses) < self._accumulated and _number(model.optimizer.iterations) == updates:
+            x, y, sample_weight = self._draw()
+            logs = model.train_on_batch(x, y, sample_weight, self._task.class_weight, return_dict=True)
+            if "loss" not in logs:
+                raise FinderError(f"find: the model's train_step must return a loss, got {', '.join(logs)}; add it")
+            losses.append(float(logs["loss"]))
+        return sum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
+
+    def _draw(self) -> Any:
+        """Return the next batch, of an order that the seed and the epoch alone decide."""
+        epoch, place = divmod(self._drawn, self._batches)
+        if place == 0:
+            self._order = np.random.default_rng((self._seed, epoch)).permutation(self._task.samples)
+        self._drawn += 1
+        chosen = self._order[place * self._task.batch_size : (place + 1) * self._task.batch_size]
+        return keras.tree.map_structure(lambda array: None if array is None else array[chosen], self._task.data)
+
+    def evaluate(self, split: str = "validation") -> dict[str, float]:
+        """Measure as `evaluate` does after `fit`, which averages the weights if the optimizer keeps an average."""
+        model = self._task.model
+        if self._task.validation is None:
+            raise FinderError("find: validation_data must be given to race or to train a grid, got none; give (x, y)")
+        given = dict(zip(("x", "y", "sample_weight"), self._task.validation, strict=False))
+        state = _state_of(model)
+        with preserve_rng_state():
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+            measured = model.evaluate(**given, batch_size=self._task.batch_size, verbose=0, return_dict=True)
+        _put_back(state)
+        return {name: float(value) for name, value in measured.items()}
+
+
+def _refuse_unfit(model: Any) -> None:
+    if (backend := keras.backend.backend()) in ("numpy", "openvino"):
+        raise FinderError(
+            f"find: Keras must have a backend that trains, got {backend}; set KERAS_BACKEND to torch or jax"
+        )
+    start = ("find: ", Option("model"))
+    if not isinstance(model, keras.Model):
+        raise OptionTypeError(*start, f" must be a keras.Model, got {type(model).__name__}; give one")
+    if not model.compiled or model.optimizer is None:
+        raise OptionValueError(*start, " must be compiled, got one that is not; call model.compile(optimizer, loss)")
+    if not model.built:
+        raise OptionValueError(*start, " must have its weights, got one that is not built; call it on a batch first")
+    if model.steps_per_execution != 1:
+        raise OptionValueError(
+            *start,
+            f" must make one step at a time, got steps_per_execution={model.steps_per_execution}; compile with 1",
+        )
+
+
+def _samples_in(data: tuple[Any, Any, Any]) -> int:
+    """Return how many samples the arrays have."""
+    arrays = [array for array in keras.tree.flatten(data) if array is not None]
+    if not arrays or not all(hasattr(array, "shape") and len(array.shape) for array in arrays):
+        raise OptionTypeError(
+            "find: ",
+            Option("x"),
+            f" must be arrays with a first axis of samples, got {type(data[0]).__name__}; give some",
+        )
+    lengths = sorted({len(array) for array in arrays})
+    if len(lengths) > 1 or not lengths[0]:
+        each = " and ".join(map(str, lengths))
+        raise OptionValueError(
+            "find: ", Option("x"), f" and y must have the same samples, got {each} of them; give arrays of one length"
+        )
+    return lengths[0]
+
+
+def _state_of(model: Any) -> list[tuple[Any, Any]]:
+    """Return every variable that training writes, with a copy of its value."""
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    distinct = {id(variable): variable for variable in variables}.values()
+    return [(variable, np.array(keras.ops.convert_to_numpy(variable.value))) for variable in distinct]
+
+
+def _put_back(state: list[tuple[Any, Any]]) -> None:
+    for variable, value in state:
+        variable.assign(value)
+
+
+def _number(value: Any) -> float:
+    return float(keras.ops.convert_to_numpy(value))

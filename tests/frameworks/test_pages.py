@@ -33,6 +33,7 @@ def test_the_program_runs(name, program, tmp_path):
 def test_the_page_has_a_program_for_every_framework():
     assert [name for name, _ in PROGRAMS] == [
         *("Hugging Face Trainer", "Accelerate", "Lightning", "Ignite", "skorch", "Keras 3", "JAX with optax"),
+        *("Find a rate in Lightning", "Find a rate in the Hugging Face Trainer", "Find a rate in Keras 3"),
     ]
 
 

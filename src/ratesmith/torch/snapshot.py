@@ -99,7 +99,7 @@ class Snapshot:
 
         A Ctrl-C while it does so is heard when it is done.
         """
-        with _uninterrupted():
+        with uninterrupted():
             try:
                 self.restore()
             finally:
@@ -120,7 +120,7 @@ def _plain_attributes(module: nn.Module) -> dict[str, Any]:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold back Ctrl-C, which only the main thread hears, until the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
