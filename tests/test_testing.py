@@ -205,7 +205,7 @@ def test_each_law_that_a_task_breaks_is_named(changes, sentence):
 
 
 def test_what_is_no_task_is_told_what_is_missing():
-    with pytest.raises(AssertionError, match="it must have has_test, start, save and load, got int"):
+    with pytest.raises(AssertionError, match="it must be an object with has_test, start, save and load, got int"):
         check_task(3)
 
 
@@ -221,3 +221,27 @@ def test_a_counter_that_the_state_leaves_out_is_seen_without_asking_for_more_ste
 
     with pytest.raises(AssertionError, match=r"load_state_dict must go on .* whatever counts updates or batches"):
         check_task(Counting())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"step": lambda training, old: lambda lr: None}, "step must return the loss as one number, got None"),
+        ({"step": lambda training, old: lambda lr: [1.0, 2.0]}, "step must return the loss as one number"),
+        ({"step": lambda training, old: lambda lr: old(0.1)}, "step must use the rate that it is given"),
+        ({"step": lambda training, old: lambda lr: 1 / 0}, r"step\(lr\) must not raise, got ZeroDivisionError"),
+        ({"evaluate": lambda training, old: lambda split="validation": 0.5}, "evaluate must return a dict of numbers"),
+        ({"evaluate": lambda training, old: lambda split="validation": {"loss": None}}, "evaluate must return numbers"),
+        ({"base_lr": lambda training, old: 0.0}, "base_lr must be a number above 0, got 0.0"),
+        ({"steps_per_epoch": lambda training, old: 2.5}, "steps_per_epoch must be a whole number above 0, got 2.5"),
+        ({"state_dict": lambda training, old: lambda: 1 / 0}, r"state_dict\(\) must not raise, got ZeroDivisionError"),
+    ],
+)
+def test_what_a_training_must_say_is_told_in_a_sentence(changes, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_task(Odd(**changes))
+
+
+def test_a_class_is_no_task():
+    with pytest.raises(AssertionError, match="it must be an object with has_test, start, save and load, got Log"):
+        check_task(LogisticTask)

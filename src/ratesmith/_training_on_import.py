@@ -15,8 +15,8 @@ from typing import Any
 _WATCHED = "torch.optim.optimizer"
 
 
-class TrainedOnImportError(Exception):
-    """An optimizer was about to make an update while a file was imported."""
+class TrainedOnImportError(BaseException):
+    """An optimizer was about to make an update while a file was imported; no Exception, which scripts catch."""
 
 
 @contextmanager

@@ -146,45 +146,52 @@ def check_task(task: Task, steps: int | None = None) -> None:
     over the end of an epoch if that has at most 100, so that what happens there, or every few updates, is seen too. A
     law may still break later.
     """
-    _hold(isinstance(task, Task), f"it must have has_test, start, save and load, got {type(task).__name__}")
-    training = task.start(0)
+    what = task.__name__ if isinstance(task, type) else type(task).__name__
+    fits = isinstance(task, Task) and not isinstance(task, type)
+    _hold(fits, f"it must be an object with has_test, start, save and load, got {what}")
+    _hold(steps is None or (type(steps) is int and steps > 0), f"steps must be a whole number above 0, got {steps!r}")
+    training = _start(task, 0)
     if steps is None:  # an odd number, so that what counts to 2, 4 or 8 is in the middle of it
         steps = training.steps_per_epoch + 1 if FEWEST_STEPS <= training.steps_per_epoch <= LONGEST_EPOCH else 0
         steps = max(FEWEST_STEPS, steps + (steps + 1) % 2)
     first = _trained(training, steps)
-    _trained(task.start(1), min(steps, FEWEST_STEPS))
+    _trained(_start(task, 1), min(steps, FEWEST_STEPS))
     _same(
         first,
-        _trained(task.start(0), steps),
+        _trained(_start(task, 0), steps),
         "start must begin the same training for the same seed",
         "make the weights, the order of the data and all other chance from the seed",
     )
-    training = task.start(0)
-    metrics = dict(training.evaluate())
-    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}; report the validation loss so")
-    measured = [float(training.step(training.base_lr))]
+    training = _start(task, 0)
+    _measured(training)
+    measured = [_step(training)]
     for step in range(1, steps):
         if step < FEWEST_STEPS or step == steps - 1:
-            once, twice = dict(training.evaluate()), dict(training.evaluate())
+            once, twice = _measured(training), _measured(training)
             for name in once:
                 _hold(
                     repr(float(once[name])) == repr(float(twice.get(name, math.nan))),
                     f"evaluate must give the same when asked again, got {name} {once[name]!r} and then "
                     f"{twice.get(name)!r}; measure on the same data, without dropout and other chance",
                 )
-        measured.append(float(training.step(training.base_lr)))
+        measured.append(_step(training))
     _same(
         first,
         measured,
         "evaluate must leave the training as it was",
         "put back training flags, random states and the place in the data",
     )
+    raised = _start(task, 0)
+    _step(raised)
+    higher = [float(raised.step(10 * raised.base_lr)), _step(raised)]
+    _hold(repr(higher) != repr(first[1:3]), "step must use the rate that it is given, got the same losses at another")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
-        task.save(training.state_dict(), path)
+        _asked("save(state, path)", task.save, _asked("state_dict()", training.state_dict), path)
+        _hold(path.exists(), "save must write the file that it is told, got none of that name")
         expected = _trained(training, steps)
-        for other, name in ((task.start(0), "a new training"), (training, "the same training, trained further")):
-            other.load_state_dict(task.load(path))
+        for other, name in ((_start(task, 0), "a new training"), (training, "the same training, trained further")):
+            _asked("load_state_dict(state)", other.load_state_dict, _asked("load(path)", task.load, path))
             _same(
                 expected,
                 _trained(other, steps),
@@ -201,7 +208,46 @@ LONGEST_EPOCH: Final = 100
 
 
 def _trained(training: Training, steps: int) -> list[float]:
-    return [float(training.step(training.base_lr)) for _ in range(steps)]
+    return [_step(training) for _ in range(steps)]
+
+
+def _asked(call: str, function: Any, *given: Any) -> Any:
+    """Return what a method of the user's returns; an error in it is told as one of that method."""
+    try:
+        return function(*given)
+    except Exception as error:
+        raise AssertionError(f"{call} must not raise, got {type(error).__name__}: {error}") from error
+
+
+def _start(task: Task, seed: int) -> Training:
+    """Begin a training, and see that it says what is asked of it."""
+    training: Training = _asked("start(seed)", task.start, seed)
+    rate: Any = getattr(training, "base_lr", None)
+    number = isinstance(rate, (int, float)) and not isinstance(rate, bool) and rate > 0 and math.isfinite(rate)
+    _hold(number, f"base_lr must be a number above 0, got {rate!r}; give the first parameter group's own rate")
+    epoch: Any = getattr(training, "steps_per_epoch", None)
+    _hold(isinstance(epoch, int) and epoch > 0, f"steps_per_epoch must be a whole number above 0, got {epoch!r}")
+    return training
+
+
+def _step(training: Training) -> float:
+    """Make an update at the training's own rate."""
+    loss: Any = _asked("step(lr)", training.step, training.base_lr)
+    try:
+        return float(loss)
+    except (TypeError, ValueError):
+        raise AssertionError(f"step must return the loss as one number, got {loss!r}") from None
+
+
+def _measured(training: Training) -> dict[str, float]:
+    """Measure, and see that it gives numbers by name, the loss among them."""
+    metrics: Any = _asked("evaluate()", training.evaluate)
+    _hold(isinstance(metrics, Mapping), f"evaluate must return a dict of numbers, got {metrics!r}")
+    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}; report the validation loss so")
+    try:
+        return {name: float(value) for name, value in metrics.items()}
+    except (TypeError, ValueError):
+        raise AssertionError(f"evaluate must return numbers, got {metrics!r}") from None
 
 
 def _same(expected: list[float], got: list[float], law: str, remedy: str) -> None:

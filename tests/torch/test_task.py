@@ -294,7 +294,7 @@ def test_folds_are_disjoint_and_together_all_data_and_runs_of_a_seed_are_measure
         ({"folds": 1, "validation": None}, "TorchTask: folds must be a whole number of at least 2, got 1"),
         (
             {"folds": 4, "validation": None, "train": DataLoader(TensorDataset(INPUTS, TARGETS), 16)},
-            "TorchTask: train must be tensors or a dataset of at least 4 samples to be cut into folds, got DataLoader",
+            "TorchTask: train must be tensors or a dataset to be cut into folds, got DataLoader; give these",
         ),
         ({"validation": None}, "TorchTask: validation must be a DataLoader, tensors (inputs, ..., targets), a dataset"),
     ],

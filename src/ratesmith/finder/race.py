@@ -299,7 +299,10 @@ def _rung(
     rung = _Rung(trainer, steps)
     rung.scores.update(trained or {})
     for place in places:
-        rung.run(centre * HALF_DECADE**place)
+        rate = centre * HALF_DECADE**place
+        # Up to rounding it may be one that was trained: two such points leave a parabola undefined.
+        if not any(math.isclose(rate, known, rel_tol=1e-9) for known in rung.scores):
+            rung.run(rate)
     while rung.learned and rung.on_edge and len(rung.scores) < MOST_RATES:
         rates = list(rung.scores)
         rung.run(rates[0] / HALF_DECADE if rung.best == 0 else rates[-1] * HALF_DECADE)

@@ -9,8 +9,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-NOT_COPIED: Final = ("_parameters", "_buffers")
-"""Where a module keeps the tensors that a Snapshot keeps."""
+NOT_COPIED: Final = ("_parameters", "_buffers", "state", "param_groups")
+"""Where modules and optimizers keep the tensors that a Snapshot keeps."""
 
 
 class Attributes:

@@ -7,7 +7,8 @@ function, such as `get_batch`, gives a batch at each call, and the generators de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -19,8 +20,8 @@ from ratesmith._random_states import preserve_rng_state, random_states, set_rand
 
 MEASURED_BATCH: Final = 8
 """Measuring keeps no gradients, so batches that are drawn here can be this much larger than in training."""
-_GENERATORS: Final = ("generator", "sampler", "batch_sampler", "dataset")
-"""Where a loader, and what it is made of, keep generators of their own."""
+_HELD: Final = ("generator", "sampler", "batch_sampler", "dataset")
+"""What a loader, and what it is made of, hold: generators of their own among it."""
 
 
 class Position:
@@ -52,7 +53,7 @@ class Data:
         """Return the beginning of the data, in the order of a seed."""
         raise NotImplementedError
 
-    def measured(self) -> Iterator[Any]:
+    def measured(self) -> Generator[Any, None, None]:
         """Return the batches to measure on: the same at each call, if the process's generators are seeded the same."""
         raise NotImplementedError
 
@@ -67,14 +68,21 @@ def data_of(
     start = (f"{who}: ", Option(name))
     if isinstance(given, DataLoader):
         return LoaderData(given, who, name)
-    if callable(given) and not hasattr(given, "__getitem__"):
-        return FunctionData(given, calls)
+    if inspect.isgeneratorfunction(given):
+        raise OptionTypeError(
+            *start, " must be a function that returns one batch, got one that yields many; give a list, or a loader"
+        )
     if isinstance(given, Iterator):
         raise OptionTypeError(
             *start,
             " must be a loader that can begin again, got an iterator, whose place could not be put back; "
             "give the loader itself, or a function that returns a batch",
         )
+    if callable(given) and not hasattr(given, "__getitem__"):
+        return FunctionData(given, calls)
+    if isinstance(given, tuple) and given and not all(isinstance(part, Tensor) for part in given):
+        kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in given))
+        raise OptionTypeError(*start, f" must be tensors, got a tuple of {kinds}; write torch.as_tensor(x) for each")
     tensors = isinstance(given, (tuple, list)) and len(given) > 0 and all(isinstance(x, Tensor) for x in given)
     if tensors and isinstance(given, tuple):
         lengths = {len(tensor) for tensor in given}
@@ -118,14 +126,14 @@ class DrawnData(Data):
         """Return the beginning of a seed's order."""
         return _DrawnPosition(self, seed)
 
-    def measured(self) -> Iterator[Any]:
+    def measured(self) -> Generator[Any, None, None]:
         """Return larger batches, in the order of the data."""
         for indices in torch.split(torch.arange(self.samples), MEASURED_BATCH * self._size):
             yield self.at(indices)
 
     def order(self, seed: int, epoch: int) -> Sequence[Tensor]:
         """Return the indices of each batch of an epoch."""
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         indices = torch.randperm(self.samples, generator=generator)
         return torch.split(indices, self._size)[: self.batches]
 
@@ -172,19 +180,27 @@ class LoaderData(Data):
         self.batches = _length(loader)
         self.user: LoaderPosition | None = None
         """The training that the loader's generators and workers belong to at the moment."""
+        self._measuring: Any = None
+        """Workers that stay, of measurements: those of the training go on with theirs."""
 
     def begin(self, seed: int) -> Position:
         """Return the beginning; generators of the loader's own are seeded."""
         return LoaderPosition(self, seed)
 
-    def measured(self) -> Iterator[Any]:
+    def measured(self) -> Generator[Any, None, None]:
         """Return the loader's batches; generators of its own are seeded, and put back."""
         states = [(generator, generator.get_state()) for generator in self.generators()]
+        stay = hasattr(self.loader, "_iterator")
+        training = self.loader._iterator if stay else None
         try:
             for generator, _ in states:
                 generator.manual_seed(0)
+            if stay:
+                self.loader._iterator = self._measuring
             yield from self.loader
         finally:
+            if stay:
+                self._measuring, self.loader._iterator = self.loader._iterator, training
             for generator, state in states:
                 generator.set_state(state)
 
@@ -243,7 +259,7 @@ class LoaderPosition(Position):
         """Iterate over the loader, from the states that the generators have now."""
         if self._random is None:
             self._random = random_states()
-        for holder in (self._data.loader, getattr(self._data.loader, "sampler", None)):
+        for holder in holders_in([self._data.loader]):
             if callable(set_epoch := getattr(holder, "set_epoch", None)):
                 set_epoch(self._epoch)
         self._iterator = iter(self._data.loader)
@@ -253,6 +269,8 @@ class LoaderPosition(Position):
         if self._data.user is not None:
             self._data.user.close()
         self._data.user = self
+        if getattr(self._data.loader, "_iterator", None) is not None:
+            self._data.loader._iterator = None  # workers that somebody else has left there
         if self._epoch and getattr(self._data.loader, "persistent_workers", False):
             # Workers that stay draw their seed when they are made, in the first epoch, and in none after it.
             with preserve_rng_state():
@@ -265,8 +283,14 @@ class LoaderPosition(Position):
         set_random_states(self._random)
         self._begin_epoch()
         assert self._iterator is not None
+        # Without workers the samples before the place need not be made: their indices are enough.
+        indices = getattr(self._iterator, "_sampler_iter", None)
+        is_map = isinstance(self._data.loader, DataLoader) and not isinstance(
+            self._data.loader.dataset, IterableDataset
+        )
+        skipped = indices if indices is not None and is_map and not self._data.loader.num_workers else self._iterator
         for _ in range(self._place):
-            next(self._iterator)
+            next(skipped)
         set_random_states(now)
 
     def state_dict(self) -> dict[str, Any]:
@@ -299,7 +323,7 @@ class FunctionData(Data):
         """Return a position; the process's generators say where it is."""
         return _FunctionPosition(self._function)
 
-    def measured(self) -> Iterator[Any]:
+    def measured(self) -> Generator[Any, None, None]:
         """Return as many batches as were asked for."""
         for _ in range(self._calls or 1):
             yield self._function()
@@ -319,17 +343,22 @@ class _FunctionPosition(Position):
         pass
 
 
-def moved(batch: Any, device: torch.device) -> Any:
-    """Return a batch of any kind with all its tensors on a device; its dicts, tuples and lists keep their types."""
+def moved(batch: Any, device: torch.device, *, copied: bool = False) -> Any:
+    """Return a batch of any kind with all its tensors on a device; its dicts, tuples and lists keep their types.
+
+    `copied`: in memory of their own, since a loader or a model may use its memory again.
+    """
     if isinstance(batch, Tensor):
+        if copied:
+            return batch.detach().to(device, copy=True)
         return batch.to(device, non_blocking=batch.is_pinned()) if batch.device != device else batch
     if isinstance(batch, Mapping):
-        values = {key: moved(value, device) for key, value in batch.items()}
+        values = {key: moved(value, device, copied=copied) for key, value in batch.items()}
         return values if type(batch) is dict else _like(batch, values)
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(moved(value, device) for value in batch))
+        return type(batch)(*(moved(value, device, copied=copied) for value in batch))
     if isinstance(batch, (tuple, list)):
-        return type(batch)(moved(value, device) for value in batch)
+        return type(batch)(moved(value, device, copied=copied) for value in batch)
     return batch.to(device) if hasattr(batch, "to") else batch
 
 
@@ -342,12 +371,28 @@ def _like(batch: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
 
 
 def samples_in(batch: Any) -> int:
-    """Return how many samples a batch has: the length of its first tensor; 1 if it has none."""
-    if isinstance(batch, Mapping):
-        return samples_in(next(iter(batch.values()), None))
-    if isinstance(batch, (tuple, list)):
-        return samples_in(batch[0]) if batch else 1
-    return len(batch) if isinstance(batch, Tensor) and batch.dim() else 1
+    """Return how many samples a batch has; 1 if nothing in it tells.
+
+    The length of the first of its parts that is a tensor; else that of the lists that its parts are, as of images of
+    different sizes; else that of what lies in its first part.
+    """
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.dim() else 1
+    parts = list(batch.values()) if isinstance(batch, Mapping) else batch if isinstance(batch, (tuple, list)) else []
+    for part in parts:
+        if isinstance(part, Tensor) and part.dim():
+            return len(part)
+    lengths = {len(part) for part in parts if isinstance(part, (tuple, list)) and not _is_of_tensors(part)}
+    if len(lengths) == 1:
+        return lengths.pop()
+    return samples_in(parts[0]) if parts else 1
+
+
+def _is_of_tensors(part: Any) -> bool:
+    """Whether a list holds parts of a batch, tensors of one length, and not samples."""
+    return len({len(inner) if isinstance(inner, Tensor) and inner.dim() else -1 for inner in part} - {-1}) == 1 and all(
+        isinstance(inner, Tensor) for inner in part
+    )
 
 
 def first_tensor(batch: Any) -> Tensor | None:
@@ -367,19 +412,23 @@ def is_in_fixed_order(loader: Any) -> bool:
     return type(batches) is BatchSampler and isinstance(batches.sampler, SequentialSampler)
 
 
-def generators_in(holders: Iterable[Any]) -> Iterator[torch.Generator]:
-    """Return the generators that loaders keep for themselves, in their samplers and datasets, each once."""
+def holders_in(loaders: Iterable[Any]) -> Iterator[Any]:
+    """Return loaders with their samplers, datasets and generators, each once."""
     seen: set[int] = set()
-    waiting: list[Any] = list(holders)
+    waiting: list[Any] = list(loaders)
     while waiting:
         holder = waiting.pop()
         if holder is None or id(holder) in seen:
             continue
         seen.add(id(holder))
-        if isinstance(holder, torch.Generator):
-            yield holder
-        else:
-            waiting += [getattr(holder, name, None) for name in _GENERATORS]
+        yield holder
+        if not isinstance(holder, torch.Generator):
+            waiting += [getattr(holder, name, None) for name in _HELD]
+
+
+def generators_in(loaders: Iterable[Any]) -> Iterator[torch.Generator]:
+    """Return the generators that loaders keep for themselves, in their samplers and datasets, each once."""
+    yield from (holder for holder in holders_in(loaders) if isinstance(holder, torch.Generator))
 
 
 def _length(loader: Any) -> int | None:

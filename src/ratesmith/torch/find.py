@@ -17,7 +17,17 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.counting import counts_updates
-from ratesmith.torch.data import Data, LoaderData, Position, data_of, first_tensor, generators_in, is_in_fixed_order
+from ratesmith.torch.data import (
+    Data,
+    FunctionData,
+    LoaderData,
+    Position,
+    data_of,
+    first_tensor,
+    generators_in,
+    holders_in,
+    is_in_fixed_order,
+)
 from ratesmith.torch.metrics import agree_on_every_rank
 from ratesmith.torch.snapshot import Snapshot
 from ratesmith.torch.training import GroupRates, Loop, LoopOptions, optimizers_of, switch
@@ -40,6 +50,7 @@ def find(
     average: Any = None,
     search: Any = None,
     batch_size: int = 64,
+    drop_last: bool = False,
     steps_per_epoch: int | None = None,
     validation_batches: int | None = None,
     method: str = "sweep",
@@ -74,7 +85,7 @@ def find(
         raise OptionTypeError(
             "find: ", Option("model"), f" must be a torch Module, got {type(model).__name__}; give one"
         )
-    optimizers = optimizers_of(optimizer)
+    optimizers = optimizers_of(optimizer, "find")
     led_by = _searched(search, optimizer, optimizers)
     loop_options = LoopOptions(
         who="find",
@@ -87,10 +98,19 @@ def find(
         autocast=autocast,
     )
     GroupRates("find", optimizers, led_by)  # says what is wrong with them before anything is touched
-    training_data = data_of(train, "find", "train", batch_size=batch_size)
-    measured = None
+    training_data = data_of(train, "find", "train", batch_size=batch_size, drop_last=drop_last)
+    measured: Data | None = None
     if validation is not None:
         measured = data_of(validation, "find", "validation", batch_size=batch_size, calls=validation_batches)
+        measured = training_data if validation is train and isinstance(measured, LoaderData) else measured
+    if isinstance(measured, FunctionData) and validation_batches is None:
+        raise OptionValueError(
+            "find: ",
+            Option("validation_batches"),
+            " must be given for a function, got none; say on how many of its batches to measure",
+        )
+    if training_data.batches == 0:
+        raise OptionValueError("find: ", Option("train"), " must give at least one batch, got none; give data")
     asleep = any(not counts_updates(hook) for own in optimizers for hook in own._optimizer_step_post_hooks.values())
     loaders = [data.loader for data in (training_data, measured) if isinstance(data, LoaderData)]
 
@@ -98,10 +118,15 @@ def find(
         return Loop(loop_options, model, optimizers, scaler=scaler, average=average, led_by=led_by)
 
     task = _ModelTask(loop, training_data, measured, steps_per_epoch)
+    modules = [part for part in (model, average, loss) if isinstance(part, nn.Module)]
     with preserve_rng_state():
-        models = (model,) if average is None else (model, average)
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None
-        task.snapshot = Snapshot(models, optimizers, own_scaler, tuple(generators_in(loaders)))
+        task.snapshot = Snapshot(modules, optimizers, own_scaler, tuple(generators_in(loaders)))
+        epochs = [
+            (holder, holder.epoch)
+            for holder in holders_in(loaders)
+            if hasattr(holder, "set_epoch") and isinstance(getattr(holder, "epoch", None), int)
+        ]
         persistent = [(loader, loader._iterator) for loader in loaders if hasattr(loader, "_iterator")]
         try:
             for loader, _ in persistent:
@@ -111,6 +136,8 @@ def find(
             task.stop()
             for loader, iterator in persistent:
                 loader._iterator = iterator
+            for holder, epoch in epochs:
+                holder.set_epoch(epoch)
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
     flags = {"unshuffled": fixed, "hooks_asleep": asleep}

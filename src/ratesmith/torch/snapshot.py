@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
+from ratesmith.torch.attributes import Attributes
+
 
 class Snapshot:
     """Models, their optimizers, gradient scaler and generators as they are now; `restore` makes them so again.
 
     Kept are parameters, buffers, gradients, the optimizers' states and groups, the flags `training` and
-    `requires_grad`, the plain attributes of optimizers and modules, and the states of `generators`. The tensors stay
-    the same objects. The hooks that an optimizer calls after an update sleep until `close`, so that schedulers that
-    count updates do not count these; those before it, which clip gradients, are called. Copies of the tensors lie in
-    memory, or in a file where they would take more than half of what is free.
+    `requires_grad`, the attributes of optimizers and modules with what is in their lists and dicts, and the states of
+    `generators`. The tensors stay the same objects. The hooks that an optimizer calls after an update sleep until
+    `close`, so that schedulers that count updates do not count these; those before it, which clip gradients, are
+    called. Copies of the tensors lie in memory, or in a file where they would take more than half of what is free.
     """
 
     def __init__(
@@ -36,7 +38,8 @@ class Snapshot:
         generators: Sequence[torch.Generator] = (),
     ) -> None:
         """Take the copies."""
-        self._optimizers, self._scaler = tuple(optimizers), scaler
+        optimizers = _with_inner(optimizers)
+        self._optimizers, self._scaler = optimizers, scaler
         modules = list({id(module): module for model in models for module in model.modules()}.values())
         self._modules = [(module, module.training) for module in modules]
         self._buffers = [(module, dict(module._buffers)) for module in modules]
@@ -44,8 +47,8 @@ class Snapshot:
         # The very objects, which stand aside while copies are trained with.
         self._states = [dict(optimizer.state) for optimizer in optimizers]
         self._groups = [[dict(group) for group in optimizer.param_groups] for optimizer in optimizers]
-        self._own = [dict(vars(optimizer)) for optimizer in optimizers]  # hooks, modes and counters of their own
-        self._counters = [(module, _plain_attributes(module)) for module in modules]
+        # Hooks, modes, counters and lists of their own; weights and states are kept apart.
+        self._attributes = Attributes([*modules, *optimizers])
         self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
         self._generators = [(generator, generator.get_state()) for generator in generators]
         self._originals = list(self._tensors())
@@ -54,7 +57,10 @@ class Snapshot:
                 "find: the model must have all its weights, got a lazy layer; pass a batch through it first"
             )
         self._copies = _Copies(self._originals)
-        for optimizer in optimizers:  # last: nothing may fail after it
+        self._put_hooks_to_sleep()  # last: nothing may fail after it
+
+    def _put_hooks_to_sleep(self) -> None:
+        for optimizer in self._optimizers:
             optimizer._optimizer_step_post_hooks = OrderedDict()
 
     def _tensors(self) -> Iterator[Tensor]:
@@ -68,6 +74,11 @@ class Snapshot:
 
     def restore(self) -> None:
         """Put all back; training can begin from here as often as wanted."""
+        self._restore()
+        self._put_hooks_to_sleep()
+
+    def _restore(self) -> None:
+        self._attributes.restore()
         with torch.no_grad():
             for tensor, kept in zip(self._originals, self._copies.read(), strict=True):
                 if not torch.equal(tensor, kept):  # an expanded buffer can be read, but not written
@@ -101,22 +112,26 @@ class Snapshot:
         """
         with uninterrupted():
             try:
-                self.restore()
+                self._restore()
             finally:
                 self._copies.close()
                 for weight, _, grad in self._weights:
                     weight.grad = grad
-                for optimizer, states, own in zip(self._optimizers, self._states, self._own, strict=True):
+                for optimizer, states in zip(self._optimizers, self._states, strict=True):
                     optimizer.state.clear()
                     optimizer.state.update(states)
-                    vars(optimizer).clear()
-                    vars(optimizer).update(own)
-                for module, attributes in self._counters:
-                    vars(module).update(attributes)
 
 
-def _plain_attributes(module: nn.Module) -> dict[str, Any]:
-    return {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
+def _with_inner(optimizers: Sequence[Optimizer]) -> tuple[Optimizer, ...]:
+    """Return the optimizers, and those that they wrap: the real state is theirs."""
+    found: dict[int, Optimizer] = {}
+    waiting = list(optimizers)
+    while waiting:
+        optimizer = waiting.pop(0)
+        if id(optimizer) not in found:
+            found[id(optimizer)] = optimizer
+            waiting += [value for value in vars(optimizer).values() if isinstance(value, Optimizer)]
+    return tuple(found.values())
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import operator
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
-from ratesmith.torch.data import Data, DrawnData, data_of
+from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data_of
 from ratesmith.torch.training import Loop, LoopOptions, optimizers_of, switch
 
 
@@ -79,12 +81,18 @@ class TorchTask:
     average: Callable[[Any], Any] | None = None
     steps_per_epoch: int | None = None
     validation_batches: int | None = None
+    _loaders: dict[int, LoaderData] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: not the places of trainings in this one."""
+        return {**vars(self), "_loaders": {}}
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
+        self._check_parts()
         self.options()
         train, measured = self.split(0)
-        if train.batches == 0:
+        if train.batches == 0 and isinstance(train, DrawnData):
             raise OptionValueError(
                 "TorchTask: ",
                 Option("train"),
@@ -95,7 +103,9 @@ class TorchTask:
             raise OptionValueError(
                 "TorchTask: ", Option("validation"), " must not be empty, got 0 samples; give validation data"
             )
-        if callable(self.validation) and measured.batches is None and self.validation_batches is None:
+        if self.validation_batches is not None:
+            whole("TorchTask", "validation_batches", self.validation_batches, least=1)
+        elif isinstance(measured, FunctionData):
             raise OptionValueError(
                 "TorchTask: ",
                 Option("validation_batches"),
@@ -109,6 +119,33 @@ class TorchTask:
                 Option("steps_per_epoch"),
                 " must be given for data without a length, got none; say how many updates count as an epoch",
             )
+
+    def _check_parts(self) -> None:
+        """Refuse parts that are not what makes them, with what to write."""
+        makers = {
+            "model": (self.model, nn.Module, "a function that returns a new model", "write lambda: Net()"),
+            "optimizer": (
+                self.optimizer,
+                torch.optim.Optimizer,
+                "a function of the model that returns its optimizer",
+                "write lambda model: torch.optim.SGD(model.parameters(), lr=0.1)",
+            ),
+            "scaler": (self.scaler, torch.amp.GradScaler, "a function that returns a new scaler", "give its class"),
+            "average": (
+                self.average,
+                torch.optim.swa_utils.AveragedModel,
+                "a function of the model that returns its average",
+                "write lambda model: AveragedModel(model)",
+            ),
+        }
+        for name, (given, kind, must, remedy) in makers.items():
+            # A class of models is such a function; one of optimizers wants the weights, and not the model.
+            ready_made = isinstance(given, kind) or (
+                name == "optimizer" and isinstance(given, type) and issubclass(given, torch.optim.Optimizer)
+            )
+            if given is not None and (ready_made or not callable(given)):
+                what = given.__name__ if isinstance(given, type) else type(given).__name__
+                raise OptionTypeError("TorchTask: ", Option(name), f" must be {must}, got {what}; {remedy}")
 
     def options(self) -> LoopOptions:
         """Return what decides how an update is made and a loss measured."""
@@ -124,8 +161,10 @@ class TorchTask:
         )
 
     def data(self, given: Any, name: str) -> Data:
-        """Return the batches of a split."""
-        return data_of(
+        """Return the batches of a split; of one loader, always the same object, which knows whose turn it is."""
+        if id(given) in self._loaders:
+            return self._loaders[id(given)]
+        data = data_of(
             given,
             "TorchTask",
             name,
@@ -133,6 +172,9 @@ class TorchTask:
             drop_last=self.drop_last and name == "train",
             calls=self.validation_batches,
         )
+        if isinstance(data, LoaderData):
+            self._loaders[id(given)] = data
+        return data
 
     def split(self, seed: int) -> tuple[Data, Data]:
         """Return the data that a run of this seed is trained on, and that it is measured on."""
@@ -144,12 +186,17 @@ class TorchTask:
             raise OptionValueError(
                 "TorchTask: ", Option("folds"), " take the place of validation data, got both; give one of them"
             )
-        if not isinstance(train, DrawnData) or train.samples < folds:
+        if not isinstance(train, DrawnData):
             raise OptionTypeError(
                 "TorchTask: ",
                 Option("train"),
-                f" must be tensors or a dataset of at least {folds} samples to be cut into folds, got "
-                f"{type(self.train).__name__}; give these",
+                f" must be tensors or a dataset to be cut into folds, got {type(self.train).__name__}; give these",
+            )
+        if train.samples < folds:
+            raise OptionValueError(
+                "TorchTask: ",
+                Option("folds"),
+                f" must be at most the number of samples, got {folds} for {train.samples}; give fewer",
             )
         fold = seed % folds
         return train.cut(fold, folds, held_out=False), train.cut(fold, folds, held_out=True)
@@ -182,6 +229,8 @@ class TorchTraining:
 
     def __init__(self, task: TorchTask, seed: int) -> None:
         """Seed everything, then make the model, its optimizer and the rest, in the order of a usual script."""
+        self._task, self._seed = task, operator.index(seed)
+        seed = self._seed
         seed_all(seed)
         self._model = task.model()
         for parameter in self._model.parameters():
@@ -194,20 +243,26 @@ class TorchTraining:
         self._loop = Loop(
             task.options(),
             self._model,
-            optimizers_of(task.optimizer(self._model)),
+            optimizers_of(task.optimizer(self._model), "TorchTask"),
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
-        train, validation = task.split(seed)
-        self._measured = {"validation": validation}
-        if task.test is not None:
-            self._measured["test"] = task.data(task.test, "test")
+        train = self._take_data(seed)
         self.base_lr = self._loop.rates.base_lr
         self.steps_per_epoch = task.steps_per_epoch or max(1, (train.batches or 1) // task.accumulate)
         self._position = train.begin(seed)
-        self._model.train()
+        if not self._model.training:  # else parts that the function has frozen in evaluation stay so
+            self._model.train()
         for optimizer in self._loop.optimizers:
             switch(optimizer, "train")
+
+    def _take_data(self, seed: int) -> Data:
+        """Take the data of a seed to measure on, and return that to train on."""
+        train, validation = self._task.split(seed)
+        self._measured = {"validation": validation}
+        if self._task.test is not None:
+            self._measured["test"] = self._task.data(self._task.test, "test")
+        return train
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and return the training loss before it."""
@@ -221,7 +276,8 @@ class TorchTraining:
                 Option("split"),
                 f" must be one that the task has data for, got {split!r}; give {split}=",
             )
-        return self._loop.measure(self._measured[split].measured())
+        batches = self._measured[split].measured()
+        return self._loop.measure(_first(batches, self._task.validation_batches))
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the model, the optimizers, the place in the data and all random states.
@@ -233,11 +289,21 @@ class TorchTraining:
         loop = self._loop
         model = copy.deepcopy(self._model.state_dict())
         hidden = {name: buffer for name, buffer in self._model.named_buffers() if name not in model}
+        held = {
+            id(weight)
+            for optimizer in loop.optimizers
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+        loose = [None if id(weight) in held else weight.grad for weight in self._model.parameters()]
         return {
+            "seed": self._seed,
             "model": model,
             "buffers": {name: buffer.detach().clone() for name, buffer in hidden.items()},
             "training": [module.training for module in self._model.modules()],
             "requires_grad": [parameter.requires_grad for parameter in self._model.parameters()],
+            # Gradients that no optimizer sets to zero pile up, and count where gradients are clipped.
+            "loose_gradients": [None if grad is None else grad.clone() for grad in loose],
             "optimizers": [_plain(copy.deepcopy(optimizer.state_dict())) for optimizer in loop.optimizers],
             "scaler": loop.scaler.state_dict() if loop.scaler else None,
             "average": copy.deepcopy(loop.average.state_dict()) if loop.average is not None else None,
@@ -253,6 +319,8 @@ class TorchTraining:
             module.training = flag
         for parameter, flag in zip(self._model.parameters(), state["requires_grad"], strict=True):
             parameter.requires_grad_(flag)
+        for parameter, gradient in zip(self._model.parameters(), state["loose_gradients"], strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter.device, copy=True)
         buffers = dict(self._model.named_buffers())
         for name, buffer in state["buffers"].items():
             buffers[name].copy_(buffer)
@@ -262,8 +330,17 @@ class TorchTraining:
             loop.scaler.load_state_dict(state["scaler"])
         if loop.average is not None:
             loop.average.load_state_dict(state["average"])
+        if self._task.folds is not None and state["seed"] != self._seed:
+            self._position = self._take_data(state["seed"]).begin(state["seed"])
+        self._seed = state["seed"]
         self._position.load_state_dict(state["data"])
         set_random_states(state["random"])
+
+
+def _first(batches: Generator[Any, None, None], most: int | None) -> Generator[Any, None, None]:
+    """Return the first batches, as many as are asked for."""
+    with closing(batches):
+        yield from batches if most is None else itertools.islice(batches, most)
 
 
 def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:
@@ -271,9 +348,11 @@ def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:
     # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, saved in state["state"].items():
+        if not isinstance(index, int) or not isinstance(saved, dict):  # of the optimizer as a whole
+            continue
         own = optimizer.state[parameters[index]]
         for name, value in saved.items():
-            if isinstance(value, Tensor) and own[name].dtype != value.dtype:
+            if isinstance(value, Tensor) and name in own and own[name].dtype != value.dtype:
                 own[name] = value.to(own[name].device)
 
 

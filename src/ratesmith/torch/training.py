@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -79,6 +79,31 @@ class LoopOptions:
         whole(self.who, "accumulate", self.accumulate, least=1)
         if self.clip_norm is not None:
             finite(self.who, "clip_norm", self.clip_norm, least=1e-30)
+        for name, given in (("loss", self.loss), ("forward", self.forward)):
+            ready = given is None or (callable(given) and not isinstance(given, type))
+            if not ready:
+                remedy = "give an instance, as nn.CrossEntropyLoss()" if isinstance(given, type) else "give a function"
+                what = given.__name__ if isinstance(given, type) else type(given).__name__
+                raise OptionTypeError(f"{self.who}: ", Option(name), f" must be a function, got {what}; {remedy}")
+        is_context = hasattr(self.autocast, "__enter__") and not isinstance(self.autocast, type)
+        if is_context or not callable(self.autocast):
+            raise OptionTypeError(
+                f"{self.who}: ",
+                Option("autocast"),
+                f" must be a function that returns a context, got {type(self.autocast).__name__}; write "
+                "lambda: torch.autocast(...)",
+            )
+        named = isinstance(self.metrics, Mapping) and all(
+            (callable(metric) or hasattr(metric, "update")) and not isinstance(metric, type)
+            for metric in self.metrics.values()
+        )
+        if not named:
+            raise OptionTypeError(
+                f"{self.who}: ",
+                Option("metrics"),
+                f" must be a dict of functions, or of objects with update and compute, got {self.metrics!r}; write "
+                '{"accuracy": function}',
+            )
         if "loss" in self.metrics:
             raise OptionValueError(
                 f"{self.who}: the loss is always measured under 'loss', got a metric of that name; rename it"
@@ -100,6 +125,8 @@ class GroupRates:
             _refuse_unfit(who, optimizer)
         self._moved = [led_by] if led_by is not None else list(optimizers)
         rates = [[_own_rate(who, group) for group in optimizer.param_groups] for optimizer in self._moved]
+        if not rates or not all(rates):
+            raise OptionValueError(f"{who}: ", Option("optimizer"), " must have a parameter group, got none; give one")
         first = next((rate for own in rates for rate in own if rate > 0), None)
         if first is None:
             raise OptionValueError(
@@ -171,7 +198,7 @@ class Loop:
             self.average.update_parameters(self.model)
         return total
 
-    def measure(self, batches: Iterator[Any]) -> dict[str, float]:
+    def measure(self, batches: Generator[Any, None, None]) -> dict[str, float]:
         """Return the loss and the metrics over all batches, and leave flags and random states as they were.
 
         The loss is the mean of the batches' losses, each weighted by its samples, its tokens or what the user says.
@@ -187,15 +214,23 @@ class Loop:
         targets: list[Any] = []
         for metric in streams.values():
             metric.reset()
-        with preserve_rng_state(), self._evaluating(model), torch.no_grad(), options.autocast():
+        with (
+            preserve_rng_state(),
+            self._evaluating(model),
+            torch.no_grad(),
+            options.autocast(),
+            # At once and not when its memory is freed: it puts generators back.
+            closing(batches),
+        ):
             seed_all(0)  # what is drawn here is drawn alike at each measurement
             for drawn in batches:
                 batch = moved(drawn, self.device)
                 loss, output, target = self.loss(batch, model, bool(streams) or len(functions) > len(by_model))
                 weight = self._weight(batch, target)
-                total, weights = total + weight * loss.item(), weights + weight
-                for name, metric in by_model.items():
-                    means[name] += weight * float(metric(model, batch))
+                if weight:  # the mean over nothing is NaN
+                    total, weights = total + weight * loss.item(), weights + weight
+                    for name, metric in by_model.items():
+                        means[name] += weight * float(metric(model, batch))
                 for metric in streams.values():
                     metric.update(output, target)
                 if len(functions) > len(by_model):
@@ -230,6 +265,19 @@ class Loop:
         A dict goes to the model by name, and is the target as a whole. Of a tuple the last part is the target and those
         before it go to the model; a model that has a loss of its own is given the target too, if it takes it.
         """
+        try:
+            return self._called(model, batch)
+        except TypeError as error:
+            # The model was called with other arguments than it takes; an error from within it goes through.
+            if error.__traceback__ is None or "forward()" not in str(error):
+                raise
+            raise OptionTypeError(
+                f"{self.options.who}: the model must take what a batch holds, got {error}; give ",
+                Option("forward="),
+                ", a function of model and batch",
+            ) from error
+
+    def _called(self, model: Any, batch: Any) -> tuple[Any, Any]:
         if self.options.forward is not None:
             several = isinstance(batch, (tuple, list)) and len(batch) > 1
             return self.options.forward(model, batch), batch[-1] if several else batch
@@ -273,6 +321,12 @@ class Loop:
                 f" must be one number for the batch, got a tensor of shape {tuple(loss.shape)}; return its mean, as "
                 "reduction='mean' does",
             )
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise OptionValueError(
+                *start,
+                " must depend on weights that are trained, got one that does not; see detach, no_grad and frozen "
+                "weights",
+            )
         return loss if loss.dim() == 0 else loss.reshape(())
 
     def _weight(self, batch: Any, target: Any) -> float:
@@ -294,7 +348,7 @@ class Loop:
     @contextmanager
     def _evaluating(self, model: Any) -> Iterator[None]:
         """Put model and optimizers into evaluation, and back: a part that was frozen in evaluation stays so."""
-        training = [module for module in (*self.model.modules(), *model.modules()) if module.training]
+        flags = [(module, module.training) for module in (*self.model.modules(), *model.modules())]
         model.eval()
         for optimizer in self.optimizers:
             switch(optimizer, "eval")
@@ -303,8 +357,10 @@ class Loop:
         finally:
             for optimizer in self.optimizers:
                 switch(optimizer, "train")
-            for module in training:
-                module.training = True
+            if any(flag for _, flag in flags):
+                model.train()  # a model may do more in it than set the flag
+            for module, flag in flags:
+                module.training = flag
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return outputs or targets of all batches as one, whatever they are made of."""
@@ -340,7 +396,7 @@ def switch(optimizer: Optimizer, to: str) -> None:
 
 def _kept(value: Any) -> Any:
     """Return an output or a target on the processor's side, in memory of its own."""
-    return moved(value, torch.device("cpu"))
+    return moved(value, torch.device("cpu"), copied=True)
 
 
 def _takes_model(function: Any) -> bool:
@@ -365,7 +421,7 @@ def _most_arguments(model: nn.Module) -> float:
 
 def _own_rate(who: str, group: dict[str, Any]) -> float:
     """Return a group's rate: at 0 while a scheduler warms up, the base that the scheduler left in the group."""
-    if group["lr"] is None:
+    if group.get("lr") is None:
         raise OptionTypeError(
             f"{who}: ",
             Option("optimizer"),
@@ -390,9 +446,15 @@ def _refuse_unfit(who: str, optimizer: Any) -> None:
         )
 
 
-def optimizers_of(given: Any) -> list[Any]:
-    """Return the optimizers that were given: one, or several in a list, a tuple or a dict; unwrapped if need be."""
+def optimizers_of(given: Any, who: str) -> list[Any]:
+    """Return the optimizers that were given: one, or several in a list, a tuple or a dict; Accelerate's unwrapped."""
     if isinstance(given, Mapping):
         given = list(given.values())
     several: Iterable[Any] = given if isinstance(given, (list, tuple)) else [given]
-    return [getattr(optimizer, "optimizer", optimizer) for optimizer in several]  # as Accelerate wraps them
+    optimizers = [
+        optimizer.optimizer if type(optimizer).__module__.startswith("accelerate.") else optimizer
+        for optimizer in several
+    ]
+    if len({id(optimizer) for optimizer in optimizers}) < len(optimizers):
+        raise OptionValueError(f"{who}: ", Option("optimizer"), " must be given once, got one twice; give it once")
+    return optimizers
