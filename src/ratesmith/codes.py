@@ -57,6 +57,12 @@ CODES: Final = {
             "Functions of yours that run after an update slept during the search: what they do was left out.",
         ),
         Code(
+            "RS109",
+            "pretrained",
+            "The model was trained before: a sweep says what diverges, and not what forgets. Race short trainings "
+            "instead.",
+        ),
+        Code(
             "RS201",
             "absolute_overwritten",
             "A value that its schedule gives itself was set by hand: it is overwritten at the next step.",

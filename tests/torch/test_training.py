@@ -489,3 +489,20 @@ def test_a_batch_mean_is_weighted_by_samples():
     for rows in (torch.ones(3), torch.zeros(1)):
         mean.update(rows, rows)
     assert mean.compute() == 0.75
+
+
+def test_a_model_that_was_trained_before_is_noticed_or_said():
+    torch.manual_seed(0)
+    model = Net()
+    optimizer = sgd(model)
+    assert "pretrained" not in find(model, optimizer, cross_entropy, pairs(), seeds=[0]).flags
+    for _ in range(5):
+        for inputs, targets in pairs():
+            optimizer.zero_grad()
+            cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+    noticed = find(model, optimizer, cross_entropy, pairs(), seeds=[0])
+    assert "pretrained" in noticed.flags
+    assert "Race short trainings instead. [RS109]" in noticed.explain()
+    assert "pretrained" not in find(model, optimizer, cross_entropy, pairs(), seeds=[0], pretrained=False).flags
+    assert "pretrained" in find(model, sgd(model), cross_entropy, pairs(), seeds=[0], pretrained=True).flags

@@ -53,6 +53,7 @@ def find(
     drop_last: bool = False,
     steps_per_epoch: int | None = None,
     validation_batches: int | None = None,
+    pretrained: bool | None = None,
     method: str = "sweep",
     **options: Any,
 ) -> FinderResult:
@@ -64,6 +65,9 @@ def find(
     `average`, a running average of the weights that is measured in the model's place, are the very ones of the training
     to come. Of several optimizers, given in a list or a dict, all rates keep their ratio; or `search` is the place or
     name of the one whose rate is searched, and the others keep theirs.
+
+    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. A sweep
+    then says what diverges, and not what forgets: the result is flagged, and a race is the better method.
 
     `method` and `options` are those of ratesmith.find; "race" and "grid" need `validation`. Under torch.distributed
     every rank calls this, and all decide by the mean of their losses.
@@ -140,7 +144,12 @@ def find(
                 holder.set_epoch(epoch)
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
-    flags = {"unshuffled": fixed, "hooks_asleep": asleep}
+    trained = task.began_below_chance if pretrained is None else pretrained
+    flags = {
+        "unshuffled": fixed,
+        "hooks_asleep": asleep,
+        "pretrained": trained and method == "sweep",
+    }
     return replace(result, flags=(*result.flags, *(name for name, holds in flags.items() if holds)))
 
 
@@ -153,6 +162,7 @@ class _ModelTask:
     def __init__(self, loop: Callable[[], Loop], train: Data, validation: Data | None, epoch: int | None) -> None:
         self.loop, self.train, self.validation = loop, train, validation
         self.epoch = epoch
+        self.began_below_chance = False
         self.first_batches: dict[int, Tensor] = {}
         """The first tensor that each seed's training saw."""
 
@@ -194,6 +204,7 @@ class _ModelTraining:
     def step(self, lr: float) -> float:
         """Make one update; where gradients are scaled, it may be skipped."""
         loss = self._loop.step(lr, self._draw)
+        self._task.began_below_chance |= bool(self._loop.began_below_chance)
         loss = loss if math.isfinite(loss) and self._weights_finite() else math.nan
         return agree_on_every_rank({"loss": loss})["loss"]
 

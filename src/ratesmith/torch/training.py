@@ -161,6 +161,8 @@ class Loop:
         self.average = average
         self.rates = GroupRates(options.who, self.optimizers, led_by)
         self.device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+        self.began_below_chance: bool | None = None
+        """Whether the first loss was far below that of a guess; None before the first update."""
         self._loss_takes_model = _takes_model(options.loss)
         self._takes = _most_arguments(model)
 
@@ -177,7 +179,9 @@ class Loop:
         for _ in range(options.accumulate):
             batch = moved(draw(), self.device)
             with options.autocast():
-                loss = self.loss(batch)[0]
+                loss, output, target = self.loss(batch)
+                if self.began_below_chance is None:
+                    self.began_below_chance = _is_below_chance(loss, output, target)
                 if options.accumulate > 1:
                     loss = loss / options.accumulate
             (self.scaler.scale(loss) if self.scaler else loss).backward()
@@ -387,6 +391,19 @@ class Loop:
             columns = [self._joined(list(column)) for column in zip(*parts, strict=True)]
             return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
         return first if all(part is None for part in parts) else parts
+
+
+def _is_below_chance(loss: Tensor, output: Any, target: Any) -> bool:
+    """Whether a loss is under half of what equal chances for all classes give, as that of a trained model is.
+
+    Known only of logits, (samples, classes, ...), beside whole numbers of fewer dimensions.
+    """
+    logits = getattr(output, "logits", output)
+    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)) or target.is_floating_point():
+        return False
+    if logits.dim() < 2 or logits.dim() != target.dim() + 1 or logits.shape[1] < 2:
+        return False
+    return loss.item() < math.log(logits.shape[1]) / 2
 
 
 def switch(optimizer: Optimizer, to: str) -> None:
