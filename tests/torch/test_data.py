@@ -17,7 +17,8 @@ from torch.utils.data import (
 )
 
 from ratesmith._random_states import preserve_rng_state, random_states, seed_all, set_random_states
-from ratesmith.torch.data import data_of, first_tensor, is_in_fixed_order, moved, samples_in
+from ratesmith.torch.batch import first_tensor
+from ratesmith.torch.data import data_of, is_in_fixed_order
 
 INPUTS = torch.arange(50.0)
 PAIRS = TensorDataset(INPUTS, INPUTS % 3)
@@ -154,36 +155,6 @@ def test_an_order_that_never_changes_is_noticed_whoever_makes_the_batches():
     assert not is_in_fixed_order(DataLoader(PAIRS, batch_sampler=shuffled))
     assert not is_in_fixed_order(DataLoader(PAIRS, 8, shuffle=True))
     assert not is_in_fixed_order(DataLoader(Stream(), 8))
-
-
-def test_a_batch_keeps_its_types_when_it_moves():
-    from collections import OrderedDict, namedtuple
-
-    Parts = namedtuple("Parts", "x y")
-    batch = {"a": [Parts(INPUTS, "text"), (INPUTS, None)], "b": OrderedDict(c=INPUTS)}
-    there = moved(batch, torch.device("meta"))
-    assert type(there["a"][0]) is Parts
-    assert type(there["b"]) is OrderedDict
-    assert (there["a"][0].x.device.type, there["a"][1][0].device.type, there["b"]["c"].device.type) == ("meta",) * 3
-    assert (there["a"][0].y, there["a"][1][1]) == ("text", None)
-
-
-def test_the_samples_of_a_batch_are_counted_whatever_it_is_made_of():
-    images = [torch.zeros(3, 8, 8) for _ in range(50)]
-    for batch in (
-        INPUTS,
-        (INPUTS, INPUTS),
-        {"x": INPUTS},
-        {"name": ["text"] * 50, "x": INPUTS},
-        (["text"] * 50, INPUTS),
-        ([INPUTS, INPUTS], INPUTS),
-        [[INPUTS, INPUTS], [INPUTS]],
-        (images, INPUTS),
-        (images, [{"box": INPUTS} for _ in range(50)]),
-        (tuple(images), tuple({"box": INPUTS} for _ in range(50))),
-    ):
-        assert samples_in(batch) == 50, batch
-    assert samples_in(torch.zeros(())) == samples_in("text") == samples_in([]) == 1
 
 
 @pytest.mark.parametrize(

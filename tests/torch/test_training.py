@@ -1,6 +1,5 @@
 """What training loops have: each is written out as a plain loop, and a task and find must do the very same."""
 
-import math
 import types
 from collections import namedtuple
 from contextlib import nullcontext
@@ -481,14 +480,6 @@ def test_outputs_that_cannot_be_joined_are_one_clear_line():
         training.evaluate()
     metrics = {"size": BatchMean(lambda output, target: output.shape[1])}
     assert 4 <= ours(validation=validation, metrics=metrics, **options)[1].evaluate()["size"] <= 6
-
-
-def test_a_batch_mean_is_weighted_by_samples():
-    mean = BatchMean(lambda output, target: output.mean())
-    assert math.isnan(mean.compute())
-    for rows in (torch.ones(3), torch.zeros(1)):
-        mean.update(rows, rows)
-    assert mean.compute() == 0.75
 
 
 def test_a_model_that_was_trained_before_is_noticed_or_said():

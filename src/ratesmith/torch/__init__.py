@@ -8,13 +8,13 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ratesmith.importers import from_deepspeed, from_megatron, from_transformers
+from ratesmith.torch.batch_mean import BatchMean
 from ratesmith.torch.controller_lr import ControllerLR
 from ratesmith.torch.find import find
 from ratesmith.torch.from_torch import from_torch
 from ratesmith.torch.manual_rates import apply, tensor_rates
 from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 from ratesmith.torch.task import TorchTask
-from ratesmith.torch.training import BatchMean
 
 __all__ = [
     "Absolute",

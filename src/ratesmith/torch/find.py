@@ -16,6 +16,7 @@ from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError, FinderResult
+from ratesmith.torch.batch import first_tensor
 from ratesmith.torch.counting import counts_updates
 from ratesmith.torch.data import (
     Data,
@@ -23,14 +24,15 @@ from ratesmith.torch.data import (
     LoaderData,
     Position,
     data_of,
-    first_tensor,
     generators_in,
     holders_in,
     is_in_fixed_order,
 )
+from ratesmith.torch.group_rates import GroupRates, optimizers_of
+from ratesmith.torch.loop_options import LoopOptions
 from ratesmith.torch.metrics import agree_on_every_rank
 from ratesmith.torch.snapshot import Snapshot
-from ratesmith.torch.training import GroupRates, Loop, LoopOptions, optimizers_of, switch
+from ratesmith.torch.training import Loop, switch
 
 
 def find(

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data_of
-from ratesmith.torch.training import Loop, LoopOptions, optimizers_of, switch
+from ratesmith.torch.group_rates import optimizers_of
+from ratesmith.torch.loop_options import LoopOptions
+from ratesmith.torch.training import Loop, switch
 
 
 @dataclass(frozen=True, kw_only=True)

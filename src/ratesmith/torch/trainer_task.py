@@ -19,11 +19,11 @@ from ratesmith.finder import FinderError
 from ratesmith.torch.attributes import Attributes
 from ratesmith.torch.counting import counts_updates
 from ratesmith.torch.data import generators_in
+from ratesmith.torch.group_rates import GroupRates
 from ratesmith.torch.manual_rates import set_rates
 from ratesmith.torch.metrics import agree_on_every_rank
 from ratesmith.torch.paused import PausedLoop
 from ratesmith.torch.snapshot import Snapshot, uninterrupted
-from ratesmith.torch.training import GroupRates
 
 
 @dataclass(frozen=True)

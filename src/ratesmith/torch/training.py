@@ -8,138 +8,22 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
-from ratesmith.torch.data import moved, samples_in
-from ratesmith.torch.manual_rates import set_rates
+from ratesmith.torch.batch import moved, samples_in
+from ratesmith.torch.group_rates import GroupRates
+from ratesmith.torch.loop_options import LoopOptions
 
 IGNORED: Final = -100
 """The target that losses of PyTorch leave out: it is no token."""
-WEIGHTS: Final = ("samples", "tokens")
-
-
-class BatchMean:
-    """A metric that is a mean: `function(output, target)` of each batch, weighted by its samples.
-
-    Plain functions are called once, with the outputs and targets of the whole set, which have to be kept and joined.
-    This one keeps only a sum. It suits a mean such as accuracy; of F1 or AUC it would be wrong.
-
-    >>> accuracy = BatchMean(lambda output, target: (output.argmax(1) == target).float().mean())
-    >>> accuracy.update(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 1]))
-    >>> accuracy.update(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
-    >>> round(accuracy.compute(), 4)
-    0.6667
-    """
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        """Take the function."""
-        self._function = function
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was measured."""
-        self._total, self._samples = 0.0, 0
-
-    def update(self, output: Any, target: Any) -> None:
-        """Take in a batch."""
-        size = samples_in(target)
-        self._total += size * float(self._function(output, target))
-        self._samples += size
-
-    def compute(self) -> float:
-        """Return the mean over all samples."""
-        return self._total / self._samples if self._samples else math.nan
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopOptions:
-    """How updates are made and losses measured: what a loop of one's own would have written out."""
-
-    who: str
-    """Who was given these options, for messages."""
-    loss: Callable[..., Any] | None = None
-    forward: Callable[[Any, Any], Any] | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    loss_weight: str | Callable[[Any], Any] = "samples"
-    accumulate: int = 1
-    clip_norm: float | None = None
-    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        whole(self.who, "accumulate", self.accumulate, least=1)
-        if self.clip_norm is not None:
-            finite(self.who, "clip_norm", self.clip_norm, least=1e-30)
-        for name, given in (("loss", self.loss), ("forward", self.forward)):
-            ready = given is None or (callable(given) and not isinstance(given, type))
-            if not ready:
-                remedy = "give an instance, as nn.CrossEntropyLoss()" if isinstance(given, type) else "give a function"
-                what = given.__name__ if isinstance(given, type) else type(given).__name__
-                raise OptionTypeError(f"{self.who}: ", Option(name), f" must be a function, got {what}; {remedy}")
-        is_context = hasattr(self.autocast, "__enter__") and not isinstance(self.autocast, type)
-        if is_context or not callable(self.autocast):
-            raise OptionTypeError(
-                f"{self.who}: ",
-                Option("autocast"),
-                f" must be a function that returns a context, got {type(self.autocast).__name__}; write "
-                "lambda: torch.autocast(...)",
-            )
-        named = isinstance(self.metrics, Mapping) and all(
-            (callable(metric) or hasattr(metric, "update")) and not isinstance(metric, type)
-            for metric in self.metrics.values()
-        )
-        if not named:
-            raise OptionTypeError(
-                f"{self.who}: ",
-                Option("metrics"),
-                f" must be a dict of functions, or of objects with update and compute, got {self.metrics!r}; write "
-                '{"accuracy": function}',
-            )
-        if "loss" in self.metrics:
-            raise OptionValueError(
-                f"{self.who}: the loss is always measured under 'loss', got a metric of that name; rename it"
-            )
-        if isinstance(self.loss_weight, str) and self.loss_weight not in WEIGHTS:
-            raise OptionValueError(
-                f"{self.who}: ",
-                Option("loss_weight"),
-                f" must be 'samples', 'tokens' or a function of a batch, got {self.loss_weight!r}; choose one",
-            )
-
-
-class GroupRates:
-    """The rates of all parameter groups, which keep the ratio that they have to the first one that is not 0."""
-
-    def __init__(self, who: str, optimizers: Sequence[Optimizer], led_by: Optimizer | None = None) -> None:
-        """Take the rates as they are; of several optimizers only those of `led_by` are moved, if it is given."""
-        for optimizer in optimizers:
-            _refuse_unfit(who, optimizer)
-        self._moved = [led_by] if led_by is not None else list(optimizers)
-        rates = [[_own_rate(who, group) for group in optimizer.param_groups] for optimizer in self._moved]
-        if not rates or not all(rates):
-            raise OptionValueError(f"{who}: ", Option("optimizer"), " must have a parameter group, got none; give one")
-        first = next((rate for own in rates for rate in own if rate > 0), None)
-        if first is None:
-            raise OptionValueError(
-                f"{who}: a parameter group's rate must be above 0, got {rates[0][0]!r}; it is what the other groups' "
-                "rates are measured by"
-            )
-        self.base_lr = first
-        self._ratios = [[rate / first for rate in own] for own in rates]
-
-    def set(self, lr: float) -> None:
-        """Set the first group's rate, and those of the others by their ratio to it."""
-        for optimizer, ratios in zip(self._moved, self._ratios, strict=True):
-            set_rates(optimizer, [lr * ratio for ratio in ratios])
 
 
 class Loop:
@@ -434,44 +318,3 @@ def _most_arguments(model: nn.Module) -> float:
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         return math.inf
     return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
-
-
-def _own_rate(who: str, group: dict[str, Any]) -> float:
-    """Return a group's rate: at 0 while a scheduler warms up, the base that the scheduler left in the group."""
-    if group.get("lr") is None:
-        raise OptionTypeError(
-            f"{who}: ",
-            Option("optimizer"),
-            " must have a rate, got lr=None, with which it sets its own; give a number (Adafactor: lr=1e-3, "
-            "relative_step=False)",
-        )
-    rate = float(group["lr"])
-    return rate if rate else float(group.get("initial_lr", 0.0))
-
-
-def _refuse_unfit(who: str, optimizer: Any) -> None:
-    if not isinstance(optimizer, Optimizer):
-        raise OptionTypeError(
-            f"{who}: ", Option("optimizer"), f" must be a torch Optimizer, got {type(optimizer).__name__}; give one"
-        )
-    if isinstance(optimizer, torch.optim.LBFGS):
-        raise OptionTypeError(
-            f"{who}: ",
-            Option("optimizer"),
-            " must update from one gradient, got LBFGS, which calls the model several times; its rate is a first guess "
-            "of its line search, so leave it at 1",
-        )
-
-
-def optimizers_of(given: Any, who: str) -> list[Any]:
-    """Return the optimizers that were given: one, or several in a list, a tuple or a dict; Accelerate's unwrapped."""
-    if isinstance(given, Mapping):
-        given = list(given.values())
-    several: Iterable[Any] = given if isinstance(given, (list, tuple)) else [given]
-    optimizers = [
-        optimizer.optimizer if type(optimizer).__module__.startswith("accelerate.") else optimizer
-        for optimizer in several
-    ]
-    if len({id(optimizer) for optimizer in optimizers}) < len(optimizers):
-        raise OptionValueError(f"{who}: ", Option("optimizer"), " must be given once, got one twice; give it once")
-    return optimizers
