@@ -15,6 +15,7 @@ class BatchMean:
     Plain functions are called once, with the outputs and targets of the whole set, which have to be kept and joined.
     This one keeps only a sum. It suits a mean such as accuracy; of F1 or AUC it would be wrong.
 
+    >>> import torch
     >>> accuracy = BatchMean(lambda output, target: (output.argmax(1) == target).float().mean())
     >>> accuracy.update(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 1]))
     >>> accuracy.update(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
