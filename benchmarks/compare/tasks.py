@@ -78,6 +78,7 @@ def text(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=64,
+        drop_last=True,
     )
 
 
@@ -110,6 +111,7 @@ def pixels(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=64,
+        drop_last=True,
     )
 
 

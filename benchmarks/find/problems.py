@@ -87,6 +87,7 @@ def digits_mlp(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=32,
+        drop_last=True,
     )
 
 
@@ -100,6 +101,7 @@ def digits_conv(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=32,
+        drop_last=True,
     )
 
 
@@ -113,6 +115,7 @@ def cancer(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=32,
+        drop_last=True,
     )
 
 
@@ -131,6 +134,7 @@ def diabetes(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=32,
+        drop_last=True,
     )
 
 
@@ -197,6 +201,7 @@ def characters(optimizer: str, model: type[Recurrent] | type[Transformer]) -> To
         train=train,
         validation=validation,
         batch_size=16,
+        drop_last=True,
     )
 
 
@@ -222,6 +227,7 @@ def halves(optimizer: str) -> TorchTask:
         train=train,
         validation=validation,
         batch_size=32,
+        drop_last=True,
     )
 
 
@@ -260,6 +266,7 @@ def tuned(optimizer: str) -> TorchTask:
         train=(rotated(images[:128]), labels[:128]),
         validation=(rotated(others), targets),
         batch_size=32,
+        drop_last=True,
     )
 
 
