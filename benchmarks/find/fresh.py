@@ -56,7 +56,9 @@ def task(name: str, optimizer: str) -> TorchTask:
     model, loss, inputs, targets, classes = models[name]
     train, validation = split(inputs, targets, classes)
     make = OPTIMIZERS[optimizer]
-    return TorchTask(model=model, optimizer=make, loss=loss, train=train, validation=validation, batch_size=32, drop_last=True)
+    return TorchTask(
+        model=model, optimizer=make, loss=loss, train=train, validation=validation, batch_size=32, drop_last=True
+    )
 
 
 def final(of: TorchTask, rate: float, seed: int) -> float:
