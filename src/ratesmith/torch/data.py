@@ -8,6 +8,7 @@ function, such as `get_batch`, gives a batch at each call, and the generators de
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -178,10 +179,19 @@ class LoaderData(Data):
         """Take the loader, and what to call it in messages."""
         self.loader, self._who, self._name = loader, who, name
         self.batches = _length(loader)
-        self.user: LoaderPosition | None = None
-        """The training that the loader's generators and workers belong to at the moment."""
+        # Weak: workers in a cycle of objects would end only at garbage collection, which takes PyTorch five seconds.
+        self._user: weakref.ref[LoaderPosition] | None = None
         self._measuring: Any = None
         """Workers that stay, of measurements: those of the training go on with theirs."""
+
+    @property
+    def user(self) -> LoaderPosition | None:
+        """The training that the loader's generators and workers belong to at the moment."""
+        return None if self._user is None else self._user()
+
+    @user.setter
+    def user(self, position: LoaderPosition | None) -> None:
+        self._user = None if position is None else weakref.ref(position)
 
     def begin(self, seed: int) -> Position:
         """Return the beginning; generators of the loader's own are seeded."""
