@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from ratesmith.experiment import Comparison
-from ratesmith.report.comparison_charts import charts, looks
+from ratesmith.report.comparison_charts import charts
 from ratesmith.report.page import write_page
+from ratesmith.report.style import looks
 
 
 def write(comparison: Comparison, path: str | Path, *, title: str, command: str) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.finder import Curve, FinderResult
-from ratesmith.report.comparison_charts import COLOURS, blank, legend_below
 from ratesmith.report.page import write_page
+from ratesmith.report.style import COLOURS, blank, legend_below
 
 CAPTIONS = {
     "sweep": "Training loss while the rate rises, smoothed; each colour is another order of the data. The line is the "

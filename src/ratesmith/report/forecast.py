@@ -8,7 +8,6 @@ from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
 from ratesmith.forecast.results import chance
-from ratesmith.report.comparison_charts import looks
 from ratesmith.report.forecast_charts import (
     Unseen,
     agreement,
@@ -21,6 +20,7 @@ from ratesmith.report.forecast_charts import (
     rate_strip,
 )
 from ratesmith.report.page import write_page
+from ratesmith.report.style import looks
 
 CAPTIONS = {
     "fan": "Dots: the runs that the law was fitted to. Lines: the candidates, with bands of 80 %.",

@@ -13,7 +13,7 @@ from bokeh.models.formatters import NumeralTickFormatter
 from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
 from ratesmith.forecast.design import front
 from ratesmith.forecast.uncertainty import level_of
-from ratesmith.report.comparison_charts import COLOURS, GREY, Looks, blank, legend_below
+from ratesmith.report.style import COLOURS, GREY, Looks, blank, legend_below
 
 SHARES: Final = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
 """Shares of training, in percent, that a decay is tried for."""
