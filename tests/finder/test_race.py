@@ -1,5 +1,6 @@
 """Races and grids: the best of rates that are known, whole schedules squeezed, and what they refuse."""
 
+import itertools
 import math
 
 import numpy as np
@@ -237,3 +238,21 @@ def test_a_short_training_runs_no_rate_twice():
 def test_a_task_without_descent_is_not_raced():
     found = race(Valley(curvatures=(0.0,), offset=1.0), steps=800)
     assert (found.suggestion, found.flags) == (None, ("no_descent",))
+
+
+def test_rungs_of_one_length_do_not_train_a_rate_again_that_differs_in_its_last_digit():
+    class Shelf(Valley):
+        """Equally good at all rates of a decade, as an accuracy of 1 is."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            rates = []
+            step = training.step
+            training.step = lambda lr: rates.append(lr) or step(1e-3)
+            training.evaluate = lambda split="validation": {"loss": 0.5 if rates and 0.009 < rates[0] < 0.11 else 0.9}
+            return training
+
+    result = race(Shelf(), steps=100, schedule="constant()", around=0.01)
+    rates = result.curves[-1].rates
+    assert all(b / a > 1.5 for a, b in itertools.pairwise(rates))
+    assert 0.009 < result.suggestion < 0.11

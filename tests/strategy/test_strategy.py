@@ -79,3 +79,9 @@ def test_what_stands_for_no_schedule_is_refused_in_the_name_of_who_asks():
     for read in (as_schedule, as_strategy):
         with pytest.raises(TypeError, match="Verb: a schedule, controller or notation must be given, got 3; give one"):
             read(3, who="Verb")
+
+
+@pytest.mark.parametrize("horizon", [0, 1.5, "10ep"])
+def test_a_horizon_that_cannot_be_is_said_in_the_name_of_who_asks(horizon):
+    with pytest.raises((ValueError, TypeError), match=r"^KerasSchedule: horizon must be a whole number of at least 1"):
+        as_schedule("cosine()", horizon, who="KerasSchedule")

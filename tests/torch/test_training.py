@@ -1,5 +1,6 @@
 """What training loops have: each is written out as a plain loop, and a task and find must do the very same."""
 
+import copy
 import types
 from collections import namedtuple
 from contextlib import nullcontext
@@ -497,3 +498,50 @@ def test_a_model_that_was_trained_before_is_noticed_or_said():
     assert "Race short trainings instead. [RS109]" in noticed.explain()
     assert "pretrained" not in find(model, optimizer, cross_entropy, pairs(), seeds=[0], pretrained=False).flags
     assert "pretrained" in find(model, sgd(model), cross_entropy, pairs(), seeds=[0], pretrained=True).flags
+
+
+def test_a_function_is_measured_on_the_same_batches_each_time():
+    def get_batch():
+        places = torch.randint(0, 230, (16,))
+        return VALIDATION[0][places], VALIDATION[1][places]
+
+    _, training = ours(train=pairs(), loss=cross_entropy, validation=get_batch, validation_batches=4, steps=3)
+    first = training.evaluate()
+    torch.rand(5)
+    assert training.evaluate() == first
+
+
+def test_a_stream_that_gives_one_order_whatever_the_seed_is_flagged():
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(zip(INPUTS, TARGETS, strict=True))
+
+    torch.manual_seed(0)
+    model = Net()
+    assert "unshuffled" in find(model, sgd(model), cross_entropy, DataLoader(Stream(), 32)).flags
+    assert "unshuffled" not in find(model, sgd(model), cross_entropy, pairs()).flags
+
+
+def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():
+    def overflowing():
+        return torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=1000)
+
+    task = TorchTask(
+        model=Net,
+        optimizer=sgd,
+        loss=cross_entropy,
+        train=pairs(),
+        validation=VALIDATION,
+        scaler=overflowing,
+        average=lambda model: AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9)),
+    )
+    training = task.start(0)
+    for _ in range(9):
+        training.step(0.1)
+    state = copy.deepcopy(training.state_dict())
+    measured = training.evaluate()
+    expected = [training.step(0.1) for _ in range(4)], training.evaluate()
+    other = task.start(1)
+    other.load_state_dict(state)
+    assert other.evaluate() == measured
+    assert ([other.step(0.1) for _ in range(4)], other.evaluate()) == expected
