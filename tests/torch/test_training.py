@@ -523,8 +523,8 @@ def test_a_stream_that_gives_one_order_whatever_the_seed_is_flagged():
 
 
 def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():
-    def overflowing():
-        return torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=1000)
+    def growing():
+        return torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=2)
 
     task = TorchTask(
         model=Net,
@@ -532,7 +532,7 @@ def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():
         loss=cross_entropy,
         train=pairs(),
         validation=VALIDATION,
-        scaler=overflowing,
+        scaler=growing,
         average=lambda model: AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9)),
     )
     training = task.start(0)
@@ -543,5 +543,7 @@ def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():
     expected = [training.step(0.1) for _ in range(4)], training.evaluate()
     other = task.start(1)
     other.load_state_dict(state)
+    assert state["scaler"]["scale"] > 2.0**10
+    assert other.state_dict()["scaler"] == state["scaler"]
     assert other.evaluate() == measured
     assert ([other.step(0.1) for _ in range(4)], other.evaluate()) == expected
