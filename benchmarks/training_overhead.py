@@ -29,20 +29,9 @@ def plain_loop() -> Callable[[], float]:
     optimizer = small_gpt.configure(model)
 
     def update() -> float:
-        total = 0.0
         for group in optimizer.param_groups:
             group["lr"] = 1e-3
-        for _ in range(2):
-            inputs, targets = small_gpt.get_batch("train")
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                _, loss = model(inputs, targets)
-                loss = loss / 2
-            loss.backward()
-            total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return total
+        return small_gpt.plain_update(model, optimizer)
 
     return update
 

@@ -70,6 +70,22 @@ def configure(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95))
 
 
+def plain_update(model: nn.Module, optimizer: torch.optim.Optimizer) -> float:
+    """Make one update as a script does, and return the loss before it: what the task below does too."""
+    total = 0.0
+    for _ in range(2):
+        inputs, targets = get_batch("train")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            _, loss = model(inputs, targets)
+            loss = loss / 2
+        loss.backward()
+        total += loss.item()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
 def task() -> TorchTask:
     """Return the training as a task."""
     return TorchTask(

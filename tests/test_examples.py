@@ -22,21 +22,7 @@ def plain_gpt(steps):
     torch.manual_seed(1337)
     model = small_gpt.GPT()
     optimizer = small_gpt.configure(model)
-    losses = []
-    for _ in range(steps):
-        total = 0.0
-        for _ in range(2):
-            inputs, targets = small_gpt.get_batch("train")
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                _, loss = model(inputs, targets)
-                loss = loss / 2
-            loss.backward()
-            total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(total)
-    return losses
+    return [small_gpt.plain_update(model, optimizer) for _ in range(steps)]
 
 
 def test_the_small_gpt_trains_as_its_loop_bit_for_bit():

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 try:
@@ -82,8 +81,7 @@ def find(
     task = _ModuleTask(package, module, given, {"train_dataloaders": train, "datamodule": datamodule}, validation)
     with _quiet(), task.kept():
         result = finder.find(task, method=method, **options)
-    flags = {"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep}
-    return replace(result, flags=(*result.flags, *(name for name, holds in flags.items() if holds)))
+    return result.flagged({"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep})
 
 
 class _ModuleTask(TrainerTask):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 try:
@@ -24,6 +23,7 @@ from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.data import is_in_fixed_order
+from ratesmith.torch.group_rates import unwrapped
 from ratesmith.torch.paused import PausedLoop
 from ratesmith.torch.trainer_task import Ready, TrainerTask
 
@@ -63,15 +63,14 @@ def find(trainer: transformers.Trainer, *, method: str = "sweep", **options: Any
     task = _CopiedTrainerTask(trainer, options.get("steps"))
     with task.kept():
         result = finder.find(task, method=method, **options)
-    flags = {"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep}
-    return replace(result, flags=(*result.flags, *(name for name, holds in flags.items() if holds)))
+    return result.flagged({"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep})
 
 
 class _CopiedTrainerTask(TrainerTask):
     in_fixed_order = False
 
     def __init__(self, trainer: Any, steps: Any) -> None:
-        optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)  # as Accelerate wraps it
+        optimizer = unwrapped(trainer.optimizer)
         model = trainer.model
         # What the Trainer writes into when it begins: token ids in the configurations, and Accelerate's counters.
         objects = [trainer, trainer.accelerator.gradient_state, *_configurations(model)]
@@ -133,7 +132,7 @@ class _Waiting(TrainerCallback):  # type: ignore[misc]  # checked without transf
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Say that all is ready, and wait."""
-        optimizer = getattr(self.trainer.optimizer, "optimizer", self.trainer.optimizer)
+        optimizer = unwrapped(self.trainer.optimizer)
         self.rates = self.task.lead([optimizer], self.task.trainer.lr_scheduler is not None, self.loop)
         loader = self.trainer.callback_handler.train_dataloader
         self.task.in_fixed_order = is_in_fixed_order(getattr(loader, "base_dataloader", loader))

@@ -1,5 +1,6 @@
 """Batches of every kind: the same as a plain loop draws, begun again by a seed, and gone on with from any place."""
 
+import itertools
 import random
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_another_seed_is_another_order_and_the_same_seed_the_same(kind):
 @pytest.mark.parametrize("kind", ["shuffled", "own generator", "augmented", "function"])
 def test_measuring_sees_the_same_batches_each_time_and_takes_none_from_training(kind):
     data, position = begun(kind)
-    data._calls = 3
+    most = 3 if kind == "function" else None  # it has no end
     plain = [values(position.next()) for _ in range(9)]
     seed_all(0)
     position = data.begin(0)
@@ -148,7 +149,7 @@ def test_measuring_sees_the_same_batches_each_time_and_takes_none_from_training(
     for _ in range(9):
         with preserve_rng_state():
             seed_all(0)
-            seen.append([first_tensor(batch).tolist() for batch in data.measured()])
+            seen.append([first_tensor(batch).tolist() for batch in itertools.islice(data.measured(), most)])
         drawn.append(values(position.next()))
     assert drawn == plain
     assert all(batches == seen[0] for batches in seen)

@@ -547,3 +547,15 @@ def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():
     assert other.state_dict()["scaler"] == state["scaler"]
     assert other.evaluate() == measured
     assert ([other.step(0.1) for _ in range(4)], other.evaluate()) == expected
+
+
+def test_find_measures_on_as_many_batches_of_a_loader_as_are_asked_for():
+    seen = []
+
+    def loss(output, target):
+        seen.append(torch.is_grad_enabled())
+        return cross_entropy(output, target)
+
+    validation = DataLoader(TensorDataset(*VALIDATION), 17)
+    searched(Net, loss, pairs(), validation=validation, validation_batches=2, method="grid", steps=3, rates=[0.1])
+    assert seen.count(False) == 2 * 2  # before the training and after it

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from ratesmith._display import Displayed
@@ -53,6 +54,10 @@ class FinderResult(Displayed):
         """The curves that the suggestion was read off: of a race, those of its trainings."""
         kind = "sweep" if self.method == "sweep" else "training"
         return tuple(curve for curve in self.curves if curve.kind == kind)
+
+    def flagged(self, flags: Mapping[str, bool]) -> FinderResult:
+        """Return the result with those of these flags that hold beside its own."""
+        return replace(self, flags=(*self.flags, *(name for name, holds in flags.items() if holds)))
 
     def __str__(self) -> str:
         """Return the answer in one line."""

@@ -1,4 +1,4 @@
-"""The attributes of a trainer's objects, kept aside and put back: what a training leaves in them beside weights."""
+"""The attributes of modules, optimizers and trainers, kept aside and put back: what a training leaves in them."""
 
 from __future__ import annotations
 

@@ -106,6 +106,11 @@ def counts_updates(hook: Any) -> bool:
     return isinstance(hook, (UpdateCounter, _Watch))
 
 
+def has_users_hooks(optimizer: Optimizer) -> bool:
+    """Whether an optimizer calls functions of the user's own after an update."""
+    return any(not counts_updates(hook) for hook in optimizer._optimizer_step_post_hooks.values())
+
+
 def counters(optimizer: Optimizer) -> Iterator[UpdateCounter]:
     """Return the counters among an optimizer's hooks."""
     while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):

@@ -59,12 +59,10 @@ class Data:
         raise NotImplementedError
 
 
-def data_of(
-    given: Any, who: str, name: str, *, batch_size: int, drop_last: bool = False, calls: int | None = None
-) -> Data:
+def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool = False) -> Data:
     """Return the data that the user gave for `name`; raise an error in one line for what is none.
 
-    `batch_size` and `drop_last` are for tensors and datasets; `calls` says how often a function is called to measure.
+    `batch_size` and `drop_last` are for tensors and datasets.
     """
     start = (f"{who}: ", Option(name))
     if isinstance(given, DataLoader):
@@ -80,7 +78,7 @@ def data_of(
             "give the loader itself, or a function that returns a batch",
         )
     if callable(given) and not hasattr(given, "__getitem__"):
-        return FunctionData(given, calls)
+        return FunctionData(given)
     if isinstance(given, tuple) and given and not all(isinstance(part, Tensor) for part in given):
         kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in given))
         raise OptionTypeError(*start, f" must be tensors, got a tuple of {kinds}; write torch.as_tensor(x) for each")
@@ -325,17 +323,17 @@ class LoaderPosition(Position):
 class FunctionData(Data):
     """A function that returns a batch at each call, drawn with the generators of the process."""
 
-    def __init__(self, function: Callable[[], Any], calls: int | None) -> None:
-        """Take the function, and how often it is called to measure."""
-        self._function, self._calls = function, calls
+    def __init__(self, function: Callable[[], Any]) -> None:
+        """Take the function."""
+        self._function = function
 
     def begin(self, seed: int) -> Position:
         """Return a position; the process's generators say where it is."""
         return _FunctionPosition(self._function)
 
     def measured(self) -> Generator[Any, None, None]:
-        """Return as many batches as were asked for."""
-        for _ in range(self._calls or 1):
+        """Return batches without end: whoever measures takes as many as are wanted."""
+        while True:
             yield self._function()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.batch import first_tensor
-from ratesmith.torch.counting import counts_updates
+from ratesmith.torch.counting import has_users_hooks
 from ratesmith.torch.data import (
     Data,
     FunctionData,
@@ -107,7 +106,7 @@ def find(
     training_data = data_of(train, "find", "train", batch_size=batch_size, drop_last=drop_last)
     measured: Data | None = None
     if validation is not None:
-        measured = data_of(validation, "find", "validation", batch_size=batch_size, calls=validation_batches)
+        measured = data_of(validation, "find", "validation", batch_size=batch_size)
         measured = training_data if validation is train and isinstance(measured, LoaderData) else measured
     if isinstance(measured, FunctionData) and validation_batches is None:
         raise OptionValueError(
@@ -117,13 +116,13 @@ def find(
         )
     if training_data.batches == 0:
         raise OptionValueError("find: ", Option("train"), " must give at least one batch, got none; give data")
-    asleep = any(not counts_updates(hook) for own in optimizers for hook in own._optimizer_step_post_hooks.values())
+    asleep = any(map(has_users_hooks, optimizers))
     loaders = [data.loader for data in (training_data, measured) if isinstance(data, LoaderData)]
 
     def loop() -> Loop:
         return Loop(loop_options, model, optimizers, scaler=scaler, average=average, led_by=led_by)
 
-    task = _ModelTask(loop, training_data, measured, steps_per_epoch)
+    task = _ModelTask(loop, training_data, measured, steps_per_epoch, validation_batches)
     modules = [part for part in (model, average, loss) if isinstance(part, nn.Module)]
     with preserve_rng_state():
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None
@@ -147,12 +146,7 @@ def find(
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
     trained = task.began_below_chance if pretrained is None else pretrained
-    flags = {
-        "unshuffled": fixed,
-        "hooks_asleep": asleep,
-        "pretrained": trained and method == "sweep",
-    }
-    return replace(result, flags=(*result.flags, *(name for name, holds in flags.items() if holds)))
+    return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep, "pretrained": trained and method == "sweep"})
 
 
 class _ModelTask:
@@ -161,9 +155,11 @@ class _ModelTask:
     snapshot: Snapshot
     running: _ModelTraining | None = None
 
-    def __init__(self, loop: Callable[[], Loop], train: Data, validation: Data | None, epoch: int | None) -> None:
+    def __init__(
+        self, loop: Callable[[], Loop], train: Data, validation: Data | None, epoch: int | None, measured: int | None
+    ) -> None:
         self.loop, self.train, self.validation = loop, train, validation
-        self.epoch = epoch
+        self.epoch, self.measured_batches = epoch, measured
         self.began_below_chance = False
         self.first_batches: dict[int, Tensor] = {}
         """The first tensor that each seed's training saw."""
@@ -225,7 +221,7 @@ class _ModelTraining:
         """Measure over the validation set."""
         if self._task.validation is None:
             raise FinderError("find: validation must be given to race or to train a grid, got none; give a loader")
-        return agree_on_every_rank(self._loop.measure(self._task.validation.measured()))
+        return agree_on_every_rank(self._loop.measure(self._task.validation.measured(), self._task.measured_batches))
 
 
 def _searched(search: Any, given: Any, optimizers: list[Any]) -> Optimizer | None:

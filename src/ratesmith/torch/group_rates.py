@@ -65,15 +65,17 @@ def _refuse_unfit(who: str, optimizer: Any) -> None:
         )
 
 
+def unwrapped(optimizer: Any) -> Any:
+    """Return the optimizer inside Accelerate's; others that wrap one do more than that, and stay."""
+    return optimizer.optimizer if type(optimizer).__module__.startswith("accelerate.") else optimizer
+
+
 def optimizers_of(given: Any, who: str) -> list[Any]:
     """Return the optimizers that were given: one, or several in a list, a tuple or a dict; Accelerate's unwrapped."""
     if isinstance(given, Mapping):
         given = list(given.values())
     several: Iterable[Any] = given if isinstance(given, (list, tuple)) else [given]
-    optimizers = [
-        optimizer.optimizer if type(optimizer).__module__.startswith("accelerate.") else optimizer
-        for optimizer in several
-    ]
+    optimizers = list(map(unwrapped, several))
     if len({id(optimizer) for optimizer in optimizers}) < len(optimizers):
         raise OptionValueError(f"{who}: ", Option("optimizer"), " must be given once, got one twice; give it once")
     return optimizers

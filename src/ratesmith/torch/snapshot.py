@@ -41,13 +41,13 @@ class Snapshot:
         optimizers = _with_inner(optimizers)
         self._optimizers, self._scaler = optimizers, scaler
         modules = list({id(module): module for model in models for module in model.modules()}.values())
-        self._modules = [(module, module.training) for module in modules]
-        self._buffers = [(module, dict(module._buffers)) for module in modules]
+        self._buffers = [buffer for module in modules for buffer in module._buffers.values() if buffer is not None]
         self._weights = [(weight, weight.requires_grad, weight.grad) for weight in _weights(models, optimizers)]
         # The very objects, which stand aside while copies are trained with.
         self._states = [dict(optimizer.state) for optimizer in optimizers]
         self._groups = [[dict(group) for group in optimizer.param_groups] for optimizer in optimizers]
-        # Hooks, modes, counters and lists of their own; weights and states are kept apart.
+        # Which buffers there are, flags, hooks, modes, counters and lists; what is in weights, buffers and states is
+        # kept apart.
         self._attributes = Attributes([*modules, *optimizers])
         self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
         self._generators = [(generator, generator.get_state()) for generator in generators]
@@ -66,7 +66,7 @@ class Snapshot:
     def _tensors(self) -> Iterator[Tensor]:
         """Return the tensors that training writes into."""
         yield from (weight for weight, _, _ in self._weights)
-        yield from (tensor for _, buffers in self._buffers for tensor in buffers.values() if tensor is not None)
+        yield from self._buffers
         for group in (group for groups in self._groups for group in groups):
             for value in group.values():
                 parts = value if isinstance(value, (tuple, list)) else [value]
@@ -83,11 +83,6 @@ class Snapshot:
             for tensor, kept in zip(self._originals, self._copies.read(), strict=True):
                 if not torch.equal(tensor, kept):  # an expanded buffer can be read, but not written
                     tensor.copy_(kept)
-        for module, buffers in self._buffers:
-            module._buffers.clear()
-            module._buffers.update(buffers)
-        for module, flag in self._modules:
-            module.training = flag
         for weight, needed, _ in self._weights:
             weight.requires_grad_(needed)
             weight.grad = None

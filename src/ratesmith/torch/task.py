@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import operator
 import weakref
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,7 +171,6 @@ class TorchTask:
             name,
             batch_size=self.batch_size,
             drop_last=self.drop_last and name == "train",
-            calls=self.validation_batches,
         )
         if isinstance(data, LoaderData):
             self._loaders[id(given)] = data
@@ -278,8 +276,7 @@ class TorchTraining:
                 Option("split"),
                 f" must be one that the task has data for, got {split!r}; give {split}=",
             )
-        batches = self._measured[split].measured()
-        return self._loop.measure(_first(batches, self._task.validation_batches))
+        return self._loop.measure(self._measured[split].measured(), self._task.validation_batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the model, the optimizers, the place in the data and all random states.
@@ -337,12 +334,6 @@ class TorchTraining:
         self._seed = state["seed"]
         self._position.load_state_dict(state["data"])
         set_random_states(state["random"])
-
-
-def _first(batches: Generator[Any, None, None], most: int | None) -> Generator[Any, None, None]:
-    """Return the first batches, as many as are asked for."""
-    with closing(batches):
-        yield from batches if most is None else itertools.islice(batches, most)
 
 
 def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:

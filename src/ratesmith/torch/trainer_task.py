@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError
 from ratesmith.torch.attributes import Attributes
-from ratesmith.torch.counting import counts_updates
+from ratesmith.torch.counting import has_users_hooks
 from ratesmith.torch.data import generators_in
 from ratesmith.torch.group_rates import GroupRates
 from ratesmith.torch.manual_rates import set_rates
@@ -45,7 +45,7 @@ class TrainerTask(abc.ABC):
         """Take all that the training changes: `objects` have attributes, `loaders` generators."""
         self.model: Any = model
         self._optimizers = optimizers
-        self.hooks_asleep = any(map(_has_hooks, optimizers))
+        self.hooks_asleep = any(map(has_users_hooks, optimizers))
         """Whether functions of the user's, called after updates, are left out."""
         self._handles: list[Any] = []
         self._loaders = [loader for loader in loaders if isinstance(loader, DataLoader)]
@@ -114,7 +114,7 @@ class TrainerTask(abc.ABC):
                 set_rates(optimizer, [group.get("initial_lr", group["lr"]) for group in groups])
         rates = GroupRates("find", optimizers)
         for optimizer in optimizers:
-            self.hooks_asleep |= _has_hooks(optimizer)
+            self.hooks_asleep |= has_users_hooks(optimizer)
             optimizer._optimizer_step_post_hooks.clear()
             # A scheduler that is stepped just before an update would have the last word without this.
             self._handles.append(optimizer.register_step_pre_hook(lambda *_: rates.set(loop.rate)))
@@ -125,11 +125,6 @@ def bring(model: nn.Module, device: torch.device) -> None:
     """Bring a model back to a device, if a trainer took it from there."""
     if any(weight.device != device for weight in model.parameters()):
         nn.Module.to(model, device)
-
-
-def _has_hooks(optimizer: Optimizer) -> bool:
-    """Whether an optimizer calls functions of the user's own after an update."""
-    return any(not counts_updates(hook) for hook in optimizer._optimizer_step_post_hooks.values())
 
 
 class TrainerTraining:

@@ -7,6 +7,7 @@ with, and whose loss it is.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -86,8 +87,10 @@ class Loop:
             self.average.update_parameters(self.model)
         return total
 
-    def measure(self, batches: Generator[Any, None, None]) -> dict[str, float]:
-        """Return the loss and the metrics over all batches, and leave flags and random states as they were.
+    def measure(self, batches: Generator[Any, None, None], most: int | None = None) -> dict[str, float]:
+        """Return the loss and the metrics over all batches, or the first ones, at `most` so many.
+
+        Flags and random states are left as they were.
 
         The loss is the mean of the batches' losses, each weighted by its samples, its tokens or what the user says.
         """
@@ -111,7 +114,7 @@ class Loop:
             closing(batches),
         ):
             seed_all(0)  # what is drawn here is drawn alike at each measurement
-            for drawn in batches:
+            for drawn in itertools.islice(batches, most):
                 batch = moved(drawn, self.device)
                 loss, output, target = self.loss(batch, model, bool(streams) or len(functions) > len(by_model))
                 weight = self._weight(batch, target)
