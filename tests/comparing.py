@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from numpy_task import LogisticTask
+
 from ratesmith.experiment import Comparison, Point, Run, RunLayout, RunStatus, Trial, compare
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.ranking import rank
@@ -35,3 +37,9 @@ def judged(finals, mode="min", metric="loss", baseline="constant()"):
     chosen = {name: Choice(name, 0.1) for name in finals}
     rows = rank(runs, chosen, question, LAYOUT, (metric,))
     return Comparison(rows=rows, question=question, layout=LAYOUT, runs=tuple(runs.values()))
+
+
+def study(folder, **options):
+    """Compare one strategy with the baseline, and keep it in a folder."""
+    standard = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3]}
+    return compare(LogisticTask(), ["cosine()"], folder=folder, **{**standard, **options})

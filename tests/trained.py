@@ -52,3 +52,14 @@ def skorch_rates(callbacks, seen):
                 seen.append(net.optimizer_.param_groups[0]["lr"])
 
     return Seen()
+
+
+def same(first, second):
+    """Whether two states are equal to the last bit, tensors and whatever holds them."""
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(same, first, second))
+    return first == second

@@ -5,10 +5,10 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
-from comparing import STRATEGIES, small
+from comparing import STRATEGIES, small, study
 from numpy_task import LogisticTask, Odd
 
-from ratesmith.experiment import Point, Run, RunStatus, StudyError, Trial, compare, studies
+from ratesmith.experiment import Point, Run, RunStatus, StudyError, Trial, studies
 from ratesmith.experiment.sharing import Branch
 from ratesmith.experiment.store import Store
 from ratesmith.task import TaskError
@@ -28,17 +28,6 @@ RUN = Run(
     shared=20,
     shared_with="constant()",
 )
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path) as made:
-        yield made
-
-
-def study(folder, **options):
-    standard = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3]}
-    return compare(LogisticTask(), ["cosine()"], folder=folder, **{**standard, **options})
 
 
 def test_a_run_comes_back_as_it_was(store):

@@ -4,22 +4,9 @@ import json
 import sqlite3
 
 import pytest
-from comparing import TASK
-from numpy_task import LogisticTask
+from comparing import TASK, study
 
 from ratesmith.experiment import StudyError, compare, studies
-from ratesmith.experiment.store import Store
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path) as made:
-        yield made
-
-
-def study(folder, **options):
-    standard = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3]}
-    return compare(LogisticTask(), ["cosine()"], folder=folder, **{**standard, **options})
 
 
 def test_a_whole_study_is_whole_and_a_damaged_one_is_told(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from trained import same
 
 from ratesmith import Constant, Ramp, finder
 from ratesmith._random_states import seed_all
@@ -139,16 +140,6 @@ def everything(module):
         "trainer": module._trainer,
         "random": (random.getstate(), repr(np.random.get_state()), torch.get_rng_state()),
     }
-
-
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, (list, tuple)):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
 
 
 OPTIONS = [

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from trained import same
 
 from ratesmith import Constant
 from ratesmith._random_states import seed_all
@@ -107,16 +108,6 @@ def everything(trainer):
         "counters": {name: copy.copy(value) for name, value in vars(trainer.accelerator.gradient_state).items()},
         "random": (random.getstate(), repr(np.random.get_state()), torch.get_rng_state()),
     }
-
-
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, (list, tuple)):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
 
 
 OPTIONS = [
