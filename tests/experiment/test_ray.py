@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pool_jobs import add, count, fail, fail_oddly, hang, leave, threads
+from worker_jobs import add, count, fail, fail_oddly, hang, leave, threads
 
 from ratesmith.experiment import ComparisonError, StudyError, compare
-from ratesmith.experiment.pool import Died, TimedOut
+from ratesmith.experiment.engine import Died, TimedOut
 from ratesmith.experiment.ray import EXCLUDES, RayEngine, pack, unpack
 
 HERE = Path(__file__).parents[1]

@@ -24,7 +24,7 @@ from typing import Any, Final
 import ratesmith
 from ratesmith._checks import Option
 from ratesmith._text import one_line
-from ratesmith.experiment.pool import Died, OnPart, TimedOut
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -122,7 +122,7 @@ class RayEngine(Executor):
             self._following.discard(this)
             if stream is not None and not ended:
                 self._ray.cancel(stream, force=True)
-        if kind == "error":
+        if kind == Message.ERROR:
             raise content
         return content
 
@@ -131,12 +131,12 @@ class RayEngine(Executor):
         last: bytes | None = None
         async for coming in stream:
             kind, packed, apart = await coming
-            if kind == "begun":
+            if kind == Message.BEGUN:
                 if self._limit is not None:
                     clock.reschedule(self._loop.time() + self._limit)
                 continue
             content, last = unpack(packed, [bytes(buffer) for buffer in apart], last)
-            if kind != "part":
+            if kind != Message.PART:
                 return kind, content
             on_part(content)
         raise self._ray.exceptions.WorkerCrashedError
@@ -311,7 +311,7 @@ _HERE: Final = Path.cwd()
 def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
     """Do a job on a worker: yield its parts, and its result or error at last."""
     if timed:
-        yield "begun", b"", []
+        yield Message.BEGUN, b"", []
     os.chdir(_HERE)
     last: bytes | None = None
     for kind, content in _results(packed, apart):
@@ -319,7 +319,7 @@ def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, byt
             small, large = pack(content, last=last)
         except Exception as error:  # one that cannot be sent
             cause = content if isinstance(content, Exception) else error
-            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {cause}"))
+            kind, (small, large) = Message.ERROR, pack(RuntimeError(f"{type(content).__name__}: {cause}"))
         last = large[-1] if large else last
         yield kind, small, [pickle.PickleBuffer(content) for content in large]
 
@@ -330,9 +330,9 @@ def _results(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]
         result = job(*args)
         if isinstance(result, Iterator):
             for part in result:
-                yield "part", part
+                yield Message.PART, part
             result = None
     except Exception as error:
-        yield "error", error
+        yield Message.ERROR, error
     else:
-        yield "done", result
+        yield Message.DONE, result

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from pool_jobs import (
+from worker_jobs import (
     add,
     count,
     die_while_sending,
@@ -21,7 +21,8 @@ from pool_jobs import (
     threads,
 )
 
-from ratesmith.experiment.pool import Died, InProcess, LocalPool, TimedOut
+from ratesmith.experiment.engine import Died, TimedOut
+from ratesmith.experiment.local import InProcess, LocalPool
 
 
 @pytest.fixture

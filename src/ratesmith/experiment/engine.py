@@ -1,0 +1,77 @@
+"""What the driver asks of an engine, whatever runs its jobs: this process, local workers, or a cluster.
+
+An engine is an executor of `concurrent.futures` whose jobs may be generators, which give parts as they come.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, Protocol
+
+from ratesmith.study_database import StudyError
+
+OnPart = Callable[[Any], None]
+
+
+class Message(enum.StrEnum):
+    """What a worker sends to the driver about the one job that it does, in this order: begun, part ..., done or error.
+
+    A worker that dies sends no last word. The driver then knows that every part which came is whole, and no more.
+    """
+
+    BEGUN = "begun"
+    """The worker has started and begins with the job: a time limit counts from here. Sent once."""
+    PART = "part"
+    """A generator's next part, in its order. What was sent before it is never taken back."""
+    DONE = "done"
+    """The result; all parts have been sent, and the worker is free for the next job."""
+    ERROR = "error"
+    """The exception that ended the job, or one of the same text if it cannot be sent; the worker is free as well."""
+
+
+class Died(Exception):  # noqa: N818  # what happened to a process
+    """The job's process died; the message says how."""
+
+
+class TimedOut(Exception):  # noqa: N818
+    """The job's process was stopped at its time limit."""
+
+
+class Engine(Protocol):
+    """An executor whose jobs may give parts on the way."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run side by side; 0: each in this process, as it is submitted."""
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:
+        """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the engine; what runs is stopped if `cancel_futures` is given."""
+
+
+MOST_DEATHS: Final = 2
+"""How often a job whose process died is tried again."""
+
+
+def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
+    """Return the result of a job without parts, tried again if its process dies; StudyError if it always does."""
+    for _ in range(MOST_DEATHS + 1):
+        try:
+            return engine.submit(job, *args).result()
+        except Died as error:
+            how = str(error)
+    raise StudyError(
+        f"{how}, {MOST_DEATHS + 1} times (a script that calls compare needs `if __name__ == '__main__':` around it); "
+        "finished runs are kept, and the same command goes on from there"
+    )
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
