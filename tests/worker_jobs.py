@@ -7,6 +7,15 @@ import struct
 import time
 from multiprocessing.connection import Connection
 
+from ratesmith.experiment.engine import Message, begins_itself
+
+
+@begins_itself
+def prepare_long(seconds):
+    time.sleep(seconds)
+    yield Message.BEGUN
+    yield "prepared"
+
 
 def add(a, b):
     return a + b

@@ -240,6 +240,17 @@ def test_a_task_that_hangs_is_stopped_at_its_time_limit(tmp_path):
 
 
 @posix
+def test_one_that_hangs_takes_no_other_with_it_though_a_new_worker_imports_for_longer_than_the_limit(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        f"import sys, time\nsys.path.insert(0, {str(HERE)!r})\ntime.sleep(6)\nfrom faulty_task import hanging\n"
+    )
+    options = {"steps": 60, "seeds": 4, "rates": [0.1], "evaluate_every": 10, "workers": 1, "timeout": 5}
+    comparison = compare(f"{tmp_path / 'slow.py'}:hanging", [], folder=tmp_path / "study", **options)
+    statuses = {run.trial.seed: run.status for run in comparison.runs}
+    assert statuses == {1000: "done", 1001: "timeout", 1002: "done", 1003: "done"}
+
+
+@posix
 def test_a_worker_that_dies_twice_is_tried_again_and_nothing_is_missing(tmp_path, sound, monkeypatch):
     (tmp_path / "marks").mkdir()
     monkeypatch.setenv("RATESMITH_TEST_MARKS", str(tmp_path / "marks"))

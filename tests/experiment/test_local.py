@@ -18,6 +18,7 @@ from worker_jobs import (
     hold_the_pipe,
     kill,
     leave,
+    prepare_long,
     threads,
 )
 
@@ -103,6 +104,18 @@ def test_one_that_hangs_is_stopped_at_the_limit_and_the_others_go_on():
         assert pool.submit(add, 1, 1).result(60) == 2
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def test_the_clock_of_a_trial_starts_when_the_trial_does_and_not_with_its_process():
+    pool = LocalPool(1, limit=4.0)
+    parts = []
+    try:
+        pool.submit(prepare_long, 5.0, on_part=parts.append).result(100)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    assert parts == ["prepared"]
+    assert InProcess().submit(prepare_long, 0.0, on_part=parts.append).result() is None
+    assert parts == ["prepared"] * 2
 
 
 def test_workers_have_one_thread_and_the_callers_environment_is_put_back(monkeypatch):

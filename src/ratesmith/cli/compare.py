@@ -105,7 +105,7 @@ class Output:
     "--budget", help="Fit the plan into so many steps, or a time as 30m; at a terminal, ask before it is run."
 )
 @click.option("--yes", is_flag=True, help="Agree to the plan beforehand.")
-@click.option("--timeout", type=float, help="Seconds that a worker may spend on one trial.")
+@click.option("--timeout", type=float, help="Seconds that a worker may spend on one trial, from where that begins.")
 @click.option("--workers", type=int, help="Processes that train side by side; 0: this one. Default: one a core.")
 @click.option("--engine", default="local", show_default=True, help="Where trials are trained: local or ray.")
 @click.option("--address", help="The Ray cluster to join. Default: one is started on this machine.")

@@ -6,14 +6,16 @@ An engine is an executor of `concurrent.futures` whose jobs may be generators, w
 from __future__ import annotations
 
 import enum
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from ratesmith.study_database import StudyError
 
 OnPart = Callable[[Any], None]
+Job = TypeVar("Job", bound=Callable[..., Any])
 
 
 class Message(enum.StrEnum):
@@ -23,13 +25,32 @@ class Message(enum.StrEnum):
     """
 
     BEGUN = "begun"
-    """The worker has started and begins with the job: a time limit counts from here. Sent once."""
+    """The trial begins: a time limit counts from here, and not while a process starts and a task's file is imported."""
     PART = "part"
     """A generator's next part, in its order. What was sent before it is never taken back."""
     DONE = "done"
     """The result; all parts have been sent, and the worker is free for the next job."""
     ERROR = "error"
     """The exception that ended the job, or one of the same text if it cannot be sent; the worker is free as well."""
+
+
+def begins_itself(job: Job) -> Job:
+    """Mark a generator that yields `Message.BEGUN` when it has loaded what it needs; else it begins as it is called."""
+    job.begins_itself = True  # type: ignore[attr-defined]  # a function has attributes, and keeps them when it is sent
+    return job
+
+
+def messages_of(job: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[tuple[Message, Any]]:
+    """Do a job where it is called: yield what is to be sent of it, but for an error, which is raised."""
+    if not getattr(job, "begins_itself", False):
+        yield Message.BEGUN, None
+    result = job(*args)
+    if not inspect.isgenerator(result):
+        yield Message.DONE, result
+        return
+    for part in result:
+        yield (Message.BEGUN, None) if part is Message.BEGUN else (Message.PART, part)
+    yield Message.DONE, None
 
 
 class Died(Exception):  # noqa: N818  # what happened to a process

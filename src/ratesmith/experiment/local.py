@@ -9,7 +9,6 @@ kill it (`_Slot.stop`).
 
 from __future__ import annotations
 
-import inspect
 import math
 import multiprocessing
 import os
@@ -25,7 +24,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of
 from ratesmith.task import one_thread
 
 _STARTING = threading.Lock()
@@ -48,20 +47,21 @@ class InProcess(Executor):
 
 
 def _run(job: Callable[..., Any], args: tuple[Any, ...], on_part: OnPart) -> Any:
-    result = job(*args)
-    if not inspect.isgenerator(result):
-        return result
-    for part in result:
-        on_part(part)
-    return None
+    for kind, content in messages_of(job, args):
+        if kind == Message.PART:
+            on_part(content)
+        elif kind == Message.DONE:
+            return content
+    raise AssertionError("a job has a last word")
 
 
 class LocalPool(Executor):
     """Spawned processes with one thread each, every one fed by a thread of its own here.
 
-    A process that dies or passes `limit` seconds with one job ends that job's future with Died or TimedOut, and is
-    replaced; the others do not notice. Spawned, never forked: threads and locks do not survive a fork. With one thread
-    each: two on a busy machine made the same training many times slower, and their number changes the numbers.
+    A process that dies ends its job's future with Died, and one that spends more than `limit` seconds on a trial, from
+    where that begins, with TimedOut. It is replaced; the others do not notice. Spawned, never forked: threads and locks
+    do not survive a fork. With one thread each: two on a busy machine made the same training many times slower, and
+    their number changes the numbers.
     """
 
     def __init__(self, workers: int, limit: float | None = None) -> None:
@@ -164,11 +164,13 @@ class _Slot:
 
     def do(self, job: Any, on_part: OnPart, limit: float | None) -> Any:
         """Have the process do a job; the clock is this process's own, since one that hangs has none."""
-        until = None if limit is None else time.monotonic() + limit
+        until = (
+            math.inf
+        )  # until the worker says that the trial begins: a new process imports torch, and the task, first
         try:
             self._send(job)
             while True:
-                left = math.inf if until is None else until - time.monotonic()
+                left = until - time.monotonic()
                 if left <= 0:
                     self.kill()
                     self.process.join()
@@ -179,7 +181,9 @@ class _Slot:
                         raise _Broken
                     continue
                 kind, content = self._received()
-                if kind == Message.PART:
+                if kind == Message.BEGUN:
+                    until = math.inf if limit is None else time.monotonic() + limit
+                elif kind == Message.PART:
                     on_part(content)
                 elif kind == Message.DONE:
                     return content
@@ -237,7 +241,8 @@ def _work(pipe: Connection) -> None:
         except (EOFError, ConnectionError):
             return
         try:
-            pipe.send((Message.DONE, _run(job, args, lambda part: pipe.send((Message.PART, part)))))
+            for message in messages_of(job, args):
+                pipe.send(message)
         except (BrokenPipeError, ConnectionError):
             return
         except Exception as error:

@@ -24,7 +24,7 @@ from typing import Any, Final
 import ratesmith
 from ratesmith._checks import Option
 from ratesmith._text import one_line
-from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -310,11 +310,13 @@ _HERE: Final = Path.cwd()
 
 def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
     """Do a job on a worker: yield its parts, and its result or error at last."""
-    if timed:
-        yield Message.BEGUN, b"", []
     os.chdir(_HERE)
     last: bytes | None = None
     for kind, content in _results(packed, apart):
+        if kind == Message.BEGUN:
+            if timed:  # else it would be one object more for each job
+                yield kind, b"", []
+            continue
         try:
             small, large = pack(content, last=last)
         except Exception as error:  # one that cannot be sent
@@ -327,12 +329,6 @@ def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, byt
 def _results(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
     try:
         (job, args), _ = unpack(packed, apart)
-        result = job(*args)
-        if isinstance(result, Iterator):
-            for part in result:
-                yield Message.PART, part
-            result = None
+        yield from messages_of(job, args)
     except Exception as error:
         yield Message.ERROR, error
-    else:
-        yield Message.DONE, result
