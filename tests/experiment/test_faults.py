@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from numpy_task import Counting, LogisticTask
 
+from ratesmith.cli import run
 from ratesmith.experiment import StudyError, compare
 from ratesmith.experiment.store import Store
 
@@ -228,6 +229,25 @@ def test_what_a_task_does_is_its_status_and_the_other_runs_are_as_ever(tmp_path,
         assert {row.diverged for row in found.rows} == {1}
     else:
         assert {row.missing for row in found.rows} == {1}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("name", ["mute", "no_repr", "mute_at_the_start", "mute_when_measured"])
+def test_an_error_whose_text_cannot_be_made_is_one_line_of_its_run(tmp_path, name, workers):
+    comparison = faulty(name, tmp_path, workers=workers, seeds=2)
+    hurt = [run for run in comparison.runs if not run.done]
+    assert {(run.trial.seed, run.status) for run in hurt} == {(1001, "failed")}
+    kind = "KeyError" if name == "no_repr" else "MuteError"
+    assert all(run.message.endswith(f": {kind} (its text cannot be made)") for run in hurt)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_rule_whose_error_has_no_text_is_one_line(tmp_path, capsys, workers):
+    strategy = ["--strategy", 'custom("mute_rule")', "--steps", "60", "--rates", "0.1", "--workers", workers]
+    assert run(["compare", f"{FAULTY}:sound", *strategy, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "it must give a number, got MuteError (its text cannot be made); mend the function" in error
+    assert "Traceback" not in error
 
 
 @posix

@@ -8,11 +8,14 @@ from __future__ import annotations
 import enum
 import inspect
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
+from ratesmith._text import named_line
 from ratesmith.study_database import StudyError
+from ratesmith.task import TaskError
 
 OnPart = Callable[[Any], None]
 Job = TypeVar("Job", bound=Callable[..., Any])
@@ -31,7 +34,7 @@ class Message(enum.StrEnum):
     DONE = "done"
     """The result; all parts have been sent, and the worker is free for the next job."""
     ERROR = "error"
-    """The exception that ended the job, or one of the same text if it cannot be sent; the worker is free as well."""
+    """The exception that ended the job, as `packed_error` makes it; the worker is free as well."""
 
 
 def begins_itself(job: Job) -> Job:
@@ -51,6 +54,26 @@ def messages_of(job: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[tupl
     for part in result:
         yield (Message.BEGUN, None) if part is Message.BEGUN else (Message.PART, part)
     yield Message.DONE, None
+
+
+def packed_error(error: Exception) -> tuple[str, bytes]:
+    """Return an exception's type and text in a line, and its pickle, which is empty if it has none."""
+    try:
+        return named_line(error), pickle.dumps(error)
+    except Exception:  # whatever a class of the user's does when it is pickled
+        return named_line(error), b""
+
+
+def unpacked_error(line: str, pickled: bytes) -> Exception:
+    """Return the exception that was packed, or a TaskError with its line if it cannot be made again here.
+
+    Its class may be one of the user's file, which the driver has never imported.
+    """
+    try:
+        error = pickle.loads(pickled)  # noqa: S301  # a worker's own
+    except Exception:
+        error = None
+    return error if isinstance(error, Exception) else TaskError(line)
 
 
 class Died(Exception):  # noqa: N818  # what happened to a process

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-import pickle
 import queue
 import signal
 import threading
@@ -24,7 +23,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.task import one_thread
 
 _STARTING = threading.Lock()
@@ -188,7 +187,7 @@ class _Slot:
                 elif kind == Message.DONE:
                     return content
                 else:
-                    raise content
+                    raise unpacked_error(*content)
         except _Broken:
             # It may be alive with a pipe that is broken, or gone in the middle of a message: either way it is replaced.
             self.kill()
@@ -246,11 +245,7 @@ def _work(pipe: Connection) -> None:
         except (BrokenPipeError, ConnectionError):
             return
         except Exception as error:
-            try:
-                pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, to see whether it survives the way
-                pipe.send((Message.ERROR, error))
-            except Exception:  # one that cannot be sent
-                pipe.send((Message.ERROR, RuntimeError(f"{type(error).__name__}: {error}")))
+            pipe.send((Message.ERROR, packed_error(error)))
 
 
 def _end_with(parent: Any) -> None:

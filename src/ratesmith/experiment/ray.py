@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import ratesmith
 from ratesmith._checks import Option
-from ratesmith._text import one_line
-from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of
+from ratesmith._text import named_line, one_line
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -123,7 +123,7 @@ class RayEngine(Executor):
             if stream is not None and not ended:
                 self._ray.cancel(stream, force=True)
         if kind == Message.ERROR:
-            raise content
+            raise unpacked_error(*content)
         return content
 
     async def _last_word(self, stream: Any, on_part: OnPart, clock: asyncio.Timeout) -> tuple[str, Any]:
@@ -239,7 +239,7 @@ def _how(error: Exception) -> str:
         "LocalRayletDiedError": "the node died that the worker was on",
         "OutOfMemoryError": "the worker process was ended by Ray for want of memory on its node",
     }
-    return ends.get(type(error).__name__) or f"{type(error).__name__}: {one_line(error)}"
+    return ends.get(type(error).__name__) or named_line(error)
 
 
 @contextmanager
@@ -320,8 +320,7 @@ def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, byt
         try:
             small, large = pack(content, last=last)
         except Exception as error:  # one that cannot be sent
-            cause = content if isinstance(content, Exception) else error
-            kind, (small, large) = Message.ERROR, pack(RuntimeError(f"{type(content).__name__}: {cause}"))
+            kind, (small, large) = Message.ERROR, pack(packed_error(error))
         last = large[-1] if large else last
         yield kind, small, [pickle.PickleBuffer(content) for content in large]
 
@@ -331,4 +330,4 @@ def _results(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]
         (job, args), _ = unpack(packed, apart)
         yield from messages_of(job, args)
     except Exception as error:
-        yield Message.ERROR, error
+        yield Message.ERROR, packed_error(error)
