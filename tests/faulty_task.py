@@ -79,6 +79,61 @@ def sound():
     return FaultyTask(lambda loss: loss)
 
 
+class MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class NoRepr:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+def mute():
+    def fault(loss):
+        raise MuteError
+
+    return FaultyTask(fault)
+
+
+def no_repr():
+    def fault(loss):
+        raise KeyError(NoRepr())
+
+    return FaultyTask(fault)
+
+
+class MuteAtTheStart(LogisticTask):
+    def start(self, seed):
+        if seed == 1001:
+            raise MuteError
+        return super().start(seed)
+
+
+class MuteWhenMeasured(LogisticTraining):
+    def evaluate(self, split="validation"):
+        if self.steps == 30 and self.seed == 1001:
+            raise MuteError
+        return super().evaluate(split)
+
+
+class MuteMeasuring(LogisticTask):
+    def start(self, seed):
+        return MuteWhenMeasured(self.splits, seed)
+
+
+def mute_at_the_start():
+    return MuteAtTheStart()
+
+
+def mute_when_measured():
+    return MuteMeasuring()
+
+
+def mute_rule(epoch):
+    raise MuteError
+
+
 class MixedTask(FaultyTask):
     """Another fault for each of three seeds of the verdict."""
 

@@ -27,8 +27,21 @@ def call(value: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's text in one line."""
-    return " ".join(str(error).split())
+    """Return an error's text in one line; that it has none, with its type, if making the text raises."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # a class of the user's, whose __str__ or whose arguments' __repr__ goes wrong
+        return f"{type(error).__name__} (its text cannot be made)"
+
+
+def named_line(error: BaseException) -> str:
+    """Return an error's type and text in one line.
+
+    >>> named_line(KeyError("loss"))
+    "KeyError: 'loss'"
+    """
+    text, name = one_line(error), type(error).__name__
+    return text if text == f"{name} (its text cannot be made)" else f"{name}: {text or 'no message'}"
 
 
 def literal(value: Any) -> str:

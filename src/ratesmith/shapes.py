@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from ratesmith._arrays import NUMBERS, power, root, stairs_begun
 from ratesmith._checks import A_LIST, MOST_MILESTONES, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._field_checks import Check, positive
+from ratesmith._text import named_line
 from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, check_stairs, multiples
 
 __all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
@@ -77,7 +78,7 @@ def called(thing: str, function: Callable[[Any], Any], value: Any) -> Any:
     try:
         result = function(value)
     except Exception as error:
-        cause = f"{type(error).__name__}: {error}"
+        cause = named_line(error)
         raise OptionValueError(f"{name}: it must give a number, got {cause}; mend the function") from error
     return finite(name, "its value", result) if isinstance(value, (int, float)) else result
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
 from ratesmith._random_states import random_states, seed_all, set_random_states
-from ratesmith._text import hint, one_line
+from ratesmith._text import hint, named_line
 from ratesmith._training_on_import import TrainedOnImportError, no_training
 
 __all__ = [
@@ -162,8 +162,7 @@ def fail_in_user_code(reference: str, path: Path, error: BaseException) -> NoRet
         where += f" (then {Path(beside[-1].filename).name}, line {beside[-1].lineno})"
     if isinstance(error, SyntaxError):
         where = f", line {error.lineno}"
-    said = one_line(error) or "no message"
-    raise TaskError(f"{reference}{where}: {type(error).__name__}: {said}") from error
+    raise TaskError(f"{reference}{where}: {named_line(error)}") from error
 
 
 def is_beside(file: Path, path: Path) -> bool:

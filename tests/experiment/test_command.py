@@ -29,6 +29,17 @@ def test_table_notes_page_and_results_have_the_codes_and_speak_of_options_as_the
     assert "or more steps with --steps. [RS310]" in capsys.readouterr().out
 
 
+def test_a_verdict_without_some_runs_ends_with_status_3(tmp_path, capsys):
+    command = [TASK.replace(":task", ":failing"), "--steps", "30", "--rates", "0.1", "--seeds", "3", "--workers", "0"]
+    assert run(["compare", *command, "--strategy", "cosine()", "--out", str(tmp_path)]) == 3
+    out = capsys.readouterr().out
+    assert "\nIncomplete: the verdict is given without 2 of 6 runs (2 failed); " in out
+    assert "at 0.1, over 2 of 3 seeds" in out
+    assert json.loads((tmp_path / "results.json").read_text())["verdict"].startswith("Incomplete: ")
+    assert run(["study", "resume", str(tmp_path), "--quiet"]) == 3
+    assert capsys.readouterr().out.startswith("Incomplete: ")
+
+
 @pytest.mark.parametrize("name", ["--rung", "--round"])
 def test_shorter_runs_are_asked_for_by_either_name(name, tmp_path, capsys):
     options = ["--rates", "0.1,0.3,1.0", "--choice-seeds", "1", "--seeds", "1"]

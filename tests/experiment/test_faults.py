@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from numpy_task import Counting, LogisticTask
 
+from ratesmith.cli import run
 from ratesmith.experiment import StudyError, compare
 from ratesmith.experiment.store import Store
 
@@ -230,6 +231,25 @@ def test_what_a_task_does_is_its_status_and_the_other_runs_are_as_ever(tmp_path,
         assert {row.missing for row in found.rows} == {1}
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("name", ["mute", "no_repr", "mute_at_the_start", "mute_when_measured"])
+def test_an_error_whose_text_cannot_be_made_is_one_line_of_its_run(tmp_path, name, workers):
+    comparison = faulty(name, tmp_path, workers=workers, seeds=2)
+    hurt = [run for run in comparison.runs if not run.done]
+    assert {(run.trial.seed, run.status) for run in hurt} == {(1001, "failed")}
+    kind = "KeyError" if name == "no_repr" else "MuteError"
+    assert all(run.message.endswith(f": {kind} (its text cannot be made)") for run in hurt)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_rule_whose_error_has_no_text_is_one_line(tmp_path, capsys, workers):
+    strategy = ["--strategy", 'custom("mute_rule")', "--steps", "60", "--rates", "0.1", "--workers", workers]
+    assert run(["compare", f"{FAULTY}:sound", *strategy, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "it must give a number, got MuteError (its text cannot be made); mend the function" in error
+    assert "Traceback" not in error
+
+
 @posix
 def test_a_task_that_hangs_is_stopped_at_its_time_limit(tmp_path):
     found = faulty("hanging", tmp_path, timeout=6)
@@ -237,6 +257,17 @@ def test_a_task_that_hangs_is_stopped_at_its_time_limit(tmp_path):
     assert {(run.status, run.trial.seed) for run in hurt} == {("timeout", 1001)}
     assert {run.message for run in hurt} == {"stopped after 6 seconds, the time limit of a trial"}
     assert "2 runs took too long; the first: stopped after 6 seconds" in " ".join(found.note_lines())
+
+
+@posix
+def test_one_that_hangs_takes_no_other_with_it_though_a_new_worker_imports_for_longer_than_the_limit(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        f"import sys, time\nsys.path.insert(0, {str(HERE)!r})\ntime.sleep(6)\nfrom faulty_task import hanging\n"
+    )
+    options = {"steps": 60, "seeds": 4, "rates": [0.1], "evaluate_every": 10, "workers": 1, "timeout": 5}
+    comparison = compare(f"{tmp_path / 'slow.py'}:hanging", [], folder=tmp_path / "study", **options)
+    statuses = {run.trial.seed: run.status for run in comparison.runs}
+    assert statuses == {1000: "done", 1001: "timeout", 1002: "done", 1003: "done"}
 
 
 @posix

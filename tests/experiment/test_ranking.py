@@ -38,7 +38,7 @@ def test_a_strategy_without_all_its_seeds_stands_below_those_with_all_and_it_is_
     assert found.rows[1].difference.pairs == 4
     assert [row["codes"] for row in found.table()] == ["", "RS317"]
     alone = judged({"constant()": [None, 1.1, 1.2, 0.9, 5.0]})
-    assert "over 4 fresh seeds" in alone.verdict()
+    assert "over 4 of 5 fresh seeds" in alone.verdict()
 
 
 def test_a_metric_that_is_not_finite_on_some_seed_is_missing_and_cannot_win():

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pool_jobs import add, count, fail, fail_oddly, hang, leave, threads
+from worker_jobs import add, count, fail, fail_oddly, hang, leave, threads
 
 from ratesmith.experiment import ComparisonError, StudyError, compare
-from ratesmith.experiment.pool import Died, TimedOut
+from ratesmith.experiment.engine import Died, TimedOut
 from ratesmith.experiment.ray import EXCLUDES, RayEngine, pack, unpack
+from ratesmith.task import TaskError
 
 HERE = Path(__file__).parents[1]
 TASK = f"{HERE / 'numpy_task.py'}:task"
@@ -108,7 +109,7 @@ def test_results_errors_parts_and_ends_come_back_as_from_a_local_worker(engine):
     with pytest.raises(KeyError) as caught:
         engine.submit(fail, "gone").result(60)
     assert type(caught.value) is KeyError
-    with pytest.raises(RuntimeError, match="OddError: no"):
+    with pytest.raises(TaskError, match="OddError: no"):
         engine.submit(fail_oddly).result(60)
     with pytest.raises(Died, match=r"^the worker process died on its node$"):
         engine.submit(leave, 3).result(60)

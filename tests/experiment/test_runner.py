@@ -9,7 +9,7 @@ from comparing import CHOICE, TASK, small
 from numpy_task import LogisticTask
 
 from ratesmith.experiment import Progress, compare
-from ratesmith.experiment.pool import InProcess
+from ratesmith.experiment.local import InProcess
 from ratesmith.task import TaskError
 
 

@@ -7,6 +7,8 @@ import pytest
 from comparing import judged, small
 from numpy_task import LogisticTask, Odd
 
+from ratesmith.report import write_html
+
 
 def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
     tied = small(LogisticTask(), tmp_path / "a", ["plateau(patience=50)"], seeds=3)
@@ -39,6 +41,25 @@ def test_a_strategy_without_a_result_is_named():
     assert found.rows[-1].base_lr is None
     assert found.verdict().endswith("Without a rate at which every run ended well: cosine(). [RS316]")
     assert "Every other strategy is worse" not in found.verdict()
+
+
+def test_a_verdict_without_some_runs_says_so_first_everywhere(tmp_path):
+    comparison = judged({"constant()": [1.0, 1.1, 1.2], "cosine()": [0.5, None, 0.6], "linear()": [None, None, None]})
+    first = (
+        "Incomplete: the verdict is given without 4 of 9 runs (4 failed); the same call tries what is missing again."
+    )
+    assert comparison.verdict().startswith(f"{first} [RS320] Best on the validation set: constant() at 0.1")
+    data = comparison.to_dict()
+    assert data["verdict"] == comparison.verdict()
+    assert data["notes"][0] == {"code": "RS320", "strategy": "", "text": first}
+    assert data["missing_runs"] == 4
+    assert [row["seeds"] for row in data["rows"]] == [row["seeds"] for row in comparison.table()] == [3, 2, 0]
+    page = write_html(comparison, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f'<p class="verdict">{first}' in page
+    assert "<small>over 2 of 3 seeds</small>" in page
+    assert judged({"constant()": [1.0, "diverged"]}).missing_runs == ()
+    alone = judged({"constant()": [1.0, None, 1.2]}, baseline="constant()")
+    assert " over 2 of 3 fresh seeds" in alone.verdict()
 
 
 def test_the_lines_to_paste_hear_the_metric_that_the_strategy_listens_to():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
+INCOMPLETE: Final = 3
+"""The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
 Examples:
   ratesmith compare digits.py:task
@@ -31,7 +33,11 @@ Examples:
   ratesmith compare digits.py:task --budget 10m --rung 0.25
 
 \b
-An option given as a list is tried with each value, and the strategy is judged by its best."""
+An option given as a list is tried with each value, and the strategy is judged by its best.
+
+\b
+Exit status: 0, the verdict is given; 1, an error; 2, a mistake in the command; 3, the verdict is given, but some runs
+have no outcome (they failed, took too long or were killed); 130, Ctrl-C."""
 
 
 class Given(TypedDict):
@@ -105,7 +111,7 @@ class Output:
     "--budget", help="Fit the plan into so many steps, or a time as 30m; at a terminal, ask before it is run."
 )
 @click.option("--yes", is_flag=True, help="Agree to the plan beforehand.")
-@click.option("--timeout", type=float, help="Seconds that a worker may spend on one trial.")
+@click.option("--timeout", type=float, help="Seconds that a worker may spend on one trial, from where that begins.")
 @click.option("--workers", type=int, help="Processes that train side by side; 0: this one. Default: one a core.")
 @click.option("--engine", default="local", show_default=True, help="Where trials are trained: local or ray.")
 @click.option("--address", help="The Ray cluster to join. Default: one is started on this machine.")
@@ -214,13 +220,14 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
             if where is not None:
                 to_tracker(kind, comparison, str(where))
+    status = INCOMPLETE if comparison.missing_runs else 0
     if output.quiet:
         click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
-        return 0
+        return status
     print_table(comparison)
     print_verdict(comparison)
     click.echo(f"Report: {folder / 'report.html'}")
-    return 0
+    return status
 
 
 def print_table(comparison: Comparison) -> None:
@@ -241,6 +248,8 @@ def print_table(comparison: Comparison) -> None:
         rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
         chosen = f"at {rate}" if row.chosen == row.strategy else f"{row.chosen} at {rate}"
         codes = "".join(f" [{code}]" for code in comparison.codes_of(row))
+        if row.missing:
+            chosen += f", over {comparison.seeds_of(row)} of {seeds} seeds"
         cells = [f"{row.strategy}{codes}", chosen, f"{row.diverged} of {row.runs}"]
         if not wide:
             cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} runs diverged"]

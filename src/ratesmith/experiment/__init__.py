@@ -2,10 +2,10 @@
 
 from ratesmith.experiment.compare import compare
 from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.engine import cores
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import BASELINE, DEFAULT_STRATEGIES, ComparisonError
 from ratesmith.experiment.plan import Plan
-from ratesmith.experiment.pool import cores
 from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.runner import Progress
 from ratesmith.experiment.statistics import Difference, Estimate

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ratesmith._text import one_line
 from ratesmith.study_database import StudyError
 
 
@@ -18,7 +19,7 @@ class StateError(StudyError):
 def cannot_keep(folder: Path, error: Exception) -> StateError:
     """Return the error for a result that could not be written."""
     return StateError(
-        f"{folder}: a result could not be kept ({error}); make room, or make the folder writable: "
+        f"{folder}: a result could not be kept ({one_line(error)}); make room, or make the folder writable: "
         "finished runs are safe, and the same command goes on from there"
     )
 

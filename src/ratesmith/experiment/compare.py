@@ -11,6 +11,8 @@ from typing import Final
 
 from ratesmith._checks import Option
 from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.engine import Engine, ask
+from ratesmith.experiment.local import InProcess, LocalPool
 from ratesmith.experiment.options import (
     BASELINE,
     DEFAULT_STRATEGIES,
@@ -21,7 +23,6 @@ from ratesmith.experiment.options import (
 )
 from ratesmith.experiment.plan import Plan
 from ratesmith.experiment.planner import Planner
-from ratesmith.experiment.pool import Engine, InProcess, LocalPool, ask
 from ratesmith.experiment.protocol import ComparisonProtocol
 from ratesmith.experiment.runner import Progress, Runner
 from ratesmith.experiment.store import Store

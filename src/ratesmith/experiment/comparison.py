@@ -14,7 +14,7 @@ from ratesmith.experiment.question import Question
 from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.rungs import Cut
 from ratesmith.experiment.statistics import Estimate
-from ratesmith.experiment.trial import Run, RunLayout
+from ratesmith.experiment.trial import FINAL, Run, RunLayout
 
 RESULTS_FORMAT: Final = 2
 """The version of what `to_dict` returns and results.json holds; the first had no number."""
@@ -68,6 +68,15 @@ class Comparison:
         shared = sum(run.shared for run in self.runs)
         return Costs(planned, shared, planned - shared)
 
+    @property
+    def missing_runs(self) -> tuple[Run, ...]:
+        """Runs of the choice and the verdict without an outcome: they failed, took too long, or were killed."""
+        return tuple(run for run in self.runs if run.status not in FINAL)
+
+    def seeds_of(self, row: Row) -> int:
+        """Return on how many fresh seeds a strategy is judged."""
+        return 0 if row.base_lr is None else len(self.question.seeds) - row.missing
+
     def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
         """Return a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
         wanted = set(self.question.seeds if seeds is None else seeds)
@@ -84,7 +93,7 @@ class Comparison:
         return by_pair
 
     def verdict(self) -> str:
-        """Return the outcome as a few sentences, the answer first."""
+        """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
         return summary.verdict(self)
 
     def note_lines(self) -> list[str]:
@@ -122,7 +131,10 @@ class Comparison:
             "seeds": list(self.question.seeds),
             "layout": asdict(self.layout),
             "verdict": self.verdict(),
-            "rows": [{**_plain_row(row), "codes": list(self.codes_of(row))} for row in self.rows],
+            "missing_runs": len(self.missing_runs),
+            "rows": [
+                {**_plain_row(row), "seeds": self.seeds_of(row), "codes": list(self.codes_of(row))} for row in self.rows
+            ],
             "costs": self.costs._asdict(),
             "cuts": [cut._asdict() for cut in self.cuts],
             "notes": [self._plain_note(note) for note in (*summary.of_verdict(self), *self.notes)],

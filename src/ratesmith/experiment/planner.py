@@ -7,11 +7,11 @@ from dataclasses import astuple, dataclass, replace
 
 from ratesmith._checks import Option
 from ratesmith.experiment.choice import trials_of
+from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.grid import default_rates
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.plan import Budget, Plan, Size, Stage, stage_of
-from ratesmith.experiment.pool import Engine, ask
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.worker import RunContext, TaskProfile, arrange_trials, find_centre

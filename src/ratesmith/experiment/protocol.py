@@ -18,10 +18,10 @@ from ratesmith.experiment.choice import (
     trials_of,
 )
 from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.engine import ask
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.planner import Planned, stage_name
-from ratesmith.experiment.pool import ask
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.ranking import Row, rank
 from ratesmith.experiment.rungs import Cut, survivors

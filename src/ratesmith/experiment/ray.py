@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import ratesmith
 from ratesmith._checks import Option
-from ratesmith._text import one_line
-from ratesmith.experiment.pool import Died, OnPart, TimedOut
+from ratesmith._text import named_line, one_line
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -122,8 +122,8 @@ class RayEngine(Executor):
             self._following.discard(this)
             if stream is not None and not ended:
                 self._ray.cancel(stream, force=True)
-        if kind == "error":
-            raise content
+        if kind == Message.ERROR:
+            raise unpacked_error(*content)
         return content
 
     async def _last_word(self, stream: Any, on_part: OnPart, clock: asyncio.Timeout) -> tuple[str, Any]:
@@ -131,12 +131,12 @@ class RayEngine(Executor):
         last: bytes | None = None
         async for coming in stream:
             kind, packed, apart = await coming
-            if kind == "begun":
+            if kind == Message.BEGUN:
                 if self._limit is not None:
                     clock.reschedule(self._loop.time() + self._limit)
                 continue
             content, last = unpack(packed, [bytes(buffer) for buffer in apart], last)
-            if kind != "part":
+            if kind != Message.PART:
                 return kind, content
             on_part(content)
         raise self._ray.exceptions.WorkerCrashedError
@@ -239,7 +239,7 @@ def _how(error: Exception) -> str:
         "LocalRayletDiedError": "the node died that the worker was on",
         "OutOfMemoryError": "the worker process was ended by Ray for want of memory on its node",
     }
-    return ends.get(type(error).__name__) or f"{type(error).__name__}: {one_line(error)}"
+    return ends.get(type(error).__name__) or named_line(error)
 
 
 @contextmanager
@@ -310,16 +310,17 @@ _HERE: Final = Path.cwd()
 
 def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, bytes, list[pickle.PickleBuffer]]]:
     """Do a job on a worker: yield its parts, and its result or error at last."""
-    if timed:
-        yield "begun", b"", []
     os.chdir(_HERE)
     last: bytes | None = None
     for kind, content in _results(packed, apart):
+        if kind == Message.BEGUN:
+            if timed:  # else it would be one object more for each job
+                yield kind, b"", []
+            continue
         try:
             small, large = pack(content, last=last)
         except Exception as error:  # one that cannot be sent
-            cause = content if isinstance(content, Exception) else error
-            kind, (small, large) = "error", pack(RuntimeError(f"{type(content).__name__}: {cause}"))
+            kind, (small, large) = Message.ERROR, pack(packed_error(error))
         last = large[-1] if large else last
         yield kind, small, [pickle.PickleBuffer(content) for content in large]
 
@@ -327,12 +328,6 @@ def _serve(timed: bool, packed: bytes, *apart: bytes) -> Iterator[tuple[str, byt
 def _results(packed: bytes, apart: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
     try:
         (job, args), _ = unpack(packed, apart)
-        result = job(*args)
-        if isinstance(result, Iterator):
-            for part in result:
-                yield "part", part
-            result = None
+        yield from messages_of(job, args)
     except Exception as error:
-        yield "error", error
-    else:
-        yield "done", result
+        yield Message.ERROR, packed_error(error)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.choice import choice_means
-from ratesmith.experiment.pool import MOST_DEATHS, Died, Engine, TimedOut, ask
+from ratesmith.experiment.engine import MOST_DEATHS, Died, Engine, TimedOut, ask
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
 from ratesmith.experiment.store import Store

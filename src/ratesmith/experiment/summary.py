@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,36 +18,48 @@ if TYPE_CHECKING:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Return the outcome as a few sentences, the answer first."""
+    """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
     notes = of_verdict(comparison)
-    first = [note.spelled(comparison.option_names) for note in notes if note.code != "RS316"]
-    last = [note.spelled(comparison.option_names) for note in notes if note.code == "RS316"]
+    lines = {note.code: note.spelled(comparison.option_names) for note in notes}
+    incomplete = [line for code, line in lines.items() if code == "RS320"]
+    first = [line for code, line in lines.items() if code not in ("RS316", "RS320")]
+    last = [line for code, line in lines.items() if code == "RS316"]
     best, question = comparison.best, comparison.question
     if best is None or all(run.diverged for run in comparison.runs):
-        return " ".join(first)
-    pairs = len(question.seeds) - best.missing
+        return " ".join([*incomplete, *first])
+    pairs = comparison.seeds_of(best)
     seeds = f"{pairs} fresh seeds" if pairs > 1 else "one fresh seed"
+    if best.missing:
+        seeds = f"{pairs} of {len(question.seeds)} fresh seeds"
     answer = (
         f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
         f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
     )
     others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST_FOR_INTERVAL else []
-    return " ".join([answer, *first, *others, *last])
+    return " ".join([*incomplete, answer, *first, *others, *last])
 
 
 def of_verdict(comparison: Comparison) -> list[Note]:
-    """Return what the verdict itself warns of."""
+    """Return what the verdict itself warns of, what is missing first."""
+    notes = []
+    if missing := comparison.missing_runs:
+        counts = Counter(run.status for run in missing)
+        how = ", ".join(f"{count} {status}" for status, count in counts.items())
+        text = (
+            f"Incomplete: the verdict is given without {len(missing)} of {len(comparison.runs)} runs ({how}); the same "
+            "call tries what is missing again."
+        )
+        notes.append(Note("RS320", (text,)))
     if all(run.diverged for run in comparison.runs):
         text = "Every run diverged: give lower rates, or look for NaN in the data and the model."
-        return [Note("RS313", (text,))]
+        return [*notes, Note("RS313", (text,))]
     best = comparison.best
     if best is None:
         text = (
             f"No strategy has a rate at which every seed ended with a finite {comparison.metric}: see the runs for "
             "what happened, and give others with "
         )
-        return [Note("RS314", (text, Option("rates="), "."))]
-    notes = []
+        return [*notes, Note("RS314", (text, Option("rates="), "."))]
     if _on_edge(comparison, best):
         text = "That rate lies on the edge of those tried: a better one may lie beyond it; give others with "
         notes.append(Note("RS311", (text, Option("rates="), "."), best.strategy))
@@ -165,6 +178,7 @@ def table(comparison: Comparison) -> list[dict[str, Any]]:
                 "against_baseline": "" if against is None else against.conclusion,
                 "against_best": "" if row.to_best is None else row.to_best.conclusion,
                 "diverged": row.diverged,
+                "seeds": comparison.seeds_of(row),
                 "runs": row.runs,
                 "updates": row.updates,
                 "codes": " ".join(codes_of(comparison, row)),

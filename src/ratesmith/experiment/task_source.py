@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ratesmith._text import one_line
+from ratesmith._text import named_line
 from ratesmith.experiment.checkpoints import StateError
 from ratesmith.experiment.sharing import Rates
 from ratesmith.experiment.trial import RunLayout
@@ -112,4 +112,4 @@ def error_text(source: Source, error: BaseException) -> str:
     except TaskError as blamed:
         return str(blamed)
     except BaseException:
-        return f"{type(error).__name__}: {one_line(error) or 'no message'}"
+        return named_line(error)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from ratesmith._checks import Option, whole
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
+from ratesmith.experiment.engine import Message, begins_itself
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
@@ -161,7 +162,8 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
     return Arrangement(tuple(Branch((trial,)) for trial in trials), total, total)
 
 
-def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part]:
+@begins_itself
+def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part | Message]:
     """Train a branch: yield runs as they end, forks where trials leave, and now and then a checkpoint.
 
     `finals` keeps the trained state of each run in the folder.
@@ -172,6 +174,7 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
 
     with blaming(context.source):
         loaded = load(context.source)
+        yield Message.BEGUN
         training = loaded.task.start(branch.trials[0].seed)
     if branch.step:
         try:

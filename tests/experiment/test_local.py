@@ -7,21 +7,25 @@ import sys
 import threading
 
 import pytest
-from pool_jobs import (
+from worker_jobs import (
     add,
     count,
     die_while_sending,
     fail,
     fail_oddly,
+    fail_strangely,
     fail_with_two,
     hang,
     hold_the_pipe,
     kill,
     leave,
+    prepare_long,
     threads,
 )
 
-from ratesmith.experiment.pool import Died, InProcess, LocalPool, TimedOut
+from ratesmith.experiment.engine import Died, TimedOut
+from ratesmith.experiment.local import InProcess, LocalPool
+from ratesmith.task import TaskError
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_results_errors_and_parts_come_back(kind, pool):
 
 
 def test_an_error_that_cannot_be_sent_is_told(pool):
-    with pytest.raises(RuntimeError, match="OddError: no"):
+    with pytest.raises(TaskError, match=r"^OddError: no$"):
         pool.submit(fail_oddly).result(60)
     assert pool.submit(add, 1, 1).result(60) == 2
 
@@ -78,8 +82,22 @@ def test_one_that_dies_in_the_middle_of_a_message_has_died(pool):
 
 
 def test_an_error_that_cannot_be_made_again_is_told(pool):
-    with pytest.raises(RuntimeError, match="TwoError: "):
+    with pytest.raises(TaskError, match=r"^TwoError: "):
         pool.submit(fail_with_two).result(60)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("mute", r"MuteError \(its text cannot be made\)"),
+        ("no_repr", r"KeyError \(its text cannot be made\)"),
+        ("from_a_file", "MineError: mine alone"),
+    ],
+)
+def test_an_error_without_a_text_or_of_a_class_that_only_the_worker_has_is_one_line(pool, error, line):
+    with pytest.raises(TaskError, match=f"^{line}$"):
+        pool.submit(fail_strangely, error).result(60)
+    assert pool.submit(add, 1, 1).result(60) == 2
 
 
 def test_shutting_down_while_a_process_is_replaced_does_not_wait_for_the_next_job():
@@ -102,6 +120,18 @@ def test_one_that_hangs_is_stopped_at_the_limit_and_the_others_go_on():
         assert pool.submit(add, 1, 1).result(60) == 2
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def test_the_clock_of_a_trial_starts_when_the_trial_does_and_not_with_its_process():
+    pool = LocalPool(1, limit=4.0)
+    parts = []
+    try:
+        pool.submit(prepare_long, 5.0, on_part=parts.append).result(100)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    assert parts == ["prepared"]
+    assert InProcess().submit(prepare_long, 0.0, on_part=parts.append).result() is None
+    assert parts == ["prepared"] * 2
 
 
 def test_workers_have_one_thread_and_the_callers_environment_is_put_back(monkeypatch):

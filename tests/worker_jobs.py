@@ -4,8 +4,19 @@ import gc
 import os
 import signal
 import struct
+import sys
 import time
 from multiprocessing.connection import Connection
+from types import ModuleType
+
+from ratesmith.experiment.engine import Message, begins_itself
+
+
+@begins_itself
+def prepare_long(seconds):
+    time.sleep(seconds)
+    yield Message.BEGUN
+    yield "prepared"
 
 
 def add(a, b):
@@ -27,6 +38,28 @@ class OddError(Exception):
 
 def fail_oddly():
     raise OddError("no")
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __reduce__ = OddError.__reduce__
+
+
+class NoRepr:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+    __reduce__ = OddError.__reduce__
+
+
+def fail_strangely(name):
+    """Raise an error that has no text, or whose class no other process has."""
+    module = sys.modules["ratesmith_task_mine"] = ModuleType("ratesmith_task_mine")
+    module.MineError = type("MineError", (Exception,), {"__module__": module.__name__})
+    errors = {"mute": MuteError(), "no_repr": KeyError(NoRepr()), "from_a_file": module.MineError("mine alone")}
+    raise errors[name]
 
 
 class TwoError(Exception):

@@ -1,6 +1,5 @@
-"""Where jobs run: this process, or spawned local processes of which each may die, hang or be stopped on its own.
+"""Jobs on this machine: in this process, or in spawned ones of which each may die, hang or be stopped on its own.
 
-Both are executors of `concurrent.futures`; a job that is a generator gives its parts to `on_part` as they come.
 `concurrent.futures.ProcessPoolExecutor` will not do: when one of its processes dies, all its jobs are lost.
 
 Threads: the driver's main thread submits; each worker process has one thread here that feeds it and reads its pipe.
@@ -10,11 +9,9 @@ kill it (`_Slot.stop`).
 
 from __future__ import annotations
 
-import inspect
 import math
 import multiprocessing
 import os
-import pickle
 import queue
 import signal
 import threading
@@ -24,59 +21,13 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any, Final, Protocol
+from typing import Any
 
-from ratesmith.study_database import StudyError
+from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.task import one_thread
 
-OnPart = Callable[[Any], None]
 _STARTING = threading.Lock()
 """Held while a process starts: it takes the environment and the signal mask, which are the whole process's."""
-
-
-class Died(Exception):  # noqa: N818  # what happened to a process
-    """The job's process died; the message says how."""
-
-
-class TimedOut(Exception):  # noqa: N818
-    """The job's process was stopped at its time limit."""
-
-
-class Engine(Protocol):
-    """An executor whose jobs may give parts on the way."""
-
-    @property
-    def workers(self) -> int:
-        """How many jobs run side by side; 0: each in this process, as it is submitted."""
-
-    def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:
-        """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the engine; what runs is stopped if `cancel_futures` is given."""
-
-
-MOST_DEATHS: Final = 2
-"""How often a job whose process died is tried again."""
-
-
-def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
-    """Return the result of a job without parts, tried again if its process dies; StudyError if it always does."""
-    for _ in range(MOST_DEATHS + 1):
-        try:
-            return engine.submit(job, *args).result()
-        except Died as error:
-            how = str(error)
-    raise StudyError(
-        f"{how}, {MOST_DEATHS + 1} times (a script that calls compare needs `if __name__ == '__main__':` around it); "
-        "finished runs are kept, and the same command goes on from there"
-    )
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    usable: Callable[[int], Any] | None = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 class InProcess(Executor):
@@ -95,20 +46,21 @@ class InProcess(Executor):
 
 
 def _run(job: Callable[..., Any], args: tuple[Any, ...], on_part: OnPart) -> Any:
-    result = job(*args)
-    if not inspect.isgenerator(result):
-        return result
-    for part in result:
-        on_part(part)
-    return None
+    for kind, content in messages_of(job, args):
+        if kind == Message.PART:
+            on_part(content)
+        elif kind == Message.DONE:
+            return content
+    raise AssertionError("a job has a last word")
 
 
 class LocalPool(Executor):
     """Spawned processes with one thread each, every one fed by a thread of its own here.
 
-    A process that dies or passes `limit` seconds with one job ends that job's future with Died or TimedOut, and is
-    replaced; the others do not notice. Spawned, never forked: threads and locks do not survive a fork. With one thread
-    each: two on a busy machine made the same training many times slower, and their number changes the numbers.
+    A process that dies ends its job's future with Died, and one that spends more than `limit` seconds on a trial, from
+    where that begins, with TimedOut. It is replaced; the others do not notice. Spawned, never forked: threads and locks
+    do not survive a fork. With one thread each: two on a busy machine made the same training many times slower, and
+    their number changes the numbers.
     """
 
     def __init__(self, workers: int, limit: float | None = None) -> None:
@@ -211,11 +163,13 @@ class _Slot:
 
     def do(self, job: Any, on_part: OnPart, limit: float | None) -> Any:
         """Have the process do a job; the clock is this process's own, since one that hangs has none."""
-        until = None if limit is None else time.monotonic() + limit
+        until = (
+            math.inf
+        )  # until the worker says that the trial begins: a new process imports torch, and the task, first
         try:
             self._send(job)
             while True:
-                left = math.inf if until is None else until - time.monotonic()
+                left = until - time.monotonic()
                 if left <= 0:
                     self.kill()
                     self.process.join()
@@ -226,12 +180,14 @@ class _Slot:
                         raise _Broken
                     continue
                 kind, content = self._received()
-                if kind == "part":
+                if kind == Message.BEGUN:
+                    until = math.inf if limit is None else time.monotonic() + limit
+                elif kind == Message.PART:
                     on_part(content)
-                elif kind == "done":
+                elif kind == Message.DONE:
                     return content
                 else:
-                    raise content
+                    raise unpacked_error(*content)
         except _Broken:
             # It may be alive with a pipe that is broken, or gone in the middle of a message: either way it is replaced.
             self.kill()
@@ -284,15 +240,12 @@ def _work(pipe: Connection) -> None:
         except (EOFError, ConnectionError):
             return
         try:
-            pipe.send(("done", _run(job, args, lambda part: pipe.send(("part", part)))))
+            for message in messages_of(job, args):
+                pipe.send(message)
         except (BrokenPipeError, ConnectionError):
             return
         except Exception as error:
-            try:
-                pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, to see whether it survives the way
-                pipe.send(("error", error))
-            except Exception:  # one that cannot be sent
-                pipe.send(("error", RuntimeError(f"{type(error).__name__}: {error}")))
+            pipe.send((Message.ERROR, packed_error(error)))
 
 
 def _end_with(parent: Any) -> None:
