@@ -293,8 +293,12 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "no.py: there is no such file; give the path",
         ),
         (["comprae"], "No such command 'comprae'."),
-        (["compare"], "Missing argument 'FILE.py:NAME'."),
-        (["compare", "digits.py"], "digits.py: a task is given as path/to/file.py:name; add the name of the function"),
+        (["compare"], "Missing argument 'TRAIN.py|FILE.py:NAME'."),
+        (
+            ["compare", "digits.py"],
+            "digits.py: there is no such file; give the path of a script, or of a task's file and",
+        ),
+        (["compare", "digits"], "digits: a task is given as path/to/file.py:name; add the name of the function"),
         (
             ["compare", "no/such.py:task"],
             "no/such.py: there is no such file; give the path of the file that holds 'task'",

@@ -188,7 +188,8 @@ class ActiveTrial:
         `objects` have `state_dict` and `load_state_dict`: model, optimizer, scaler, and so on. Call it once, when all
         is made, and begin the loop at the step that it returns: 0, or more if a beginning was trained by another run.
         Random states are looked after. Schedulers of `from_trial` are too: leave schedulers out. States are saved while
-        `report` is called, so they must not change between it and the next update. Without PyTorch nothing is shared.
+        `report` is called, so they must not change between it and the next update. They are saved by PyTorch if it is
+        in use, and as JSON otherwise; a state that cannot be saved so is not shared.
         """
         for thing in objects:
             if not (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")):
@@ -202,7 +203,7 @@ class ActiveTrial:
                     "another run's schedule along: make it with ScheduleLR.from_trial"
                 )
         self._objects = objects
-        if self._channel is None or "torch" not in sys.modules:
+        if self._channel is None:
             return 0
         self._ask(kind="checkpoint", rank=_rank())
         return 0 if self._resume_from is None else self._load(self._resume_from)
@@ -241,7 +242,6 @@ class ActiveTrial:
 
     def _save(self, path: str) -> dict[str, Any]:
         """Save all that training changes; return whether that was possible, and why not."""
-        torch: Any = sys.modules["torch"]
         if _rank():
             return {"saved": True}  # the first process has saved what all of them share
         state = {
@@ -251,7 +251,7 @@ class ActiveTrial:
         }
         part = Path(f"{path}.part")
         try:
-            torch.save(state, part)
+            _write(state, part)
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
             part.replace(path)
@@ -261,9 +261,7 @@ class ActiveTrial:
         return {"saved": True}
 
     def _load(self, path: str) -> int:
-        torch: Any = sys.modules["torch"]
-        # Data alone: nothing in a file is run.
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        state = _read(path)
         for thing, saved in zip(self._objects, state["objects"], strict=True):
             thing.load_state_dict(saved)
         step = int(state["step"])
@@ -382,6 +380,23 @@ class _Connection:
 
 def _leave() -> NoReturn:
     os._exit(1)
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    if torch := sys.modules.get("torch"):
+        torch.save(state, path)
+    else:
+        path.write_text(json.dumps(state), encoding="utf-8")
+
+
+def _read(path: str) -> dict[str, Any]:
+    """Read a state as data alone: nothing in a file is run."""
+    state: dict[str, Any]
+    if torch := sys.modules.get("torch"):
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    else:
+        state = json.loads(Path(path).read_text(encoding="utf-8"))
+    return state
 
 
 def _rank() -> int:

@@ -9,12 +9,13 @@ from ratesmith._checks import Option
 from ratesmith.experiment.choice import trials_of
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.grid import default_rates
+from ratesmith.experiment.jobs import arrange_trials, find_centre
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.plan import Budget, Plan, Size, Stage, stage_of
 from ratesmith.experiment.question import Question
+from ratesmith.experiment.run_context import RunContext, TaskProfile
 from ratesmith.experiment.store import Store
-from ratesmith.experiment.worker import RunContext, TaskProfile, arrange_trials, find_centre
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Planner:
             return self.options.grid, 0, []
         centre = self.store.get("centre")
         if centre is None:
-            centre = list(ask(self.engine, find_centre, self.context.source))
+            centre = list(ask(self.engine, find_centre, self.context))
             self.store.note("centre", centre)
         rate, updates = centre
         if rate is None:

@@ -34,7 +34,7 @@ from ratesmith.study_database import (
     stored_version,
 )
 
-NO_SETTINGS: Final = ("holder", "call", "centre", "fitted")
+NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted")
 """Keys of the table `study` on which no run depends."""
 WORDS: Final = {"task_files": "the task's files", "first_losses": "the losses at the first steps"}
 """What settings are called in a message, if not by their key."""
