@@ -1,6 +1,7 @@
 """The commands of comparisons: options in their own words, codes in table, page and results, and older studies."""
 
 import json
+import socket
 import sqlite3
 from contextlib import closing
 
@@ -38,6 +39,30 @@ def test_a_verdict_without_some_runs_ends_with_status_3(tmp_path, capsys):
     assert json.loads((tmp_path / "results.json").read_text())["verdict"].startswith("Incomplete: ")
     assert run(["study", "resume", str(tmp_path), "--quiet"]) == 3
     assert capsys.readouterr().out.startswith("Incomplete: ")
+
+
+def test_a_tracker_that_cannot_be_written_costs_no_result(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("mlflow")
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    trackers = ["--tensorboard", str(tmp_path / "file" / "board"), "--mlflow", f"http://me:secret@127.0.0.1:{port}"]
+    assert run(["compare", *QUICK, *trackers, "--out", str(tmp_path / "study")]) == 1
+    out, err = capsys.readouterr()
+    assert "\nBest on the validation set: " in out
+    assert (tmp_path / "study" / "results.json").is_file()
+    board, server = err.splitlines()[-2:]
+    kept = (
+        f"all results are kept: give the same command again, or use `ratesmith study export {tmp_path / 'study'} runs"
+    )
+    assert board.startswith("ratesmith: compare: --tensorboard: the runs could not be written to ")
+    assert server.startswith(
+        f"ratesmith: compare: --mlflow: the runs could not be written to http://127.0.0.1:{port} ("
+    )
+    assert kept in board
+    assert kept in server
+    assert "secret" not in (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["--rung", "--round"])

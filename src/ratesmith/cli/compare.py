@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
+PASSWORD: Final = re.compile(r"//[^/@\s]*@")
+"""The user and password in an address, which are nobody else's to read."""
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -36,8 +39,12 @@ Examples:
 An option given as a list is tried with each value, and the strategy is judged by its best.
 
 \b
-Exit status: 0, the verdict is given; 1, an error; 2, a mistake in the command; 3, the verdict is given, but some runs
-have no outcome (they failed, took too long or were killed); 130, Ctrl-C."""
+Exit status:
+  0    the verdict is given
+  1    an error, or a tracker that could not be written
+  2    a mistake in the command, the task or the folder
+  3    the verdict is given, but some runs have no outcome: they failed, took too long or were killed
+  130  Ctrl-C"""
 
 
 class Given(TypedDict):
@@ -132,7 +139,7 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
         options = _options(given)
     output = Output(
         folder=out or Path("runs") / f"{Path(file).stem}-{name}",
-        command=shlex.join(["ratesmith", *sys.argv[1:]]),
+        command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
         quiet=given["quiet"],
         agreed=given["yes"],
         tensorboard=given["tensorboard"],
@@ -199,7 +206,6 @@ def needs_extra() -> None:
 def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     """Compare, write results and report, and print what came out."""
     from ratesmith.experiment.compare import run_comparison
-    from ratesmith.experiment.export import to_tracker
     from ratesmith.report import write_html
 
     folder = output.folder
@@ -217,17 +223,33 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
         (folder / "results.json").write_text(results, encoding="utf-8")
         write_html(comparison, folder / "report.html", title=task, command=output.command)
-        for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
-            if where is not None:
-                to_tracker(kind, comparison, str(where))
-    status = INCOMPLETE if comparison.missing_runs else 0
     if output.quiet:
         click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
-        return status
-    print_table(comparison)
-    print_verdict(comparison)
-    click.echo(f"Report: {folder / 'report.html'}")
-    return status
+    else:
+        print_table(comparison)
+        print_verdict(comparison)
+        click.echo(f"Report: {folder / 'report.html'}")
+    status = INCOMPLETE if comparison.missing_runs else 0
+    return status if _write_to_trackers(comparison, output) else 1
+
+
+def _write_to_trackers(comparison: Comparison, output: Output) -> bool:
+    """Whether all trackers have the runs; what one lacks is said, and costs nothing that is there already."""
+    from ratesmith.experiment.export import to_tracker
+    from ratesmith.study_database import StudyError
+
+    whole = True
+    for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
+        if where is None:
+            continue
+        try:
+            to_tracker(kind, comparison, str(where))
+        except StudyError as error:
+            whole = False
+            remedy = f"give the same command again, or use `ratesmith study export {output.folder} runs.csv`"
+            line = f"ratesmith: {error.spelled(spelling())}; all results are kept: {remedy}"
+            print(PASSWORD.sub("//", line), file=sys.stderr)
+    return whole
 
 
 def print_table(comparison: Comparison) -> None:

@@ -17,7 +17,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ import ratesmith
 from ratesmith._checks import Option
 from ratesmith._text import named_line, one_line
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
+from ratesmith.experiment.environment import environment
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -165,7 +165,7 @@ def _join(address: str | None, folder: Path) -> Any:
         _refuse_unreachable(str(address))
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", **({LOOPBACK: "0"} if started_here else {})}
     # What `ray job submit` sent along is for the driver: its workers have the task's folder instead.
-    with _environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
+    with environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
         import ray
 
         if ray.is_initialized():
@@ -240,18 +240,6 @@ def _how(error: Exception) -> str:
         "OutOfMemoryError": "the worker process was ended by Ray for want of memory on its node",
     }
     return ends.get(type(error).__name__) or named_line(error)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set, for the block."""
-    new = [name for name in values if name not in os.environ]
-    os.environ.update({name: values[name] for name in new})
-    try:
-        yield
-    finally:
-        for name in new:
-            os.environ.pop(name, None)
 
 
 class _Packer(pickle.Pickler):
