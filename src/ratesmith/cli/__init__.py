@@ -8,6 +8,8 @@ import sys
 import click
 
 from ratesmith import __version__
+from ratesmith._streams import tolerant_output
+from ratesmith._text import one_line
 from ratesmith.cli.common import STRATEGIES
 from ratesmith.cli.compare import compare
 from ratesmith.cli.find import find_rate
@@ -34,9 +36,17 @@ def run(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a curve's dots still shows the numbers
+    with tolerant_output() as (out, _):
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        out.flush()
+        if out.lost is not None:
+            print(f"ratesmith: the output could not be written: {one_line(out.lost)}", file=sys.stderr)
+        return status or int(out.lost is not None)
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
+        return int(commands.main(arguments or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
     except click.ClickException as error:
         print(f"ratesmith: {error.format_message()}", file=sys.stderr)
         return error.exit_code

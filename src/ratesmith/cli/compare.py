@@ -41,7 +41,7 @@ An option given as a list is tried with each value, and the strategy is judged b
 \b
 Exit status:
   0    the verdict is given
-  1    an error, or a tracker that could not be written
+  1    an error, or output or a tracker that could not be written
   2    a mistake in the command, the task or the folder
   3    the verdict is given, but some runs have no outcome: they failed, took too long or were killed
   130  Ctrl-C"""

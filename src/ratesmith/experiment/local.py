@@ -23,6 +23,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ratesmith._streams import tolerant_output
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.task import one_thread
 
@@ -234,6 +235,11 @@ def _work(pipe: Connection) -> None:
     if parent is not None:
         # A driver that was killed cannot stop its workers: they stop themselves.
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with tolerant_output():  # a task may print, and whoever read that may have gone
+        _do_jobs(pipe)
+
+
+def _do_jobs(pipe: Connection) -> None:
     while True:
         try:
             job, args = pipe.recv()
