@@ -73,7 +73,10 @@ def test_a_comparison_whose_output_nobody_reads_is_ended_and_written(tmp_path, s
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full")
 def test_output_that_a_full_disk_lost_is_said():
     ran = subprocess.run(
-        f"{sys.executable} -m ratesmith show 'cosine()' --steps 100 > /dev/full", shell=True, capture_output=True, text=True
+        f"{sys.executable} -m ratesmith show 'cosine()' --steps 100 > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 1
     assert ran.stderr == "ratesmith: the output could not be written: [Errno 28] No space left on device\n"

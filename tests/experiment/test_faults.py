@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -418,6 +419,37 @@ def test_what_another_call_had_begun_is_forgotten_at_the_end(tmp_path):
     with sqlite3.connect(tmp_path / "study.sqlite") as database:
         assert database.execute("SELECT count(*) FROM branches").fetchone()[0] == 0
     assert len(list((tmp_path / "states").glob("*.state"))) == 2
+
+
+@pytest.mark.parametrize("deleted", ["study", "study.sqlite"])
+@posix
+def test_a_study_that_is_deleted_while_it_runs_is_one_line_and_leaves_nothing(tmp_path, capsys, deleted):
+    process = start(tmp_path / "study", 0.005)
+    wait_for(tmp_path / "study", 2, process)
+    path = tmp_path / "study" if deleted == "study" else tmp_path / "study" / deleted
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert err.splitlines()[-1] == (
+        f"ratesmith: {tmp_path / 'study'}: the study was deleted while it ran, and nothing of it is kept; "
+        "give the command again to begin anew"
+    )
+    assert "Traceback" not in err
+    assert not (tmp_path / "study" / "study.sqlite").exists()
+    assert run(["study", "list", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"There is no study in {tmp_path}.\n"
+
+
+def test_what_another_comparison_begins_where_a_study_was_deleted_is_not_touched(tmp_path):
+    def meanwhile(progress):
+        if progress.done == 2 and not other:
+            shutil.rmtree(tmp_path / "study")
+            other.append(small(tmp_path / "study"))
+
+    other = []
+    with pytest.raises(StudyError, match="the study was deleted while it ran"):
+        small(tmp_path / "study", on_progress=meanwhile)
+    assert small(tmp_path / "study") == other[0]
 
 
 def test_a_second_driver_on_the_same_study_is_told_to_wait(tmp_path):
