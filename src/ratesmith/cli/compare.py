@@ -16,6 +16,7 @@ import click
 
 from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, option_names, user_mistakes, wide_console
 from ratesmith.cli.progress import ShownProgress
+from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.task import TaskError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ Exit status:
   1    an error, or output or a tracker that could not be written
   2    a mistake in the command, the task or the folder
   3    the verdict is given, but some runs have no outcome: they failed, took too long or were killed
-  130  Ctrl-C"""
+  130  Ctrl-C; 143 is SIGTERM, 129 SIGHUP: finished runs are kept"""
 
 
 class Given(TypedDict):
@@ -210,19 +211,19 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
 
     folder = output.folder
     progress = ShownProgress(folder, output.quiet, ask=not output.agreed and options.budget is not None)
-    with mistakes():
-        try:
+    try:
+        with mistakes():
             with progress:
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
                 )
-        except KeyboardInterrupt:
-            print(f"ratesmith: stopped; {progress.kept()}. The same command goes on from there.", file=sys.stderr)
-            return 130
-        comparison = replace(comparison, option_names=spelling())
-        results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
-        (folder / "results.json").write_text(results, encoding="utf-8")
-        write_html(comparison, folder / "report.html", title=task, command=output.command)
+            comparison = replace(comparison, option_names=spelling())
+            results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+            (folder / "results.json").write_text(results, encoding="utf-8")
+            write_html(comparison, folder / "report.html", title=task, command=output.command)
+    except KeyboardInterrupt as error:
+        print(f"ratesmith: stopped by {stopped_by(error)}; {progress.kept()}", file=sys.stderr)
+        return status_of(error)
     if output.quiet:
         click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
     else:

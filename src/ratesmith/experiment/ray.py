@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
@@ -170,6 +171,8 @@ def _join(address: str | None, folder: Path) -> Any:
 
         if ray.is_initialized():
             raise StudyError("ray: this process has joined a cluster already; call ray.shutdown() before")
+        in_main = threading.current_thread() is threading.main_thread()
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if started_here else {}
         try:
             ray.init(
@@ -182,6 +185,8 @@ def _join(address: str | None, folder: Path) -> Any:
         except Exception as error:
             ray.shutdown()
             raise StudyError(_no_cluster(error, address, folder)) from error
+        if in_main:
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts an exit of its own there, which would keep nothing
     return ray
 
 
