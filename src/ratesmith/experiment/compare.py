@@ -26,6 +26,7 @@ from ratesmith.experiment.planner import Planner
 from ratesmith.experiment.protocol import ComparisonProtocol
 from ratesmith.experiment.runner import Progress, Runner
 from ratesmith.experiment.store import Store
+from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source
 from ratesmith.experiment.worker import RunContext, TaskProfile, inspect_task
 from ratesmith.strategy import ScheduleLike
@@ -132,7 +133,7 @@ def run_comparison(
         with Store(Path(folder)) as store:
             store.settle({**profile.identity, **asdict(profile.layout)})
             if isinstance(task, str):
-                store.note("call", {"task": task, "options": options.to_data()})
+                store.note("call", call_data(task, options))
             context = _context(task, options, profile, store, engine)
             planned = Planner(options, profile, store, engine, context).planned()
             if not on_plan(planned.plan):
