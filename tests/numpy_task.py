@@ -6,6 +6,7 @@ Every start is noted in the file that RATESMITH_TEST_LOG names, so a test can co
 import importlib.util
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -151,6 +152,22 @@ class Odd(LogisticTask):
         for name, change in self.changes.items():
             setattr(training, name, change(training, getattr(training, name)))
         return training
+
+
+class Printing(LogisticTraining):
+    def step(self, lr):
+        print(f"step {self.steps}", flush=True)
+        print(f"step {self.steps}", file=sys.stderr, flush=True)
+        return super().step(lr)
+
+
+class PrintingTask(LogisticTask):
+    def start(self, seed):
+        return Printing(self.splits, seed)
+
+
+def printing():
+    return PrintingTask()
 
 
 class Exploding(LogisticTraining):

@@ -13,6 +13,7 @@ import pytest
 
 from ratesmith import Ramp, from_data
 from ratesmith.cli import run
+from ratesmith.cli.signals import Stopped, signals_stop
 
 TASK = f"{Path(__file__).parent / 'numpy_task.py'}"
 
@@ -395,7 +396,8 @@ def test_find_draws_the_curve_explains_it_and_ends_with_the_line_to_paste(tmp_pa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_stops_a_search_with_one_line(tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_stops_a_search_with_one_line(tmp_path, name):
     log = tmp_path / "starts"
     process = subprocess.Popen(
         [sys.executable, "-m", "ratesmith", "find", f"{TASK}:task", "--out", str(tmp_path / "out")],
@@ -407,11 +409,29 @@ def test_ctrl_c_stops_a_search_with_one_line(tmp_path):
     while not log.exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "ratesmith: stopped; nothing was changed, and nothing is kept.\n"
+    assert (process.returncode, out) == (128 + signal.Signals[name], "")
+    what = "Ctrl-C" if name == "SIGINT" else name
+    assert err == f"ratesmith: stopped by {what}; nothing was changed, and nothing is kept.\n"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_that_is_ignored_stays_so_and_handlers_are_put_back():
+    def hang_up():
+        with signals_stop():
+            os.kill(os.getpid(), signal.SIGHUP)  # ignored, as under nohup
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with pytest.raises(Stopped, match="SIGTERM"):
+            hang_up()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_find_races_whole_short_trainings_by_a_metric_and_prints_json(tmp_path, capsys):

@@ -1,8 +1,11 @@
 """The commands of comparisons: options in their own words, codes in table, page and results, and older studies."""
 
 import json
+import os
+import socket
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from comparing import TASK
@@ -38,6 +41,72 @@ def test_a_verdict_without_some_runs_ends_with_status_3(tmp_path, capsys):
     assert json.loads((tmp_path / "results.json").read_text())["verdict"].startswith("Incomplete: ")
     assert run(["study", "resume", str(tmp_path), "--quiet"]) == 3
     assert capsys.readouterr().out.startswith("Incomplete: ")
+
+
+@pytest.fixture
+def begun_elsewhere(tmp_path, monkeypatch):
+    """Return the folder of a study that was begun in another working folder, by relative paths, with relative data."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "data.txt").write_text("0.5")
+    (home / "mine.py").write_text(
+        f"import sys\nfrom pathlib import Path\nsys.path.insert(0, {str(Path(TASK).parent)!r})\n"
+        "from numpy_task import LogisticTask\n\n\ndef task():\n    float(Path('data.txt').read_text())\n"
+        "    return LogisticTask()\n"
+    )
+    monkeypatch.chdir(home)
+    options = ["--steps", "20", "--rates", "0.1", "--seeds", "2", "--workers", "1", "--out", "study"]
+    assert run(["compare", "mine.py:task", "--strategy", "cosine()", *options]) == 0
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    return home / "study"
+
+
+def test_a_study_is_resumed_from_any_working_folder(begun_elsewhere, capsys):
+    before = (begun_elsewhere / "results.json").read_text()
+    (begun_elsewhere / "results.json").unlink()
+    capsys.readouterr()
+    assert run(["study", "resume", os.path.relpath(begun_elsewhere)]) == 0
+    assert capsys.readouterr().out.endswith(f"Report: {begun_elsewhere / 'report.html'}\n")
+    assert (begun_elsewhere / "results.json").read_text() == before
+    assert list(Path.cwd().iterdir()) == []
+    assert run(["study", "resume", str(begun_elsewhere), "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("gone", ["mine.py", ""])
+def test_a_study_whose_task_or_first_working_folder_is_gone_is_one_line(begun_elsewhere, capsys, gone):
+    path = begun_elsewhere.parent / gone
+    study = begun_elsewhere.rename(begun_elsewhere.parents[1] / "moved")
+    path.rename(path.with_name("renamed"))
+    capsys.readouterr()
+    assert run(["study", "resume", str(study)]) == 2
+    what = "the task's file" if gone else "the folder in which it began"
+    remedy = "put it back, or give the command again from where the task is now, with --out"
+    assert capsys.readouterr().err == f"ratesmith: {study}: {what}, {path}, is gone; {remedy}\n"
+
+
+def test_a_tracker_that_cannot_be_written_costs_no_result(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("mlflow")
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    trackers = ["--tensorboard", str(tmp_path / "file" / "board"), "--mlflow", f"http://me:secret@127.0.0.1:{port}"]
+    assert run(["compare", *QUICK, *trackers, "--out", str(tmp_path / "study")]) == 1
+    out, err = capsys.readouterr()
+    assert "\nBest on the validation set: " in out
+    assert (tmp_path / "study" / "results.json").is_file()
+    board, server = err.splitlines()[-2:]
+    kept = (
+        f"all results are kept: give the same command again, or use `ratesmith study export {tmp_path / 'study'} runs"
+    )
+    assert board.startswith("ratesmith: compare: --tensorboard: the runs could not be written to ")
+    assert server.startswith(
+        f"ratesmith: compare: --mlflow: the runs could not be written to http://127.0.0.1:{port} ("
+    )
+    assert kept in board
+    assert kept in server
+    assert "secret" not in (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["--rung", "--round"])

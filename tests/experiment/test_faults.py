@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -180,7 +181,7 @@ def test_ctrl_c_stops_cleanly_and_the_study_is_resumed(tmp_path, undisturbed):
     assert "Traceback" not in err
     kept = stored(tmp_path / "stopped")
     assert err.splitlines()[-1] == (
-        f"ratesmith: stopped; {len(kept)} finished runs are kept in {tmp_path / 'stopped'}. "
+        f"ratesmith: stopped by Ctrl-C; {len(kept)} finished runs are kept in {tmp_path / 'stopped'}. "
         "The same command goes on from there."
     )
     with sqlite3.connect(tmp_path / "stopped" / "study.sqlite") as database:
@@ -193,6 +194,42 @@ def test_ctrl_c_stops_cleanly_and_the_study_is_resumed(tmp_path, undisturbed):
     assert ran.stdout.startswith("Best on the validation set: ")
     assert kept.items() <= stored(tmp_path / "stopped").items()
     assert table(tmp_path / "stopped") == undisturbed
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_command_is_what_ctrl_c_is(tmp_path, number):
+    process = start(tmp_path / "stopped", 0.005)
+    wait_for(tmp_path / "stopped", 2, process)
+    os.killpg(process.pid, number) if number == signal.SIGHUP else process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # until the last worker has let go of its output too
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == (
+        f"ratesmith: stopped by {number.name}; {len(stored(tmp_path / 'stopped'))} finished runs are kept in "
+        f"{tmp_path / 'stopped'}. The same command goes on from there."
+    )
+    with sqlite3.connect(tmp_path / "stopped" / "study.sqlite") as database:
+        cancelled = database.execute("SELECT message FROM runs WHERE status = 'cancelled'").fetchall()
+    assert set(cancelled) == {(f"stopped by {number.name}",)}
+
+
+@posix
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_comparison_that_is_stopped_before_its_first_run_says_so(tmp_path, workers, number):
+    log = tmp_path / "log"
+    process = start(tmp_path / "study", 0.5, log, [*COMMAND, "--workers", workers])
+    while not log.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert err.splitlines() == [
+        f"ratesmith: stopped by {name}; no run had ended, so none is kept. The same command begins again."
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -418,6 +455,37 @@ def test_what_another_call_had_begun_is_forgotten_at_the_end(tmp_path):
     with sqlite3.connect(tmp_path / "study.sqlite") as database:
         assert database.execute("SELECT count(*) FROM branches").fetchone()[0] == 0
     assert len(list((tmp_path / "states").glob("*.state"))) == 2
+
+
+@pytest.mark.parametrize("deleted", ["study", "study.sqlite"])
+@posix
+def test_a_study_that_is_deleted_while_it_runs_is_one_line_and_leaves_nothing(tmp_path, capsys, deleted):
+    process = start(tmp_path / "study", 0.005)
+    wait_for(tmp_path / "study", 2, process)
+    path = tmp_path / "study" if deleted == "study" else tmp_path / "study" / deleted
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert err.splitlines()[-1] == (
+        f"ratesmith: {tmp_path / 'study'}: the study was deleted while it ran, and nothing of it is kept; "
+        "give the command again to begin anew"
+    )
+    assert "Traceback" not in err
+    assert not (tmp_path / "study" / "study.sqlite").exists()
+    assert run(["study", "list", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"There is no study in {tmp_path}.\n"
+
+
+def test_what_another_comparison_begins_where_a_study_was_deleted_is_not_touched(tmp_path):
+    def meanwhile(progress):
+        if progress.done == 2 and not other:
+            shutil.rmtree(tmp_path / "study")
+            other.append(small(tmp_path / "study"))
+
+    other = []
+    with pytest.raises(StudyError, match="the study was deleted while it ran"):
+        small(tmp_path / "study", on_progress=meanwhile)
+    assert small(tmp_path / "study") == other[0]
 
 
 def test_a_second_driver_on_the_same_study_is_told_to_wait(tmp_path):

@@ -322,3 +322,19 @@ def test_what_a_function_needs_is_said_before_anything_is_run(tmp_path, options,
         compare(train, ["linear()"], folder=tmp_path / "study", **options)
     assert str(error.value) == message
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_of_a_script_is_resumed_from_anywhere_and_deleted_whole(tmp_path, monkeypatch):
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "train.py").write_text(Path(SCRIPT).read_text(encoding="utf-8"), encoding="utf-8")
+    command = ["-m", "ratesmith", "compare", "train.py", "--rates", "0.1", "--seeds", "1", "--choice-seeds", "1"]
+    options = ["--strategy", "linear()", "--quiet", "--out", "study", "--", "--every", "20"]
+    first = subprocess.run([sys.executable, *command, *options], cwd=beside, capture_output=True, text=True, check=True)
+    resume = [sys.executable, "-m", "ratesmith", "study", "resume", str(beside / "study"), "--quiet"]
+    again = subprocess.run(resume, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout == first.stdout
+    (beside / "study" / "logs" / "mine.log").write_text("mine")
+    remove = [sys.executable, "-m", "ratesmith", "study", "rm", str(beside / "study"), "--yes"]
+    subprocess.run(remove, check=True, capture_output=True)
+    assert [path.name for path in (beside / "study").rglob("*")] == ["logs", "mine.log"]

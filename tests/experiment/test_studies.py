@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 from comparing import TASK, study
@@ -55,7 +56,8 @@ def test_a_study_of_a_task_without_a_file_has_no_call_to_give_again(tmp_path):
 def test_a_studys_call_is_kept_as_it_was_given(tmp_path):
     options = {"steps": 60, "seeds": 1, "choice_seeds": 1, "rates": [0.3], "evaluate_every": "50%"}
     compare(TASK, ["cosine()"], folder=tmp_path, **options)
-    task, kept = studies.stored_call(tmp_path)
+    task, kept, working_folder = studies.stored_call(tmp_path)
     assert task == TASK
+    assert working_folder == Path.cwd()
     assert (kept.strategies, kept.rates, kept.evaluate_every) == (("cosine()",), (0.3,), "50%")
     assert studies.list_studies(tmp_path)[0].task == "task"

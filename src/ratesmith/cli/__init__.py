@@ -8,11 +8,14 @@ import sys
 import click
 
 from ratesmith import __version__
+from ratesmith._streams import tolerant_output
+from ratesmith._text import one_line
 from ratesmith.cli.common import STRATEGIES
 from ratesmith.cli.compare import compare
 from ratesmith.cli.find import find_rate
 from ratesmith.cli.forecast import forecast
 from ratesmith.cli.show import show
+from ratesmith.cli.signals import signals_stop, status_of, stopped_by
 from ratesmith.cli.study import study
 
 
@@ -34,11 +37,23 @@ def run(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a curve's dots still shows the numbers
+    with tolerant_output() as (out, _), signals_stop():
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        out.flush()
+        if out.lost is not None:
+            print(f"ratesmith: the output could not be written: {one_line(out.lost)}", file=sys.stderr)
+        return status or int(out.lost is not None)
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        return int(commands.main(given or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
+        return int(commands.main(arguments or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
     except click.ClickException as error:
         print(f"ratesmith: {error.format_message()}", file=sys.stderr)
         return error.exit_code
-    except click.Abort:
+    except click.Abort as error:
+        stop = error.__cause__ or error.__context__  # none if a question was answered with the end of input
+        if isinstance(stop, KeyboardInterrupt):
+            print(f"ratesmith: stopped by {stopped_by(stop)}.", file=sys.stderr)
+            return status_of(stop)
         return 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import click
 
 from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, option_names, user_mistakes, wide_console
 from ratesmith.cli.progress import ShownProgress
+from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.task import TaskError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
+PASSWORD: Final = re.compile(r"//[^/@\s]*@")
+"""The user and password in an address, which are nobody else's to read."""
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -37,8 +41,12 @@ Examples:
 An option given as a list is tried with each value, and the strategy is judged by its best.
 
 \b
-Exit status: 0, the verdict is given; 1, an error; 2, a mistake in the command; 3, the verdict is given, but some runs
-have no outcome (they failed, took too long or were killed); 130, Ctrl-C."""
+Exit status:
+  0    the verdict is given
+  1    an error, or output or a tracker that could not be written
+  2    a mistake in the command, the task or the folder
+  3    the verdict is given, but some runs have no outcome: they failed, took too long or were killed
+  130  Ctrl-C; 143 is SIGTERM, 129 SIGHUP: finished runs are kept"""
 
 
 class Given(TypedDict):
@@ -138,7 +146,7 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
         options = _options(given)
     output = Output(
         folder=out or Path("runs") / (f"{Path(file).stem}-{name}" if colon else Path(task).stem),
-        command=shlex.join(["ratesmith", *sys.argv[1:]]),
+        command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
         quiet=given["quiet"],
         agreed=given["yes"],
         tensorboard=given["tensorboard"],
@@ -207,35 +215,50 @@ def needs_extra() -> None:
 def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     """Compare, write results and report, and print what came out."""
     from ratesmith.experiment.compare import run_comparison
-    from ratesmith.experiment.export import to_tracker
     from ratesmith.report import write_html
 
     folder = output.folder
     progress = ShownProgress(folder, output.quiet, ask=not output.agreed and options.budget is not None)
-    with mistakes():
-        try:
+    try:
+        with mistakes():
             with progress:
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
                 )
-        except KeyboardInterrupt:
-            print(f"ratesmith: stopped; {progress.kept()}. The same command goes on from there.", file=sys.stderr)
-            return 130
-        comparison = replace(comparison, option_names=spelling())
-        results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
-        (folder / "results.json").write_text(results, encoding="utf-8")
-        write_html(comparison, folder / "report.html", title=task, command=output.command)
-        for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
-            if where is not None:
-                to_tracker(kind, comparison, str(where))
-    status = INCOMPLETE if comparison.missing_runs else 0
+            comparison = replace(comparison, option_names=spelling())
+            results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+            (folder / "results.json").write_text(results, encoding="utf-8")
+            write_html(comparison, folder / "report.html", title=task, command=output.command)
+    except KeyboardInterrupt as error:
+        print(f"ratesmith: stopped by {stopped_by(error)}; {progress.kept()}", file=sys.stderr)
+        return status_of(error)
     if output.quiet:
         click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
-        return status
-    print_table(comparison)
-    print_verdict(comparison)
-    click.echo(f"Report: {folder / 'report.html'}")
-    return status
+    else:
+        print_table(comparison)
+        print_verdict(comparison)
+        click.echo(f"Report: {folder / 'report.html'}")
+    status = INCOMPLETE if comparison.missing_runs else 0
+    return status if _write_to_trackers(comparison, output) else 1
+
+
+def _write_to_trackers(comparison: Comparison, output: Output) -> bool:
+    """Whether all trackers have the runs; what one lacks is said, and costs nothing that is there already."""
+    from ratesmith.experiment.export import to_tracker
+    from ratesmith.study_database import StudyError
+
+    whole = True
+    for kind, where in (("tensorboard", output.tensorboard), ("mlflow", output.mlflow)):
+        if where is None:
+            continue
+        try:
+            to_tracker(kind, comparison, str(where))
+        except StudyError as error:
+            whole = False
+            remedy = f"give the same command again, or use `ratesmith study export {output.folder} runs.csv`"
+            line = f"ratesmith: {error.spelled(spelling())}; all results are kept: {remedy}"
+            print(PASSWORD.sub("//", line), file=sys.stderr)
+    return whole
 
 
 def print_table(comparison: Comparison) -> None:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, tick, width
+from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
@@ -60,9 +61,11 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
         try:
             chosen = _options(loaded, callables(module), **options)
             result = find(loaded, on_progress=shown.update, **chosen)
-        except KeyboardInterrupt:
-            print("ratesmith: stopped; nothing was changed, and nothing is kept.", file=sys.stderr)
-            return 130
+        except KeyboardInterrupt as error:
+            print(
+                f"ratesmith: stopped by {stopped_by(error)}; nothing was changed, and nothing is kept.", file=sys.stderr
+            )
+            return status_of(error)
         except (ValueError, TypeError, TaskError, FinderError, OSError, click.ClickException):
             raise
         except Exception as error:  # the task's own

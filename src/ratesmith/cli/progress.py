@@ -103,7 +103,7 @@ class ShownProgress(Bar):
             print(f"ratesmith: {now.stage}: {now.done} of {now.planned} runs{best}", file=sys.stderr, flush=True)
 
     def kept(self) -> str:
-        """Say what a stopped comparison has kept: as the store has it, which may know more than has been shown."""
+        """Say what a stopped comparison has kept, as the store has it, and how to go on."""
         from ratesmith.experiment.studies import describe
         from ratesmith.study_database import StudyError
 
@@ -111,7 +111,10 @@ class ShownProgress(Bar):
             runs = describe(self.folder).runs
         except StudyError:
             runs = {}
-        return f"{runs.get('done', 0) + runs.get('diverged', 0)} finished runs are kept in {self.folder}"
+        finished = runs.get("done", 0) + runs.get("diverged", 0)
+        if not finished:
+            return "no run had ended, so none is kept. The same command begins again."
+        return f"{finished} finished runs are kept in {self.folder}. The same command goes on from there."
 
 
 def _time(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from dataclasses import replace
@@ -76,15 +77,20 @@ def export(folder: Path, file: Path) -> None:
 @click.option("--workers", type=int, help="Another number of processes than before.")
 @click.option("--quiet", is_flag=True, help="Print the verdict, and what to mind, alone.")
 def resume(folder: Path, workers: int | None, quiet: bool) -> int:
-    """Run the command of a study again: it goes on where it was stopped."""
+    """Run the command of a study again: it goes on where it was stopped.
+
+    It may be given anywhere: relative paths, also those in the task's file, are read as in the first call.
+    """
     from ratesmith.experiment.studies import stored_call
 
     with mistakes():
-        task, options = stored_call(folder)
-        if workers is not None:
-            options = replace(options, workers=workers)
+        call = stored_call(folder)
+        options = call.options if workers is None else replace(call.options, workers=workers)
+        if Path.cwd() != call.working_folder:
+            folder = folder.resolve()
     command = shlex.join(["ratesmith", *sys.argv[1:]])
-    return run_and_print(task, options, Output(folder, command, quiet=quiet, agreed=True))
+    with contextlib.chdir(call.working_folder):
+        return run_and_print(call.task, options, Output(folder, command, quiet=quiet, agreed=True))
 
 
 @study.command()

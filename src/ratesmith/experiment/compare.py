@@ -30,6 +30,7 @@ from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
 from ratesmith.experiment.runner import Progress, Runner
 from ratesmith.experiment.script_source import FunctionSource, identity_of
 from ratesmith.experiment.store import Store
+from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source
 from ratesmith.experiment.trial import RunLayout
 from ratesmith.script_process import Script
@@ -141,7 +142,7 @@ def run_comparison(
         with Store(Path(folder)) as store:
             store.settle({**profile.identity, **asdict(profile.layout)})
             if isinstance(task, str):
-                store.note("call", {"task": task, "options": options.to_data()})
+                store.note("call", call_data(task, options))
             if isinstance(source, Script):
                 store.note("profile", {"steps": options.steps, "profile": asdict(profile)})
             context = _context(source, options, profile, store, engine)

@@ -11,13 +11,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
+from ratesmith._text import named_line
 from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.environment import environment
 from ratesmith.experiment.trial import Run
 from ratesmith.study_database import StudyError, opened_study
 
 COLUMNS: Final = ("strategy", "base_lr", "seed", "steps", "status", "message", "step", "split", "metric", "value")
 MOST_AT_ONCE: Final = 900
 """Values in one call to MLflow, which takes at most 1000."""
+
+
+MLFLOW_LIMITS: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""How often and for how many seconds a server is tried; MLflow's own values make that minutes for every call."""
 
 
 def to_file(folder: Path, path: Path) -> int:
@@ -69,11 +79,19 @@ def _parquet(path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 
 def to_tracker(kind: str, comparison: Comparison, where: str) -> None:
-    """Write all runs to "tensorboard" (a folder) or "mlflow" (a tracking address); raise StudyError without it."""
+    """Write all runs to "tensorboard" (a folder) or "mlflow" (a tracking address); raise StudyError if that fails.
+
+    Whether a server answers is soon known: unless the user has set MLflow's own variables, it is asked a few times.
+    """
     try:
-        (_to_tensorboard if kind == "tensorboard" else _to_mlflow)(comparison, where)
+        with environment(MLFLOW_LIMITS):
+            (_to_tensorboard if kind == "tensorboard" else _to_mlflow)(comparison, where)
     except ModuleNotFoundError as error:
         raise StudyError("compare: ", Option(kind), f" needs {error.name}; install {kind}") from error
+    except Exception as error:  # of many kinds: MlflowException, OSError, what tensorboard's writer or requests raise
+        raise StudyError(
+            "compare: ", Option(kind), f": the runs could not be written to {where} ({named_line(error)})"
+        ) from error
 
 
 def _to_tensorboard(comparison: Comparison, where: str) -> None:

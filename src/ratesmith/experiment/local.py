@@ -23,6 +23,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ratesmith._streams import tolerant_output
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.task import one_thread
 
@@ -69,8 +70,13 @@ class LocalPool(Executor):
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart | None] | None] = queue.SimpleQueue()
         self._stopped = False
         self._slots = [_Slot() for _ in range(workers)]
-        for slot in self._slots:
-            slot.start()  # here, so that a script without a main guard fails in the child's main thread
+        try:
+            for slot in self._slots:
+                slot.start()  # here, so that a script without a main guard fails in the child's main thread
+        except BaseException:  # Ctrl-C, above all: nobody else would end those that run
+            for slot in self._slots:
+                slot.stop()
+            raise
         self._threads = [threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in self._slots]
         for thread in self._threads:
             thread.start()
@@ -198,11 +204,11 @@ class _Slot:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Hold back Ctrl-C while a process starts: it inherits that, since Ctrl-C is the driver's to handle."""
+    """Hold back what a terminal sends to all its processes while one starts: it inherits that until `_work` begins."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -228,12 +234,20 @@ def _how(exitcode: int | None) -> str:
 
 def _work(pipe: Connection) -> None:
     """Do the jobs that come through the pipe until it closes."""
-    # Ctrl-C goes to the whole group of processes; the driver alone handles it, and ends its workers.
+    # Ctrl-C and a closed terminal go to the whole group of processes; the driver alone handles them, and ends its
+    # workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         # A driver that was killed cannot stop its workers: they stop themselves.
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with tolerant_output():  # a task may print, and whoever read that may have gone
+        _do_jobs(pipe)
+
+
+def _do_jobs(pipe: Connection) -> None:
     while True:
         try:
             job, args = pipe.recv()

@@ -11,13 +11,13 @@ import hashlib
 import io
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ import ratesmith
 from ratesmith._checks import Option
 from ratesmith._text import named_line, one_line
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
+from ratesmith.experiment.environment import environment
 from ratesmith.experiment.run_context import AnySource
 from ratesmith.script_process import Script
 from ratesmith.study_database import StudyError
@@ -174,11 +175,13 @@ def _join(address: str | None, folder: Path) -> Any:
         _refuse_unreachable(str(address))
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", **({LOOPBACK: "0"} if started_here else {})}
     # What `ray job submit` sent along is for the driver: its workers have the task's folder instead.
-    with _environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
+    with environment({**quiet, "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}):
         import ray
 
         if ray.is_initialized():
             raise StudyError("ray: this process has joined a cluster already; call ray.shutdown() before")
+        in_main = threading.current_thread() is threading.main_thread()
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if started_here else {}
         try:
             ray.init(
@@ -191,6 +194,8 @@ def _join(address: str | None, folder: Path) -> Any:
         except Exception as error:
             ray.shutdown()
             raise StudyError(_no_cluster(error, address, folder)) from error
+        if in_main:
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts an exit of its own there, which would keep nothing
     return ray
 
 
@@ -249,18 +254,6 @@ def _how(error: Exception) -> str:
         "OutOfMemoryError": "the worker process was ended by Ray for want of memory on its node",
     }
     return ends.get(type(error).__name__) or named_line(error)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set, for the block."""
-    new = [name for name in values if name not in os.environ]
-    os.environ.update({name: values[name] for name in new})
-    try:
-        yield
-    finally:
-        for name in new:
-            os.environ.pop(name, None)
 
 
 class _Packer(pickle.Pickler):

@@ -124,8 +124,8 @@ class Runner:
             self._fill_queue(todo, finals)
             try:
                 self._work()
-            except KeyboardInterrupt:
-                self._cancel()
+            except KeyboardInterrupt as error:
+                self._cancel(str(error) or "Ctrl-C")
                 raise
         self.tidy()
 
@@ -275,12 +275,13 @@ class Runner:
             message = next(run.message for run in self.outcomes.values() if run.status == RunStatus.FAILED)
             raise TaskError(f"{message} ({self._failures} runs, every one so far)")
 
-    def _cancel(self) -> None:
+    def _cancel(self, what: str) -> None:
         """Note the trials in work as cancelled; their branches stay, to be taken up by the next call."""
         for job in self._running.values():
             for trial in job.branch.trials:
                 if trial not in self.outcomes:
-                    self.store.put(Run(trial, RunStatus.CANCELLED, job.branch.step, 0.0, message="stopped by Ctrl-C"))
+                    message = f"stopped by {what}"
+                    self.store.put(Run(trial, RunStatus.CANCELLED, job.branch.step, 0.0, message=message))
 
     def tidy(self) -> None:
         """Delete states that no trial needs: not those at the end of the verdict's runs, which the test may need."""

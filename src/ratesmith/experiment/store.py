@@ -17,7 +17,7 @@ from typing import Any, Final
 from ratesmith._checks import Option
 from ratesmith.experiment.checkpoints import cannot_keep, state_file, written_whole
 from ratesmith.experiment.sharing import Branch
-from ratesmith.experiment.study_folder import locked
+from ratesmith.experiment.study_folder import LOCK_FILE, clean, file_id, locked
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial
 from ratesmith.study_database import (
     RUN_COLUMNS,
@@ -67,6 +67,7 @@ class Store:
             self._connection.execute("INSERT OR IGNORE INTO study VALUES ('schema', ?)", (json.dumps(SCHEMA_VERSION),))
             self._connection.execute("COMMIT")
             self._connection.execute("INSERT OR REPLACE INTO study VALUES ('holder', ?)", (json.dumps(self._holder),))
+            self._file, self._lock_file = file_id(folder / STUDY_FILE), file_id(folder / LOCK_FILE)
         except (OSError, sqlite3.Error) as error:
             raise StudyError(
                 f"{folder}: runs cannot be kept here ({error}); give another ", Option("folder=")
@@ -76,10 +77,29 @@ class Store:
         """Use the store in a with block."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the database, and let another comparison have the folder."""
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Close the database, and let another comparison have the folder.
+
+        Raise StudyError if the study was deleted meanwhile, whatever else came of that.
+        """
+        gone = file_id(self.folder / STUDY_FILE) != self._file
+        # What another comparison has begun here since then is not touched.
+        if (
+            gone
+            and not (self.folder / STUDY_FILE).exists()
+            and file_id(self.folder / LOCK_FILE) in (None, self._lock_file)
+        ):
+            clean(self.folder)
         self._connection.close()
         self._lock.close()
+        if gone and (error is None or isinstance(error, Exception)):
+            raise self._deleted() from error
+
+    def _deleted(self) -> StudyError:
+        return StudyError(
+            f"{self.folder}: the study was deleted while it ran, and nothing of it is kept; give the command again to "
+            "begin anew"
+        )
 
     def settle(self, settings: Mapping[str, Any]) -> None:
         """Note what the runs depend on; refuse to mix in runs that depended on something else."""
@@ -233,6 +253,9 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """Run a block in one transaction, if the folder is still this driver's."""
+        # SQLite writes on into a file that was deleted, and says nothing.
+        if file_id(self.folder / STUDY_FILE) != self._file:
+            raise self._deleted()
         try:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")  # so that nobody else writes after the check

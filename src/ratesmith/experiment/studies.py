@@ -8,8 +8,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ratesmith._checks import Option
 from ratesmith.experiment.checkpoints import digest_of
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.study_folder import clean, taken
@@ -23,6 +24,7 @@ from ratesmith.study_database import (
     read_settings,
     require_study,
 )
+from ratesmith.task import split_reference
 
 
 class StoredStudy(NamedTuple):
@@ -43,7 +45,10 @@ class StoredCall(NamedTuple):
     """The call that a study answers."""
 
     task: str
+    """As it was given."""
     options: CompareOptions
+    working_folder: Path
+    """Where it was given: paths in the call, and in the task's file, begin there."""
 
 
 def list_studies(root: Path) -> list[StoredStudy]:
@@ -119,7 +124,29 @@ def stored_call(folder: Path) -> StoredCall:
         call = read_settings(database).get("call")
     if call is None:
         raise StudyError(f"{folder}: its call was not kept (a task that is no file); give the command again")
-    return StoredCall(call["task"], CompareOptions.from_data(call["options"]))
+    working_folder = Path(call.get("working_folder", ""))
+    for path, what in (
+        (working_folder, "the folder in which it began"),
+        (Path(call.get("path", "")), "the task's file"),
+    ):
+        if not path.exists():
+            raise StudyError(
+                f"{folder}: {what}, {path}, is gone; put it back, or give the command again from where the task is "
+                "now, with ",
+                Option("folder="),
+            )
+    return StoredCall(call["task"], CompareOptions.from_data(call["options"]), working_folder)
+
+
+def call_data(task: str, options: CompareOptions) -> dict[str, Any]:
+    """Return the call as plain data, with what it needs to be given again from another working folder."""
+    path = Path(task) if task.endswith(".py") else split_reference(task)[0]
+    return {
+        "task": task,
+        "path": str(path.resolve()),
+        "working_folder": str(Path.cwd()),
+        "options": options.to_data(),
+    }
 
 
 def remove(folder: Path) -> None:

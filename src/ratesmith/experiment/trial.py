@@ -21,7 +21,7 @@ class RunStatus(enum.StrEnum):
     KILLED = "killed"
     """Its process died as often as it was tried."""
     CANCELLED = "cancelled"
-    """Ctrl-C came while it was trained."""
+    """Ctrl-C, or a signal that ends the command, came while it was trained."""
 
 
 FINAL: Final = (RunStatus.DONE, RunStatus.DIVERGED)
