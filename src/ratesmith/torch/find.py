@@ -23,10 +23,9 @@ from ratesmith.torch.data import (
     LoaderData,
     Position,
     data_of,
-    generators_in,
-    holders_in,
     is_in_fixed_order,
 )
+from ratesmith.torch.generators import generators_in, holders_in, kept_in_place
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
 from ratesmith.torch.metrics import agree_on_every_rank
@@ -124,12 +123,13 @@ def find(
 
     task = _ModelTask(loop, training_data, measured, steps_per_epoch, validation_batches)
     modules = [part for part in (model, average, loss) if isinstance(part, nn.Module)]
-    with preserve_rng_state():
+    sources = [data.source for data in (training_data, measured) if data is not None]
+    with preserve_rng_state(), kept_in_place(sources):
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None
-        task.snapshot = Snapshot(modules, optimizers, own_scaler, tuple(generators_in(loaders)))
+        task.snapshot = Snapshot(modules, optimizers, own_scaler, tuple(generators_in(sources)))
         epochs = [
             (holder, holder.epoch)
-            for holder in holders_in(loaders)
+            for holder in holders_in(sources)
             if hasattr(holder, "set_epoch") and isinstance(getattr(holder, "epoch", None), int)
         ]
         persistent = [(loader, loader._iterator) for loader in loaders if hasattr(loader, "_iterator")]
