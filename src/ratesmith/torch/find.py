@@ -28,6 +28,7 @@ from ratesmith.torch.data import (
 from ratesmith.torch.generators import generators_in, holders_in, kept_in_place
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
+from ratesmith.torch.loss_module import module_of
 from ratesmith.torch.metrics import agree_on_every_rank
 from ratesmith.torch.snapshot import Snapshot
 from ratesmith.torch.training import Loop, switch
@@ -122,7 +123,7 @@ def find(
         return Loop(loop_options, model, optimizers, scaler=scaler, average=average, led_by=led_by)
 
     task = _ModelTask(loop, training_data, measured, steps_per_epoch, validation_batches)
-    modules = [part for part in (model, average, loss) if isinstance(part, nn.Module)]
+    modules = [part for part in (model, average, module_of(loss)) if isinstance(part, nn.Module)]
     sources = [data.source for data in (training_data, measured) if data is not None]
     with preserve_rng_state(), kept_in_place(sources):
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None

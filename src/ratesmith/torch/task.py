@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import operator
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data_of
-from ratesmith.torch.group_rates import optimizers_of
+from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
+from ratesmith.torch.loss_module import load_trained_state, own_loss, trained_state
 from ratesmith.torch.training import Loop, switch
 
 
@@ -38,6 +39,7 @@ class TorchTask:
     A batch that is a dict goes to the model by name. Of a tuple the last part is the target. `forward(model, batch)`
     is for whatever else. `loss` is a function of `(output, target)`, or of `(model, batch)` if its parameters are
     called so; None is the loss that the model returns itself: `.loss`, `["loss"]` or the number in `(logits, loss)`.
+    A loss with weights of its own, a Module, is copied for each run; the optimizer may hold its weights too.
     `metrics` are functions of the outputs and targets of the whole set, or objects with `update` and `compute`.
     A measured loss is the mean over `loss_weight`: "samples", "tokens" (targets other than -100), or what a function
     of the batch returns.
@@ -241,9 +243,14 @@ class TorchTraining:
                 )
             _STARTED[id(parameter)] = parameter
         self._loop = Loop(
-            task.options(),
+            replace(options, loss=loss),
+        optimizers = optimizers_of(task.optimizer(self._model), "TorchTask")
+        GroupRates("TorchTask", optimizers)  # says what is wrong with them
+        options = task.options()
+        loss, self._loss_module = own_loss(options.loss, optimizers)
+        self._refuse_shared_weights(optimizers)
             self._model,
-            optimizers_of(task.optimizer(self._model), "TorchTask"),
+            optimizers,
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
@@ -258,6 +265,19 @@ class TorchTraining:
 
     def _take_data(self, seed: int) -> Data:
         """Take the data of a seed to measure on, and return that to train on."""
+    def _refuse_shared_weights(self, optimizers: Sequence[Any]) -> None:
+        """Refuse weights of an optimizer that are made neither with the model nor with the loss: runs share them."""
+        modules = [self._model, *([] if self._loss_module is None else [self._loss_module])]
+        own = {id(weight) for module in modules for weight in module.parameters()}
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for weight in (weight for group in groups for weight in group["params"]):
+            if id(weight) not in own and _STARTED.get(id(weight)) is weight:
+                raise ValueError(
+                    "TorchTask: an optimizer must hold weights of the model or of loss=, got some that another run has "
+                    "trained; give the loss that has them as loss=, or make them in model()"
+                )
+            _STARTED[id(weight)] = weight
+
         train, validation = self._task.split(seed)
         self._measured = {"validation": validation}
         if self._task.test is not None:
@@ -279,7 +299,7 @@ class TorchTraining:
         return self._loop.measure(self._measured[split].measured(), self._task.validation_batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of the model, the optimizers, the place in the data and all random states.
+        """Return a copy of the model, the loss's weights, the optimizers, the place in the data and all random states.
 
         Of the model: parameters, buffers (those that torch's own state leaves out too), and the flags `training` and
         `requires_grad`; of the optimizers: their states and groups. Plain Python attributes that a model or an
@@ -313,6 +333,7 @@ class TorchTraining:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, bit for bit."""
         loop = self._loop
+            "loss": None if self._loss_module is None else trained_state(self._loss_module),
         self._model.load_state_dict(state["model"])
         for module, flag in zip(self._model.modules(), state["training"], strict=True):
             module.training = flag
@@ -336,6 +357,8 @@ class TorchTraining:
         set_random_states(state["random"])
 
 
+        if self._loss_module is not None:
+            load_trained_state(self._loss_module, state["loss"])
 def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:
     optimizer.load_state_dict(state)
     # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
