@@ -330,8 +330,8 @@ def test_large_seeds_are_seeds(seed):
         ),
         ({"metrics": {"f1": "f1"}}, "metrics must be a dict of functions, or of objects with update and compute"),
         (
-            {"train": (INPUTS.numpy(), TARGETS.numpy())},
-            "train must be tensors, got a tuple of ndarray; write torch",
+            {"train": (INPUTS.tolist(), TARGETS.tolist())},
+            "train must be tensors, arrays or tables, got a tuple of list; give these",
         ),
         (
             {"folds": 60, "train": (INPUTS, TARGETS), "validation": None},

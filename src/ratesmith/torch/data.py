@@ -19,6 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import preserve_rng_state, random_states, set_random_states
+from ratesmith.torch.array_data import as_tensors
 from ratesmith.torch.generators import (
     OwnGenerators,
     generators_in,
@@ -75,6 +76,7 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
     `batch_size` and `drop_last` are for tensors and datasets.
     """
     start = (f"{who}: ", Option(name))
+    given = as_tensors(given, who, name)
     if isinstance(given, DataLoader):
         return LoaderData(given, who, name)
     if inspect.isgeneratorfunction(given):
@@ -91,7 +93,7 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
         return FunctionData(given)
     if isinstance(given, tuple) and given and not all(isinstance(part, Tensor) for part in given):
         kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in given))
-        raise OptionTypeError(*start, f" must be tensors, got a tuple of {kinds}; write torch.as_tensor(x) for each")
+        raise OptionTypeError(*start, f" must be tensors, arrays or tables, got a tuple of {kinds}; give these")
     tensors = isinstance(given, (tuple, list)) and len(given) > 0 and all(isinstance(x, Tensor) for x in given)
     if tensors and isinstance(given, tuple):
         lengths = {len(tensor) for tensor in given}
@@ -113,8 +115,8 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
         return LoaderData(given, who, name)
     raise OptionTypeError(
         *start,
-        f" must be a DataLoader, tensors (inputs, ..., targets), a dataset or a function that returns a batch, got "
-        f"{type(given).__name__}; give one of these",
+        " must be a DataLoader, tensors (inputs, ..., targets), a dataset or a function that returns a batch, "
+        f"got {type(given).__name__}; give one of these",
     )
 
 

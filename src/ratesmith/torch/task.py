@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
+from ratesmith.torch.array_data import as_tensors
 from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data_of
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
@@ -31,10 +32,10 @@ class TorchTask:
     anew for each run. Several optimizers may be given in a list. The rate of the first parameter group that has one is
     set, and all others keep their ratio to it.
 
-    `train`, `validation` and `test` are a DataLoader or another loader, which is used as it is; tensors `(inputs, ...,
-    targets)` or a dataset with a length, drawn in batches of `batch_size` in an order that the seed and the epoch
-    decide; or a function that returns a batch, such as `get_batch`. An endless one needs `steps_per_epoch`, and a
-    function to measure with `validation_batches`, the number of its calls.
+    `train`, `validation` and `test` are a DataLoader or another loader, which is used as it is; tensors, NumPy arrays
+    or tables `(inputs, ..., targets)` or a dataset with a length, drawn in batches of `batch_size` in an order that the
+    seed and the epoch decide; or a function that returns a batch, such as `get_batch`. An endless one needs
+    `steps_per_epoch`, and a function to measure with `validation_batches`, the number of its calls.
 
     A batch that is a dict goes to the model by name. Of a tuple the last part is the target. `forward(model, batch)`
     is for whatever else. `loss` is a function of `(output, target)`, or of `(model, batch)` if its parameters are
@@ -87,8 +88,9 @@ class TorchTask:
     _loaders: dict[int, LoaderData] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
+    _tensors: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
         """Return what a copy in another process needs: not the places of trainings in this one."""
-        return {**vars(self), "_loaders": {}}
+        return {**vars(self), "_loaders": {}, "_tensors": {}}
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
@@ -168,7 +170,9 @@ class TorchTask:
         if id(given) in self._loaders:
             return self._loaders[id(given)]
         data = data_of(
-            given,
+            self._tensors[id(given)],
+        if id(given) not in self._tensors:  # made once of arrays and tables, and not at each start
+            self._tensors[id(given)] = as_tensors(given, "TorchTask", name)
             "TorchTask",
             name,
             batch_size=self.batch_size,
@@ -242,8 +246,6 @@ class TorchTraining:
                     "trained; build the model inside the function, or give copy.deepcopy of it"
                 )
             _STARTED[id(parameter)] = parameter
-        self._loop = Loop(
-            replace(options, loss=loss),
         optimizers = optimizers_of(task.optimizer(self._model), "TorchTask")
         GroupRates("TorchTask", optimizers)  # says what is wrong with them
         options = task.options()
@@ -251,6 +253,8 @@ class TorchTraining:
         self._refuse_shared_weights(optimizers)
             self._model,
             optimizers,
+        self._loop = Loop(
+            replace(options, loss=loss),
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
@@ -263,8 +267,6 @@ class TorchTraining:
         for optimizer in self._loop.optimizers:
             switch(optimizer, "train")
 
-    def _take_data(self, seed: int) -> Data:
-        """Take the data of a seed to measure on, and return that to train on."""
     def _refuse_shared_weights(self, optimizers: Sequence[Any]) -> None:
         """Refuse weights of an optimizer that are made neither with the model nor with the loss: runs share them."""
         modules = [self._model, *([] if self._loss_module is None else [self._loss_module])]
@@ -280,6 +282,8 @@ class TorchTraining:
 
         train, validation = self._task.split(seed)
         self._measured = {"validation": validation}
+    def _take_data(self, seed: int) -> Data:
+        """Take the data of a seed to measure on, and return that to train on."""
         if self._task.test is not None:
             self._measured["test"] = self._task.data(self._task.test, "test")
         return train
