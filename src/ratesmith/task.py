@@ -70,7 +70,11 @@ class Training(FindTraining, Protocol):
 
 
 class FindTask(Protocol):
-    """What finding a rate needs of a task: `start` begins the same training anew for the same seed."""
+    """What finding a rate needs of a task: `start` begins the same training anew for the same seed.
+
+    A task may also have `pretrained`: whether its model was trained before; None is not known. A training of it may
+    then notice, by `began_below_chance`: whether its first loss was far below that of a guess.
+    """
 
     def start(self, seed: int) -> FindTraining:
         """Begin a training: the seed decides the initial weights, the batch order and all other randomness."""
@@ -96,6 +100,12 @@ class Task(FindTask, Protocol):
 
 class TaskError(Exception):
     """A task that cannot be used; the message is one line for its author."""
+
+
+def is_pretrained(task: FindTask, training: FindTraining) -> bool:
+    """Whether a task's model was trained before: as the task says, else as this training has noticed."""
+    told = getattr(task, "pretrained", None)
+    return bool(getattr(training, "began_below_chance", False) if told is None else told)
 
 
 def load_task(reference: str) -> tuple[Task, ModuleType]:

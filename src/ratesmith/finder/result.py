@@ -28,6 +28,10 @@ class Curve:
     """The smoothed losses of a sweep; of trainings, the losses once more."""
     suggestion: float | None
     """What this curve alone suggests."""
+    first: float | None = None
+    """The training loss before the first update; of a sweep, that at its lowest rates."""
+    early: tuple[float, ...] = ()
+    """Of trainings, at each rate: the mean of the training losses that the first 10 updates made."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +52,8 @@ class FinderResult(Displayed):
     """The optimizer's own rate, as it was."""
     rule: str = ""
     metric: str = "loss"
+    pretrained: bool = False
+    """Whether the model was trained before, as the task says or as its first loss shows."""
 
     @property
     def decisive(self) -> tuple[Curve, ...]:
@@ -77,15 +83,38 @@ class FinderResult(Displayed):
         low, high = self.interval or (0.0, 0.0)
         if low < high:
             source = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
-            lines.append(f"{source} {low:.2g} to {high:.2g}.")
+            least = "; the lowest of them is suggested, which changes the model least" * ("short_race" in self.flags)
+            lines.append(f"{source} {low:.2g} to {high:.2g}{least}.")
+        lines += self._forgetting()
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
-        if self.method == "sweep":
+        if self.method == "sweep" and "pretrained" not in self.flags:
             lines.append(
                 "A sweep says what a fresh model bears. For fine-tuning a pretrained model it often names too high a "
                 "rate: race short trainings instead."
             )
         lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
         return "\n".join(lines)
+
+    def _forgetting(self) -> list[str]:
+        """Say what higher rates do to the first loss: of a model that was trained before, what they make it forget."""
+        curve = self.decisive[-1] if self.decisive else None
+        if curve is None or curve.first is None:
+            return []
+        forgets = "the model forgets before it learns" if self.pretrained else "the loss rises before it falls"
+        if curve.early:
+            lowest, highest = f"{curve.early[0]:.3g} at {curve.rates[0]:.2g}", f"{curve.early[-1]:.3g}"
+            text = f"The first loss was {curve.first:.3g}; over the next 10 updates it was {lowest}"
+            text += f" and {highest} at {curve.rates[-1]:.2g}." if len(curve.rates) > 1 else "."
+            # The lowest rate has seen the same batches, and hardly changed the model.
+            risen = [r for r, loss in zip(curve.rates, curve.early, strict=True) if not loss <= RISEN * curve.early[0]]
+            above = risen and curve.early[0] > 0
+            return [f"{text} From {risen[0]:.2g} on {forgets}."] if above else [text]
+        if not self.pretrained:
+            return []
+        return [
+            f"From {rate:.2g} on the loss is above the first one, {curve.first:.3g}: {forgets}."
+            for rate in _above_first(curve)
+        ]
 
     def _answer(self) -> str:
         if self.suggestion is None:
@@ -99,9 +128,22 @@ class FinderResult(Displayed):
         data: dict[str, Any] = asdict(self)
         data["codes"] = [FLAGS[flag].number for flag in self.flags]
         for curve in data["curves"]:
-            for name in ("losses", "smooth"):
+            for name in ("losses", "smooth", "early"):
                 curve[name] = [loss if math.isfinite(loss) else str(loss) for loss in curve[name]]
         return data
+
+
+RISEN: Final = 1.1
+"""Losses of the first updates above this multiple of those at the lowest rate are named."""
+
+
+def _above_first(curve: Curve) -> list[float]:
+    """Return the rate from which on a sweep's loss is above its first one, if there is such a rate."""
+    first = curve.losses[0] if curve.first is None else curve.first
+    place = len(curve.smooth)
+    while place and curve.smooth[place - 1] > first:
+        place -= 1
+    return [curve.rates[place]] if place < len(curve.smooth) else []
 
 
 class FinderError(Exception):

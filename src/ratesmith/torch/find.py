@@ -55,7 +55,7 @@ def find(
     steps_per_epoch: int | None = None,
     validation_batches: int | None = None,
     pretrained: bool | None = None,
-    method: str = "sweep",
+    method: str | None = None,
     **options: Any,
 ) -> FinderResult:
     """Suggest an initial rate for a model and optimizer as they stand, and leave both exactly as they were.
@@ -67,8 +67,9 @@ def find(
     to come. Of several optimizers, given in a list or a dict, all rates keep their ratio; or `search` is the place or
     name of the one whose rate is searched, and the others keep theirs.
 
-    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. A sweep
-    then says what diverges, and not what forgets: the result is flagged, and a race is the better method.
+    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. Without
+    a `method` the sweep is then followed by a race of 100 updates for each rate, if `validation` is given; else the
+    result is flagged.
 
     `method` and `options` are those of ratesmith.find; "race" and "grid" need `validation`. Under torch.distributed
     every rank calls this, and all decide by the mean of their losses.
@@ -137,7 +138,7 @@ def find(
         try:
             for loader, _ in persistent:
                 loader._iterator = None
-            result = finder.find(task, method=method, **options)
+            result = finder.find(task, method=method, pretrained=pretrained, **options)
         finally:
             task.stop()
             for loader, iterator in persistent:
@@ -146,8 +147,7 @@ def find(
                 holder.set_epoch(epoch)
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
-    trained = task.began_below_chance if pretrained is None else pretrained
-    return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep, "pretrained": trained and method == "sweep"})
+    return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep})
 
 
 class _ModelTask:
@@ -161,7 +161,7 @@ class _ModelTask:
     ) -> None:
         self.loop, self.train, self.validation = loop, train, validation
         self.epoch, self.measured_batches = epoch, measured
-        self.began_below_chance = False
+        self.can_measure = validation is not None
         self.first_batches: dict[int, Tensor] = {}
         """The first tensor that each seed's training saw."""
 
@@ -200,10 +200,14 @@ class _ModelTraining:
         for optimizer in self._loop.optimizers:
             switch(optimizer, "train")
 
+    @property
+    def began_below_chance(self) -> bool:
+        """Whether the first loss was far below that of a guess."""
+        return bool(self._loop.began_below_chance)
+
     def step(self, lr: float) -> float:
         """Make one update; where gradients are scaled, it may be skipped."""
         loss = self._loop.step(lr, self._draw)
-        self._task.began_below_chance |= bool(self._loop.began_below_chance)
         loss = loss if math.isfinite(loss) and self._weights_finite() else math.nan
         return agree_on_every_rank({"loss": loss})["loss"]
 
@@ -214,9 +218,11 @@ class _ModelTraining:
         return batch
 
     def _weights_finite(self) -> bool:
-        """Whether the update left the first weights finite; a broken one spreads to all within an update."""
-        first = self._loop.optimizers[0].param_groups[0]["params"][:1]
-        return all(bool(torch.isfinite(weight).all()) for weight in first)
+        """Whether the update left the first trained weight finite; a broken one spreads to all within an update."""
+        groups = (group for optimizer in self._loop.optimizers for group in optimizer.param_groups)
+        trained = (weight for group in groups for weight in group["params"] if weight.requires_grad)
+        first = next(trained, None)
+        return first is None or bool(torch.isfinite(first).all())
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
         """Measure over the validation set."""

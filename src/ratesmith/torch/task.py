@@ -50,7 +50,8 @@ class TorchTask:
 
     `accumulate` batches make one update, clipped to the norm `clip_norm`. `autocast()` gives the context of mixed
     precision, `scaler()` a gradient scaler, `average(model)` a running average of the weights, which is measured in the
-    model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets.
+    model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets. `pretrained` says
+    whether `model()` was trained before, which decides how a rate is found; None lets its first loss show it.
 
     >>> inputs, targets = torch.randn(64, 3), torch.zeros(64, 1)
     >>> task = TorchTask(
@@ -85,10 +86,11 @@ class TorchTask:
     average: Callable[[Any], Any] | None = None
     steps_per_epoch: int | None = None
     validation_batches: int | None = None
+    pretrained: bool | None = None
     _loaders: dict[int, LoaderData] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _tensors: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-    _tensors: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
         """Return what a copy in another process needs: not the places of trainings in this one."""
         return {**vars(self), "_loaders": {}, "_tensors": {}}
 
@@ -169,10 +171,10 @@ class TorchTask:
         """Return the batches of a split; of one loader, always the same object, which knows whose turn it is."""
         if id(given) in self._loaders:
             return self._loaders[id(given)]
-        data = data_of(
-            self._tensors[id(given)],
         if id(given) not in self._tensors:  # made once of arrays and tables, and not at each start
             self._tensors[id(given)] = as_tensors(given, "TorchTask", name)
+        data = data_of(
+            self._tensors[id(given)],
             "TorchTask",
             name,
             batch_size=self.batch_size,
@@ -251,10 +253,10 @@ class TorchTraining:
         options = task.options()
         loss, self._loss_module = own_loss(options.loss, optimizers)
         self._refuse_shared_weights(optimizers)
-            self._model,
-            optimizers,
         self._loop = Loop(
             replace(options, loss=loss),
+            self._model,
+            optimizers,
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
@@ -280,13 +282,18 @@ class TorchTraining:
                 )
             _STARTED[id(weight)] = weight
 
-        train, validation = self._task.split(seed)
-        self._measured = {"validation": validation}
     def _take_data(self, seed: int) -> Data:
         """Take the data of a seed to measure on, and return that to train on."""
+        train, validation = self._task.split(seed)
+        self._measured = {"validation": validation}
         if self._task.test is not None:
             self._measured["test"] = self._task.data(self._task.test, "test")
         return train
+
+    @property
+    def began_below_chance(self) -> bool:
+        """Whether the first loss was far below that of a guess, so that the model was trained before."""
+        return bool(self._loop.began_below_chance)
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and return the training loss before it."""
@@ -330,6 +337,7 @@ class TorchTraining:
             "optimizers": [_plain(copy.deepcopy(optimizer.state_dict())) for optimizer in loop.optimizers],
             "scaler": loop.scaler.state_dict() if loop.scaler else None,
             "average": copy.deepcopy(loop.average.state_dict()) if loop.average is not None else None,
+            "loss": None if self._loss_module is None else trained_state(self._loss_module),
             "data": self._position.state_dict(),
             "random": random_states(),
         }
@@ -337,7 +345,6 @@ class TorchTraining:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, bit for bit."""
         loop = self._loop
-            "loss": None if self._loss_module is None else trained_state(self._loss_module),
         self._model.load_state_dict(state["model"])
         for module, flag in zip(self._model.modules(), state["training"], strict=True):
             module.training = flag
@@ -354,6 +361,8 @@ class TorchTraining:
             loop.scaler.load_state_dict(state["scaler"])
         if loop.average is not None:
             loop.average.load_state_dict(state["average"])
+        if self._loss_module is not None:
+            load_trained_state(self._loss_module, state["loss"])
         if self._task.folds is not None and state["seed"] != self._seed:
             self._position = self._take_data(state["seed"]).begin(state["seed"])
         self._seed = state["seed"]
@@ -361,8 +370,6 @@ class TorchTraining:
         set_random_states(state["random"])
 
 
-        if self._loss_module is not None:
-            load_trained_state(self._loss_module, state["loss"])
 def _load_optimizer(optimizer: Any, state: dict[str, Any]) -> None:
     optimizer.load_state_dict(state)
     # torch casts what it loads to the parameter's type; a state kept wider has to stay so, to go on bit for bit.
