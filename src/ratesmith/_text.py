@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,6 +30,11 @@ def call(value: Any) -> str:
 def one_line(error: BaseException) -> str:
     """Return an error's text in one line."""
     return " ".join(str(error).split())
+
+
+def shortened(error: BaseException, length: int = 160) -> str:
+    """Return an error's class and the beginning of its text, in one line."""
+    return textwrap.shorten(f"{type(error).__name__}: {one_line(error)}", length, placeholder=" ...")
 
 
 def literal(value: Any) -> str:

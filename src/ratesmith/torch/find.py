@@ -14,7 +14,9 @@ from torch.optim import Optimizer
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
+from ratesmith._text import shortened
 from ratesmith.finder import FinderError, FinderResult
+from ratesmith.task import is_out_of_memory
 from ratesmith.torch.batch import first_tensor
 from ratesmith.torch.counting import has_users_hooks
 from ratesmith.torch.data import (
@@ -76,7 +78,7 @@ def find(
 
     Afterwards, whether it ended well, with an error or by Ctrl-C, all is as before, bit for bit: parameters, buffers,
     gradients, optimizer, scaler, flags, random states, and the loader's generators. Raises TypeError for an optimizer
-    that wants a closure, ValueError where the loader gives nothing.
+    that wants a closure, ValueError where the loader gives nothing, MemoryError if memory does not suffice.
 
     >>> from torch.utils.data import DataLoader, TensorDataset
     >>> inputs = torch.linspace(-1, 1, 64)[:, None]
@@ -128,7 +130,7 @@ def find(
     sources = [data.source for data in (training_data, measured) if data is not None]
     with preserve_rng_state(), kept_in_place(sources):
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None
-        task.snapshot = Snapshot(modules, optimizers, own_scaler, tuple(generators_in(sources)))
+        task.snapshot = _snapshot(modules, optimizers, own_scaler, tuple(generators_in(sources)))
         epochs = [
             (holder, holder.epoch)
             for holder in holders_in(sources)
@@ -148,6 +150,20 @@ def find(
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
     return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep})
+
+
+def _snapshot(*parts: Any) -> Snapshot:
+    """Return a Snapshot; if memory does not suffice for its copies, say so in one line."""
+    try:
+        return Snapshot(*parts)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        message = shortened(error)
+    raise MemoryError(
+        f"find: memory must suffice for a copy of the model and of what its optimizer keeps, got {message}; free some, "
+        "or look before the optimizer's first update, when it keeps nothing"
+    )
 
 
 class _ModelTask:
