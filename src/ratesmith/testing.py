@@ -140,12 +140,11 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
 def check_task(task: Task, steps: int | None = None) -> None:
     """Raise AssertionError, with a sentence, if a task breaks a law that finding and comparing rest on.
 
-    The same seed begins the same training, whatever was trained between; another seed another one, or the same; the
-    loss is a number at first; measuring gives a "loss" and changes nothing, on test data too if the task has any; a
-    training goes on from its state, saved and loaded by the task, bit
-    for bit, whatever the training that it is loaded into has done. Each is looked at over `steps` updates, by default
-    over the end of an epoch if that has at most 100, so that what happens there, or every few updates, is seen too. A
-    law may still break later.
+    The same seed begins the same training, whatever was trained between; another seed another one, or the same. Losses
+    are numbers. Measuring gives a "loss" and changes nothing; test data is other data, if the task says that it has
+    any. A training goes on from its state, saved and loaded by the task, bit for bit, whatever the training that it is
+    loaded into has done. Each is looked at over `steps` updates, by default over the end of an epoch if that has at
+    most 100, so that what happens there, or every few updates, is seen too. A law may still break later.
     """
     what = task.__name__ if isinstance(task, type) else type(task).__name__
     fits = isinstance(task, Task) and not isinstance(task, type)
@@ -279,10 +278,9 @@ def _measured(training: Training, split: str | None = None) -> dict[str, float]:
     _hold(isinstance(metrics, Mapping), f"{evaluate} must return a dict of numbers, got {metrics!r}")
     _hold("loss" in metrics, f"{evaluate} must give a 'loss', got {sorted(metrics)}; report the validation loss so")
     try:
-        numbers = {name: float(value) for name, value in metrics.items()}
+        return {name: float(value) for name, value in metrics.items()}
     except (TypeError, ValueError):
         raise AssertionError(f"{evaluate} must return numbers, got {metrics!r}") from None
-    return numbers
 
 
 def _same(expected: list[float], got: list[float], law: str, remedy: str) -> None:

@@ -1,5 +1,7 @@
 """Which method is used when nobody names one, by a training whose losses are known."""
 
+import json
+
 import pytest
 from finder_fake import Descent, Valley
 
@@ -34,7 +36,7 @@ def test_the_sweep_of_a_pretrained_model_goes_on_to_a_race_and_counts_both(task)
     assert found.updates == mine.made
     assert [curve.kind for curve in found.curves[:4]] == ["sweep", "sweep", "sweep", "training"]
     assert {curve.name for curve in found.decisive} == {"100 steps"}
-    assert find(task(), seeds=[4]).curves[0].name == "order 4"
+    assert find(task(), seeds=iter([4])).curves[0].name == "order 4"
     assert find(task(), pretrained=False).flags == find(Valley()).flags
 
 
@@ -59,3 +61,16 @@ def test_where_no_race_ends_better_than_it_began_the_sweep_stands_with_a_flag(mo
     found = find(Known())
     assert (found.method, "pretrained" in found.flags) == ("sweep", True)
     assert found.suggestion is not None
+
+
+def test_the_progress_goes_on_from_the_sweep_to_the_race():
+    told = []
+    found = find(Known(), on_progress=lambda done, planned: told.append((done, planned)))
+    assert [done for done, _ in told] == list(range(1, found.updates + 1))
+    assert all(done <= planned for done, planned in told)
+
+
+def test_a_first_loss_that_is_no_number_can_be_written_as_json():
+    data = find(Valley(broken_from=0), method="grid", steps=20, rates=[0.1, 0.2]).to_data()
+    json.dumps(data, allow_nan=False)
+    assert data["curves"][0]["first"] == "nan"

@@ -318,6 +318,7 @@ def test_large_seeds_are_seeds(seed):
             "scaler must be a function that returns a new scaler",
         ),
         ({"loss": nn.CrossEntropyLoss}, "loss must be a function, got CrossEntropyLoss; give an instance, as nn.Cross"),
+        ({"pretrained": net()}, "pretrained must be True, False or None, got Sequential("),
         ({"loss": "mse"}, "loss must be a function, got str; give a function"),
         ({"forward": "x"}, "forward must be a function, got str; give a function"),
         (

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, tick, width
-from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, find
+from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, default_method, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
@@ -98,13 +98,13 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
 def _options(task: Any, functions: Any, method: str | None, pretrained: bool | None, **given: Any) -> dict[str, Any]:
     """Return the options of the method, and refuse those that belong to another."""
     chosen = {"method": method, "pretrained": pretrained}
-    method = method or ("race" if given["steps"] is not None else "sweep")
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    method = method or default_method(options)
     own = {
         "sweep": {"seeds", "rule", "low", "high"},
         "race": {"seeds", "steps", "schedule", "metric", "mode"},
         "grid": {"seeds", "steps", "schedule", "metric", "mode", "rates"},
     }
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     foreign = sorted(set(options) - own.get(method, set(options)))
     if foreign:
         raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")

@@ -1,6 +1,6 @@
 """Finding the initial rate by measuring: a sweep of rising rates, or a race of short trainings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,15 +9,13 @@ from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.race import grid, race
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES
-from ratesmith.finder.sweep import sweep
+from ratesmith.finder.sweep import Progress, sweep
 from ratesmith.task import FindTask
 
 __all__ = ["RULES", "Curve", "FinderError", "FinderResult", "find", "grid", "preserve_rng_state", "race", "sweep"]
 
 METHODS: Final[dict[str, Callable[..., FinderResult]]] = {"sweep": sweep, "race": race, "grid": grid}
-"""The ways to find, by name; the first is the default."""
-
-
+"""The ways to find, by name."""
 SHORT_RACE: Final = 100
 """Updates of a race after the sweep of a model that was trained before, if nobody says how long its training is."""
 
@@ -45,7 +43,9 @@ def find(task: FindTask, *, method: str | None = None, pretrained: bool | None =
         raise OptionValueError(
             "find: ", Option("method"), f" must be one of {', '.join(METHODS)}, got {method!r}; choose one"
         )
-    result = METHODS[method or ("race" if "steps" in options else "sweep")](task, **options)
+    if isinstance(options.get("seeds"), Iterator):
+        options["seeds"] = list(options["seeds"])  # they are read twice
+    result = METHODS[method or default_method(options)](task, **options)
     if pretrained is not None:
         result = replace(result, pretrained=pretrained)
     if not result.pretrained or result.method != "sweep":
@@ -56,11 +56,22 @@ def find(task: FindTask, *, method: str | None = None, pretrained: bool | None =
     return raced or result.flagged({"pretrained": True})
 
 
-def _raced(task: FindTask, first: FinderResult, **options: Any) -> FinderResult | None:
+def default_method(options: Collection[str]) -> str:
+    """Return the method that options by these names ask for, if no method is named."""
+    return "race" if "steps" in options else "sweep"
+
+
+def _raced(
+    task: FindTask, first: FinderResult, on_progress: Progress = lambda done, planned: None, **options: Any
+) -> FinderResult | None:
     """Race short trainings around what a sweep suggests; None if either has no answer."""
     if first.suggestion is None:
         return None
-    result = race(task, steps=SHORT_RACE, around=first.suggestion, **options)
+
+    def on_both(done: int, planned: int) -> None:
+        on_progress(first.updates + done, first.updates + planned)
+
+    result = race(task, steps=SHORT_RACE, around=first.suggestion, on_progress=on_both, **options)
     if result.suggestion is None or result.interval is None:
         return None
     return replace(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state
-from ratesmith.finder.result import Curve, FinderError, FinderResult
+from ratesmith.finder.result import EARLY_UPDATES, Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, read_seeds, sweep
 from ratesmith.horizon import Horizon
@@ -28,8 +28,6 @@ MOST_RATES: Final = 13
 """Rates that a rung may have, however far its best one is from the first ones."""
 NEARLY_AS_GOOD: Final = 1.05
 """Rates whose loss is at most this factor above the best belong to the interval."""
-EARLY_UPDATES: Final = 10
-"""Updates at the beginning of a training, whose losses tell what a rate makes a trained model forget."""
 MOVED: Final = 2.0
 """A best rate that differs so much between the rungs is flagged."""
 

@@ -12,6 +12,10 @@ from ratesmith.codes import CODES, coded
 
 FLAGS: Final = {code.name: code for number, code in CODES.items() if number.startswith("RS1")}
 """What may be wrong with an answer, by name."""
+EARLY_UPDATES: Final = 10
+"""Updates at the beginning of a training, whose losses tell what a rate makes a trained model forget."""
+RISEN: Final = 1.1
+"""A rate whose early losses are above this multiple of those at the lowest rate is named."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Curve:
     first: float | None = None
     """The training loss before the first update; of a sweep, that at its lowest rates."""
     early: tuple[float, ...] = ()
-    """Of trainings, at each rate: the mean of the training losses that the first 10 updates made."""
+    """Of trainings, at each rate: the mean of the training losses that the first EARLY_UPDATES updates made."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,8 +93,8 @@ class FinderResult(Displayed):
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
         if self.method == "sweep" and "pretrained" not in self.flags:
             lines.append(
-                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it often names too high a "
-                "rate: race short trainings instead."
+                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it errs more: say that it "
+                "was trained before, and short trainings are raced."
             )
         lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
         return "\n".join(lines)
@@ -102,19 +106,11 @@ class FinderResult(Displayed):
             return []
         forgets = "the model forgets before it learns" if self.pretrained else "the loss rises before it falls"
         if curve.early:
-            lowest, highest = f"{curve.early[0]:.3g} at {curve.rates[0]:.2g}", f"{curve.early[-1]:.3g}"
-            text = f"The first loss was {curve.first:.3g}; over the next 10 updates it was {lowest}"
-            text += f" and {highest} at {curve.rates[-1]:.2g}." if len(curve.rates) > 1 else "."
-            # The lowest rate has seen the same batches, and hardly changed the model.
-            risen = [r for r, loss in zip(curve.rates, curve.early, strict=True) if not loss <= RISEN * curve.early[0]]
-            above = risen and curve.early[0] > 0
-            return [f"{text} From {risen[0]:.2g} on {forgets}."] if above else [text]
-        if not self.pretrained:
+            return [f"{_beginning(curve)}{_from_rate(_risen_early(curve), forgets)}."]
+        above = _above_first(curve)
+        if above is None or not self.pretrained:
             return []
-        return [
-            f"From {rate:.2g} on the loss is above the first one, {curve.first:.3g}: {forgets}."
-            for rate in _above_first(curve)
-        ]
+        return [f"From {above:.2g} on the loss is above the first one, {curve.first:.3g}: {forgets}."]
 
     def _answer(self) -> str:
         if self.suggestion is None:
@@ -128,22 +124,40 @@ class FinderResult(Displayed):
         data: dict[str, Any] = asdict(self)
         data["codes"] = [FLAGS[flag].number for flag in self.flags]
         for curve in data["curves"]:
+            if curve["first"] is not None and not math.isfinite(curve["first"]):
+                curve["first"] = str(curve["first"])
             for name in ("losses", "smooth", "early"):
                 curve[name] = [loss if math.isfinite(loss) else str(loss) for loss in curve[name]]
         return data
 
 
-RISEN: Final = 1.1
-"""Losses of the first updates above this multiple of those at the lowest rate are named."""
+def _beginning(curve: Curve) -> str:
+    """Say how trainings began at the lowest rate and at the highest."""
+    ends = {curve.rates[0]: curve.early[0], curve.rates[-1]: curve.early[-1]}
+    losses = " and ".join(f"{loss:.3g} at {rate:.2g}" for rate, loss in ends.items())
+    return f"The first loss was {curve.first:.3g}; over the next {EARLY_UPDATES} updates it was {losses}"
 
 
-def _above_first(curve: Curve) -> list[float]:
+def _from_rate(rate: float | None, what: str) -> str:
+    return "" if rate is None else f". From {rate:.2g} on {what}"
+
+
+def _risen_early(curve: Curve) -> float | None:
+    """Return the lowest rate whose early losses are higher than those at the lowest rate of all.
+
+    That one has seen the same batches, and hardly changed the model.
+    """
+    at_rest = curve.early[0]
+    pairs = zip(curve.rates, curve.early, strict=True)
+    return next((rate for rate, loss in pairs if loss > RISEN * at_rest > 0), None)
+
+
+def _above_first(curve: Curve) -> float | None:
     """Return the rate from which on a sweep's loss is above its first one, if there is such a rate."""
-    first = curve.losses[0] if curve.first is None else curve.first
     place = len(curve.smooth)
-    while place and curve.smooth[place - 1] > first:
+    while place and curve.smooth[place - 1] > (curve.losses[0] if curve.first is None else curve.first):
         place -= 1
-    return [curve.rates[place]] if place < len(curve.smooth) else []
+    return curve.rates[place] if place < len(curve.smooth) else None
 
 
 class FinderError(Exception):

@@ -98,6 +98,12 @@ class TorchTask:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
         self._check_parts()
         self.options()
+        if self.pretrained is not None and not isinstance(self.pretrained, bool):
+            raise OptionTypeError(
+                "TorchTask: ",
+                Option("pretrained"),
+                f" must be True, False or None, got {self.pretrained!r}; the model itself is what model() returns",
+            )
         train, measured = self.split(0)
         if train.batches == 0 and isinstance(train, DrawnData):
             raise OptionValueError(
