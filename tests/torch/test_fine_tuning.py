@@ -183,6 +183,7 @@ def test_the_command_takes_it_from_the_task_or_from_its_option(tmp_path, capsys)
     said = found("tuned_and_known")
     assert (said["method"], said["pretrained"], "RS110" in said["codes"]) == ("race", True, True)
     assert found("tuned")["method"] == "sweep"
+    assert found("more_of_the_same")["pretrained"], "its first loss shows it"
     assert found("tuned", "--pretrained")["method"] == "race"
     assert found("tuned_and_known", "--from-scratch")["method"] == "sweep"
     assert "RS109" in found("tuned_and_known", "--method", "sweep")["codes"]

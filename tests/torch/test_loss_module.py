@@ -1,6 +1,7 @@
 """Losses with weights of their own, as metric learning has: each run has a copy, saved and put back with the rest."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -28,16 +29,21 @@ class Proxies(nn.Module):
         self.compare = nn.Linear(size, size, bias=False).requires_grad_(False)
         self.register_buffer("mean", torch.zeros(size))
 
-    def forward(self, embedded, labels):
+    def forward(self, embedded, labels, sharpness=5):
         if torch.is_grad_enabled():
             self.mean.lerp_(embedded.detach().mean(0), 0.1)
         embedded = nn.functional.normalize(self.compare(embedded - self.mean))
-        return nn.functional.cross_entropy(5 * embedded @ nn.functional.normalize(self.places).T, labels)
+        return nn.functional.cross_entropy(sharpness * embedded @ nn.functional.normalize(self.places).T, labels)
 
     def of_batch(self, model, batch):
         return self(model(batch[0]), batch[1])
 
 
+FORMS = {
+    "module": lambda loss: loss,
+    "method": lambda loss: loss.of_batch,
+    "partial": lambda loss: functools.partial(loss, sharpness=4),
+}
 OPTIMIZERS = {
     "sgd": lambda model, loss: torch.optim.SGD(
         [{"params": model.parameters()}, {"params": loss.parameters(), "lr": 0.5}], lr=0.05, momentum=0.9
@@ -90,11 +96,11 @@ def test_it_trains_as_the_plain_loop_bit_for_bit():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("form", ["module", "method"])
+@pytest.mark.parametrize("form", FORMS)
 def test_the_laws_hold_and_the_loss_that_was_given_is_never_trained(optimizer, form):
     loss = Proxies()
     before = copy.deepcopy(loss.state_dict())
-    mine = task(loss.of_batch if form == "method" else loss, optimizer)
+    mine = task(FORMS[form](loss), optimizer)
     check_task(mine)
     assert same(loss.state_dict(), before)
     training = mine.start(0)
@@ -121,7 +127,7 @@ def test_trainings_side_by_side_do_not_share_its_weights_and_a_file_brings_them(
 
 
 def test_find_leaves_a_loss_and_its_place_in_the_optimizer_as_they_were():
-    for form in (lambda loss: loss, lambda loss: loss.of_batch):
+    for form in FORMS.values():
         torch.manual_seed(0)
         model, loss = nn.Linear(64, 8), Proxies()
         optimizer = OPTIMIZERS["sgd"](model, loss)

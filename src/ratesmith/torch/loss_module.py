@@ -12,8 +12,9 @@ from torch.optim import Optimizer
 
 
 def module_of(loss: Any) -> nn.Module | None:
-    """Return the module that a loss is, or whose method it is."""
-    for part in (loss, getattr(loss, "__self__", None)):
+    """Return the module that a loss is, whose method it is, or that it is a partial of."""
+    inner = getattr(loss, "func", None)
+    for part in (loss, getattr(loss, "__self__", None), inner, getattr(inner, "__self__", None)):
         if isinstance(part, nn.Module):
             return part
     return None
