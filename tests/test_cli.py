@@ -341,7 +341,10 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "sweep: --low must be above 0 and below high, got 1 an",
         ),
         (["find", f"{TASK}:task", "--seeds", "0"], "find: --seeds must be at least 1, got 0; give a larger number"),
-        (["find", f"{TASK}:task", "--steps", "10ep"], "find: --steps is not for the method sweep; drop it, or choose"),
+        (
+            ["find", f"{TASK}:task", "--method", "sweep", "--steps", "10ep"],
+            "find: --steps is not for the method sweep; drop it, or choose",
+        ),
         (["find", f"{TASK}:task", "--method", "race"], "find: race needs --steps; add it"),
         (["find", f"{TASK}:task", "--method", "grid", "--steps", "9"], "find: grid needs --rates; add it"),
         (

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, tick, width
 from ratesmith.cli.signals import status_of, stopped_by
-from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, find
+from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, default_method, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
@@ -33,7 +33,16 @@ Examples:
 
 @click.command(name="find", epilog=EXAMPLES)
 @click.argument("task", metavar="FILE.py:NAME")
-@click.option("--method", default="sweep", show_default=True, help=f"One of {', '.join(METHODS)}.")
+@click.option(
+    "--method",
+    help=f"One of {', '.join(METHODS)}. Default: race if --steps is given, else sweep; and for a pretrained model a "
+    "short race after it.",
+)
+@click.option(
+    "--pretrained/--from-scratch",
+    default=None,
+    help="Whether the model was trained before. Default: as the task says, or as its first loss shows.",
+)
 @click.option("--steps", help="How long the training to come lasts, for race and grid: steps, or epochs as 10ep.")
 @click.option("--schedule", help="The schedule to race with, in notation. Default: cosine().")
 @click.option("--rates", help="The rates of a grid, as 0.01,0.1,1.")
@@ -50,8 +59,9 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
     """Measure the initial rate for a task.
 
     A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
-    one and a half of these, but at least 1,400 updates, and is more accurate, above all for fine-tuning. NAME is a
-    function (or object) in FILE.py that gives the task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
+    one and a half of these, but at least 1,400 updates, and is more accurate. A model that was trained before is raced
+    after its sweep, for about 700 updates more. NAME is a function (or object) in FILE.py that gives the task. It runs
+    on one thread, unless OMP_NUM_THREADS says otherwise.
     """
     file, _, name = task.rpartition(":")
     folder = out or Path("runs") / f"find-{Path(file).stem}-{name}"
@@ -88,14 +98,16 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
     return 0
 
 
-def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, Any]:
+def _options(task: Any, functions: Any, method: str | None, pretrained: bool | None, **given: Any) -> dict[str, Any]:
     """Return the options of the method, and refuse those that belong to another."""
+    chosen = {"method": method, "pretrained": pretrained}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    method = method or default_method(options)
     own = {
         "sweep": {"seeds", "rule", "low", "high"},
         "race": {"seeds", "steps", "schedule", "metric", "mode"},
         "grid": {"seeds", "steps", "schedule", "metric", "mode", "rates"},
     }
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     foreign = sorted(set(options) - own.get(method, set(options)))
     if foreign:
         raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")
@@ -113,7 +125,7 @@ def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, 
         options["rates"] = number_list("find", options["rates"])
     if "schedule" in options:
         options["schedule"] = str(parse(options["schedule"]))
-    return {"method": method, **options}
+    return {**chosen, **options}
 
 
 def _steps(task: Any, text: str) -> int:

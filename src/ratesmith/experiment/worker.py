@@ -92,7 +92,7 @@ def find_centre(source: Source) -> tuple[float | None, int]:
     with blaming(source):
         task = load(source).task
         try:
-            result = find(task, seeds=[0])
+            result = find(task, method="sweep", seeds=[0])
         except FinderError:
             return None, 0
     return result.suggestion, result.updates

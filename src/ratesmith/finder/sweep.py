@@ -11,7 +11,7 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite,
 from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
-from ratesmith.task import FindTask
+from ratesmith.task import FindTask, is_pretrained
 
 LOWEST_RATE: Final = 1e-6
 HIGHEST_RATE: Final = 100.0
@@ -80,6 +80,7 @@ def sweep(
         seconds=time.perf_counter() - began,
         base_lr=first.base_lr,
         rule=rule,
+        pretrained=any(run.pretrained for run in runs),
     )
 
 
@@ -116,8 +117,8 @@ class _Cost:
 class _Run:
     """One sweep: rates, losses, and how it ended."""
 
-    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float) -> None:
-        self.rates, self.losses, self.rose, self.base_lr = rates, losses, rose, base_lr
+    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float, pretrained: bool) -> None:
+        self.rates, self.losses, self.rose, self.base_lr, self.pretrained = rates, losses, rose, base_lr, pretrained
         self.smooth = smoothed(bounded(losses))
         self.lowest = self.smooth.index(min(self.smooth))
 
@@ -181,8 +182,9 @@ def _run(task: FindTask, seed: int, low: float, high: float, cost: _Cost) -> _Ru
         raise FinderError(
             f"sweep: the first loss must be finite, got {loss!r}; see that the model and its data hold no NaN"
         )
-    run = _Run(rates, losses, rose, training.base_lr)
-    return _Run(rates, _paired(task, seed, losses, cost), rose, training.base_lr) if run.noisy else run
+    facts = (rose, training.base_lr, is_pretrained(task, training))
+    run = _Run(rates, losses, *facts)
+    return _Run(rates, _paired(task, seed, losses, cost), *facts) if run.noisy else run
 
 
 def _paired(task: FindTask, seed: int, losses: list[float], cost: _Cost) -> list[float]:
@@ -216,7 +218,9 @@ def _widened(task: FindTask, seed: int, low: float, high: float, cost: _Cost) ->
 def _read(run: _Run, rule: str, seed: int) -> Curve:
     suggestion = RULES[rule](run.rates, run.losses) if run.fell else None
     rates = tuple(run.rates[: len(run.losses)])
-    return Curve("sweep", f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion)
+    return Curve(
+        "sweep", f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion, beginning(run.losses)
+    )
 
 
 def _flags(runs: list[_Run], answers: list[float]) -> list[str]:
