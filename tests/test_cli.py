@@ -331,7 +331,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "compare: --mode must be given for the metric 'accuracy'",
         ),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: --seeds must be a whole number of at least 1, got 0"),
-        (["find"], "Missing argument 'FILE.py:NAME'."),
+        (["find"], "Missing argument 'TRAIN.py|FILE.py:NAME'."),
         (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
         (["find", f"{TASK}:task", "--method", "guess"], "find: --method must be one of sweep, race, grid, got 'guess'"),

@@ -30,7 +30,7 @@ SURFACE = {
     "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential inverse_sqrt inverse_time "
     "knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear polynomial ramp rex "
     "sgdr step tanh trapezoidal warmup wsd",
-    "ratesmith.finder": "Curve FinderError FinderResult RULES find grid preserve_rng_state race sweep",
+    "ratesmith.finder": "Curve FinderError FinderResult RULES ScriptTask find grid preserve_rng_state race sweep",
     "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
     "read_study refined transfer_rate",
     "ratesmith.logs": "Curve read",

@@ -246,6 +246,7 @@ def _context(
         metric=options.metric,
         limit=options.timeout,
         functions=profile.functions,
+        reports_losses=profile.reports_losses,
     )
 
 

@@ -56,6 +56,8 @@ class RunContext(NamedTuple):
     """Seconds that a script's run may take."""
     functions: tuple[str, ...] = ()
     """The rules of a script's own that strategies may name."""
+    reports_losses: bool = True
+    """Whether training losses are known, so that a sweep can be made."""
 
 
 def task_of(context: RunContext) -> Source:

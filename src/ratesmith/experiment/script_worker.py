@@ -25,6 +25,7 @@ from ratesmith.experiment.script_branch import Reporting, ScriptBranch, ScriptRa
 from ratesmith.experiment.script_source import FunctionSource, OwnTraining, identity_of
 from ratesmith.experiment.sharing import Arrangement, Branch, steps_of_tree
 from ratesmith.experiment.trial import RunLayout, Trial
+from ratesmith.finder import FinderError, ScriptTask, find
 from ratesmith.horizon import Horizon
 from ratesmith.script_process import ScriptError, ScriptProcess, ScriptTimeout
 from ratesmith.strategy import as_schedule
@@ -254,8 +255,19 @@ def _alike(report: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def find_centre(context: RunContext) -> tuple[float | None, int]:
-    """Return no rate, and no updates: a script's rates lie around its own."""
-    return None, 0
+    """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took.
+
+    A script that keeps its training losses to itself cannot be swept.
+    """
+    source = own_of(context)
+    if isinstance(source, FunctionSource) or not context.reports_losses:
+        return None, 0
+    task = ScriptTask(source.path, arguments=source.arguments, launch=source.launch, limit=context.limit)
+    try:
+        result = find(task, method="sweep", seeds=[FIRST_SEED])
+    except FinderError:
+        return None, 0
+    return result.suggestion, result.updates
 
 
 def rates_of(context: RunContext) -> ScriptRates:

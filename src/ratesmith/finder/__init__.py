@@ -10,9 +10,21 @@ from ratesmith.finder.race import grid, race
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES
 from ratesmith.finder.sweep import Progress, sweep
+from ratesmith.finder.training import ScriptTask
 from ratesmith.task import FindTask
 
-__all__ = ["RULES", "Curve", "FinderError", "FinderResult", "find", "grid", "preserve_rng_state", "race", "sweep"]
+__all__ = [
+    "RULES",
+    "Curve",
+    "FinderError",
+    "FinderResult",
+    "ScriptTask",
+    "find",
+    "grid",
+    "preserve_rng_state",
+    "race",
+    "sweep",
+]
 
 METHODS: Final[dict[str, Callable[..., FinderResult]]] = {"sweep": sweep, "race": race, "grid": grid}
 """The ways to find, by name."""
@@ -20,7 +32,9 @@ SHORT_RACE: Final = 100
 """Updates of a race after the sweep of a model that was trained before, if nobody says how long its training is."""
 
 
-def find(task: FindTask, *, method: str | None = None, pretrained: bool | None = None, **options: Any) -> FinderResult:
+def find(
+    task: FindTask | ScriptTask, *, method: str | None = None, pretrained: bool | None = None, **options: Any
+) -> FinderResult:
     """Suggest an initial rate by a `method`: "sweep" (quick), "race" (accurate) or "grid" (for those who can pay).
 
     `options` are those of ratesmith.finder.sweep, race and grid; race and grid need `steps`. Without a `method` it is a
@@ -33,7 +47,7 @@ def find(task: FindTask, *, method: str | None = None, pretrained: bool | None =
 
     Raises ValueError for another method.
     """
-    if not callable(getattr(task, "start", None)):
+    if not isinstance(task, ScriptTask) and not callable(getattr(task, "start", None)):
         raise OptionTypeError(
             "find: ",
             Option("task"),
@@ -62,7 +76,7 @@ def default_method(options: Collection[str]) -> str:
 
 
 def _raced(
-    task: FindTask, first: FinderResult, on_progress: Progress = lambda done, planned: None, **options: Any
+    task: FindTask | ScriptTask, first: FinderResult, on_progress: Progress = lambda done, planned: None, **options: Any
 ) -> FinderResult | None:
     """Race short trainings around what a sweep suggests; None if either has no answer."""
     if first.suggestion is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -13,10 +13,11 @@ from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import EARLY_UPDATES, Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, read_seeds, sweep
+from ratesmith.finder.training import Course, ScriptTask, trainable
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, as_schedule
-from ratesmith.task import FindTask, FindTraining, is_pretrained
+from ratesmith.task import FindTask
 
 HALF_DECADE: Final = 10**0.5
 SHORT_SHARE: Final = 8
@@ -33,7 +34,7 @@ MOVED: Final = 2.0
 
 
 def race(
-    task: FindTask,
+    task: FindTask | ScriptTask,
     *,
     steps: int,
     schedule: ScheduleLike = "cosine()",
@@ -79,7 +80,7 @@ def race(
 
 
 def grid(
-    task: FindTask,
+    task: FindTask | ScriptTask,
     *,
     steps: int,
     rates: Sequence[float],
@@ -126,7 +127,7 @@ class _Trainer:
     """What is trained in a race, and how it is judged."""
 
     who: str
-    task: FindTask
+    task: FindTask | ScriptTask
     steps: int
     schedule: ScheduleLike
     seeds: list[int]
@@ -155,10 +156,11 @@ class _Trainer:
                 f"{self.who}: ", Option("mode"), f" must be 'min' or 'max', got {self.mode!r}; choose one"
             )
         self.on_progress = on_progress
-        training = self.task.start(self.seeds[0])
-        self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
-        self.untrained = self.measure(training)
-        built = as_schedule(self.schedule, Horizon(self.steps, self.epoch), self.functions, who=self.who)
+        facts = trainable(self.task).facts(self.seeds[0])
+        self.base_lr, self.epoch = facts.base_lr, facts.steps_per_epoch or 1
+        if facts.metrics:  # a script's first weights are not measured
+            self.untrained = self.measured(facts.metrics)
+        built = as_schedule(self.schedule, Horizon(self.steps, facts.steps_per_epoch), self.functions, who=self.who)
         if not isinstance(built, Schedule):
             raise OptionTypeError(
                 f"{self.who}: ",
@@ -168,9 +170,8 @@ class _Trainer:
             )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 
-    def measure(self, training: FindTraining) -> float:
+    def measured(self, measured: Mapping[str, float]) -> float:
         """Return the metric, larger for worse."""
-        measured = training.evaluate()
         if self.metric not in measured:
             raise FinderError(
                 f"{self.who}: metric must be one that the task measures, got {self.metric!r}; "
@@ -205,26 +206,36 @@ class _Trainer:
 
     def train(self, rate: float, steps: int, seed: int) -> _Ended:
         """Train with the whole schedule in so many steps, and measure; infinite where the loss is not finite."""
-        training = self.task.start(seed)
         schedule = self.whole if steps == self.steps else self.whole.stretch(steps)
-        losses: list[float] = []
-        for step in range(steps):
-            loss = float(training.step(rate * float(schedule(step))))
-            self.updates += 1
+        early: list[float] = []
+        is_finite = True
+
+        def hear(losses: Sequence[float], updates: int) -> bool:
+            nonlocal is_finite
+            self.updates += updates
             self.on_progress(self.updates, max(self.planned, self.updates))
-            losses += [loss] if step <= EARLY_UPDATES else []
-            if not math.isfinite(loss):
-                return _Ended(math.inf, losses[0], mean(losses[1:]) if step > EARLY_UPDATES else math.inf)
-        self.pretrained |= is_pretrained(self.task, training)
-        return _Ended(self.measure(training), losses[0], mean(losses[1:] or losses))
+            early.extend(losses[: EARLY_UPDATES + 1 - len(early)])
+            is_finite = is_finite and all(map(math.isfinite, losses))
+            return is_finite
+
+        rates = [rate * float(schedule(step)) for step in range(steps)]
+        trained = trainable(self.task).train(Course(seed, rate, schedule, steps, rates), hear, measure=True)
+        self.pretrained |= trained.pretrained
+        score = self.measured(trained.metrics) if is_finite else math.inf
+        if not early:
+            return _Ended(score)
+        return _Ended(score, early[0], mean(early[1:] or early) if all(map(math.isfinite, early[1:])) else math.inf)
 
 
 class _Ended(NamedTuple):
-    """A training: its metric at the end, larger for worse; its first loss; the mean of those that came next."""
+    """A training: its metric at the end, larger for worse; its first loss; the mean of those that came next.
+
+    The last two are None if a script keeps its training losses to itself.
+    """
 
     score: float
-    first: float
-    early: float
+    first: float | None = None
+    early: float | None = None
 
 
 class _Rung:
@@ -236,8 +247,9 @@ class _Rung:
 
     def run(self, rate: float) -> None:
         trainings = [self.trainer.train(rate, self.steps, seed) for seed in self.trainer.seeds]
-        columns = zip(*trainings, strict=True)
-        self.ended[rate] = _Ended(*(mean(column) if math.inf not in column else math.inf for column in columns))
+        columns = ([value for value in column if value is not None] for column in zip(*trainings, strict=True))
+        means = [mean(column) if math.inf not in column else math.inf for column in columns if column]
+        self.ended[rate] = _Ended(*means)
         self.ended = dict(sorted(self.ended.items()))
 
     @property
@@ -308,8 +320,9 @@ class _Rung:
         sign = 1 if self.trainer.mode == "min" else -1
         values = tuple(sign * score for score in self.scores.values())
         suggestion = None if math.isinf(min(self.scores.values())) else self.vertex()
-        first = mean([ended.first for ended in self.ended.values()])
-        early = tuple(ended.early for ended in self.ended.values())
+        firsts = [ended.first for ended in self.ended.values() if ended.first is not None]
+        first = mean(firsts) if firsts else None
+        early = tuple(ended.early for ended in self.ended.values() if ended.early is not None)
         return Curve("training", f"{self.steps} steps", tuple(self.ended), values, values, suggestion, first, early)
 
 
