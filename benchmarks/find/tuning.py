@@ -181,8 +181,8 @@ def tuning(name: str) -> Tuning:
         model = nn.Sequential(nn.Flatten(), Adapted(layers[0]), nn.ReLU(), Adapted(layers[1]))
         return Tuning(model, first(train, 256, turned), (turned(validation[0]), validation[1]), validation, 200)
     if name == "head":  # convolutions trained on 0 to 4 stay frozen, and a new head learns all ten
-        known = of_classes(train, True)
-        model = pretrained(deep_convolutions, known, 600, 0.1, entropy).requires_grad_(False)
+        low_digits = of_classes(train, True)
+        model = pretrained(deep_convolutions, low_digits, 600, 0.1, entropy).requires_grad_(False)
         model[-1] = nn.Linear(96, 10)  # type: ignore[operator]
         return Tuning(model, first(train, 300), validation, of_classes(validation, True), 150)
     model = pretrained(deep_convolutions, train, 600, 0.1, entropy)
@@ -263,10 +263,10 @@ def main() -> None:
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
         rows = []
         for method in next(iter(results.values())):
-            found = [one for cell in cells if cell[0] in names for one in results[cell][method]]
-            losses = [loss for loss, _, _ in found]
-            forgotten = statistics.geometric_mean(old for _, old, _ in found)
-            updates = statistics.fmean(count for _, _, count in found)
+            judgements = [row for cell in cells if cell[0] in names for row in results[cell][method]]
+            losses = [loss for loss, _, _ in judgements]
+            forgotten = statistics.geometric_mean(old for _, old, _ in judgements)
+            updates = statistics.fmean(count for _, _, count in judgements)
             mean, within = statistics.geometric_mean(losses), sum(loss <= 1.2 for loss in losses) / len(losses)
             rows.append(
                 (mean, f"{method} | {mean:.2f} | {max(losses):.2f} | {within:.0%} | x {forgotten:.1f} | {updates:.0f}")

@@ -105,8 +105,8 @@ class TaskError(Exception):
 
 def is_pretrained(task: FindTask, training: FindTraining) -> bool:
     """Whether a task's model was trained before: as the task says, else as this training has noticed."""
-    told = getattr(task, "pretrained", None)
-    return bool(getattr(training, "began_below_chance", False) if told is None else told)
+    given = getattr(task, "pretrained", None)
+    return bool(getattr(training, "began_below_chance", False) if given is None else given)
 
 
 OF_MEMORY: Final = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")

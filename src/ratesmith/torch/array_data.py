@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ def as_tensors(given: Any, who: str, name: str) -> Any:
     """
     if isinstance(given, tuple):
         parts = [_as_tensor(part, who, name) for part in given]
-        return given if all(part is own for part, own in zip(parts, given, strict=True)) else tuple(parts)
+        return given if all(map(operator.is_, parts, given)) else tuple(parts)
     if _is_table(given):
         raise OptionTypeError(
             f"{who}: ",

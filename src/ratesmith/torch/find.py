@@ -210,6 +210,9 @@ class _ModelTraining:
         self.base_lr = self._loop.rates.base_lr
         self.position: Position = task.train.begin(seed)
         self.steps_per_epoch = task.epoch or max(1, (task.train.batches or 1) // self._loop.options.accumulate)
+        groups = (group for optimizer in self._loop.optimizers for group in optimizer.param_groups)
+        trained = (weight for group in groups for weight in group["params"] if weight.requires_grad)
+        self._first_weight: Tensor | None = next(trained, None)
         model = self._loop.model
         if not model.training:  # else parts that were frozen in evaluation stay so
             model.train()
@@ -235,10 +238,7 @@ class _ModelTraining:
 
     def _weights_finite(self) -> bool:
         """Whether the update left the first trained weight finite; a broken one spreads to all within an update."""
-        groups = (group for optimizer in self._loop.optimizers for group in optimizer.param_groups)
-        trained = (weight for group in groups for weight in group["params"] if weight.requires_grad)
-        first = next(trained, None)
-        return first is None or bool(torch.isfinite(first).all())
+        return self._first_weight is None or bool(torch.isfinite(self._first_weight).all())
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
         """Measure over the validation set."""

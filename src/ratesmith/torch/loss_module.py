@@ -38,9 +38,9 @@ def own_loss(
         for group in optimizer.param_groups:
             given = group["params"]
             group["params"] = [memo.get(id(weight), weight) for weight in given]
-            for weight, own in zip(given, group["params"], strict=True):
-                if own is not weight and weight in optimizer.state:
-                    optimizer.state[own] = copy.deepcopy(optimizer.state.pop(weight))
+            for weight, new in zip(given, group["params"], strict=True):
+                if new is not weight and weight in optimizer.state:
+                    optimizer.state[new] = copy.deepcopy(optimizer.state.pop(weight))
     return copied, module_of(copied)
 
 

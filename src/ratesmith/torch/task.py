@@ -278,10 +278,10 @@ class TorchTraining:
     def _refuse_shared_weights(self, optimizers: Sequence[Any]) -> None:
         """Refuse weights of an optimizer that are made neither with the model nor with the loss: runs share them."""
         modules = [self._model, *([] if self._loss_module is None else [self._loss_module])]
-        own = {id(weight) for module in modules for weight in module.parameters()}
+        of_this_run = {id(weight) for module in modules for weight in module.parameters()}
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for weight in (weight for group in groups for weight in group["params"]):
-            if id(weight) not in own and _STARTED.get(id(weight)) is weight:
+            if id(weight) not in of_this_run and _STARTED.get(id(weight)) is weight:
                 raise ValueError(
                     "TorchTask: an optimizer must hold weights of the model or of loss=, got some that another run has "
                     "trained; give the loss that has them as loss=, or make them in model()"
