@@ -9,3 +9,6 @@ from ratesmith.experiment.store import Store
 def store(tmp_path):
     with Store(tmp_path) as made:
         yield made
+
+collect_ignore = ["reporting_script.py"]
+"""A script that trains as it is run: nothing to be collected."""

@@ -215,20 +215,23 @@ def needs_extra() -> None:
 def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     """Compare, write results and report, and print what came out."""
     from ratesmith.experiment.compare import run_comparison
+    from ratesmith.experiment.study_folder import refuse_foreign_results, results_written
     from ratesmith.report import write_html
 
     folder = output.folder
     progress = ShownProgress(folder, output.quiet, ask=not output.agreed and options.budget is not None)
     try:
         with mistakes():
+            refuse_foreign_results(folder)
             with progress:
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
                 )
             comparison = replace(comparison, option_names=spelling())
             results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
-            (folder / "results.json").write_text(results, encoding="utf-8")
-            write_html(comparison, folder / "report.html", title=task, command=output.command)
+            with results_written(folder) as place:
+                (place / "results.json").write_text(results, encoding="utf-8")
+                write_html(comparison, place / "report.html", title=task, command=output.command)
     except KeyboardInterrupt as error:
         print(f"ratesmith: stopped by {stopped_by(error)}; {progress.kept()}", file=sys.stderr)
         return status_of(error)

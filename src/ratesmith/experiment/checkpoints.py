@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ratesmith._text import one_line
 from ratesmith.study_database import StudyError
+
+STATE_NAME: Final = re.compile(r"[0-9a-f]{24}\.state(\.\d+\.part)?")
+"""What `state_file` and `written_whole` call a state."""
 
 
 class StateError(StudyError):
@@ -27,6 +32,11 @@ def cannot_keep(folder: Path, error: Exception) -> StateError:
 def state_file(folder: Path, name: str) -> Path:
     """Return the file for a state of this name."""
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.state"
+
+
+def states_in(folder: Path) -> list[Path]:
+    """Return the states in a folder, those too that were never written to their end; nothing that has another name."""
+    return [path for path in folder.glob("*") if STATE_NAME.fullmatch(path.name)]
 
 
 def digest_of(path: Path) -> str:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
-from ratesmith.experiment.checkpoints import cannot_keep, state_file, written_whole
+from ratesmith.experiment.checkpoints import cannot_keep, state_file, states_in, written_whole
 from ratesmith.experiment.sharing import Branch
-from ratesmith.experiment.study_folder import LOCK_FILE, clean, file_id, locked
+from ratesmith.experiment.study_folder import LOCK_FILE, STATES, WRITTEN, clean, file_id, locked
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial
 from ratesmith.study_database import (
     RUN_COLUMNS,
@@ -34,7 +34,7 @@ from ratesmith.study_database import (
     stored_version,
 )
 
-NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted")
+NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted", WRITTEN)
 """Keys of the table `study` on which no run depends."""
 WORDS: Final = {"task_files": "the task's files", "first_losses": "the losses at the first steps"}
 """What settings are called in a message, if not by their key."""
@@ -52,7 +52,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Open the folder's store, making both if there are none."""
         self.folder = folder
-        self.states = folder / "states"
+        self.states = folder / STATES
         self._holder = uuid.uuid4().hex
         try:
             _refuse_others(folder)
@@ -105,15 +105,18 @@ class Store:
         """Note what the runs depend on; refuse to mix in runs that depended on something else."""
         # The schema is among them, since what was settled before is compared key by key.
         wanted = {"schema": SCHEMA_VERSION, **settings}
-        for path in self.states.glob("*.part"):
-            path.unlink(missing_ok=True)  # what an interrupted write left
+        for path in states_in(self.states):
+            if path.suffix == ".part":
+                path.unlink(missing_ok=True)  # what an interrupted write left
         with self._transaction() as do:
             rows = do("SELECT key, value FROM study").fetchall()
             stored = {key: json.loads(value) for key, value in rows if key not in NO_SETTINGS}
             is_new = stored.keys() <= {"schema"}
             changed = [key for key in wanted if not is_new and not _same(stored.get(key), wanted[key])]
             if changed and not do("SELECT count(*) FROM runs WHERE status IN (?, ?)", FINAL).fetchone()[0]:
-                do("DELETE FROM study WHERE key != 'holder'")  # nothing was finished: nothing to mix
+                do(
+                    "DELETE FROM study WHERE key NOT IN ('holder', ?)", (WRITTEN,)
+                )  # nothing was finished: nothing to mix
                 do("DELETE FROM branches")
                 do("DELETE FROM runs")
                 is_new = True
@@ -139,7 +142,7 @@ class Store:
 
     def states_size(self) -> int:
         """Return the bytes that all states take."""
-        return sum(path.stat().st_size for path in self.states.glob("*.state"))
+        return sum(path.stat().st_size for path in states_in(self.states))
 
     def runs(self) -> dict[Trial, Run]:
         """Return all runs."""
@@ -246,8 +249,8 @@ class Store:
 
     def keep_states(self, paths: set[Path]) -> None:
         """Delete all other states."""
-        for path in self.states.glob("*.state"):
-            if path not in paths:
+        for path in states_in(self.states):
+            if path not in paths and path.suffix == ".state":
                 path.unlink(missing_ok=True)
 
     @contextmanager
@@ -280,7 +283,10 @@ def _refuse_others(folder: Path) -> None:
     """Refuse a folder that another version wrote, before anything in it is touched."""
     if (folder / STUDY_FILE).is_file():
         with closing(connect(folder, read_only=True)) as connection:
-            refuse_other_version(folder, stored_version(connection))
+            version = stored_version(connection)
+            refuse_other_version(folder, version)
+            if version is None and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StudyError(f"{folder}: {STUDY_FILE} is not a study's file; give another ", Option("folder="))
 
 
 def runs_in(connection: sqlite3.Connection) -> dict[Trial, Run]:

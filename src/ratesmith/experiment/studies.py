@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ratesmith._checks import Option
 from ratesmith.experiment.checkpoints import digest_of
 from ratesmith.experiment.options import CompareOptions
-from ratesmith.experiment.study_folder import clean, taken
+from ratesmith.experiment.study_folder import STATES, clean, own_files, taken
 from ratesmith.experiment.trial import RunStatus, Trial
 from ratesmith.study_database import (
     STUDY_FILE,
@@ -66,7 +66,7 @@ def describe(folder: Path) -> StoredStudy:
         settings = read_settings(database)
         runs = Counter(status for (status,) in database.execute("SELECT status FROM runs"))
         unfinished = database.execute("SELECT count(*) FROM branches").fetchone()[0]
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in own_files(folder))
     steps = int(settings.get("steps", 0))
     return StoredStudy(folder, str(settings.get("task", "?")), steps, dict(runs), unfinished, size, taken(folder))
 
@@ -92,7 +92,7 @@ def verify(folder: Path) -> list[str]:
         branches = database.execute("SELECT trials, step, state, digest FROM branches").fetchall()
     for trials, step, state, digest in branches:
         names = ", ".join(Trial(*trial).strategy for trial in json.loads(trials))
-        path = folder / "states" / (state or "")
+        path = folder / STATES / (state or "")
         if state is not None and not path.is_file():
             wrong.append(f"the state at step {step} of {names} is gone: it will be trained again")
         elif state is not None and digest_of(path) != digest:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from ratesmith._checks import Option
-from ratesmith.study_database import STUDY_FILE, StudyError
+from ratesmith.experiment.checkpoints import digest_of, states_in, written_whole
+from ratesmith.study_database import STUDY_FILE, StudyError, connect, opened_study
 
 LOCK_FILE: Final = "lock.sqlite"
+STATES: Final = "states"
+RESULTS: Final = ("results.json", "report.html")
+WRITTEN: Final = "written"
+"""The key under which a study lists the results that it has written."""
 
 
 def file_id(path: Path) -> tuple[int, int] | None:
@@ -47,14 +57,70 @@ def taken(folder: Path) -> bool:
     return False
 
 
+def results_of(folder: Path, *, any_version: bool = False) -> list[Path]:
+    """Return the results in a folder that its study has written, and nobody has changed since."""
+    present = [path for path in (folder / name for name in RESULTS) if path.exists()]
+    # Looked up only if there are results: a driver that was killed at once leaves a file that is no study's yet.
+    written = _written(folder, any_version=any_version) if present else {}
+    return [path for path in present if path.is_file() and digest_of(path) in written.get(path.name, ())]
+
+
+def refuse_foreign_results(folder: Path) -> None:
+    """Raise StudyError if results would be written over a file that is not the study's own."""
+    own = results_of(folder)
+    for path in (folder / name for name in RESULTS):
+        if path.exists() and path not in own:
+            raise StudyError(
+                f"{path}: this file was not written by a study here, or was changed since, and would be overwritten; "
+                "move it, or give another ",
+                Option("folder="),
+            )
+
+
+@contextmanager
+def results_written(folder: Path) -> Iterator[Path]:
+    """Return a folder to write results into; when the block ends they are listed in the study, and copied beside it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+        refuse_foreign_results(folder)
+        contents = {path.name: path.read_bytes() for path in Path(temporary).iterdir()}
+    before = _written(folder)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    # Listed before they are written: wherever this is cut off, each file is the old one or the new one, and known.
+    _list(folder, {name: [*before.get(name, ()), digest] for name, digest in digests.items()})
+    for name, content in contents.items():
+        with written_whole(folder / name) as part:
+            part.write_bytes(content)
+    _list(folder, {name: [digest] for name, digest in digests.items()})
+
+
+def _written(folder: Path, *, any_version: bool = False) -> dict[str, list[str]]:
+    """Return the digests of what a study has written, by the name of the file."""
+    if not (folder / STUDY_FILE).is_file():
+        return {}
+    with opened_study(folder, any_version=any_version) as database:
+        row = database.execute("SELECT value FROM study WHERE key = ?", (WRITTEN,)).fetchone()
+    written: dict[str, list[str]] = json.loads(row[0]) if row else {}
+    return written
+
+
+def _list(folder: Path, written: dict[str, list[str]]) -> None:
+    with closing(connect(folder)) as database:
+        database.execute("INSERT OR REPLACE INTO study VALUES (?, ?)", (WRITTEN, json.dumps(written)))
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Return the files in a folder that a study has written."""
+    names = (STUDY_FILE, f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm", LOCK_FILE)
+    files = [folder / name for name in names if (folder / name).is_file()]
+    return [*files, *states_in(folder / STATES), *results_of(folder, any_version=True)]
+
+
 def clean(folder: Path) -> None:
     """Delete what a study has written into a folder, and the folder if nothing else is in it."""
-    files = (STUDY_FILE, f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm", LOCK_FILE, "results.json", "report.html")
-    for name in files:
-        (folder / name).unlink(missing_ok=True)
     # Logs by the names that a script's runs have: somebody else's may lie beside them.
-    for path in (*(folder / "states").glob("*"), *(folder / "logs").glob(f"*-{'[0-9a-f]' * 8}.log")):
+    for path in (*own_files(folder), *(folder / "logs").glob(f"*-{'[0-9a-f]' * 8}.log")):
         path.unlink(missing_ok=True)
-    for place in (folder / "states", folder / "logs", folder):
+    for place in (folder / STATES, folder / "logs", folder):
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()

@@ -20,7 +20,7 @@ from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import as_schedule
-from ratesmith.task import Task, Training
+from ratesmith.task import Task, Training, is_out_of_memory
 
 TIMED_STEPS: Final = 5
 MOST_INSPECTED: Final = 64
@@ -136,7 +136,13 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     except StateError:
         raise  # no room for a state is no fault of the task's: the comparison stops, and keeps what it has
     except (Exception, SystemExit) as error:
-        yield from trainer.fail(error_text(task_of(context), error))
+        yield from trainer.fail(error_text(task_of(context), error) + _batch(loaded.task, error))
+
+
+def _batch(task: Task, error: BaseException) -> str:
+    """Return what to say of the batch where memory did not suffice."""
+    size = getattr(task, "batch_size", None)
+    return f" (batch_size={size})" if isinstance(size, int) and is_out_of_memory(error) else ""
 
 
 def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
@@ -154,6 +160,8 @@ def keep_state(task: Task, training: Training, folder: Path | None, name: str) -
             # Of what was written, before it gets its name: what is torn from here on is noticed.
             digest = digest_of(part)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise  # no room in memory is no lack of room on the disk
         raise cannot_keep(folder.parent, error) from error
     return str(path), digest
 
