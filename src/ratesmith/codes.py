@@ -143,6 +143,11 @@ CODES: Final = {
             "not_repeatable",
             "The seed does not decide the training: runs of one seed have nothing in common, and nothing was shared.",
         ),
+        Code(
+            "RS319",
+            "less_side_by_side",
+            "Memory did not suffice for as many runs side by side as asked for: fewer were trained at a time.",
+        ),
         Code("RS320", "incomplete", "Some runs have no outcome, and the verdict is given without them."),
         Code("RS401", "few_losses", "A run has too few losses after its warm-up."),
         Code("RS402", "no_annealing", "No run was annealed: what lower rates gain is taken from other models."),

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
 from ratesmith._text import named_line
+from ratesmith.experiment.memory import REMEDY, is_out_of_memory
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
@@ -94,6 +95,9 @@ class Engine(Protocol):
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:
         """Run `job(*args)`; a generator's parts go to `on_part` as they come."""
 
+    def narrow(self, workers: int) -> None:
+        """Run no more than so many jobs side by side from now on; what rests gives its memory back."""
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the engine; what runs is stopped if `cancel_futures` is given."""
 
@@ -109,6 +113,10 @@ def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
             return engine.submit(job, *args).result()
         except Died as error:
             how = str(error)
+        except TaskError as error:
+            if is_out_of_memory(str(error)):
+                raise TaskError(f"{error}; {REMEDY}") from error
+            raise
     raise StudyError(
         f"{how}, {MOST_DEATHS + 1} times (a script that calls compare needs `if __name__ == '__main__':` around it); "
         "finished runs are kept, and the same command goes on from there"

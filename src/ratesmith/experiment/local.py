@@ -45,6 +45,9 @@ class InProcess(Executor):
             future.set_exception(error)
         return future
 
+    def narrow(self, workers: int) -> None:
+        """Do nothing: there is one job at a time."""
+
 
 def _run(job: Callable[..., Any], args: tuple[Any, ...], on_part: OnPart) -> Any:
     for kind, content in messages_of(job, args):
@@ -77,7 +80,10 @@ class LocalPool(Executor):
             for slot in self._slots:
                 slot.stop()
             raise
-        self._threads = [threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in self._slots]
+        self._width = workers
+        self._threads = [
+            threading.Thread(target=self._serve, args=place, daemon=True) for place in enumerate(self._slots)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -86,6 +92,12 @@ class LocalPool(Executor):
         future: Future[Any] = Future()
         self._jobs.put((future, (job, args), on_part))
         return future
+
+    def narrow(self, workers: int) -> None:
+        """End all but so many processes: those that rest now, the others with their job."""
+        self._width = min(self._width, workers)
+        for slot in self._slots[self._width :]:
+            slot.rest()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End when all is done, or at once if futures are to be cancelled."""
@@ -99,9 +111,14 @@ class LocalPool(Executor):
             for thread in self._threads:
                 thread.join()
 
-    def _serve(self, slot: _Slot) -> None:
-        while (task := self._jobs.get()) is not None:
+    def _serve(self, place: int, slot: _Slot) -> None:
+        while place < self._width and (task := self._jobs.get()) is not None:
             future, job, on_part = task
+            with slot.lock:  # either `narrow` sees that this slot is at work, or this slot sees the width
+                slot.busy = place < self._width
+            if not slot.busy:
+                self._jobs.put(task)
+                break
             if self._stopped:
                 future.cancel()
             if not future.set_running_or_notify_cancel():
@@ -113,6 +130,8 @@ class LocalPool(Executor):
                 future.set_result(slot.do(job, on_part or (lambda part: None), self._limit if on_part else None))
             except BaseException as error:
                 future.set_exception(error)
+            with slot.lock:
+                slot.busy = False
         slot.end()
 
 
@@ -123,6 +142,8 @@ class _Slot:
         self.process: Any = None
         self.pipe: Any = None
         self.over = False
+        self.busy = False
+        """Whether it has a job; a process that rests may be killed by another thread."""
         self.lock = threading.Lock()  # between `over` and starting: after `stop` no process begins
 
     def start(self) -> None:
@@ -149,6 +170,12 @@ class _Slot:
             self.over = True
             self.kill()
 
+    def rest(self) -> None:
+        """Kill the process if it has no job."""
+        with self.lock:
+            if not self.busy:
+                self.kill()
+
     def end(self) -> None:
         self.kill()
         if self.process.pid is not None:
@@ -169,9 +196,8 @@ class _Slot:
 
     def do(self, job: Any, on_part: OnPart, limit: float | None) -> Any:
         """Have the process do a job; the clock is this process's own, since one that hangs has none."""
-        until = (
-            math.inf
-        )  # until the worker says that the trial begins: a new process imports torch, and the task, first
+        # Until the worker says that the trial begins: a new process imports torch first, and the task.
+        until = math.inf
         try:
             self._send(job)
             while True:

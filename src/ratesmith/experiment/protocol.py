@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ratesmith._checks import Option
 from ratesmith._text import one_line
 from ratesmith.experiment.choice import (
     NO_PROMISE,
@@ -92,6 +93,13 @@ class ComparisonProtocol:
         if test is not None and tested > 1:
             text = f"In this folder the test set has judged {tested} winners: its figure is no longer untouched."
             self.notes.append(Note("RS315", (text,)))
+        if self.runner.side_by_side < self.runner.engine.workers:
+            asked, left = self.runner.engine.workers, self.runner.side_by_side
+            text = (
+                f"Memory did not suffice for {asked} runs side by side: they were tried again, and {left} "
+                f"{'was' if left == 1 else 'were'} trained at a time. Give fewer with "
+            )
+            self.notes.append(Note("RS319", (text, Option("workers="), ".")))
         self.notes += [*self._of_runs(list(runs.values())), *idle(rows, runs.values(), self.profile.layout)]
         return Comparison(
             rows=rows,

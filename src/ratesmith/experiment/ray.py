@@ -83,6 +83,9 @@ class RayEngine(Executor):
         following = self._follow(packed, apart, on_part or (lambda part: None), on_part is not None)
         return asyncio.run_coroutine_threadsafe(following, self._loop)
 
+    def narrow(self, workers: int) -> None:
+        """Do nothing: Ray itself ends workers that rest, and gives each trial its own GPUs."""
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster, when all is done or at once; stop it if it was started here."""
         if not self._thread.is_alive():

@@ -19,6 +19,7 @@ from typing import Any, Final
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.engine import MOST_DEATHS, Died, Engine, TimedOut, ask
+from ratesmith.experiment.memory import REMEDY, is_out_of_memory, is_perhaps_out_of_memory
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
 from ratesmith.experiment.store import Store
@@ -57,6 +58,12 @@ class _Job:
     branch: Branch
     finals: bool
     deaths: int = 0
+    side: int = 0
+    """How many jobs at the most were at work side by side when it began."""
+    starved: bool = False
+    """Whether memory did not suffice for what it was doing, and perhaps does with fewer jobs beside it."""
+    alone: bool = False
+    """Whether no other job is to be at work beside it: its process was killed, perhaps for want of memory."""
     checkpoint: str | bytes | None = None
     """The state that it has saved on the way, which no other branch needs."""
 
@@ -151,12 +158,20 @@ class Runner:
     def _work(self) -> None:
         while self._queue or self._running:
             while self._queue and len(self._running) < self.at_once:
-                self._start(self._queue.pop(self._next()))
+                place = self._next()
+                if self._running and (self._queue[place].alone or any(job.alone for job in self._running.values())):
+                    break
+                self._start(self._queue.pop(place))
             job, arrival = self._arrivals.get()
             if isinstance(arrival, Future):  # a job's future comes after all its parts
                 self._end(job, arrival)
             else:
                 self._take(job, arrival)
+
+    @property
+    def side_by_side(self) -> int:
+        """How many runs are trained side by side."""
+        return max(1, min(self.at_once, self.engine.workers))
 
     def _next(self) -> int:
         """Return the place in the queue of the job that is to begin: the last, or that of the first trial."""
@@ -167,6 +182,7 @@ class Runner:
 
     def _start(self, job: _Job) -> None:
         self._running[id(job)] = job
+        job.side, job.starved = self.side_by_side, False
         attempt = job.attempt
 
         def receive(part: Part) -> None:
@@ -202,6 +218,11 @@ class Runner:
             if isinstance(part.state, bytes):
                 self.store.write_state(repr(tuple(part.trial)), part.state)
             return
+        if isinstance(part, Run) and part.status == RunStatus.FAILED and is_out_of_memory(part.message):
+            if job.side > 1:
+                job.starved = True  # it stays in the branch, and is tried again when the job has ended
+                return
+            part = replace(part, message=f"{part.message}; {REMEDY}")
         run, forked, gone = None, None, set[Trial]()
         if isinstance(part, Run):
             run, gone = part, {part.trial}
@@ -238,12 +259,16 @@ class Runner:
         error = future.exception()
         if not job.branch.trials and isinstance(error, (Died, TimedOut)):
             error = None  # it had sent everything
-        if isinstance(error, Died) and job.deaths < MOST_DEATHS:
-            # First the store, which from here on refuses what the dead worker's thread may still hand over.
-            job.attempt = self.store.next_attempt(job.key)
+        if isinstance(error, Died | TaskError) and is_out_of_memory(str(error)) and job.side > 1:
+            job.starved = True
+        if job.starved and job.branch.trials:
+            self._make_room(job)
+            self._again(job)
+        elif isinstance(error, Died) and job.deaths < MOST_DEATHS:
             job.deaths += 1
-            job.branch = job.branch if self.share else job.branch.restarted()
-            self._queue.append(job)
+            # The last try is without others: the system ends processes so when memory is short.
+            job.alone = job.deaths == MOST_DEATHS and is_perhaps_out_of_memory(str(error))
+            self._again(job)
         elif isinstance(error, Died):
             self._give_up(job, RunStatus.KILLED, f"{error}; tried {MOST_DEATHS + 1} times")
         elif isinstance(error, TimedOut):
@@ -257,6 +282,22 @@ class Runner:
         if not job.branch.trials:
             self._forget(job.checkpoint)
         self._stop_if_broken()
+
+    def _again(self, job: _Job) -> None:
+        """Have what a job has not ended tried again."""
+        # First the store, which from here on refuses what the dead worker's thread may still hand over.
+        job.attempt = self.store.next_attempt(job.key)
+        job.branch = job.branch if self.share else job.branch.restarted()
+        self._queue.append(job)
+
+    def _make_room(self, job: _Job) -> None:
+        """Let half as many runs be trained side by side, unless that was done since the job began.
+
+        So a job that fails for want of memory is tried again with ever fewer, at the last alone, and never for ever.
+        """
+        if job.side == self.side_by_side:
+            self.at_once = job.side // 2  # none waits at a worker any more: what is at work is what was started
+            self.engine.narrow(self.at_once)
 
     def _forget(self, state: str | bytes | None) -> None:
         if isinstance(state, str):

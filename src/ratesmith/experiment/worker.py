@@ -14,6 +14,7 @@ from ratesmith._checks import Option, whole
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
 from ratesmith.experiment.engine import Message, begins_itself
+from ratesmith.experiment.memory import is_out_of_memory
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
@@ -189,7 +190,13 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     except StateError:
         raise  # no room for a state is no fault of the task's: the comparison stops, and keeps what it has
     except (Exception, SystemExit) as error:
-        yield from trainer.fail(error_text(context.source, error))
+        yield from trainer.fail(error_text(context.source, error) + _batch(loaded.task, error))
+
+
+def _batch(task: Task, error: BaseException) -> str:
+    """Return what to say of the batch where memory did not suffice."""
+    size = getattr(task, "batch_size", None)
+    return f" (batch_size={size})" if isinstance(size, int) and is_out_of_memory(error) else ""
 
 
 def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
@@ -207,6 +214,8 @@ def keep_state(task: Task, training: Training, folder: Path | None, name: str) -
             # Of what was written, before it gets its name: what is torn from here on is noticed.
             digest = digest_of(part)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise  # no room in memory is no lack of room on the disk
         raise cannot_keep(folder.parent, error) from error
     return str(path), digest
 
