@@ -294,8 +294,12 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "no.py: there is no such file; give the path",
         ),
         (["comprae"], "No such command 'comprae'."),
-        (["compare"], "Missing argument 'FILE.py:NAME'."),
-        (["compare", "digits.py"], "digits.py: a task is given as path/to/file.py:name; add the name of the function"),
+        (["compare"], "Missing argument 'TRAIN.py|FILE.py:NAME'."),
+        (
+            ["compare", "digits.py"],
+            "digits.py: there is no such file; give the path of a script, or of a task's file and",
+        ),
+        (["compare", "digits"], "digits: a task is given as path/to/file.py:name; add the name of the function"),
         (
             ["compare", "no/such.py:task"],
             "no/such.py: there is no such file; give the path of the file that holds 'task'",
@@ -327,7 +331,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "compare: --mode must be given for the metric 'accuracy'",
         ),
         (["compare", f"{TASK}:task", "--seeds", "0"], "compare: --seeds must be a whole number of at least 1, got 0"),
-        (["find"], "Missing argument 'FILE.py:NAME'."),
+        (["find"], "Missing argument 'TRAIN.py|FILE.py:NAME'."),
         (["find", f"{TASK}:tusk"], f"{TASK}: there is no 'tusk'; did you mean 'task'?"),
         (["find", f"{TASK}:broken"], f"{TASK}:broken, line "),
         (["find", f"{TASK}:task", "--method", "guess"], "find: --method must be one of sweep, race, grid, got 'guess'"),
@@ -337,7 +341,10 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "sweep: --low must be above 0 and below high, got 1 an",
         ),
         (["find", f"{TASK}:task", "--seeds", "0"], "find: --seeds must be at least 1, got 0; give a larger number"),
-        (["find", f"{TASK}:task", "--steps", "10ep"], "find: --steps is not for the method sweep; drop it, or choose"),
+        (
+            ["find", f"{TASK}:task", "--method", "sweep", "--steps", "10ep"],
+            "find: --steps is not for the method sweep; drop it, or choose",
+        ),
         (["find", f"{TASK}:task", "--method", "race"], "find: race needs --steps; add it"),
         (["find", f"{TASK}:task", "--method", "grid", "--steps", "9"], "find: grid needs --rates; add it"),
         (

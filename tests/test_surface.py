@@ -22,15 +22,15 @@ import ratesmith.torch
 import ratesmith.torch.lr_scheduler
 
 SURFACE = {
-    "ratesmith": "Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
+    "ratesmith": "ActiveTrial Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
     "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
-    "controllers explain find from_data parse recipes summarize to_data",
+    "TrialStopped controllers explain find from_data get_trial parse recipes summarize to_data",
     "ratesmith.controllers": "Adaptive Chained Controller Greedy GreedyState Plateau PlateauState SpikeGuard "
     "SpikeGuardState restore",
     "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential inverse_sqrt inverse_time "
     "knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear polynomial ramp rex "
     "sgdr step tanh trapezoidal warmup wsd",
-    "ratesmith.finder": "Curve FinderError FinderResult RULES find grid preserve_rng_state race sweep",
+    "ratesmith.finder": "Curve FinderError FinderResult RULES ScriptTask find grid preserve_rng_state race sweep",
     "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
     "read_study refined transfer_rate",
     "ratesmith.logs": "Curve read",

@@ -242,6 +242,76 @@ def test_what_a_training_must_say_is_told_in_a_sentence(changes, sentence):
         check_task(Odd(**changes))
 
 
+ANYTHING = r"[\s\S]*"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"step": lambda training, old: lambda lr: old(lr) * math.nan},
+            "step must give a loss that is a number, got nan in all of 31 updates; look for NaN in the data",
+        ),
+        (
+            {"step": lambda training, old: lambda lr: math.inf},
+            "step must give a loss that is a number, got inf in all of 31 updates",
+        ),
+        (
+            {"evaluate": lambda training, old: lambda split="validation": {"loss": math.nan}},
+            "evaluate must give a loss that is a number, got nan in all of 8 measurements; look for NaN or infinity in "
+            "the validation data",
+        ),
+        (
+            {"evaluate": lambda training, old: lambda split="validation": old({"validation": "validation"}[split])},
+            r"evaluate\('test'\) must not raise, got KeyError: 'test'; has_test says that there is test data: give the "
+            "task some, or let has_test be False",
+        ),
+        (
+            {"evaluate": lambda training, old: lambda split="validation": old() if split == "validation" else None},
+            rf"evaluate\('test'\) must return a dict of numbers, got None{ANYTHING}let has_test be False",
+        ),
+        (
+            {"evaluate": lambda training, old: lambda split="validation": old()},
+            r"evaluate\('test'\) must measure on test data, got exactly the loss of the validation data",
+        ),
+    ],
+)
+def test_losses_without_a_number_and_test_data_that_is_none_are_seen(changes, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_task(Odd(**changes))
+
+
+def test_a_loss_that_is_a_number_only_at_first_is_no_broken_law():
+    check_task(Odd(step=lambda training, old: lambda lr: old(lr) if training.steps < 3 else old(lr) * math.nan))
+
+
+def test_a_method_has_test_is_no_answer():
+    class Asked(LogisticTask):
+        def has_test(self):
+            return True
+
+    with pytest.raises(AssertionError, match="has_test must be True or False, got <bound method"):
+        check_task(Asked())
+
+
+def test_torch_tasks_are_seen_too():
+    torch = pytest.importorskip("torch")
+    from ratesmith.torch import TorchTask
+
+    inputs = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    targets = (inputs.sum(1) > 0).long()
+    options = {
+        "model": lambda: torch.nn.Linear(4, 2),
+        "optimizer": lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+        "loss": torch.nn.functional.cross_entropy,
+        "validation": (inputs[:20], targets[:20]),
+        "batch_size": 16,
+    }
+    check_task(TorchTask(train=(inputs, targets), test=(inputs[20:], targets[20:]), **options))
+    with pytest.raises(AssertionError, match="step must give a loss that is a number, got nan in all"):
+        check_task(TorchTask(train=(inputs * math.nan, targets), **options))
+
+
 def test_a_class_is_no_task():
     with pytest.raises(AssertionError, match="it must be an object with has_test, start, save and load, got Log"):
         check_task(LogisticTask)

@@ -5,6 +5,7 @@ else acts is imported by its own name: `ratesmith.torch`, `ratesmith.experiment`
 """
 
 from ratesmith import _display, controllers, recipes
+from ratesmith._script import ActiveTrial, TrialStopped, get_trial
 from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
 from ratesmith.describe import explain, summarize
 from ratesmith.finder import find
@@ -23,6 +24,7 @@ def _load_plots() -> None:
 _display.load_plots = _load_plots
 
 __all__ = [
+    "ActiveTrial",
     "Constant",
     "Controller",
     "Custom",
@@ -43,10 +45,12 @@ __all__ = [
     "Strategy",
     "Sum",
     "Tanh",
+    "TrialStopped",
     "controllers",
     "explain",
     "find",
     "from_data",
+    "get_trial",
     "parse",
     "recipes",
     "summarize",

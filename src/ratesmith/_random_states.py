@@ -25,7 +25,7 @@ def random_states() -> dict[str, Any]:
     """Return the states of all generators: plain values and torch tensors, which a file can hold as data alone."""
     states: dict[str, Any] = {"python": random.getstate()}
     if numpy := sys.modules.get("numpy"):
-        states["numpy"] = _plain(numpy.random.get_state(legacy=False))
+        states["numpy"] = without_arrays(numpy.random.get_state(legacy=False))
     if torch := sys.modules.get("torch"):
         states["torch"] = torch.get_rng_state()
         if torch.cuda.is_available():
@@ -40,7 +40,7 @@ def set_random_states(states: dict[str, Any]) -> None:
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))  # a file may have made lists of tuples
     if "numpy" in states and (numpy := sys.modules.get("numpy")):
-        numpy.random.set_state(_with_arrays(states["numpy"], numpy))
+        numpy.random.set_state(with_arrays(states["numpy"], numpy))
     torch: Any = sys.modules.get("torch")
     if "torch" in states and torch:
         torch.set_rng_state(states["torch"])
@@ -50,18 +50,18 @@ def set_random_states(states: dict[str, Any]) -> None:
             torch.mps.set_rng_state(states["mps"])
 
 
-def _plain(state: Any) -> Any:
+def without_arrays(state: Any) -> Any:
     """Return a state of a NumPy generator, of whatever kind, with lists for its arrays."""
     if isinstance(state, dict):
-        return {name: _plain(value) for name, value in state.items()}
+        return {name: without_arrays(value) for name, value in state.items()}
     return state.tolist() if hasattr(state, "tolist") else state
 
 
-def _with_arrays(state: Any, numpy: Any) -> Any:
+def with_arrays(state: Any, numpy: Any) -> Any:
     """Return a state with arrays for its lists."""
     if isinstance(state, dict):
-        return {name: _with_arrays(value, numpy) for name, value in state.items()}
-    return numpy.array(state, dtype=numpy.uint32) if isinstance(state, list) else state
+        return {name: with_arrays(value, numpy) for name, value in state.items()}
+    return numpy.array(state, dtype=numpy.uint64) if isinstance(state, list) else state
 
 
 @contextmanager

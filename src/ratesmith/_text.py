@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,6 +43,11 @@ def named_line(error: BaseException) -> str:
     """
     text, name = one_line(error), type(error).__name__
     return text if text == f"{name} (its text cannot be made)" else f"{name}: {text or 'no message'}"
+
+
+def shortened(error: BaseException, length: int = 160) -> str:
+    """Return an error's class and the beginning of its text, in one line."""
+    return textwrap.shorten(f"{type(error).__name__}: {one_line(error)}", length, placeholder=" ...")
 
 
 def literal(value: Any) -> str:

@@ -63,6 +63,12 @@ CODES: Final = {
             "instead.",
         ),
         Code(
+            "RS110",
+            "short_race",
+            "The model was trained before, so trainings of 100 updates were raced after the sweep: say how many steps "
+            "yours has, and the race is made for it.",
+        ),
+        Code(
             "RS201",
             "absolute_overwritten",
             "A value that its schedule gives itself was set by hand: it is overwritten at the next step.",

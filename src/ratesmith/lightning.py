@@ -125,7 +125,7 @@ class _ModuleTask(TrainerTask):
             raise FinderError("find: validation must be given to race or to train a grid, got none; give a loader")
         if type(self.model).validation_step is base.validation_step:
             raise FinderError("find: the module must have a validation_step to race or to train a grid, got none")
-        kept, device = Attributes(self._objects), next(self.model.parameters()).device
+        kept, device = Attributes([*self.model.modules(), *self._objects]), next(self.model.parameters()).device
         given = {"dataloaders": self.validation} if self.validation is not None else {}
         given |= {"datamodule": self.data["datamodule"]} if not given else {}
         try:

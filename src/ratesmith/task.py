@@ -25,6 +25,7 @@ __all__ = [
     "Task",
     "TaskError",
     "Training",
+    "is_out_of_memory",
     "load_task",
     "random_states",
     "seed_all",
@@ -70,7 +71,11 @@ class Training(FindTraining, Protocol):
 
 
 class FindTask(Protocol):
-    """What finding a rate needs of a task: `start` begins the same training anew for the same seed."""
+    """What finding a rate needs of a task: `start` begins the same training anew for the same seed.
+
+    A task may also have `pretrained`: whether its model was trained before; None is not known. A training of it may
+    then notice, by `began_below_chance`: whether its first loss was far below that of a guess.
+    """
 
     def start(self, seed: int) -> FindTraining:
         """Begin a training: the seed decides the initial weights, the batch order and all other randomness."""
@@ -96,6 +101,41 @@ class Task(FindTask, Protocol):
 
 class TaskError(Exception):
     """A task that cannot be used; the message is one line for its author."""
+
+
+def is_pretrained(task: FindTask, training: FindTraining) -> bool:
+    """Whether a task's model was trained before: as the task says, else as this training has noticed."""
+    given = getattr(task, "pretrained", None)
+    return bool(getattr(training, "began_below_chance", False) if given is None else given)
+
+
+OF_MEMORY: Final = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
+"""Names of the errors that Python, PyTorch and TensorFlow raise when memory does not suffice."""
+SHORT_OF_MEMORY: Final = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "resource_exhausted",
+    "_status_alloc_failed",
+    "insufficient shared memory",
+)
+"""What other errors about it say: of PyTorch on a processor and in workers, of JAX, CUDA's libraries and systems."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or the one that caused it, says that memory did not suffice, whatever library it is of.
+
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    """
+    while error is not None:
+        text = str(error).lower()
+        if any(kind.__name__ in OF_MEMORY for kind in type(error).__mro__):
+            return True
+        if isinstance(error, (RuntimeError, OSError)) and any(part in text for part in SHORT_OF_MEMORY):
+            return True
+        error = error.__cause__
+    return False
 
 
 def load_task(reference: str) -> tuple[Task, ModuleType]:

@@ -140,21 +140,27 @@ def check_controller(controller: Controller[Any], measurements: Iterable[Mapping
 def check_task(task: Task, steps: int | None = None) -> None:
     """Raise AssertionError, with a sentence, if a task breaks a law that finding and comparing rest on.
 
-    The same seed begins the same training, whatever was trained between; another seed another one, or the same;
-    measuring gives a "loss" and changes nothing; a training goes on from its state, saved and loaded by the task, bit
-    for bit, whatever the training that it is loaded into has done. Each is looked at over `steps` updates, by default
-    over the end of an epoch if that has at most 100, so that what happens there, or every few updates, is seen too. A
-    law may still break later.
+    The same seed begins the same training, whatever was trained between; another seed another one, or the same. Losses
+    are numbers. Measuring gives a "loss" and changes nothing; test data is other data, if the task says that it has
+    any. A training goes on from its state, saved and loaded by the task, bit for bit, whatever the training that it is
+    loaded into has done. Each is looked at over `steps` updates, by default over the end of an epoch if that has at
+    most 100, so that what happens there, or every few updates, is seen too. A law may still break later.
     """
     what = task.__name__ if isinstance(task, type) else type(task).__name__
     fits = isinstance(task, Task) and not isinstance(task, type)
     _hold(fits, f"it must be an object with has_test, start, save and load, got {what}")
+    has_test: Any = task.has_test
+    _hold(
+        isinstance(has_test, bool),
+        f"has_test must be True or False, got {has_test!r}; make it an attribute, or a property",
+    )
     _hold(steps is None or (type(steps) is int and steps > 0), f"steps must be a whole number above 0, got {steps!r}")
     training = _start(task, 0)
     if steps is None:  # an odd number, so that what counts to 2, 4 or 8 is in the middle of it
         steps = training.steps_per_epoch + 1 if FEWEST_STEPS <= training.steps_per_epoch <= LONGEST_EPOCH else 0
         steps = max(FEWEST_STEPS, steps + (steps + 1) % 2)
     first = _trained(training, steps)
+    _finite(first, "step", "updates; look for NaN in the data, the logarithm of 0, or a far too high base_lr")
     _trained(_start(task, 1), min(steps, FEWEST_STEPS))
     _same(
         first,
@@ -163,11 +169,13 @@ def check_task(task: Task, steps: int | None = None) -> None:
         "make the weights, the order of the data and all other chance from the seed",
     )
     training = _start(task, 0)
-    _measured(training)
+    validation = [_measured(training)["loss"]]
+    tested = _tested(training) if has_test else None
     measured = [_step(training)]
     for step in range(1, steps):
         if step < FEWEST_STEPS or step == steps - 1:
             once, twice = _measured(training), _measured(training)
+            validation.append(once["loss"])
             for name in once:
                 _hold(
                     repr(float(once[name])) == repr(float(twice.get(name, math.nan))),
@@ -180,6 +188,12 @@ def check_task(task: Task, steps: int | None = None) -> None:
         measured,
         "evaluate must leave the training as it was",
         "put back training flags, random states and the place in the data",
+    )
+    _finite(validation, "evaluate", "measurements; look for NaN or infinity in the validation data")
+    _hold(
+        tested is None or repr(tested) != repr(validation[0]),
+        f"evaluate('test') must measure on test data, got exactly the loss of the validation data, {tested!r}; use the "
+        "split that evaluate is given, or let has_test be False",
     )
     raised = _start(task, 0)
     _step(raised)
@@ -199,6 +213,22 @@ def check_task(task: Task, steps: int | None = None) -> None:
                 "state_dict needs all that decides the next update: model, optimizers, scaler, the place in the data, "
                 "random states, and whatever counts updates or batches",
             )
+
+
+def _finite(losses: list[float], name: str, what: str) -> None:
+    """Raise AssertionError if no loss is a number: all would be alike, and comparing them would show nothing."""
+    number = any(map(math.isfinite, losses))
+    _hold(number, f"{name} must give a loss that is a number, got {losses[0]} in all of {len(losses)} {what}")
+
+
+def _tested(training: Training) -> float:
+    """Return the loss on the test data; raise AssertionError if there is none though the task says so."""
+    try:
+        return _measured(training, "test")["loss"]
+    except AssertionError as error:
+        raise AssertionError(
+            f"{error}; has_test says that there is test data: give the task some, or let has_test be False"
+        ) from error
 
 
 FEWEST_STEPS: Final = 7
@@ -239,15 +269,18 @@ def _step(training: Training) -> float:
         raise AssertionError(f"step must return the loss as one number, got {loss!r}") from None
 
 
-def _measured(training: Training) -> dict[str, float]:
+def _measured(training: Training, split: str | None = None) -> dict[str, float]:
     """Measure, and see that it gives numbers by name, the loss among them."""
-    metrics: Any = _asked("evaluate()", training.evaluate)
-    _hold(isinstance(metrics, Mapping), f"evaluate must return a dict of numbers, got {metrics!r}")
-    _hold("loss" in metrics, f"evaluate must give a 'loss', got {sorted(metrics)}; report the validation loss so")
+    asked = () if split is None else (split,)
+    call = f"evaluate({split!r})" if asked else "evaluate()"
+    metrics: Any = _asked(call, training.evaluate, *asked)
+    evaluate = call if asked else "evaluate"
+    _hold(isinstance(metrics, Mapping), f"{evaluate} must return a dict of numbers, got {metrics!r}")
+    _hold("loss" in metrics, f"{evaluate} must give a 'loss', got {sorted(metrics)}; report the validation loss so")
     try:
         return {name: float(value) for name, value in metrics.items()}
     except (TypeError, ValueError):
-        raise AssertionError(f"evaluate must return numbers, got {metrics!r}") from None
+        raise AssertionError(f"{evaluate} must return numbers, got {metrics!r}") from None
 
 
 def _same(expected: list[float], got: list[float], law: str, remedy: str) -> None:

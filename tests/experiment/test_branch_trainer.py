@@ -14,8 +14,8 @@ from torch import nn
 from ratesmith.experiment import Run, RunLayout, Trial, compare, worker
 from ratesmith.experiment.branch_trainer import BranchTrainer
 from ratesmith.experiment.open_run import measure
+from ratesmith.experiment.run_context import RunContext
 from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates, arrange
-from ratesmith.experiment.worker import RunContext
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.torch import TorchTask
@@ -223,7 +223,7 @@ def test_a_state_that_proves_inexact_later_is_noticed_by_the_first_loss_after_it
         monkeypatch.setattr(
             sys.modules["ratesmith.experiment.compare"],
             "RunContext",
-            lambda task, layout, folder, pause: RunContext(task, layout, None, pause),
+            lambda **context: RunContext(**{**context, "folder": None}),
         )
     task = Epochs(70, saved=False)  # later than a look at the task goes
     strategies = ['step(every="50%")', 'wsd(decay="20%")']

@@ -11,6 +11,7 @@ from numpy_task import LogisticTask
 
 from ratesmith._checks import OptionError
 from ratesmith.experiment import ComparisonError, compare
+from ratesmith.experiment.compare import source_of
 from ratesmith.experiment.options import CompareOptions
 
 
@@ -94,7 +95,7 @@ def test_a_version_is_a_text(version):
 
 def test_a_mistake_is_told_in_the_words_of_the_caller():
     with pytest.raises(OptionError) as caught:
-        CompareOptions(timeout=5.0)
+        source_of("examples/digits.py:task", CompareOptions(timeout=5.0))
     names = {"timeout": "--timeout", "workers": "--workers"}
     assert caught.value.spelled(names) == (
         "compare: --timeout needs workers that can be stopped; give some with --workers"

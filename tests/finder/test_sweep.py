@@ -264,7 +264,7 @@ def test_a_fall_that_noise_alone_would_make_is_mostly_no_fall():
     def fell(seed):
         chance = random.Random(seed)
         losses = [1.0 + 0.1 * chance.gauss(0, 1) for _ in range(112)]
-        return _Run([1.0] * 112, losses, rose=False, base_lr=0.1).fell
+        return _Run([1.0] * 112, losses, rose=False, base_lr=0.1, pretrained=False).fell
 
     # The lowest of a hundred smoothed losses lies below their mean whatever happens: without a threshold all fall.
     assert sum(map(fell, range(200))) < 120

@@ -318,6 +318,7 @@ def test_large_seeds_are_seeds(seed):
             "scaler must be a function that returns a new scaler",
         ),
         ({"loss": nn.CrossEntropyLoss}, "loss must be a function, got CrossEntropyLoss; give an instance, as nn.Cross"),
+        ({"pretrained": net()}, "pretrained must be True, False or None, got Sequential("),
         ({"loss": "mse"}, "loss must be a function, got str; give a function"),
         ({"forward": "x"}, "forward must be a function, got str; give a function"),
         (
@@ -330,8 +331,8 @@ def test_large_seeds_are_seeds(seed):
         ),
         ({"metrics": {"f1": "f1"}}, "metrics must be a dict of functions, or of objects with update and compute"),
         (
-            {"train": (INPUTS.numpy(), TARGETS.numpy())},
-            "train must be tensors, got a tuple of ndarray; write torch",
+            {"train": (INPUTS.tolist(), TARGETS.tolist())},
+            "train must be tensors, arrays or tables, got a tuple of list; give these",
         ),
         (
             {"folds": 60, "train": (INPUTS, TARGETS), "validation": None},

@@ -31,6 +31,7 @@ INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
 Examples:
+  ratesmith compare train.py --strategy 'cosine()' --strategy 'linear()' -- --data digits
   ratesmith compare digits.py:task
   ratesmith compare digits.py:task --strategy 'cosine()' --strategy 'wsd(decay=["10%","20%","40%"])'
   ratesmith compare digits.py:task --steps 20ep --rates 0.01,0.1,1 --metric accuracy --mode max
@@ -51,9 +52,11 @@ Exit status:
 class Given(TypedDict):
     """What click reads of a command, but for the task and the folder."""
 
+    arguments: tuple[str, ...]
+    launch: str
     strategies: tuple[str, ...]
     baseline: str
-    steps: str
+    steps: str | None
     rates: str | None
     seeds: int
     choice_seeds: int
@@ -90,7 +93,9 @@ class Output:
 
 
 @click.command(epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
-@click.argument("task", metavar="FILE.py:NAME")
+@click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
+@click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")
 @click.option(
     "--strategy",
     "strategies",
@@ -98,7 +103,7 @@ class Output:
     help="A strategy in notation; repeat for more. Default: step, multistep, exponential, cosine and plateau.",
 )
 @click.option("--baseline", default="constant()", show_default=True, help="What the others are compared with.")
-@click.option("--steps", default="10ep", show_default=True, help="Length of a run: optimizer steps, or epochs as 10ep.")
+@click.option("--steps", help="Length of a run: optimizer steps, or epochs as 10ep. Default: 10ep; a script's own.")
 @click.option("--rates", help="Initial rates, as 0.01,0.1,1; more where a best is on an edge. Default: around find's.")
 @click.option("--seeds", default=5, show_default=True, help="Fresh seeds of the verdict.")
 @click.option("--choice-seeds", default=2, show_default=True, help="Seeds on which each strategy's rate is chosen.")
@@ -131,15 +136,16 @@ class Output:
 def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
     """Train every strategy at several initial rates; say which is best on the validation set.
 
-    NAME is a function (or object) in FILE.py that gives the task. Each strategy's rate is chosen on some seeds, and the
-    verdict is given on fresh ones. Finished runs are kept: the same command goes on where it was stopped.
+    TRAIN.py is a script of your own that asks for its trial by ratesmith.get_trial; what stands after -- is handed to
+    it. Or NAME is a function (or object) in FILE.py that gives a task. Each strategy's rate is chosen on some seeds,
+    and the verdict is given on fresh ones. Finished runs are kept: the same command goes on where it was stopped.
     """
     needs_extra()
-    file, _, name = task.rpartition(":")
+    file, colon, name = task.rpartition(":")
     with mistakes():
         options = _options(given)
     output = Output(
-        folder=out or Path("runs") / f"{Path(file).stem}-{name}",
+        folder=out or Path("runs") / (f"{Path(file).stem}-{name}" if colon else Path(task).stem),
         command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
         quiet=given["quiet"],
         agreed=given["yes"],
@@ -156,7 +162,7 @@ def _options(given: Given) -> CompareOptions:
     return CompareOptions(
         strategies=given["strategies"] or DEFAULT_STRATEGIES,
         baseline=given["baseline"],
-        steps=_length(given["steps"]),
+        steps=None if given["steps"] is None else _length(given["steps"]),
         rates=None if given["rates"] is None else tuple(number_list("compare", given["rates"])),
         seeds=given["seeds"],
         choice_seeds=given["choice_seeds"],
@@ -172,6 +178,8 @@ def _options(given: Given) -> CompareOptions:
         engine=given["engine"],
         address=given["address"],
         gpus=given["gpus"],
+        arguments=given["arguments"],
+        launch=given["launch"],
     )
 
 

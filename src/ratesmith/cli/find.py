@@ -18,13 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, tick, width
 from ratesmith.cli.signals import status_of, stopped_by
-from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, find
+from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
 
 EXAMPLES = """\b
 Examples:
+  ratesmith find train.py
+  ratesmith find train.py --method race -- --data digits
   ratesmith find digits.py:task
   ratesmith find digits.py:task --method race --steps 20ep --schedule 'warmup("5%") >> cosine()'
   ratesmith find digits.py:task --method grid --steps 10ep --rates 0.01,0.03,0.1,0.3,1 --metric accuracy --mode max
@@ -32,8 +34,20 @@ Examples:
 
 
 @click.command(name="find", epilog=EXAMPLES)
-@click.argument("task", metavar="FILE.py:NAME")
-@click.option("--method", default="sweep", show_default=True, help=f"One of {', '.join(METHODS)}.")
+@click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
+@click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")
+@click.option("--timeout", type=float, help="Seconds that one training of a script may take.")
+@click.option(
+    "--method",
+    help=f"One of {', '.join(METHODS)}. Default: race if --steps is given, else sweep; and for a pretrained model a "
+    "short race after it.",
+)
+@click.option(
+    "--pretrained/--from-scratch",
+    default=None,
+    help="Whether the model was trained before. Default: as the task says, or as its first loss shows.",
+)
 @click.option("--steps", help="How long the training to come lasts, for race and grid: steps, or epochs as 10ep.")
 @click.option("--schedule", help="The schedule to race with, in notation. Default: cosine().")
 @click.option("--rates", help="The rates of a grid, as 0.01,0.1,1.")
@@ -46,20 +60,36 @@ Examples:
 @click.option("--out", type=Path, help="Folder for page and data. Default: runs/find-FILE-NAME.")
 @click.option("--png", type=Path, metavar="FILE", help="Draw into a PNG file too (needs matplotlib).")
 @click.option("--json", "as_json", is_flag=True, help="Print all as JSON instead.")
-def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **options: Any) -> int:
-    """Measure the initial rate for a task.
+def find_rate(
+    task: str,
+    arguments: tuple[str, ...],
+    launch: str,
+    timeout: float | None,
+    out: Path | None,
+    png: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Measure the initial rate for a script, or for a task.
 
     A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
-    one and a half of these, but at least 1,400 updates, and is more accurate, above all for fine-tuning. NAME is a
-    function (or object) in FILE.py that gives the task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
+    one and a half of these, but at least 1,400 updates, and is more accurate. A model that was trained before is raced
+    after its sweep, for about 700 updates more.
+
+    TRAIN.py is a script of your own that asks for its trial by ratesmith.get_trial; what stands after -- is handed to
+    it. A sweep needs its training losses: trial.report_train(loss). Or NAME is a function (or object) in FILE.py that
+    gives a task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
     """
-    file, _, name = task.rpartition(":")
-    folder = out or Path("runs") / f"find-{Path(file).stem}-{name}"
+    file, colon, name = task.rpartition(":")
+    is_script = not colon and task.endswith(".py")
+    folder = out or Path("runs") / (f"find-{Path(file).stem}-{name}" if colon else f"find-{Path(task).stem}")
     with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
+        if not is_script:
+            _refuse_for_tasks(arguments=arguments, launch=launch, timeout=timeout)
         with nullcontext() if "OMP_NUM_THREADS" in os.environ else one_thread():
-            loaded, module = load_task(task)
+            loaded, functions = _script(task, arguments, launch, timeout) if is_script else _task(task)
         try:
-            chosen = _options(loaded, callables(module), **options)
+            chosen = _options(loaded, functions, **options)
             result = find(loaded, on_progress=shown.update, **chosen)
         except KeyboardInterrupt as error:
             print(
@@ -88,14 +118,31 @@ def find_rate(task: str, out: Path | None, png: Path | None, as_json: bool, **op
     return 0
 
 
-def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, Any]:
+def _task(reference: str) -> tuple[Any, dict[str, Any]]:
+    task, module = load_task(reference)
+    return task, callables(module)
+
+
+def _script(path: str, arguments: tuple[str, ...], launch: str, timeout: float | None) -> tuple[Any, dict[str, Any]]:
+    return ScriptTask(path, arguments=arguments, launch=launch, limit=timeout), {}
+
+
+def _refuse_for_tasks(**options: Any) -> None:
+    for name, value in options.items():
+        if value:
+            raise Mistake(f"find: --{name} is for a script; give path/to/train.py, or drop it")
+
+
+def _options(task: Any, functions: Any, method: str | None, pretrained: bool | None, **given: Any) -> dict[str, Any]:
     """Return the options of the method, and refuse those that belong to another."""
+    chosen = {"method": method, "pretrained": pretrained}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    method = method or default_method(options)
     own = {
         "sweep": {"seeds", "rule", "low", "high"},
         "race": {"seeds", "steps", "schedule", "metric", "mode"},
         "grid": {"seeds", "steps", "schedule", "metric", "mode", "rates"},
     }
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     foreign = sorted(set(options) - own.get(method, set(options)))
     if foreign:
         raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")
@@ -104,22 +151,34 @@ def _options(task: Any, functions: Any, method: str, **given: Any) -> dict[str, 
             raise Mistake(f"find: --seeds must be at least 1, got {options['seeds']}; give a larger number")
         options["seeds"] = range(options["seeds"])
     if method in ("race", "grid"):
+        if isinstance(task, ScriptTask):
+            options = {**_of_script(task), **options}
         if "steps" not in options or (method == "grid" and "rates" not in options):
             missing = "steps" if "steps" not in options else "rates"
             raise Mistake(f"find: {method} needs --{missing}; add it")
         options["functions"] = functions
         options["steps"] = _steps(task, options["steps"])
+    elif isinstance(task, ScriptTask):
+        _ = task.asked  # a script that does not ask for its trial is told so at once
     if "rates" in options:
         options["rates"] = number_list("find", options["rates"])
     if "schedule" in options:
         options["schedule"] = str(parse(options["schedule"]))
-    return {"method": method, **options}
+    return {**chosen, **options}
 
 
 def _steps(task: Any, text: str) -> int:
     if text.isdecimal():
         return int(text)
-    return Horizon(1, task.start(0).steps_per_epoch).resolve(text)
+    epoch = task.asked["steps_per_epoch"] if isinstance(task, ScriptTask) else task.start(0).steps_per_epoch
+    return Horizon(1, epoch).resolve(text)
+
+
+def _of_script(task: ScriptTask) -> dict[str, Any]:
+    """Return the length and the schedule that a script has by itself; a controller is no schedule to race with."""
+    options = {"steps": str(task.asked["steps"])}
+    strategy = parse(task.asked["schedule"])
+    return options if strategy.controllers() or strategy.functions() else {**options, "schedule": str(strategy)}
 
 
 class ShownUpdates(Bar):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ratesmith._checks import Option
+from ratesmith._script import ActiveTrial
+from ratesmith.experiment import jobs
 from ratesmith.experiment.comparison import Comparison
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.local import InProcess, LocalPool
@@ -24,23 +26,27 @@ from ratesmith.experiment.options import (
 from ratesmith.experiment.plan import Plan
 from ratesmith.experiment.planner import Planner
 from ratesmith.experiment.protocol import ComparisonProtocol
+from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
 from ratesmith.experiment.runner import Progress, Runner
+from ratesmith.experiment.script_source import FunctionSource, identity_of
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source
-from ratesmith.experiment.worker import RunContext, TaskProfile, inspect_task
+from ratesmith.experiment.trial import RunLayout
+from ratesmith.script_process import Script
 from ratesmith.strategy import ScheduleLike
-from ratesmith.task import split_reference
+from ratesmith.study_database import STUDY_FILE, opened_study, read_settings
+from ratesmith.task import Task, TaskError, split_reference
 
 CHECKPOINT_SECONDS: Final = 60.0
 
 
 def compare(
-    task: Source,
+    task: Source | Callable[[ActiveTrial], Any],
     strategies: Iterable[ScheduleLike] = DEFAULT_STRATEGIES,
     *,
     folder: str | Path,
-    steps: int | str = "10ep",
+    steps: int | str | None = None,
     rates: Sequence[float] | None = None,
     seeds: int = 5,
     choice_seeds: int = 2,
@@ -58,14 +64,20 @@ def compare(
     address: str | None = None,
     gpus: float = 0,
     version: str | None = None,
+    arguments: Sequence[str] = (),
+    launch: str = "",
     on_plan: Callable[[Plan], bool] = lambda plan: True,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Comparison:
     """Train every strategy at every rate, choose each its own, and rank the strategies on the validation set.
 
-    `task` is a `Task`, or `path/to/file.py:name`. A strategy is notation, or a schedule or controller. An option of it
-    may be listed, as in `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The
-    `baseline` is always among the strategies.
+    `task` is a `Task`, or `path/to/file.py:name`. It may also be a script of your own, `path/to/train.py`, which asks
+    for its trial by `get_trial`; it is started with `arguments`, by the command `launch` if that is given. Or it is a
+    function `train(trial)`, which needs `steps` and `rates`.
+
+    A strategy is notation, or a schedule or controller. An option of it may be listed, as in
+    `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The `baseline` is always among
+    the strategies.
 
     Choice: every variant gets the same `rates` (by default five around a sweep's answer, two a decade), each with
     `choice_seeds` seeds; where its best lies on the edge of the grid, up to three rates more. A rate at which any seed
@@ -112,12 +124,14 @@ def compare(
         address=address,
         gpus=gpus,
         version=version,
+        arguments=tuple(arguments),
+        launch=launch,
     )
     return run_comparison(task, options, folder=folder, on_plan=on_plan, on_progress=on_progress)
 
 
 def run_comparison(
-    task: Source,
+    task: Source | Callable[[ActiveTrial], Any],
     options: CompareOptions,
     *,
     folder: str | Path,
@@ -125,14 +139,9 @@ def run_comparison(
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Comparison:
     """Return what `compare` does, with its options gathered."""
-    if isinstance(task, str):
-        split_reference(task)  # a file that is not there is told before workers are started
-    elif options.workers or options.engine != "local":
-        option = Option("workers" if options.workers else "engine")
-        raise ComparisonError("compare: ", option, " needs a task given as 'path/to/file.py:name'; drop the option")
-    with engine_of(options, task) as engine:
-        variants = tuple(variant for family in options.families.values() for variant in family)
-        profile = ask(engine, inspect_task, task, options.steps, options.evaluate_every, variants)
+    source = source_of(task, options)
+    with engine_of(options, source) as engine:
+        profile = kept_profile(Path(folder), source, options) or ask(engine, jobs.inspect, source, options)
         options.check_metric(profile.metrics)
         with Store(Path(folder)) as store:
             if not isinstance(task, str):
@@ -140,7 +149,9 @@ def run_comparison(
             store.settle({**profile.identity, **asdict(profile.layout), "task_version": options.version})
             if isinstance(task, str):
                 store.note("call", call_data(task, options))
-            context = _context(task, options, profile, store, engine)
+            if isinstance(source, Script):
+                store.note("profile", {"steps": options.steps, "profile": asdict(profile)})
+            context = _context(source, options, profile, store, engine)
             planned = Planner(options, profile, store, engine, context).planned()
             if not on_plan(planned.plan):
                 raise ComparisonError(
@@ -159,26 +170,102 @@ def run_comparison(
             return ComparisonProtocol(options, planned, profile, runner).run()
 
 
-def _context(task: Source, options: CompareOptions, profile: TaskProfile, store: Store, engine: Engine) -> RunContext:
+def source_of(task: Source | Callable[[ActiveTrial], Any], options: CompareOptions) -> AnySource:
+    """Return what is to be trained as the jobs take it; raise what is wrong with it before workers are started."""
+    if isinstance(task, str):
+        if not task.endswith(".py"):
+            split_reference(task)
+            _refuse(options, "arguments", "launch", because="is for a script; give path/to/train.py, or drop it")
+            _refuse_timeout(options)
+            return task
+        if not Path(task).is_file():
+            raise TaskError(
+                f"{task}: there is no such file; give the path of a script, or of a task's file and its name"
+            )
+        return Script(task, options.arguments, options.launch)
+    _refuse(options, "arguments", "launch", because="is for a script; drop it")
+    if isinstance(task, Task) or not callable(task):
+        _refuse_timeout(options)
+        _refuse(options, "workers", because="needs a task given as 'path/to/file.py:name'; drop the option")
+        if options.engine != "local":
+            raise ComparisonError(
+                "compare: ", Option("engine"), " needs a task given as 'path/to/file.py:name'; drop the option"
+            )
+        return task
+    for name in ("steps", "rates"):
+        if getattr(options, name) is None:
+            raise ComparisonError("compare: ", Option(name), f" must be given for a function, got none; write {name}=")
+    if not isinstance(options.steps, int):
+        raise ComparisonError(
+            "compare: ", Option("steps"), f" must be a number of updates for a function, got {options.steps!r}"
+        )
+    grid = options.grid or ()
+    return FunctionSource(task, options.steps, grid[len(grid) // 2])
+
+
+def _refuse_timeout(options: CompareOptions) -> None:
+    """Refuse a time limit for what this process trains itself: only a process can be stopped."""
+    if options.timeout is not None and not options.workers and options.engine == "local":
+        raise ComparisonError(
+            "compare: ",
+            Option("timeout"),
+            " needs workers that can be stopped; give some with ",
+            Option("workers="),
+        )
+
+
+def _refuse(options: CompareOptions, *names: str, because: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise ComparisonError("compare: ", Option(name), f" {because}")
+
+
+def kept_profile(folder: Path, source: AnySource, options: CompareOptions) -> TaskProfile | None:
+    """Return what an earlier call has found out about this very script; None if there is none, or it has changed.
+
+    A task is tried anew in each call, which takes a moment. A script is run up to its first reports, which may not.
+    """
+    if not isinstance(source, Script) or not (folder / STUDY_FILE).is_file():
+        return None
+    with opened_study(folder, any_version=True) as database:
+        kept = read_settings(database).get("profile")
+    if kept is None or kept["steps"] != options.steps or kept["profile"]["identity"] != identity_of(source):
+        return None
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in kept["profile"].items()
+    }
+    return replace(TaskProfile(**values), layout=RunLayout(**values["layout"]))
+
+
+def _context(
+    source: AnySource, options: CompareOptions, profile: TaskProfile, store: Store, engine: Engine
+) -> RunContext:
     """Return what all jobs need; on a cluster they see no folder of this machine."""
     shared = options.engine == "local"
     # Where states come to this process, about one a second does, however many workers there are.
     seconds = max(CHECKPOINT_SECONDS, 0.0 if shared else engine.workers)
-    states = store.states.resolve() if shared else None
-    # A state that does not go on bit for bit would change the run: better begun again.
-    return RunContext(task, profile.layout, states, seconds if profile.exact else math.inf)
+    return RunContext(
+        source=source,
+        layout=profile.layout,
+        folder=store.states.resolve() if shared else None,
+        # A state that does not go on bit for bit would change the run: better begun again.
+        checkpoint_seconds=seconds if profile.exact else math.inf,
+        metric=options.metric,
+        limit=options.timeout,
+        functions=profile.functions,
+        reports_losses=profile.reports_losses,
+    )
 
 
 @contextmanager
-def engine_of(options: CompareOptions, task: Source) -> Iterator[Engine]:
+def engine_of(options: CompareOptions, source: AnySource) -> Iterator[Engine]:
     """Return where jobs run; whatever ends the block ends it at once."""
     engine: Engine
     if options.engine == "ray":
         from ratesmith.experiment.ray import RayEngine
 
-        assert isinstance(task, str)
         try:
-            engine = RayEngine(task, address=options.address, gpus=float(options.gpus), limit=options.timeout)
+            engine = RayEngine(source, address=options.address, gpus=float(options.gpus), limit=options.timeout)
         except ModuleNotFoundError as error:
             if error.name != "ray":
                 raise

@@ -115,9 +115,12 @@ class OpenRun:
     def observe(self, step: int, metrics: dict[str, float]) -> None:
         """Take in a measurement made after `step` updates, or raise Diverged."""
         record = self.record
-        # The first measurement is taken as it is: there is nothing yet that it could have exploded from.
-        if record.curve and not -math.inf < metrics["loss"] < _limit(record.curve[0].metrics["loss"]):
-            raise Diverged(step - 1, "validation", metrics["loss"])
+        # The first weights' loss is taken as it is: there is nothing yet that it could have exploded from. A script may
+        # report other metrics than a loss, and its first measurement may come late.
+        loss = metrics.get("loss", 0.0)
+        first = record.curve[0].metrics.get("loss", 0.0) if record.curve else math.inf
+        if step and not -math.inf < loss < _limit(first):
+            raise Diverged(step - 1, "validation", loss)
         # Exactly rounded, so the mean is the same however often the run was interrupted.
         mean = math.fsum(record.losses) / len(record.losses) if record.losses else None
         record.curve.append(Point(step, mean, metrics))

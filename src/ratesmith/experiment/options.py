@@ -39,7 +39,7 @@ class CompareOptions:
     """
 
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
-    steps: int | str = "10ep"
+    steps: int | str | None = None
     rates: tuple[float, ...] | None = None
     seeds: int = 5
     choice_seeds: int = 2
@@ -57,6 +57,8 @@ class CompareOptions:
     address: str | None = None
     gpus: float = 0
     version: str | None = None
+    arguments: tuple[str, ...] = ()
+    launch: str = ""
 
     def __post_init__(self) -> None:
         """Work out what the options stand for, so that a mistake in one is found before anything is done."""
@@ -75,6 +77,11 @@ class CompareOptions:
             listed = variants(text)
             families.setdefault(listed[0] if len(listed) == 1 else as_strategy(text).text, listed)
         return families
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """All variants of all strategies."""
+        return tuple(variant for variants in self.families.values() for variant in variants)
 
     @functools.cached_property
     def question(self) -> Question:
@@ -136,13 +143,6 @@ class CompareOptions:
         if finite("compare", "timeout", self.timeout) <= 0:
             raise ComparisonError(
                 "compare: ", Option("timeout"), f" must be above 0 seconds, got {self.timeout!r}; give more"
-            )
-        if not self.workers and self.engine == "local":
-            raise ComparisonError(
-                "compare: ",
-                Option("timeout"),
-                " needs workers that can be stopped; give some with ",
-                Option("workers="),
             )
 
     def check_metric(self, measured: Iterable[str]) -> None:

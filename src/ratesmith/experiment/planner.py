@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import Final
 
 from ratesmith._checks import Option
 from ratesmith.experiment.choice import trials_of
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.grid import default_rates
+from ratesmith.experiment.jobs import arrange_trials, find_centre
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.plan import Budget, Plan, Size, Stage, stage_of
 from ratesmith.experiment.question import Question
+from ratesmith.experiment.run_context import RunContext, TaskProfile
 from ratesmith.experiment.store import Store
-from ratesmith.experiment.worker import RunContext, TaskProfile, arrange_trials, find_centre
+
+NO_LOSSES: Final = "No sweep was made, since the script does not report the training loss of each update"
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ class Planner:
             return self.options.grid, 0, []
         centre = self.store.get("centre")
         if centre is None:
-            centre = list(ask(self.engine, find_centre, self.context.source))
+            centre = list(ask(self.engine, find_centre, self.context))
             self.store.note("centre", centre)
         rate, updates = centre
         if rate is None:
-            text = "The finder found no rate: the grid lies around the optimizer's own."
+            why = "The finder found no rate" if self.profile.reports_losses else NO_LOSSES
+            text = f"{why}: the grid lies around the optimizer's own."
             return default_rates(self.profile.base_lr), updates, [Note("RS302", (text,))]
         text = f"The grid lies around {rate:.3g}, which a sweep of {updates} updates found."
         return default_rates(rate), updates, [Note("RS303", (text,))]

@@ -25,12 +25,13 @@ from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.planner import Planned, stage_name
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.ranking import Row, rank
+from ratesmith.experiment.run_context import TaskProfile
 from ratesmith.experiment.rungs import Cut, survivors
 from ratesmith.experiment.runner import Runner
 from ratesmith.experiment.statistics import Estimate, estimate
 from ratesmith.experiment.summary import idle
 from ratesmith.experiment.trial import Run, RunStatus, Trial
-from ratesmith.experiment.worker import TaskProfile, run_test
+from ratesmith.experiment.worker import run_test
 
 FEWEST_PAIRS: Final = 5
 """Pairs from which differences are told apart with some reliability: with three an interval is twice as wide."""
@@ -75,7 +76,7 @@ class ComparisonProtocol:
             )
             self.notes.append(Note("RS318", (text,)))
         elif not self.profile.exact:
-            text = (
+            text = self.profile.unshared_because or (
                 "The task's state, saved and loaded, does not go on bit for bit: nothing was shared, every run was "
                 "trained from its beginning."
             )

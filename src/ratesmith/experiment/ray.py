@@ -26,6 +26,8 @@ from ratesmith._checks import Option
 from ratesmith._text import named_line, one_line
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
 from ratesmith.experiment.environment import environment
+from ratesmith.experiment.run_context import AnySource
+from ratesmith.script_process import Script
 from ratesmith.study_database import StudyError
 from ratesmith.task import ONE_THREAD, split_reference
 
@@ -51,16 +53,23 @@ class RayEngine(Executor):
     beginning, on this process's clock, with TimedOut. Nothing is tried again by Ray. One thread here follows all jobs.
     """
 
-    def __init__(self, task: str, *, address: str | None, gpus: float, limit: float | None) -> None:
-        """Join the cluster at `address`, or start one on this machine; the task's folder travels to the workers.
+    def __init__(self, source: AnySource, *, address: str | None, gpus: float, limit: float | None) -> None:
+        """Join the cluster at `address`, or start one on this machine; the folder of the file travels to the workers.
 
         If no address is given, the one in RAY_ADDRESS is taken, as `ray job submit` sets it. Raise StudyError if the
         cluster cannot be joined, ModuleNotFoundError if there is no ray.
         """
-        path, name = split_reference(task)
-        self._task, self._there = task, f"{path.name}:{name}"
+        folder = Path.cwd()
+        self._texts: dict[str, str] = {}
+        if isinstance(source, Script):
+            folder = Path(source.path).resolve().parent
+            self._texts = {source.path: Path(source.path).name}
+        elif isinstance(source, str):
+            path, name = split_reference(source)
+            folder = path.resolve().parent
+            self._texts = {source: f"{path.name}:{name}"}
         self._limit = limit
-        self._ray = _join(address or os.environ.get("RAY_ADDRESS"), path.resolve().parent)
+        self._ray = _join(address or os.environ.get("RAY_ADDRESS"), folder)
         self.workers = _places(self._ray.nodes(), gpus)
         if not self.workers:
             self._ray.shutdown()
@@ -78,7 +87,7 @@ class RayEngine(Executor):
 
     def submit(self, job: Callable[..., Any], /, *args: Any, on_part: OnPart | None = None) -> Future[Any]:  # type: ignore[override]
         """Hand a job to the cluster. `on_part` is called in the engine's thread."""
-        packed, apart = pack((job, args), {self._task: self._there})
+        packed, apart = pack((job, args), self._texts)
         # What gives no parts is no trial: it has no limit.
         following = self._follow(packed, apart, on_part or (lambda part: None), on_part is not None)
         return asyncio.run_coroutine_threadsafe(following, self._loop)

@@ -19,12 +19,13 @@ from typing import Any, Final
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.engine import MOST_DEATHS, Died, Engine, TimedOut, ask
+from ratesmith.experiment.jobs import arrange_trials, train_branch
 from ratesmith.experiment.memory import REMEDY, is_out_of_memory, is_perhaps_out_of_memory
 from ratesmith.experiment.question import Question
+from ratesmith.experiment.run_context import RunContext
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.trial import FINAL, Run, RunStatus, Trial
-from ratesmith.experiment.worker import RunContext, arrange_trials, train_branch
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 

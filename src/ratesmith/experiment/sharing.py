@@ -86,7 +86,7 @@ class Rates:
 
     whole: int
     """Updates of a whole run: strategies are built for that length, and a shorter run is that one, stretched."""
-    steps_per_epoch: int
+    steps_per_epoch: int | None
     functions: Mapping[str, Callable[[int], float]]
     _factors: dict[tuple[str, int], array[float]] = field(default_factory=dict)
     """By strategy and steps: one factor a step; empty for a controller."""
@@ -103,6 +103,10 @@ class Rates:
         """
         return step if trial.steps == self.whole else step * self.whole // trial.steps
 
+    def values(self, schedule: Schedule, trial: Trial) -> Iterable[float]:
+        """Return the factors of a trial's updates."""
+        return (schedule.value((), self.at(trial, step)) for step in range(trial.steps))
+
     def of(self, trial: Trial) -> array[float] | None:
         """Return a schedule's rate at every step; None for a controller, whose rates the metrics decide.
 
@@ -113,8 +117,8 @@ class Rates:
             controller = self.controller(trial)
             factors = array("d")
             if isinstance(controller, Schedule):
-                steps = (self.at(trial, step) for step in range(trial.steps))
-                factors.extend(checked_factor(trial, controller.value((), step), step) for step in steps)
+                values = self.values(controller, trial)
+                factors.extend(checked_factor(trial, value, step) for step, value in enumerate(values))
             self._factors[key] = factors
         factors = self._factors[key]
         # One multiplication in double precision, as OpenRun.rate makes it: equal rates are then equal bits.

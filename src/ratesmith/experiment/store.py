@@ -34,7 +34,7 @@ from ratesmith.study_database import (
     stored_version,
 )
 
-NO_SETTINGS: Final = ("holder", "call", "centre", "fitted", WRITTEN)
+NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted", WRITTEN)
 """Keys of the table `study` on which no run depends."""
 WORDS: Final = {
     "task_files": "the task's files",

@@ -140,7 +140,7 @@ def stored_call(folder: Path) -> StoredCall:
 
 def call_data(task: str, options: CompareOptions) -> dict[str, Any]:
     """Return the call as plain data, with what it needs to be given again from another working folder."""
-    path, _ = split_reference(task)
+    path = Path(task) if task.endswith(".py") else split_reference(task)[0]
     return {
         "task": task,
         "path": str(path.resolve()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -56,12 +56,12 @@ def _load_file(reference: str, content: bytes) -> LoadedTask:
     task, module = load_task(reference)
     path, _ = split_reference(reference)
     digest = hashlib.sha256(content)
-    for file in _imported(path.resolve()):
+    for file in imported_beside(path.resolve()):
         digest.update(file.read_bytes())
     return LoadedTask(task, callables(module), digest.hexdigest()[:12], {})
 
 
-def _imported(path: Path) -> list[Path]:
+def imported_beside(path: Path) -> list[Path]:
     """Return the files beside a task's that its import statements name, and those that theirs do.
 
     They are read, not taken from `sys.modules`: a statement inside a function, not run yet, belongs to the task too.
@@ -84,6 +84,18 @@ def _imported(path: Path) -> list[Path]:
                 files.update(dict.fromkeys(new))
                 waiting += new
     return sorted(files)
+
+
+def imported_names(files: Iterable[Path]) -> set[str]:
+    """Return the top-level names of all that the import statements of some files name."""
+    names: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
 
 
 def task_name(source: Source) -> str:

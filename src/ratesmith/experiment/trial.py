@@ -119,7 +119,8 @@ class RunLayout:
     """Optimizer updates of a whole run."""
     evaluate_every: int
     """Updates between two measurements on the validation set."""
-    steps_per_epoch: int = 1
+    steps_per_epoch: int | None = 1
+    """Updates of one pass over the data; None if a script does not say."""
 
     def every(self, steps: int) -> int:
         """Return the updates between two measurements of a run of this length: a shorter run is measured as often.

@@ -6,20 +6,18 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from ratesmith._checks import Option, whole
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
-from ratesmith.experiment.engine import Message, begins_itself
+from ratesmith.experiment.engine import Message
 from ratesmith.experiment.memory import is_out_of_memory
 from ratesmith.experiment.open_run import measure
-from ratesmith.experiment.options import ComparisonError
+from ratesmith.experiment.run_context import RunContext, TaskProfile, read_layout, task_of
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
 from ratesmith.experiment.task_source import Source, blaming, error_text, load, rates_for, task_name
-from ratesmith.experiment.trial import RunLayout, Trial
+from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import as_schedule
@@ -30,34 +28,6 @@ MOST_INSPECTED: Final = 64
 """Updates that may be spent on seeing whether a saved state goes on over the end of an epoch."""
 
 
-@dataclass(frozen=True)
-class TaskProfile:
-    """What has to be known of a task before a comparison can be planned."""
-
-    base_lr: float
-    metrics: tuple[str, ...]
-    has_test: bool
-    layout: RunLayout
-    identity: dict[str, Any]
-    """What tells this task from another: its file's content, and what it measures around its first update."""
-    exact: bool
-    """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
-    repeatable: bool
-    """Whether the same seed begins the same training; else runs of one seed have nothing in common."""
-    seconds: float
-    """Of one update, about, with its share of the measurement that follows now and then."""
-
-
-class RunContext(NamedTuple):
-    """What a job needs beside its branch, the same for all jobs of a comparison."""
-
-    source: Source
-    layout: RunLayout
-    folder: Path | None
-    """Where states are kept; None if no folder is shared, and they travel themselves."""
-    checkpoint_seconds: float
-
-
 def inspect_task(
     source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]
 ) -> TaskProfile:
@@ -66,7 +36,7 @@ def inspect_task(
         loaded = load(source)
         training = loaded.task.start(0)
         metrics = measure(training)
-    layout = _layout(training.steps_per_epoch, steps, evaluate_every)
+    layout = read_layout(training.steps_per_epoch, steps, evaluate_every)
     horizon = Horizon(layout.steps, layout.steps_per_epoch)
     # Each is built and asked once: a rule that raises, or a metric that is not measured, is found before any training.
     for strategy in strategies:
@@ -101,28 +71,6 @@ def inspect_task(
     )
 
 
-def _layout(steps_per_epoch: int, steps: int | str, evaluate_every: int | str) -> RunLayout:
-    """Read lengths that may be epochs."""
-    if isinstance(steps, str) and not steps.strip().endswith("ep"):
-        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'")
-    epoch = Horizon(steps_per_epoch, steps_per_epoch)
-    try:
-        length = epoch.resolve(steps)
-    except (ValueError, TypeError):
-        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'") from None
-    horizon = Horizon(whole("compare", "steps", length, least=1), steps_per_epoch)
-    try:
-        every = horizon.resolve(evaluate_every)
-    except (ValueError, TypeError):
-        must = " must be a number of steps, epochs or a share"
-        raise _no_length("evaluate_every", must, evaluate_every, "write 50, '1ep' or '5%'") from None
-    return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch)
-
-
-def _no_length(option: str, must: str, given: int | str, remedy: str) -> ComparisonError:
-    return ComparisonError("compare: ", Option(option), f"{must}, got {given!r}; {remedy}")
-
-
 def _goes_on(task: Task, training: Training) -> bool:
     """Whether a training goes on from its saved state as by itself, over an epoch's end if that is near."""
     epoch = training.steps_per_epoch
@@ -145,7 +93,7 @@ def find_centre(source: Source) -> tuple[float | None, int]:
     with blaming(source):
         task = load(source).task
         try:
-            result = find(task, seeds=[0])
+            result = find(task, method="sweep", seeds=[0])
         except FinderError:
             return None, 0
     return result.suggestion, result.updates
@@ -153,8 +101,8 @@ def find_centre(source: Source) -> tuple[float | None, int]:
 
 def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
     """Arrange trials on branches that begin together, or each alone; raise ValueError for a rule that goes wrong."""
-    with blaming(context.source):
-        rates = rates_for(load(context.source), context.layout)
+    with blaming(task_of(context)):
+        rates = rates_for(load(task_of(context)), context.layout)
     if share:
         return arrange(trials, rates)
     for trial in trials:
@@ -163,7 +111,6 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
     return Arrangement(tuple(Branch((trial,)) for trial in trials), total, total)
 
 
-@begins_itself
 def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part | Message]:
     """Train a branch: yield runs as they end, forks where trials leave, and now and then a checkpoint.
 
@@ -173,8 +120,8 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     def keep(training: Training, name: str) -> tuple[str | bytes, str]:
         return keep_state(loaded.task, training, context.folder, name)
 
-    with blaming(context.source):
-        loaded = load(context.source)
+    with blaming(task_of(context)):
+        loaded = load(task_of(context))
         yield Message.BEGUN
         training = loaded.task.start(branch.trials[0].seed)
     if branch.step:
@@ -190,7 +137,7 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     except StateError:
         raise  # no room for a state is no fault of the task's: the comparison stops, and keeps what it has
     except (Exception, SystemExit) as error:
-        yield from trainer.fail(error_text(context.source, error) + _batch(loaded.task, error))
+        yield from trainer.fail(error_text(task_of(context), error) + _batch(loaded.task, error))
 
 
 def _batch(task: Task, error: BaseException) -> str:
@@ -239,8 +186,8 @@ def _content(task: Task, state: str | bytes) -> dict[str, Any]:
 
 def run_test(context: RunContext, trial: Trial, state: str | bytes) -> dict[str, float]:
     """Measure a trained state on the test set; train it again if the state is gone or cannot be read."""
-    with blaming(context.source):
-        loaded = load(context.source)
+    with blaming(task_of(context)):
+        loaded = load(task_of(context))
         training = loaded.task.start(trial.seed)
         try:
             training.load_state_dict(_content(loaded.task, state))

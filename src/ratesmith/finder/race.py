@@ -6,17 +6,18 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state
-from ratesmith.finder.result import Curve, FinderError, FinderResult
+from ratesmith.finder.result import EARLY_UPDATES, Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, read_seeds, sweep
+from ratesmith.finder.training import Course, ScriptTask, trainable
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, as_schedule
-from ratesmith.task import FindTask, FindTraining
+from ratesmith.task import FindTask
 
 HALF_DECADE: Final = 10**0.5
 SHORT_SHARE: Final = 8
@@ -33,7 +34,7 @@ MOVED: Final = 2.0
 
 
 def race(
-    task: FindTask,
+    task: FindTask | ScriptTask,
     *,
     steps: int,
     schedule: ScheduleLike = "cosine()",
@@ -70,7 +71,7 @@ def race(
         trainer.updates = first.updates if first else 0
         short, longer = trainer.lengths()
         early = _rung(trainer, short, finite("race", "around", centre, least=1e-30), range(-2, 3))
-        trained = early.scores if longer == short else {}
+        trained = early if longer == short else None
         late = _rung(trainer, longer, early.vertex(), range(-1, 2), trained) if early.learned else early
     moved = late.learned and max(late.vertex() / early.vertex(), early.vertex() / late.vertex()) > MOVED
     extra = ("moved",) if moved and longer > short else ()
@@ -79,7 +80,7 @@ def race(
 
 
 def grid(
-    task: FindTask,
+    task: FindTask | ScriptTask,
     *,
     steps: int,
     rates: Sequence[float],
@@ -126,7 +127,7 @@ class _Trainer:
     """What is trained in a race, and how it is judged."""
 
     who: str
-    task: FindTask
+    task: FindTask | ScriptTask
     steps: int
     schedule: ScheduleLike
     seeds: list[int]
@@ -138,6 +139,7 @@ class _Trainer:
     base_lr: float = 0.0
     epoch: int = 1
     untrained: float = math.inf
+    pretrained: bool = False
     whole: Schedule = field(init=False)
 
     def begin(self, on_progress: Progress) -> None:
@@ -154,10 +156,11 @@ class _Trainer:
                 f"{self.who}: ", Option("mode"), f" must be 'min' or 'max', got {self.mode!r}; choose one"
             )
         self.on_progress = on_progress
-        training = self.task.start(self.seeds[0])
-        self.base_lr, self.epoch = training.base_lr, training.steps_per_epoch
-        self.untrained = self.measure(training)
-        built = as_schedule(self.schedule, Horizon(self.steps, self.epoch), self.functions, who=self.who)
+        facts = trainable(self.task).facts(self.seeds[0])
+        self.base_lr, self.epoch = facts.base_lr, facts.steps_per_epoch or 1
+        if facts.metrics:  # a script's first weights are not measured
+            self.untrained = self.measured(facts.metrics)
+        built = as_schedule(self.schedule, Horizon(self.steps, facts.steps_per_epoch), self.functions, who=self.who)
         if not isinstance(built, Schedule):
             raise OptionTypeError(
                 f"{self.who}: ",
@@ -167,9 +170,8 @@ class _Trainer:
             )
         self.whole = built if built.steps == self.steps else built.take(self.steps)
 
-    def measure(self, training: FindTraining) -> float:
+    def measured(self, measured: Mapping[str, float]) -> float:
         """Return the metric, larger for worse."""
-        measured = training.evaluate()
         if self.metric not in measured:
             raise FinderError(
                 f"{self.who}: metric must be one that the task measures, got {self.metric!r}; "
@@ -192,6 +194,7 @@ class _Trainer:
             seconds=time.perf_counter() - began,
             base_lr=self.base_lr,
             metric=self.metric,
+            pretrained=self.pretrained,
         )
 
     def lengths(self) -> tuple[int, int]:
@@ -201,17 +204,38 @@ class _Trainer:
         self.planned = self.updates + len(self.seeds) * (5 * min(short, self.steps) + 3 * min(longer, self.steps))
         return min(short, self.steps), min(longer, self.steps)
 
-    def train(self, rate: float, steps: int, seed: int) -> float:
+    def train(self, rate: float, steps: int, seed: int) -> _Ended:
         """Train with the whole schedule in so many steps, and measure; infinite where the loss is not finite."""
-        training = self.task.start(seed)
         schedule = self.whole if steps == self.steps else self.whole.stretch(steps)
-        for step in range(steps):
-            loss = float(training.step(rate * float(schedule(step))))
-            self.updates += 1
+        early: list[float] = []
+        is_finite = True
+
+        def hear(losses: Sequence[float], updates: int) -> bool:
+            nonlocal is_finite
+            self.updates += updates
             self.on_progress(self.updates, max(self.planned, self.updates))
-            if not math.isfinite(loss):
-                return math.inf
-        return self.measure(training)
+            early.extend(losses[: EARLY_UPDATES + 1 - len(early)])
+            is_finite = is_finite and all(map(math.isfinite, losses))
+            return is_finite
+
+        rates = [rate * float(schedule(step)) for step in range(steps)]
+        trained = trainable(self.task).train(Course(seed, rate, schedule, steps, rates), hear, measure=True)
+        self.pretrained |= trained.pretrained
+        score = self.measured(trained.metrics) if is_finite else math.inf
+        if not early:
+            return _Ended(score)
+        return _Ended(score, early[0], mean(early[1:] or early) if all(map(math.isfinite, early[1:])) else math.inf)
+
+
+class _Ended(NamedTuple):
+    """A training: its metric at the end, larger for worse; its first loss; the mean of those that came next.
+
+    The last two are None if a script keeps its training losses to itself.
+    """
+
+    score: float
+    first: float | None = None
+    early: float | None = None
 
 
 class _Rung:
@@ -219,12 +243,19 @@ class _Rung:
 
     def __init__(self, trainer: _Trainer, steps: int) -> None:
         self.trainer, self.steps = trainer, steps
-        self.scores: dict[float, float] = {}
+        self.ended: dict[float, _Ended] = {}
 
     def run(self, rate: float) -> None:
-        scores = [self.trainer.train(rate, self.steps, seed) for seed in self.trainer.seeds]
-        self.scores[rate] = mean(scores) if math.inf not in scores else math.inf
-        self.scores = dict(sorted(self.scores.items()))
+        trainings = [self.trainer.train(rate, self.steps, seed) for seed in self.trainer.seeds]
+        columns = ([value for value in column if value is not None] for column in zip(*trainings, strict=True))
+        means = [mean(column) if math.inf not in column else math.inf for column in columns if column]
+        self.ended[rate] = _Ended(*means)
+        self.ended = dict(sorted(self.ended.items()))
+
+    @property
+    def scores(self) -> dict[float, float]:
+        """The metric at the end of each rate's trainings, larger for worse."""
+        return {rate: ended.score for rate, ended in self.ended.items()}
 
     @property
     def learned(self) -> bool:
@@ -289,21 +320,22 @@ class _Rung:
         sign = 1 if self.trainer.mode == "min" else -1
         values = tuple(sign * score for score in self.scores.values())
         suggestion = None if math.isinf(min(self.scores.values())) else self.vertex()
-        return Curve("training", f"{self.steps} steps", tuple(self.scores), values, values, suggestion)
+        firsts = [ended.first for ended in self.ended.values() if ended.first is not None]
+        first = mean(firsts) if firsts else None
+        early = tuple(ended.early for ended in self.ended.values() if ended.early is not None)
+        return Curve("training", f"{self.steps} steps", tuple(self.ended), values, values, suggestion, first, early)
 
 
-def _rung(
-    trainer: _Trainer, steps: int, centre: float, places: range, trained: Mapping[float, float] | None = None
-) -> _Rung:
+def _rung(trainer: _Trainer, steps: int, centre: float, places: range, trained: _Rung | None = None) -> _Rung:
     """Train at rates half a decade apart, beside those already `trained`, and at more where the best is on the edge."""
     rung = _Rung(trainer, steps)
-    rung.scores.update(trained or {})
+    rung.ended.update(trained.ended if trained is not None else {})
     for place in places:
         rate = centre * HALF_DECADE**place
         # Up to rounding it may be one that was trained: two such points leave a parabola undefined.
-        if not any(math.isclose(rate, known, rel_tol=1e-9) for known in rung.scores):
+        if not any(math.isclose(rate, known, rel_tol=1e-9) for known in rung.ended):
             rung.run(rate)
-    while rung.learned and rung.on_edge and len(rung.scores) < MOST_RATES:
-        rates = list(rung.scores)
+    while rung.learned and rung.on_edge and len(rung.ended) < MOST_RATES:
+        rates = list(rung.ended)
         rung.run(rates[0] / HALF_DECADE if rung.best == 0 else rates[-1] * HALF_DECADE)
     return rung

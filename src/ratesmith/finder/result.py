@@ -12,6 +12,10 @@ from ratesmith.codes import CODES, coded
 
 FLAGS: Final = {code.name: code for number, code in CODES.items() if number.startswith("RS1")}
 """What may be wrong with an answer, by name."""
+EARLY_UPDATES: Final = 10
+"""Updates at the beginning of a training, whose losses tell what a rate makes a trained model forget."""
+RISEN: Final = 1.1
+"""A rate whose early losses are above this multiple of those at the lowest rate is named."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Curve:
     """The smoothed losses of a sweep; of trainings, the losses once more."""
     suggestion: float | None
     """What this curve alone suggests."""
+    first: float | None = None
+    """The training loss before the first update; of a sweep, that at its lowest rates."""
+    early: tuple[float, ...] = ()
+    """Of trainings, at each rate: the mean of the training losses that the first EARLY_UPDATES updates made."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +56,8 @@ class FinderResult(Displayed):
     """The optimizer's own rate, as it was."""
     rule: str = ""
     metric: str = "loss"
+    pretrained: bool = False
+    """Whether the model was trained before, as the task says or as its first loss shows."""
 
     @property
     def decisive(self) -> tuple[Curve, ...]:
@@ -77,15 +87,30 @@ class FinderResult(Displayed):
         low, high = self.interval or (0.0, 0.0)
         if low < high:
             source = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
-            lines.append(f"{source} {low:.2g} to {high:.2g}.")
+            least = "; the lowest of them is suggested, which changes the model least" * ("short_race" in self.flags)
+            lines.append(f"{source} {low:.2g} to {high:.2g}{least}.")
+        lines += self._forgetting()
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
-        if self.method == "sweep":
+        if self.method == "sweep" and "pretrained" not in self.flags:
             lines.append(
-                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it often names too high a "
-                "rate: race short trainings instead."
+                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it errs more: say that it "
+                "was trained before, and short trainings are raced."
             )
         lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
         return "\n".join(lines)
+
+    def _forgetting(self) -> list[str]:
+        """Say what higher rates do to the first loss: of a model that was trained before, what they make it forget."""
+        curve = self.decisive[-1] if self.decisive else None
+        if curve is None or curve.first is None:
+            return []
+        forgets = "the model forgets before it learns" if self.pretrained else "the loss rises before it falls"
+        if curve.early:
+            return [f"{_beginning(curve)}{_from_rate(_risen_early(curve), forgets)}."]
+        above = _above_first(curve)
+        if above is None or not self.pretrained:
+            return []
+        return [f"From {above:.2g} on the loss is above the first one, {curve.first:.3g}: {forgets}."]
 
     def _answer(self) -> str:
         if self.suggestion is None:
@@ -99,9 +124,40 @@ class FinderResult(Displayed):
         data: dict[str, Any] = asdict(self)
         data["codes"] = [FLAGS[flag].number for flag in self.flags]
         for curve in data["curves"]:
-            for name in ("losses", "smooth"):
+            if curve["first"] is not None and not math.isfinite(curve["first"]):
+                curve["first"] = str(curve["first"])
+            for name in ("losses", "smooth", "early"):
                 curve[name] = [loss if math.isfinite(loss) else str(loss) for loss in curve[name]]
         return data
+
+
+def _beginning(curve: Curve) -> str:
+    """Say how trainings began at the lowest rate and at the highest."""
+    ends = {curve.rates[0]: curve.early[0], curve.rates[-1]: curve.early[-1]}
+    losses = " and ".join(f"{loss:.3g} at {rate:.2g}" for rate, loss in ends.items())
+    return f"The first loss was {curve.first:.3g}; over the next {EARLY_UPDATES} updates it was {losses}"
+
+
+def _from_rate(rate: float | None, what: str) -> str:
+    return "" if rate is None else f". From {rate:.2g} on {what}"
+
+
+def _risen_early(curve: Curve) -> float | None:
+    """Return the lowest rate whose early losses are higher than those at the lowest rate of all.
+
+    That one has seen the same batches, and hardly changed the model.
+    """
+    at_rest = curve.early[0]
+    pairs = zip(curve.rates, curve.early, strict=True)
+    return next((rate for rate, loss in pairs if loss > RISEN * at_rest > 0), None)
+
+
+def _above_first(curve: Curve) -> float | None:
+    """Return the rate from which on a sweep's loss is above its first one, if there is such a rate."""
+    place = len(curve.smooth)
+    while place and curve.smooth[place - 1] > (curve.losses[0] if curve.first is None else curve.first):
+        place -= 1
+    return curve.rates[place] if place < len(curve.smooth) else None
 
 
 class FinderError(Exception):

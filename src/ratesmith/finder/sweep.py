@@ -11,6 +11,9 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite,
 from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
+from ratesmith.finder.training import Course, ScriptTask, trainable
+from ratesmith.schedule import Constant
+from ratesmith.shapes import Exponential
 from ratesmith.task import FindTask
 
 LOWEST_RATE: Final = 1e-6
@@ -33,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 def sweep(
-    task: FindTask,
+    task: FindTask | ScriptTask,
     *,
     seeds: Iterable[int] = (0, 1, 2),
     rule: str = "middle",
@@ -80,6 +83,7 @@ def sweep(
         seconds=time.perf_counter() - began,
         base_lr=first.base_lr,
         rule=rule,
+        pretrained=any(run.pretrained for run in runs),
     )
 
 
@@ -116,8 +120,8 @@ class _Cost:
 class _Run:
     """One sweep: rates, losses, and how it ended."""
 
-    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float) -> None:
-        self.rates, self.losses, self.rose, self.base_lr = rates, losses, rose, base_lr
+    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float, pretrained: bool) -> None:
+        self.rates, self.losses, self.rose, self.base_lr, self.pretrained = rates, losses, rose, base_lr, pretrained
         self.smooth = smoothed(bounded(losses))
         self.lowest = self.smooth.index(min(self.smooth))
 
@@ -156,46 +160,65 @@ def _spread(losses: Sequence[float]) -> float:
     return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FIRST_UPDATES]]))
 
 
-def _run(task: FindTask, seed: int, low: float, high: float, cost: _Cost) -> _Run:
-    training = task.start(seed)
+def _run(task: FindTask | ScriptTask, seed: int, low: float, high: float, cost: _Cost) -> _Run:
     count = _count(low, high)
     rates = [low * (high / low) ** (place / (count - 1)) for place in range(count)]
-    losses: list[float] = []
-    average, best, rose = 0.0, math.inf, False
-    for place, rate in enumerate(rates, 1):
-        loss = float(training.step(rate))
-        cost.one()
-        if not math.isfinite(loss):
-            rose = True
-            break
-        losses.append(loss)
-        average = SMOOTHING * average + (1 - SMOOTHING) * loss
-        smooth = average / (1 - SMOOTHING**place)
-        first = beginning(losses)
-        best = min(best, smooth)
-        allowed = LARGEST_RISE * max(first - best, 0.0) + 2 * _noise(losses) + 1e-2 * abs(first)
-        if place > FIRST_UPDATES and smooth - best > allowed:
-            rose = True
-            break
-    if not losses:
+    watch = _Watch(cost)
+    course = Course(seed, low, Exponential((high / low) ** (1 / (count - 1))), count, rates)
+    trained = trainable(task).train(course, watch.hear, measure=False)
+    if not watch.losses:
         raise FinderError(
-            f"sweep: the first loss must be finite, got {loss!r}; see that the model and its data hold no NaN"
+            f"sweep: the first loss must be finite, got {watch.last!r}; see that the model and its data hold no NaN"
         )
-    run = _Run(rates, losses, rose, training.base_lr)
-    return _Run(rates, _paired(task, seed, losses, cost), rose, training.base_lr) if run.noisy else run
+    facts = (watch.rose, trained.base_lr, trained.pretrained)
+    run = _Run(rates, watch.losses, *facts)
+    return _Run(rates, _paired(task, seed, watch.losses, cost), *facts) if run.noisy else run
 
 
-def _paired(task: FindTask, seed: int, losses: list[float], cost: _Cost) -> list[float]:
+class _Watch:
+    """Hears the losses of a sweep, and has heard enough where they rise or are not finite."""
+
+    def __init__(self, cost: _Cost) -> None:
+        self.losses: list[float] = []
+        self.rose = False
+        self.last = math.nan
+        self._cost, self._average, self._best = cost, 0.0, math.inf
+
+    def hear(self, losses: Sequence[float], updates: int) -> bool:
+        return all(map(self._goes_on, losses))
+
+    def _goes_on(self, loss: float) -> bool:
+        self._cost.one()
+        self.last = loss
+        if not math.isfinite(loss):
+            self.rose = True
+            return False
+        self.losses.append(loss)
+        self._average = SMOOTHING * self._average + (1 - SMOOTHING) * loss
+        smooth = self._average / (1 - SMOOTHING ** len(self.losses))
+        first = beginning(self.losses)
+        self._best = min(self._best, smooth)
+        allowed = LARGEST_RISE * max(first - self._best, 0.0) + 2 * _noise(self.losses) + 1e-2 * abs(first)
+        self.rose = len(self.losses) > FIRST_UPDATES and smooth - self._best > allowed
+        return not self.rose
+
+
+def _paired(task: FindTask | ScriptTask, seed: int, losses: list[float], cost: _Cost) -> list[float]:
     """Take from each loss what its batch is above or below the others for the weights that the sweep began with."""
-    training = task.start(seed)
-    losses_at_rest = []
-    for _ in losses:
-        losses_at_rest.append(float(training.step(0.0)))
-        cost.one()
+    losses_at_rest: list[float] = []
+
+    def hear(more: Sequence[float], updates: int) -> bool:
+        for loss in more:
+            losses_at_rest.append(loss)
+            cost.one()
+        return len(losses_at_rest) < len(losses)
+
+    course = Course(seed, 1.0, Constant(factor=0.0), len(losses), [0.0] * len(losses))
+    trainable(task).train(course, hear, measure=False)
     return [loss - at_rest + mean(losses_at_rest) for loss, at_rest in zip(losses, losses_at_rest, strict=True)]
 
 
-def _widened(task: FindTask, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
+def _widened(task: FindTask | ScriptTask, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
     """Sweep once, and again over a wider range while the curve leaves it."""
     run = _run(task, seed, low, high, cost)
     for _ in range(WIDENINGS):
@@ -216,7 +239,9 @@ def _widened(task: FindTask, seed: int, low: float, high: float, cost: _Cost) ->
 def _read(run: _Run, rule: str, seed: int) -> Curve:
     suggestion = RULES[rule](run.rates, run.losses) if run.fell else None
     rates = tuple(run.rates[: len(run.losses)])
-    return Curve("sweep", f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion)
+    return Curve(
+        "sweep", f"order {seed}", rates, tuple(run.losses), tuple(run.smooth), suggestion, beginning(run.losses)
+    )
 
 
 def _flags(runs: list[_Run], answers: list[float]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.finder import Curve, FinderResult
+from ratesmith.finder.result import EARLY_UPDATES
 from ratesmith.report.page import write_page
 from ratesmith.report.style import COLOURS, blank, legend_below
 
@@ -37,6 +38,7 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
         result=result,
         sentences=result.explain().splitlines(),
         captions=CAPTIONS,
+        early_updates=EARLY_UPDATES,
     )
 
 

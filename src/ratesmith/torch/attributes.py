@@ -9,6 +9,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from ratesmith.torch.generators import is_generator, set_state, state_of
+
 NOT_COPIED: Final = ("_parameters", "_buffers", "state", "param_groups")
 """Where modules and optimizers keep the tensors that a Snapshot keeps."""
 
@@ -26,7 +28,7 @@ class Attributes:
         self._attributes = [(vars(thing), dict(vars(thing))) for thing in objects]
         self._containers: list[tuple[Any, Any]] = []
         self._tensors: list[tuple[Tensor, Tensor]] = []
-        self._generators: list[tuple[torch.Generator, Tensor]] = []
+        self._generators: list[tuple[Any, Any]] = []
         self._seen: set[int] = set()
         for _, kept in self._attributes:
             for name, value in kept.items():
@@ -44,9 +46,9 @@ class Attributes:
         elif isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
             self._seen.add(id(value))
             self._tensors.append((value, value.detach().clone()))
-        elif isinstance(value, torch.Generator):
+        elif is_generator(value):
             self._seen.add(id(value))
-            self._generators.append((value, value.get_state()))
+            self._generators.append((value, state_of(value)))
 
     def restore(self) -> None:
         """Put all back; this can be done as often as wanted."""
@@ -61,4 +63,4 @@ class Attributes:
                 if not torch.equal(tensor, values):
                     tensor.copy_(values)
         for generator, state in self._generators:
-            generator.set_state(state)
+            set_state(generator, state)

@@ -7,6 +7,7 @@ function, such as `get_batch`, gives a batch at each call, and the generators de
 
 from __future__ import annotations
 
+import abc
 import inspect
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -18,45 +19,55 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import preserve_rng_state, random_states, set_random_states
+from ratesmith.torch.array_data import as_tensors
+from ratesmith.torch.generators import (
+    OwnGenerators,
+    generators_in,
+    holders_in,
+    seeded,
+    seeded_state,
+    set_states,
+    state_of,
+)
 
 MEASURED_BATCH: Final = 8
 """Measuring keeps no gradients, so batches that are drawn here can be this much larger than in training."""
-_HELD: Final = ("generator", "sampler", "batch_sampler", "dataset")
-"""What a loader, and what it is made of, hold: generators of their own among it."""
 
 
-class Position:
+class Position(abc.ABC):
     """Where one training stands in its data: `next()` gives the batch of the next update."""
 
+    @abc.abstractmethod
     def next(self) -> Any:
         """Return the next batch; after the last one of an epoch comes the first of the next epoch."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return the place as plain values and tensors."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a place that `state_dict` gave."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most have none
         """Let go of workers."""
 
 
-class Data:
+class Data(abc.ABC):
     """The batches of one split."""
 
     batches: int | None = None
     """Batches of one epoch; None if nobody knows."""
+    source: Any = None
+    """What may hold random generators of its own: a loader, a dataset or a function; None for tensors."""
 
+    @abc.abstractmethod
     def begin(self, seed: int) -> Position:
         """Return the beginning of the data, in the order of a seed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def measured(self) -> Generator[Any, None, None]:
         """Return the batches to measure on: the same at each call, if the process's generators are seeded the same."""
-        raise NotImplementedError
 
 
 def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool = False) -> Data:
@@ -65,6 +76,7 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
     `batch_size` and `drop_last` are for tensors and datasets.
     """
     start = (f"{who}: ", Option(name))
+    given = as_tensors(given, who, name)
     if isinstance(given, DataLoader):
         return LoaderData(given, who, name)
     if inspect.isgeneratorfunction(given):
@@ -81,7 +93,7 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
         return FunctionData(given)
     if isinstance(given, tuple) and given and not all(isinstance(part, Tensor) for part in given):
         kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in given))
-        raise OptionTypeError(*start, f" must be tensors, got a tuple of {kinds}; write torch.as_tensor(x) for each")
+        raise OptionTypeError(*start, f" must be tensors, arrays or tables, got a tuple of {kinds}; give these")
     tensors = isinstance(given, (tuple, list)) and len(given) > 0 and all(isinstance(x, Tensor) for x in given)
     if tensors and isinstance(given, tuple):
         lengths = {len(tensor) for tensor in given}
@@ -103,8 +115,8 @@ def data_of(given: Any, who: str, name: str, *, batch_size: int, drop_last: bool
         return LoaderData(given, who, name)
     raise OptionTypeError(
         *start,
-        f" must be a DataLoader, tensors (inputs, ..., targets), a dataset or a function that returns a batch, got "
-        f"{type(given).__name__}; give one of these",
+        " must be a DataLoader, tensors (inputs, ..., targets), a dataset or a function that returns a batch, "
+        f"got {type(given).__name__}; give one of these",
     )
 
 
@@ -116,6 +128,7 @@ class DrawnData(Data):
         self._given, self._size = given, batch_size
         self._tensors = given if isinstance(given, tuple) else None
         self._chosen, self._drop_last = chosen, drop_last
+        self.source = None if isinstance(given, (tuple, Tensor)) else given
         self.samples = len(given[0]) if self._tensors is not None else len(given)
         if chosen is not None:
             self.samples = len(chosen)
@@ -126,9 +139,10 @@ class DrawnData(Data):
         return _DrawnPosition(self, seed)
 
     def measured(self) -> Generator[Any, None, None]:
-        """Return larger batches, in the order of the data."""
-        for indices in torch.split(torch.arange(self.samples), MEASURED_BATCH * self._size):
-            yield self.at(indices)
+        """Return larger batches, in the order of the data; generators of a dataset are seeded, and put back."""
+        with seeded(generators_in([self.source]), 0):
+            for indices in torch.split(torch.arange(self.samples), MEASURED_BATCH * self._size):
+                yield self.at(indices)
 
     def order(self, seed: int, epoch: int) -> Sequence[Tensor]:
         """Return the indices of each batch of an epoch."""
@@ -154,6 +168,7 @@ class DrawnData(Data):
 class _DrawnPosition(Position):
     def __init__(self, data: DrawnData, seed: int) -> None:
         self._data, self._seed, self._drawn = data, seed, 0
+        self._own = OwnGenerators([data.source], seed)
         self._order: Sequence[Tensor] | None = None
 
     def next(self) -> Any:
@@ -161,13 +176,15 @@ class _DrawnPosition(Position):
         if place == 0 or self._order is None:
             self._order = self._data.order(self._seed, epoch)
         self._drawn += 1
-        return self._data.at(self._order[place])
+        with self._own.drawing():
+            return self._data.at(self._order[place])
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seed": self._seed, "drawn": self._drawn}
+        return {"seed": self._seed, "drawn": self._drawn, "own": list(self._own.states)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seed, self._drawn, self._order = state["seed"], state["drawn"], None
+        self._own.states = list(state["own"])
 
 
 class LoaderData(Data):
@@ -175,7 +192,8 @@ class LoaderData(Data):
 
     def __init__(self, loader: Any, who: str, name: str) -> None:
         """Take the loader, and what to call it in messages."""
-        self.loader, self._who, self._name = loader, who, name
+        self.loader = self.source = loader
+        self._who, self._name = who, name
         self.batches = _length(loader)
         # Weak: workers in a cycle of objects would end only at garbage collection, which takes PyTorch five seconds.
         self._user: weakref.ref[LoaderPosition] | None = None
@@ -197,24 +215,25 @@ class LoaderData(Data):
 
     def measured(self) -> Generator[Any, None, None]:
         """Return the loader's batches; generators of its own are seeded, and put back."""
-        states = [(generator, generator.get_state()) for generator in self.generators()]
         stay = hasattr(self.loader, "_iterator")
         training = self.loader._iterator if stay else None
-        try:
-            for generator, _ in states:
-                generator.manual_seed(0)
-            if stay:
-                self.loader._iterator = self._measuring
-            yield from self.loader
-        finally:
-            if stay:
-                self._measuring, self.loader._iterator = self.loader._iterator, training
-            for generator, state in states:
-                generator.set_state(state)
+        with seeded(self.generators(), 0):
+            try:
+                if stay:
+                    self.loader._iterator = self._measuring
+                yield from self.loader
+            finally:
+                if stay:
+                    self._measuring, self.loader._iterator = self.loader._iterator, training
 
-    def generators(self) -> list[torch.Generator]:
+    def generators(self) -> list[Any]:
         """Return the generators of their own that the loader, its samplers and its dataset draw from."""
         return list(generators_in([self.loader]))
+
+    def samples_draw(self) -> bool:
+        """Whether generators are drawn from when samples are made, and not only for their order."""
+        parts = [getattr(self.loader, name, None) for name in ("dataset", "collate_fn")]
+        return next(generators_in(parts), None) is not None
 
     def empty(self) -> Exception:
         """Return the mistake of data without a batch."""
@@ -236,8 +255,7 @@ class LoaderPosition(Position):
         self._data = data
         self._iterator: Iterator[Any] | None = None
         self._epoch = self._place = 0
-        fresh = (torch.Generator(generator.device).manual_seed(seed) for generator in data.generators())
-        self._own = [generator.get_state() for generator in fresh]
+        self._own = [seeded_state(generator, seed) for generator in data.generators()]
         """The states of the loader's own generators when the epoch began."""
         self._random: dict[str, Any] | None = None
         """The states of the process's generators when the epoch began; None before its first batch."""
@@ -256,7 +274,7 @@ class LoaderPosition(Position):
                 if self._place == 0:
                     raise self._data.empty() from None
                 self._iterator, self._epoch, self._place = None, self._epoch + 1, 0
-                self._own = [generator.get_state() for generator in self._data.generators()]
+                self._own = [state_of(generator) for generator in self._data.generators()]
                 self._random = None
                 continue
             self._place += 1
@@ -283,20 +301,20 @@ class LoaderPosition(Position):
             # Workers that stay draw their seed when they are made, in the first epoch, and in none after it.
             with preserve_rng_state():
                 iter(self._data.loader)
-        for generator, state in zip(self._data.generators(), self._own, strict=True):
-            generator.set_state(state)
+        set_states(self._data.generators(), self._own)
         if self._random is None or self._place == 0:
             return
         now = random_states()
         set_random_states(self._random)
         self._begin_epoch()
         assert self._iterator is not None
-        # Without workers the samples before the place need not be made: their indices are enough.
+        # Without workers and chance the samples before the place need not be made: their indices are enough.
         indices = getattr(self._iterator, "_sampler_iter", None)
         is_map = isinstance(self._data.loader, DataLoader) and not isinstance(
             self._data.loader.dataset, IterableDataset
         )
-        skipped = indices if indices is not None and is_map and not self._data.loader.num_workers else self._iterator
+        by_index = indices is not None and is_map and not self._data.loader.num_workers
+        skipped = indices if indices is not None and by_index and not self._data.samples_draw() else self._iterator
         for _ in range(self._place):
             next(skipped)
         set_random_states(now)
@@ -325,30 +343,32 @@ class FunctionData(Data):
 
     def __init__(self, function: Callable[[], Any]) -> None:
         """Take the function."""
-        self._function = function
+        self.function = self.source = function
 
     def begin(self, seed: int) -> Position:
-        """Return a position; the process's generators say where it is."""
-        return _FunctionPosition(self._function)
+        """Return a position; the process's generators, and those that the function holds, say where it is."""
+        return _FunctionPosition(self.function, seed)
 
     def measured(self) -> Generator[Any, None, None]:
         """Return batches without end: whoever measures takes as many as are wanted."""
-        while True:
-            yield self._function()
+        with seeded(generators_in([self.function]), 0):
+            while True:
+                yield self.function()
 
 
 class _FunctionPosition(Position):
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[[], Any], seed: int) -> None:
+        self._function, self._own = function, OwnGenerators([function], seed)
 
     def next(self) -> Any:
-        return self._function()
+        with self._own.drawing():
+            return self._function()
 
     def state_dict(self) -> dict[str, Any]:
-        return {}  # the process's generators say it all
+        return {"own": list(self._own.states)}  # the process's generators say the rest
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
+        self._own.states = list(state["own"])
 
 
 def is_in_fixed_order(loader: Any) -> bool:
@@ -357,25 +377,6 @@ def is_in_fixed_order(loader: Any) -> bool:
         return False
     batches = loader.batch_sampler
     return type(batches) is BatchSampler and isinstance(batches.sampler, SequentialSampler)
-
-
-def holders_in(loaders: Iterable[Any]) -> Iterator[Any]:
-    """Return loaders with their samplers, datasets and generators, each once."""
-    seen: set[int] = set()
-    waiting: list[Any] = list(loaders)
-    while waiting:
-        holder = waiting.pop()
-        if holder is None or id(holder) in seen:
-            continue
-        seen.add(id(holder))
-        yield holder
-        if not isinstance(holder, torch.Generator):
-            waiting += [getattr(holder, name, None) for name in _HELD]
-
-
-def generators_in(loaders: Iterable[Any]) -> Iterator[torch.Generator]:
-    """Return the generators that loaders keep for themselves, in their samplers and datasets, each once."""
-    yield from (holder for holder in holders_in(loaders) if isinstance(holder, torch.Generator))
 
 
 def _length(loader: Any) -> int | None:

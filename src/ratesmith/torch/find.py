@@ -14,7 +14,9 @@ from torch.optim import Optimizer
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
+from ratesmith._text import shortened
 from ratesmith.finder import FinderError, FinderResult
+from ratesmith.task import is_out_of_memory
 from ratesmith.torch.batch import first_tensor
 from ratesmith.torch.counting import has_users_hooks
 from ratesmith.torch.data import (
@@ -23,12 +25,12 @@ from ratesmith.torch.data import (
     LoaderData,
     Position,
     data_of,
-    generators_in,
-    holders_in,
     is_in_fixed_order,
 )
+from ratesmith.torch.generators import generators_in, holders_in, kept_in_place
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
+from ratesmith.torch.loss_module import module_of
 from ratesmith.torch.metrics import agree_on_every_rank
 from ratesmith.torch.snapshot import Snapshot
 from ratesmith.torch.training import Loop, switch
@@ -55,7 +57,7 @@ def find(
     steps_per_epoch: int | None = None,
     validation_batches: int | None = None,
     pretrained: bool | None = None,
-    method: str = "sweep",
+    method: str | None = None,
     **options: Any,
 ) -> FinderResult:
     """Suggest an initial rate for a model and optimizer as they stand, and leave both exactly as they were.
@@ -67,15 +69,16 @@ def find(
     to come. Of several optimizers, given in a list or a dict, all rates keep their ratio; or `search` is the place or
     name of the one whose rate is searched, and the others keep theirs.
 
-    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. A sweep
-    then says what diverges, and not what forgets: the result is flagged, and a race is the better method.
+    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. Without
+    a `method` the sweep is then followed by a race of 100 updates for each rate, if `validation` is given; else the
+    result is flagged.
 
     `method` and `options` are those of ratesmith.find; "race" and "grid" need `validation`. Under torch.distributed
     every rank calls this, and all decide by the mean of their losses.
 
     Afterwards, whether it ended well, with an error or by Ctrl-C, all is as before, bit for bit: parameters, buffers,
     gradients, optimizer, scaler, flags, random states, and the loader's generators. Raises TypeError for an optimizer
-    that wants a closure, ValueError where the loader gives nothing.
+    that wants a closure, ValueError where the loader gives nothing, MemoryError if memory does not suffice.
 
     >>> from torch.utils.data import DataLoader, TensorDataset
     >>> inputs = torch.linspace(-1, 1, 64)[:, None]
@@ -123,20 +126,21 @@ def find(
         return Loop(loop_options, model, optimizers, scaler=scaler, average=average, led_by=led_by)
 
     task = _ModelTask(loop, training_data, measured, steps_per_epoch, validation_batches)
-    modules = [part for part in (model, average, loss) if isinstance(part, nn.Module)]
-    with preserve_rng_state():
+    modules = [part for part in (model, average, module_of(loss)) if isinstance(part, nn.Module)]
+    sources = [data.source for data in (training_data, measured) if data is not None]
+    with preserve_rng_state(), kept_in_place(sources):
         own_scaler = scaler if scaler is not None and scaler.is_enabled() else None
-        task.snapshot = Snapshot(modules, optimizers, own_scaler, tuple(generators_in(loaders)))
+        task.snapshot = _snapshot(modules, optimizers, own_scaler, tuple(generators_in(sources)))
         epochs = [
             (holder, holder.epoch)
-            for holder in holders_in(loaders)
+            for holder in holders_in(sources)
             if hasattr(holder, "set_epoch") and isinstance(getattr(holder, "epoch", None), int)
         ]
         persistent = [(loader, loader._iterator) for loader in loaders if hasattr(loader, "_iterator")]
         try:
             for loader, _ in persistent:
                 loader._iterator = None
-            result = finder.find(task, method=method, **options)
+            result = finder.find(task, method=method, pretrained=pretrained, **options)
         finally:
             task.stop()
             for loader, iterator in persistent:
@@ -145,8 +149,21 @@ def find(
                 holder.set_epoch(epoch)
             task.snapshot.close()
     fixed = is_in_fixed_order(train) or task.saw_one_order
-    trained = task.began_below_chance if pretrained is None else pretrained
-    return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep, "pretrained": trained and method == "sweep"})
+    return result.flagged({"unshuffled": fixed, "hooks_asleep": asleep})
+
+
+def _snapshot(*parts: Any) -> Snapshot:
+    """Return a Snapshot; if memory does not suffice for its copies, say so in one line."""
+    try:
+        return Snapshot(*parts)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        message = shortened(error)
+    raise MemoryError(
+        f"find: memory must suffice for a copy of the model and of what its optimizer keeps, got {message}; free some, "
+        "or look before the optimizer's first update, when it keeps nothing"
+    )
 
 
 class _ModelTask:
@@ -160,7 +177,7 @@ class _ModelTask:
     ) -> None:
         self.loop, self.train, self.validation = loop, train, validation
         self.epoch, self.measured_batches = epoch, measured
-        self.began_below_chance = False
+        self.can_measure = validation is not None
         self.first_batches: dict[int, Tensor] = {}
         """The first tensor that each seed's training saw."""
 
@@ -193,16 +210,23 @@ class _ModelTraining:
         self.base_lr = self._loop.rates.base_lr
         self.position: Position = task.train.begin(seed)
         self.steps_per_epoch = task.epoch or max(1, (task.train.batches or 1) // self._loop.options.accumulate)
+        groups = (group for optimizer in self._loop.optimizers for group in optimizer.param_groups)
+        trained = (weight for group in groups for weight in group["params"] if weight.requires_grad)
+        self._first_weight: Tensor | None = next(trained, None)
         model = self._loop.model
         if not model.training:  # else parts that were frozen in evaluation stay so
             model.train()
         for optimizer in self._loop.optimizers:
             switch(optimizer, "train")
 
+    @property
+    def began_below_chance(self) -> bool:
+        """Whether the first loss was far below that of a guess."""
+        return bool(self._loop.began_below_chance)
+
     def step(self, lr: float) -> float:
         """Make one update; where gradients are scaled, it may be skipped."""
         loss = self._loop.step(lr, self._draw)
-        self._task.began_below_chance |= bool(self._loop.began_below_chance)
         loss = loss if math.isfinite(loss) and self._weights_finite() else math.nan
         return agree_on_every_rank({"loss": loss})["loss"]
 
@@ -213,9 +237,8 @@ class _ModelTraining:
         return batch
 
     def _weights_finite(self) -> bool:
-        """Whether the update left the first weights finite; a broken one spreads to all within an update."""
-        first = self._loop.optimizers[0].param_groups[0]["params"][:1]
-        return all(bool(torch.isfinite(weight).all()) for weight in first)
+        """Whether the update left the first trained weight finite; a broken one spreads to all within an update."""
+        return self._first_weight is None or bool(torch.isfinite(self._first_weight).all())
 
     def evaluate(self, split: str = "validation") -> dict[str, float]:
         """Measure over the validation set."""

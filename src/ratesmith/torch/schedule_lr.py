@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from ratesmith._checks import finite, options_of, whole
+from ratesmith._script import ActiveTrial
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
@@ -127,6 +128,20 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             raise
         self._replace_earlier()
         self._hooks = self._count_from_now()
+
+    @classmethod
+    def from_trial(
+        cls, optimizer: Optimizer | Iterable[Optimizer], trial: ActiveTrial, *more: Target, **options: Any
+    ) -> Self:
+        """Return a scheduler with the trial's schedule and length, for a script that `get_trial` has told of its run.
+
+        It counts the optimizer's updates, so `step()` may be called after each of them, once an epoch, or never. What
+        `trial.report` reports reaches a controller. The optimizer is made with `lr=trial.lr`.
+        """
+        options = {"count_updates": True, "functions": trial.functions, **options}
+        scheduler = cls(optimizer, trial.schedule, *more, horizon=trial.horizon, **options)
+        trial.attach(scheduler)
+        return scheduler
 
     # What happens update by update
 

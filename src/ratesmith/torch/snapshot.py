@@ -18,16 +18,18 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from ratesmith.torch.attributes import Attributes
+from ratesmith.torch.generators import set_state, state_of
 
 
 class Snapshot:
     """Models, their optimizers, gradient scaler and generators as they are now; `restore` makes them so again.
 
     Kept are parameters, buffers, gradients, the optimizers' states and groups, the flags `training` and
-    `requires_grad`, the attributes of optimizers and modules with what is in their lists and dicts, and the states of
-    `generators`. The tensors stay the same objects. The hooks that an optimizer calls after an update sleep until
-    `close`, so that schedulers that count updates do not count these; those before it, which clip gradients, are
-    called. Copies of the tensors lie in memory, or in a file where they would take more than half of what is free.
+    `requires_grad`, the attributes of optimizers, modules and other `objects` with what is in their lists and dicts,
+    and the states of `generators`. The tensors stay the same objects. The hooks that an optimizer calls after an update
+    sleep until `close`, so that schedulers that count updates do not count these; those before it, which clip
+    gradients, are called. Copies of the tensors lie in memory, or in a file where they would take more than half of
+    what is free.
     """
 
     def __init__(
@@ -35,7 +37,8 @@ class Snapshot:
         models: Sequence[nn.Module],
         optimizers: Sequence[Optimizer],
         scaler: Any = None,
-        generators: Sequence[torch.Generator] = (),
+        generators: Sequence[Any] = (),
+        objects: Sequence[Any] = (),
     ) -> None:
         """Take the copies."""
         optimizers = _with_inner(optimizers)
@@ -48,9 +51,9 @@ class Snapshot:
         self._groups = [[dict(group) for group in optimizer.param_groups] for optimizer in optimizers]
         # Which buffers there are, flags, hooks, modes, counters and lists; what is in weights, buffers and states is
         # kept apart.
-        self._attributes = Attributes([*modules, *optimizers])
+        self._attributes = Attributes([*modules, *optimizers, *objects])
         self._scaled = copy.deepcopy((scaler.state_dict(), dict(scaler._per_optimizer_states))) if scaler else None
-        self._generators = [(generator, generator.get_state()) for generator in generators]
+        self._generators = [(generator, state_of(generator)) for generator in generators]
         self._originals = list(self._tensors())
         if any(is_lazy(tensor) for tensor in self._originals):
             raise ValueError(
@@ -98,7 +101,7 @@ class Snapshot:
             self._scaler._per_optimizer_states.clear()
             self._scaler._per_optimizer_states.update(copy.deepcopy(self._scaled[1]))
         for generator, state in self._generators:
-            generator.set_state(state)
+            set_state(generator, state)
 
     def close(self) -> None:
         """Put all back for good: gradients, the optimizers' own state objects, attributes and hooks too.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import operator
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
+from ratesmith.torch.array_data import as_tensors
 from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data_of
-from ratesmith.torch.group_rates import optimizers_of
+from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
+from ratesmith.torch.loss_module import load_trained_state, own_loss, trained_state
 from ratesmith.torch.training import Loop, switch
 
 
@@ -30,14 +32,15 @@ class TorchTask:
     anew for each run. Several optimizers may be given in a list. The rate of the first parameter group that has one is
     set, and all others keep their ratio to it.
 
-    `train`, `validation` and `test` are a DataLoader or another loader, which is used as it is; tensors `(inputs, ...,
-    targets)` or a dataset with a length, drawn in batches of `batch_size` in an order that the seed and the epoch
-    decide; or a function that returns a batch, such as `get_batch`. An endless one needs `steps_per_epoch`, and a
-    function to measure with `validation_batches`, the number of its calls.
+    `train`, `validation` and `test` are a DataLoader or another loader, which is used as it is; tensors, NumPy arrays
+    or tables `(inputs, ..., targets)` or a dataset with a length, drawn in batches of `batch_size` in an order that the
+    seed and the epoch decide; or a function that returns a batch, such as `get_batch`. An endless one needs
+    `steps_per_epoch`, and a function to measure with `validation_batches`, the number of its calls.
 
     A batch that is a dict goes to the model by name. Of a tuple the last part is the target. `forward(model, batch)`
     is for whatever else. `loss` is a function of `(output, target)`, or of `(model, batch)` if its parameters are
     called so; None is the loss that the model returns itself: `.loss`, `["loss"]` or the number in `(logits, loss)`.
+    A loss with weights of its own, a Module, is copied for each run; the optimizer may hold its weights too.
     `metrics` are functions of the outputs and targets of the whole set, or objects with `update` and `compute`.
     A measured loss is the mean over `loss_weight`: "samples", "tokens" (targets other than -100), or what a function
     of the batch returns.
@@ -47,7 +50,8 @@ class TorchTask:
 
     `accumulate` batches make one update, clipped to the norm `clip_norm`. `autocast()` gives the context of mixed
     precision, `scaler()` a gradient scaler, `average(model)` a running average of the weights, which is measured in the
-    model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets.
+    model's place. `drop_last` leaves out an epoch's smaller last batch of tensors and datasets. `pretrained` says
+    whether `model()` was trained before, which decides how a rate is found; None lets its first loss show it.
 
     >>> inputs, targets = torch.randn(64, 3), torch.zeros(64, 1)
     >>> task = TorchTask(
@@ -82,16 +86,24 @@ class TorchTask:
     average: Callable[[Any], Any] | None = None
     steps_per_epoch: int | None = None
     validation_batches: int | None = None
+    pretrained: bool | None = None
     _loaders: dict[int, LoaderData] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _tensors: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: not the places of trainings in this one."""
-        return {**vars(self), "_loaders": {}}
+        return {**vars(self), "_loaders": {}, "_tensors": {}}
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
         self._check_parts()
         self.options()
+        if self.pretrained is not None and not isinstance(self.pretrained, bool):
+            raise OptionTypeError(
+                "TorchTask: ",
+                Option("pretrained"),
+                f" must be True, False or None, got {self.pretrained!r}; the model itself is what model() returns",
+            )
         train, measured = self.split(0)
         if train.batches == 0 and isinstance(train, DrawnData):
             raise OptionValueError(
@@ -165,8 +177,10 @@ class TorchTask:
         """Return the batches of a split; of one loader, always the same object, which knows whose turn it is."""
         if id(given) in self._loaders:
             return self._loaders[id(given)]
+        if id(given) not in self._tensors:  # made once of arrays and tables, and not at each start
+            self._tensors[id(given)] = as_tensors(given, "TorchTask", name)
         data = data_of(
-            given,
+            self._tensors[id(given)],
             "TorchTask",
             name,
             batch_size=self.batch_size,
@@ -240,10 +254,15 @@ class TorchTraining:
                     "trained; build the model inside the function, or give copy.deepcopy of it"
                 )
             _STARTED[id(parameter)] = parameter
+        optimizers = optimizers_of(task.optimizer(self._model), "TorchTask")
+        GroupRates("TorchTask", optimizers)  # says what is wrong with them
+        options = task.options()
+        loss, self._loss_module = own_loss(options.loss, optimizers)
+        self._refuse_shared_weights(optimizers)
         self._loop = Loop(
-            task.options(),
+            replace(options, loss=loss),
             self._model,
-            optimizers_of(task.optimizer(self._model), "TorchTask"),
+            optimizers,
             scaler=task.scaler() if task.scaler is not None else None,
             average=task.average(self._model) if task.average is not None else None,
         )
@@ -256,6 +275,19 @@ class TorchTraining:
         for optimizer in self._loop.optimizers:
             switch(optimizer, "train")
 
+    def _refuse_shared_weights(self, optimizers: Sequence[Any]) -> None:
+        """Refuse weights of an optimizer that are made neither with the model nor with the loss: runs share them."""
+        modules = [self._model, *([] if self._loss_module is None else [self._loss_module])]
+        of_this_run = {id(weight) for module in modules for weight in module.parameters()}
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for weight in (weight for group in groups for weight in group["params"]):
+            if id(weight) not in of_this_run and _STARTED.get(id(weight)) is weight:
+                raise ValueError(
+                    "TorchTask: an optimizer must hold weights of the model or of loss=, got some that another run has "
+                    "trained; give the loss that has them as loss=, or make them in model()"
+                )
+            _STARTED[id(weight)] = weight
+
     def _take_data(self, seed: int) -> Data:
         """Take the data of a seed to measure on, and return that to train on."""
         train, validation = self._task.split(seed)
@@ -263,6 +295,11 @@ class TorchTraining:
         if self._task.test is not None:
             self._measured["test"] = self._task.data(self._task.test, "test")
         return train
+
+    @property
+    def began_below_chance(self) -> bool:
+        """Whether the first loss was far below that of a guess, so that the model was trained before."""
+        return bool(self._loop.began_below_chance)
 
     def step(self, lr: float) -> float:
         """Make one optimizer update at this rate and return the training loss before it."""
@@ -279,7 +316,7 @@ class TorchTraining:
         return self._loop.measure(self._measured[split].measured(), self._task.validation_batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of the model, the optimizers, the place in the data and all random states.
+        """Return a copy of the model, the loss's weights, the optimizers, the place in the data and all random states.
 
         Of the model: parameters, buffers (those that torch's own state leaves out too), and the flags `training` and
         `requires_grad`; of the optimizers: their states and groups. Plain Python attributes that a model or an
@@ -306,6 +343,7 @@ class TorchTraining:
             "optimizers": [_plain(copy.deepcopy(optimizer.state_dict())) for optimizer in loop.optimizers],
             "scaler": loop.scaler.state_dict() if loop.scaler else None,
             "average": copy.deepcopy(loop.average.state_dict()) if loop.average is not None else None,
+            "loss": None if self._loss_module is None else trained_state(self._loss_module),
             "data": self._position.state_dict(),
             "random": random_states(),
         }
@@ -329,6 +367,8 @@ class TorchTraining:
             loop.scaler.load_state_dict(state["scaler"])
         if loop.average is not None:
             loop.average.load_state_dict(state["average"])
+        if self._loss_module is not None:
+            load_trained_state(self._loss_module, state["loss"])
         if self._task.folds is not None and state["seed"] != self._seed:
             self._position = self._take_data(state["seed"]).begin(state["seed"])
         self._seed = state["seed"]

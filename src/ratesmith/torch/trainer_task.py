@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader
 
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith.finder import FinderError
-from ratesmith.torch.attributes import Attributes
 from ratesmith.torch.counting import has_users_hooks
-from ratesmith.torch.data import generators_in
+from ratesmith.torch.generators import generators_in, seeded_state, set_state
 from ratesmith.torch.group_rates import GroupRates
 from ratesmith.torch.manual_rates import set_rates
 from ratesmith.torch.metrics import agree_on_every_rank
@@ -49,7 +48,7 @@ class TrainerTask(abc.ABC):
         """Whether functions of the user's, called after updates, are left out."""
         self._handles: list[Any] = []
         self._loaders = [loader for loader in loaders if isinstance(loader, DataLoader)]
-        self._objects = [*model.modules(), *(thing for thing in objects if hasattr(thing, "__dict__"))]
+        self._objects = [thing for thing in objects if hasattr(thing, "__dict__")]
         self._generators = tuple(generators_in(self._loaders))
 
     @abc.abstractmethod
@@ -64,9 +63,9 @@ class TrainerTask(abc.ABC):
     def kept(self) -> Iterator[None]:
         """Keep all that is, and put it back at the end, bit for bit, whatever happens."""
         with preserve_rng_state():
-            self._attributes = Attributes([*self._objects, *self._loaders])
             self._devices = {weight.device for weight in self.model.parameters()}
-            self._snapshot = Snapshot((self.model,), self._optimizers, None, self._generators)
+            objects = [*self._objects, *self._loaders]
+            self._snapshot = Snapshot((self.model,), self._optimizers, None, self._generators, objects)
             try:
                 yield
             finally:
@@ -81,13 +80,13 @@ class TrainerTask(abc.ABC):
         for loader in self._loaders:
             loader._iterator = None  # workers that stay are the user's
         for generator in self._generators:
-            generator.manual_seed(seed)
+            set_state(generator, seeded_state(generator, seed))
         seed_all(seed)
         self.running = TrainerTraining(self, PausedLoop(lambda loop: self.train(seed, loop)))
         return self.running
 
     def _stop(self) -> None:
-        """End the training before, and put back the attributes, on the device where the model was."""
+        """End the training before, and bring the model back to its device; the rest is the Snapshot's."""
         if self.running is not None:
             self.running.loop.close()
             self.running = None
@@ -96,7 +95,6 @@ class TrainerTask(abc.ABC):
         self._handles.clear()
         if len(self._devices) == 1:
             bring(self.model, *self._devices)
-        self._attributes.restore()
 
     def lead(self, optimizers: Sequence[Any], has_scheduler: bool, loop: PausedLoop) -> GroupRates:
         """Return the rates of the optimizers that the trainer made; at each update they are what `loop` is asked for.

@@ -19,6 +19,8 @@ from torch.optim import Optimizer
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._random_states import preserve_rng_state, seed_all
+from ratesmith._text import shortened
+from ratesmith.task import is_out_of_memory
 from ratesmith.torch.batch import moved, samples_in
 from ratesmith.torch.group_rates import GroupRates
 from ratesmith.torch.loop_options import LoopOptions
@@ -48,6 +50,8 @@ class Loop:
         self.device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
         self.began_below_chance: bool | None = None
         """Whether the first loss was far below that of a guess; None before the first update."""
+        self._samples: int | None = None
+        """Samples in the batch that is worked on, for messages."""
         self._loss_takes_model = _takes_model(options.loss)
         self._takes = _most_arguments(model)
 
@@ -56,13 +60,25 @@ class Loop:
 
         If gradients are scaled, the scaler may skip the update, as it would in the user's own loop.
         """
+        try:
+            return self._step(lr, draw)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            message = self._short_of_memory("an update", error)
+        raise MemoryError(message)  # out here the first error is gone, and with it the tensors that it held
+
+    def _step(self, lr: float, draw: Callable[[], Any]) -> float:
         options = self.options
         self.rates.set(lr)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         total = 0.0
         for _ in range(options.accumulate):
-            batch = moved(draw(), self.device)
+            self._samples = None
+            drawn = draw()
+            self._samples = samples_in(drawn)
+            batch = moved(drawn, self.device)
             with options.autocast():
                 loss, output, target = self.loss(batch)
                 if self.began_below_chance is None:
@@ -94,6 +110,23 @@ class Loop:
 
         The loss is the mean of the batches' losses, each weighted by its samples, its tokens or what the user says.
         """
+        try:
+            return self._measure(batches, most)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            message = self._short_of_memory("a measurement", error)
+        raise MemoryError(message)
+
+    def _short_of_memory(self, what: str, error: Exception) -> str:
+        """Return what memory did not suffice for, and what to do."""
+        size = f" with a batch of {self._samples} samples" if self._samples else ""
+        return (
+            f"{self.options.who}: memory must suffice for {what}{size}, got {shortened(error)}; give smaller batches "
+            "(accumulate= makes updates of several), or let fewer trainings and workers run at a time"
+        )
+
+    def _measure(self, batches: Generator[Any, None, None], most: int | None = None) -> dict[str, float]:
         options = self.options
         model = self.model if self.average is None else self.average
         total, weights = 0.0, 0.0
@@ -114,7 +147,9 @@ class Loop:
             closing(batches),
         ):
             seed_all(0)  # what is drawn here is drawn alike at each measurement
+            self._samples = None
             for drawn in itertools.islice(batches, most):
+                self._samples = samples_in(drawn)
                 batch = moved(drawn, self.device)
                 loss, output, target = self.loss(batch, model, bool(streams) or len(functions) > len(by_model))
                 weight = self._weight(batch, target)

@@ -1,0 +1,420 @@
+"""get_trial: what one run of a user's own script is to do, and how the script reports; by hand, it trains as ever.
+
+A comparison starts the script as a process of its own and leaves an address in its environment. The script connects
+there over the loopback interface, is told its trial, and hears after each report whether it goes on. Messages are lines
+of JSON. If the address falls silent, whoever started the script is gone, and the script ends.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol
+
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
+from ratesmith._random_states import random_states, seed_all, set_random_states
+from ratesmith.controllers import Controller
+from ratesmith.horizon import Horizon
+from ratesmith.schedule import Schedule
+from ratesmith.strategy import Functions, ScheduleLike, as_strategy
+
+ADDRESS: Final = "RATESMITH_TRIAL"
+"""The variable with the address that a script reports to, as `port:token`."""
+CONNECT_SECONDS: Final = 30.0
+RANKS: Final = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""Where launchers say which of several processes this one is."""
+
+
+class TrialStopped(SystemExit):
+    """The run is to end here: it diverged, was cancelled, or its time is over.
+
+    It is a SystemExit, so that a script that does not catch it ends quietly, with status 0.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, as a sentence's part."""
+        super().__init__(0)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.reason
+
+
+class Channel(Protocol):
+    """Where a trial's messages go; each is answered."""
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message and return the answer."""
+
+
+class TrialScheduler(Protocol):
+    """What sets the rate in the script and counts its updates, as ScheduleLR does."""
+
+    @property
+    def last_epoch(self) -> int:
+        """Updates made so far."""
+
+    def observe(self, metrics: Mapping[str, float]) -> None:
+        """Hear a measurement, and set the rate anew."""
+
+    def step_to(self, step: int) -> None:
+        """Set the number of updates made, and the rate that belongs to it."""
+
+    def get_last_lr(self) -> list[Any]:
+        """Return the rate of each parameter group now."""
+
+
+class ActiveTrial:
+    """One run of a script: the initial rate, the schedule, the length and the seed that it is to train with.
+
+    `lr` is the initial rate, `schedule` the schedule's notation, `steps` the number of optimizer updates, `seed` the
+    number that decides weights, order and all other randomness. `horizon` is the length for `parse(schedule).build`.
+    Get one from `get_trial`.
+
+    >>> trial = get_trial(lr=0.1, schedule="linear()", steps=4)
+    >>> [trial.lr * trial.factor(step) for step in (0, 1, 4)]
+    [0.1, 0.07500000000000001, 0.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float,
+        schedule: str,
+        steps: int,
+        seed: int,
+        steps_per_epoch: int | None = None,
+        functions: Functions | None = None,
+        channel: Channel | None = None,
+        resume_from: str | None = None,
+        every_loss: bool = False,
+    ) -> None:
+        """Take what the run is to do; `channel` is None if the script was started by hand.
+
+        `resume_from`: a file that `checkpoint` wrote. `every_loss`: each training loss is sent as it comes.
+        """
+        self.lr, self.schedule, self.steps, self.seed = lr, schedule, steps, seed
+        self.steps_per_epoch, self.functions = steps_per_epoch, dict(functions or {})
+        self._channel, self._resume_from, self._every_loss = channel, resume_from, every_loss
+        self._schedulers: list[TrialScheduler] = []
+        self._objects: tuple[Any, ...] = ()
+        self._losses: list[Any] = []
+        self._trained = 0
+        self._reported = -1
+
+    def __repr__(self) -> str:
+        """Return the settings."""
+        return f"<ActiveTrial {self.schedule} at {self.lr:g}, {self.steps} steps, seed {self.seed}>"
+
+    @property
+    def horizon(self) -> Horizon:
+        """The length of the run, for schedules given as notation."""
+        return Horizon(self.steps, self.steps_per_epoch)
+
+    @functools.cached_property
+    def controller(self) -> Controller[Any]:
+        """The schedule, or the controller, built for the run."""
+        return as_strategy(self.schedule, who="get_trial").build(self.horizon, self.functions)
+
+    @property
+    def factor(self) -> Schedule:
+        """The schedule, a function of the step whose values multiply `lr`.
+
+        Raise TypeError for a strategy that listens to measurements, since no function of the step can.
+        """
+        controller = self.controller
+        if not isinstance(controller, Schedule):
+            raise TypeError(
+                f"trial.factor: {self.schedule} listens to measurements, and no function of the step does; "
+                "use ScheduleLR.from_trial, or compare schedules alone"
+            )
+        return controller
+
+    def attach(self, scheduler: TrialScheduler) -> None:
+        """Let a scheduler hear the measurements that are reported, and count the updates for them."""
+        self._schedulers.append(scheduler)
+
+    def report(self, *, step: int | None = None, **metrics: Any) -> None:
+        """Report measurements on the validation set, after `step` updates; the one at `trial.steps` decides.
+
+        `step` may be left out if a scheduler of `from_trial` counts the updates, or `report_train` is called for each.
+        Under a launcher of several processes call it in each of them: those of the first are kept.
+        Raise TrialStopped if the run is to end, TypeError for measurements that are no numbers.
+        """
+        if not metrics:
+            raise OptionTypeError("trial.report: metrics must be given, got none; write report(loss=validation_loss)")
+        numbers = {name: _number("trial.report", name, value) for name, value in metrics.items()}
+        step = self._step(step)
+        for scheduler in self._schedulers:
+            if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
+                scheduler.observe(numbers)
+        self._reported = step
+        losses, self._losses = [float(loss) for loss in self._losses], []
+        self._ask(
+            kind="report",
+            step=step,
+            metrics=numbers,
+            losses=losses,
+            lr=self._rate(),
+            rank=_rank(),
+            counted=self._count(),
+        )
+
+    def report_train(self, loss: Any) -> None:
+        """Report the training loss of one update, a number or a tensor with one; call it after each update.
+
+        A sweep for the initial rate needs it. In a comparison it is drawn, and a loss that is not finite is noticed. A
+        tensor is read when something is reported, so a device need not be waited for.
+        """
+        self._trained += 1
+        if self._channel is None:
+            return
+        if self._every_loss:
+            self._ask(kind="train", loss=_number("trial.report_train", "loss", loss), rank=_rank())
+        else:
+            self._losses.append(loss.detach() if hasattr(loss, "detach") else loss)
+
+    def checkpoint(self, *objects: Any) -> int:
+        """Let runs share a beginning: name all that training changes, and go on from the step that is returned.
+
+        `objects` have `state_dict` and `load_state_dict`: model, optimizer, scaler, and so on. Call it once, when all
+        is made, and begin the loop at the step that it returns: 0, or more if a beginning was trained by another run.
+        Random states are looked after. Schedulers of `from_trial` are too: leave schedulers out. States are saved while
+        `report` is called, so they must not change between it and the next update. They are saved by PyTorch if it is
+        in use, and as JSON otherwise; a state that cannot be saved so is not shared.
+        """
+        for thing in objects:
+            if not (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")):
+                raise OptionTypeError(
+                    f"trial.checkpoint: objects must have state_dict and load_state_dict, got {type(thing).__name__}; "
+                    "give the model, the optimizer and what else training changes"
+                )
+            if hasattr(thing, "get_last_lr"):
+                raise OptionTypeError(
+                    f"trial.checkpoint: schedulers must be left out, got {type(thing).__name__}; its state would bring "
+                    "another run's schedule along: make it with ScheduleLR.from_trial"
+                )
+        self._objects = objects
+        if self._channel is None:
+            return 0
+        self._ask(kind="checkpoint", rank=_rank())
+        return 0 if self._resume_from is None else self._load(self._resume_from)
+
+    # What follows is between the script and whoever has started it
+
+    def _step(self, given: int | None) -> int:
+        if given is not None:
+            return whole("trial.report", "step", given, least=0)
+        if (counted := self._count()) is not None:
+            return counted
+        raise OptionTypeError(
+            "trial.report: ", Option("step"), " must be given, got none; write step= with the number of updates made"
+        )
+
+    def _count(self) -> int | None:
+        """Return the updates that somebody has counted; None if nobody does."""
+        if self._schedulers:
+            return int(self._schedulers[0].last_epoch)
+        return self._trained or None
+
+    def _rate(self) -> float | None:
+        """Return the first group's rate now, which a controller may have changed; None if no scheduler is attached."""
+        rates = self._schedulers[0].get_last_lr() if self._schedulers else [None]
+        return None if rates[0] is None else float(rates[0])
+
+    def _ask(self, **message: Any) -> None:
+        """Send a message and do what the answer says."""
+        if self._channel is None:
+            return
+        answer = self._channel.ask(message)
+        if answer["do"] == "save":
+            answer = self._channel.ask({"kind": "saved", "rank": _rank(), **self._save(answer["path"])})
+        if answer["do"] == "stop":
+            raise TrialStopped(answer["reason"])
+
+    def _save(self, path: str) -> dict[str, Any]:
+        """Save all that training changes; return whether that was possible, and why not."""
+        if _rank():
+            return {"saved": True}  # the first process has saved what all of them share
+        state = {
+            "step": self._reported,
+            "objects": [thing.state_dict() for thing in self._objects],
+            "random": random_states(),
+        }
+        part = Path(f"{path}.part")
+        try:
+            _write(state, part)
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        except Exception as error:  # whatever an object's state holds: then nothing is shared
+            part.unlink(missing_ok=True)
+            return {"saved": False, "why": f"{type(error).__name__}: {error}"}
+        return {"saved": True}
+
+    def _load(self, path: str) -> int:
+        state = _read(path)
+        for thing, saved in zip(self._objects, state["objects"], strict=True):
+            thing.load_state_dict(saved)
+        step = int(state["step"])
+        for scheduler in self._schedulers:
+            scheduler.step_to(step)
+        self._trained = self._reported = step
+        set_random_states(state["random"])
+        return step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be handed to processes that the script spawns: each finds its own way to the address."""
+        settings = {
+            "lr": self.lr,
+            "schedule": self.schedule,
+            "steps": self.steps,
+            "seed": self.seed,
+            "steps_per_epoch": self.steps_per_epoch,
+            "functions": self.functions,
+        }
+        return _from_settings, (settings,)
+
+
+def get_trial(
+    *,
+    lr: float,
+    steps: int,
+    schedule: ScheduleLike = "constant()",
+    seed: int = 0,
+    steps_per_epoch: int | None = None,
+    functions: Functions | None = None,
+) -> ActiveTrial:
+    """Return the trial that this script is to train: what is given here, or what a comparison asks for.
+
+    Run by hand, the script trains as these options say, and nothing is written. Under `ratesmith compare script.py` or
+    `ratesmith find script.py` the trial has the rate, schedule, length and seed of the run. The generators of Python,
+    NumPy and PyTorch are then seeded with `trial.seed`; what has a generator of its own is the script's to seed.
+
+    `lr`: the initial rate, which the schedule's factors multiply. `steps`: optimizer updates of the run.
+    `schedule`: notation, a schedule or a controller. `steps_per_epoch`: updates of one pass over the data, for lengths
+    in epochs such as "2ep". `functions`: rules of your own, that `custom("name")` may name.
+
+    Raise ValueError or TypeError for options that cannot hold.
+
+    >>> get_trial(lr=0.1, schedule="cosine()", steps=2000)
+    <ActiveTrial cosine() at 0.1, 2000 steps, seed 0>
+    """
+    settings: dict[str, Any] = {
+        "lr": finite("get_trial", "lr", lr, least=0.0),
+        "schedule": as_strategy(schedule, who="get_trial").text,
+        "steps": whole("get_trial", "steps", steps, least=1),
+        "seed": whole("get_trial", "seed", seed, least=0),
+        "steps_per_epoch": _none_or_whole(steps_per_epoch),
+        "functions": dict(functions or {}),
+    }
+    if ADDRESS not in os.environ:
+        trial = ActiveTrial(**settings)
+        _ = trial.controller  # a mistake in the schedule is told here, where it was made
+        return trial
+    trial = _from_settings(settings)
+    seed_all(trial.seed)
+    return trial
+
+
+def _none_or_whole(steps_per_epoch: int | None) -> int | None:
+    return None if steps_per_epoch is None else whole("get_trial", "steps_per_epoch", steps_per_epoch, least=1)
+
+
+def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
+    """Return the trial that the address asks for; that of the settings if there is no address."""
+    address = os.environ.get(ADDRESS)
+    if address is None:
+        return ActiveTrial(**settings)
+    channel = _Connection(address)
+    functions = settings["functions"]
+    asked = {**settings, "functions": sorted(functions)}
+    answer = channel.ask({"kind": "hello", "asked": asked, "rank": _rank()})
+    if answer["do"] == "stop":
+        raise TrialStopped(answer["reason"])
+    return ActiveTrial(
+        **answer["trial"], steps_per_epoch=settings["steps_per_epoch"], functions=functions, channel=channel
+    )
+
+
+class _Connection:
+    """The connection to whoever has started this process; a thread reads it, and ends the process if it breaks."""
+
+    def __init__(self, address: str) -> None:
+        port, _, token = address.partition(":")
+        try:
+            self._socket = socket.create_connection(("127.0.0.1", int(port)), CONNECT_SECONDS)
+        except (OSError, ValueError):
+            raise SystemExit("ratesmith: what has started this script is gone, so it ends here") from None
+        self._socket.settimeout(None)
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._token = token
+        threading.Thread(target=self._read, daemon=True, name="ratesmith").start()
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a line and wait for the answer's."""
+        line = json.dumps({"token": self._token, **message}) + "\n"
+        try:
+            self._socket.sendall(line.encode())
+        except OSError:
+            _leave()
+        return self._answers.get()
+
+    def _read(self) -> None:
+        try:
+            for line in self._socket.makefile("r", encoding="utf-8"):
+                self._answers.put(json.loads(line))
+        except (OSError, ValueError):
+            pass
+        # It is kept open as long as this process lives: somebody who is gone can use nothing of what comes now.
+        _leave()
+
+
+def _leave() -> NoReturn:
+    os._exit(1)
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    if torch := sys.modules.get("torch"):
+        torch.save(state, path)
+    else:
+        path.write_text(json.dumps(state), encoding="utf-8")
+
+
+def _read(path: str) -> dict[str, Any]:
+    """Read a state as data alone: nothing in a file is run."""
+    state: dict[str, Any]
+    if torch := sys.modules.get("torch"):
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    else:
+        state = json.loads(Path(path).read_text(encoding="utf-8"))
+    return state
+
+
+def _rank() -> int:
+    """Return which of several processes this is, as PyTorch or the launcher has it."""
+    torch: Any = sys.modules.get("torch")
+    distributed = getattr(torch, "distributed", None)
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    return next((int(os.environ[name]) for name in RANKS if os.environ.get(name, "").isdecimal()), 0)
+
+
+def _number(who: str, name: str, value: Any) -> float:
+    """Return a measurement as a float: a number, a NumPy number, or a tensor or array with one element."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise OptionValueError(
+            f"{who}: {name} must be one number, got {type(value).__name__}; give its mean, as a number"
+        ) from None

@@ -1,0 +1,50 @@
+"""The jobs that a driver gives to an engine, each done as the training is given: a task, or one that drives itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ratesmith.experiment import script_worker, worker
+from ratesmith.experiment.branch_trainer import Part
+from ratesmith.experiment.engine import Message, begins_itself
+from ratesmith.experiment.options import CompareOptions
+from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
+from ratesmith.experiment.script_source import FunctionSource
+from ratesmith.experiment.sharing import Arrangement, Branch
+from ratesmith.experiment.trial import Trial
+from ratesmith.script_process import Script
+
+
+def inspect(source: AnySource, options: CompareOptions) -> TaskProfile:
+    """Return what must be known of a training before a comparison is planned, having tried it."""
+    if isinstance(source, Script | FunctionSource):
+        return script_worker.inspect_script(source, options)
+    steps = "10ep" if options.steps is None else options.steps
+    return worker.inspect_task(source, steps, options.evaluate_every, options.variants)
+
+
+def find_centre(context: RunContext) -> tuple[float | None, int]:
+    """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took."""
+    if isinstance(context.source, Script | FunctionSource):
+        return script_worker.find_centre(context)
+    return worker.find_centre(context.source)
+
+
+def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
+    """Arrange trials on branches that begin together, or each alone; raise ValueError for a rule that goes wrong."""
+    if isinstance(context.source, Script | FunctionSource):
+        return script_worker.arrange_runs(context, trials, share=share)
+    return worker.arrange_trials(context, trials, share)
+
+
+@begins_itself
+def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> Iterator[Part | Message]:
+    """Train a branch: yield runs as they end, forks where trials leave, and now and then a checkpoint.
+
+    `finals` keeps the trained state of each run of a task in the folder. A script is stopped at its time limit here,
+    with all that it has started, so an engine has nothing to time.
+    """
+    if isinstance(context.source, Script | FunctionSource):
+        yield from script_worker.train_script(context, branch)
+    else:
+        yield from worker.train_branch(context, branch, finals)

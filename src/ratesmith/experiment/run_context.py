@@ -1,0 +1,94 @@
+"""What every job of a comparison needs, and what must be known of a training before one can be planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ratesmith._checks import Option, whole
+from ratesmith.experiment.options import ComparisonError
+from ratesmith.experiment.script_source import FunctionSource, OwnTraining
+from ratesmith.experiment.task_source import Source
+from ratesmith.experiment.trial import RunLayout
+from ratesmith.horizon import Horizon
+from ratesmith.script_process import Script
+
+AnySource = Source | OwnTraining
+"""A task, by itself or in a file, or a training that drives itself: a script or a function."""
+
+
+@dataclass(frozen=True)
+class TaskProfile:
+    """What has to be known of a task before a comparison can be planned."""
+
+    base_lr: float
+    metrics: tuple[str, ...]
+    has_test: bool
+    layout: RunLayout
+    identity: dict[str, Any]
+    """What tells this task from another: its file's content, and what it measures around its first update."""
+    exact: bool
+    """Whether a training that is saved and loaded goes on bit for bit; only then can trials share a beginning."""
+    repeatable: bool
+    """Whether the same seed begins the same training; else runs of one seed have nothing in common."""
+    seconds: float
+    """Of one update, about, with its share of the measurement that follows now and then."""
+    unshared_because: str = ""
+    """Why a repeatable training shares nothing, as a sentence; "" if it shares."""
+    functions: tuple[str, ...] = ()
+    """The rules of a script's own that strategies may name."""
+    reports_losses: bool = True
+    """Whether training losses are known, so that a sweep can be made."""
+
+
+class RunContext(NamedTuple):
+    """What a job needs beside its branch, the same for all jobs of a comparison."""
+
+    source: AnySource
+    layout: RunLayout
+    folder: Path | None
+    """Where states are kept; None if no folder is shared, and they travel themselves."""
+    checkpoint_seconds: float
+    metric: str = "loss"
+    """The one that decides: a script must report it."""
+    limit: float | None = None
+    """Seconds that a script's run may take."""
+    functions: tuple[str, ...] = ()
+    """The rules of a script's own that strategies may name."""
+    reports_losses: bool = True
+    """Whether training losses are known, so that a sweep can be made."""
+
+
+def task_of(context: RunContext) -> Source:
+    """Return the task of a context that has one."""
+    assert not isinstance(context.source, Script | FunctionSource), "this training drives itself"
+    return context.source
+
+
+def own_of(context: RunContext) -> OwnTraining:
+    """Return the script or function of a context that has one."""
+    assert isinstance(context.source, Script | FunctionSource), "this is a task"
+    return context.source
+
+
+def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: int | str) -> RunLayout:
+    """Read lengths that may be epochs."""
+    if isinstance(steps, str) and not steps.strip().endswith("ep"):
+        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'")
+    epoch = Horizon(steps_per_epoch or 1, steps_per_epoch)
+    try:
+        length = epoch.resolve(steps)
+    except (ValueError, TypeError):
+        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'") from None
+    horizon = Horizon(whole("compare", "steps", length, least=1), steps_per_epoch)
+    try:
+        every = horizon.resolve(evaluate_every)
+    except (ValueError, TypeError):
+        must = " must be a number of steps, epochs or a share"
+        raise _no_length("evaluate_every", must, evaluate_every, "write 50, '1ep' or '5%'") from None
+    return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch)
+
+
+def _no_length(option: str, must: str, given: int | str, remedy: str) -> ComparisonError:
+    return ComparisonError("compare: ", Option(option), f"{must}, got {given!r}; {remedy}")

@@ -1,0 +1,186 @@
+"""One training of a search: of a task, which is led update by update, or of a script, which is told its schedule."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ratesmith.finder.result import FinderError
+from ratesmith.schedule import Schedule
+from ratesmith.script_process import Message, Script, ScriptError, ScriptProcess, ScriptTimeout
+from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained
+
+Hear = Callable[[Sequence[float], int], bool]
+"""Hears of so many further updates, with the training loss of each, or with none; returns whether to go on."""
+
+
+class Course(NamedTuple):
+    """The rates of a training: `lr` times `schedule`, for `steps` updates from `seed` on."""
+
+    seed: int
+    lr: float
+    schedule: Schedule
+    steps: int
+    rates: Sequence[float]
+    """The same, worked out: one for each update."""
+
+
+class Trained(NamedTuple):
+    """What is known of a training at its end."""
+
+    metrics: Mapping[str, float]
+    """What was measured after the last update; nothing if that was not asked for, or if it was stopped before."""
+    base_lr: float
+    """The optimizer's own rate."""
+    pretrained: bool
+
+
+class Facts(NamedTuple):
+    """What is known of a training before its first update."""
+
+    base_lr: float
+    steps_per_epoch: int | None
+    metrics: Mapping[str, float]
+    """What the first weights measure; nothing if that cannot be known."""
+
+
+class Trainable(Protocol):
+    """What a search trains."""
+
+    def facts(self, seed: int) -> Facts:
+        """Return what is known before the first update."""
+
+    def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
+        """Train, and tell `hear` of each update, until it has heard enough."""
+
+
+class TaskTraining:
+    """The trainings of a task."""
+
+    def __init__(self, task: FindTask) -> None:
+        """Take the task."""
+        self._task = task
+
+    def facts(self, seed: int) -> Facts:
+        """Measure a training that has not begun."""
+        training = self._task.start(seed)
+        return Facts(training.base_lr, training.steps_per_epoch, training.evaluate())
+
+    def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
+        """Train update by update."""
+        training = self._task.start(course.seed)
+        for rate in course.rates:
+            if not hear([float(training.step(rate))], 1):
+                return self._trained(training, {})
+        return self._trained(training, training.evaluate() if measure else {})
+
+    def _trained(self, training: FindTraining, metrics: Mapping[str, float]) -> Trained:
+        return Trained(metrics, training.base_lr, is_pretrained(self._task, training))
+
+
+class ScriptTask:
+    """A script of the user's own, to find a rate for: it asks for its trial by `ratesmith.get_trial`.
+
+    Each training is a process. A sweep needs `trial.report_train(loss)` after each update, a race the report at
+    `trial.steps`. `limit` is the seconds that one training may take.
+    """
+
+    pretrained: bool | None = None
+
+    def __init__(
+        self, path: str, *, arguments: Sequence[str] = (), launch: str = "", limit: float | None = None
+    ) -> None:
+        """Take what the script is started with; raise TaskError if it is not there."""
+        if not Path(path).is_file():
+            raise TaskError(f"{path}: there is no such file; give the path of a script")
+        self._script, self._limit = Script(path, tuple(arguments), launch), limit
+
+    @property
+    def name(self) -> str:
+        """The script's name."""
+        return self._script.name
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """What the script asks for by itself: lr, schedule, steps, seed, steps_per_epoch, functions."""
+        asked: dict[str, Any] = {}
+
+        def hear(message: Message) -> dict[str, Any]:
+            asked.update(message.content["asked"])
+            return {"do": "stop", "reason": "its settings are known"}
+
+        self._run(hear)
+        return asked
+
+    def facts(self, seed: int) -> Facts:
+        """Return what the script asks for; what its first weights measure is not known."""
+        return Facts(self.asked["lr"], self.asked["steps_per_epoch"], {})
+
+    def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
+        """Start the script with the schedule; its losses come as it reports them."""
+        metrics: dict[str, float] = {}
+        enough = heard = False
+        step = 0
+
+        def answer(message: Message) -> dict[str, Any]:
+            nonlocal enough, heard, step
+            content = message.content
+            if content["kind"] == "hello":
+                settings = {"lr": course.lr, "schedule": str(course.schedule), "steps": course.steps}
+                return {"do": "go", "trial": {**settings, "seed": course.seed, "every_loss": not measure}}
+            go_on = True
+            if content["kind"] == "train":
+                go_on = hear([content["loss"]], 1)
+            elif content["kind"] == "report":
+                made, step = content["step"] - step, content["step"]
+                if measure:
+                    go_on = step <= course.steps and hear(content["losses"], made)
+                elif made and not heard:
+                    raise FinderError(
+                        f"sweep: {self.name} must report the training loss of each update, got a report without; call "
+                        "trial.report_train(loss) after each, or use the method race"
+                    )
+                if step == course.steps:
+                    metrics.update(content["metrics"])
+            heard = heard or content["kind"] == "train"
+            enough = enough or not go_on
+            return {"do": "stop", "reason": "the search has seen enough"} if enough else {"do": "go"}
+
+        how, failed = self._run(answer)
+        if failed and not enough and not metrics:
+            raise TaskError(f"{self.name}: {how}")
+        if measure and not enough and not metrics:
+            raise TaskError(
+                f"{self.name}: the last report must come at step {course.steps}, got step {step}; train for "
+                "trial.steps updates, and report the number of updates made"
+            )
+        return Trained(metrics, float(self.asked["lr"]), bool(self.pretrained))
+
+    def _run(self, answer: Callable[[Message], dict[str, Any]]) -> tuple[str, bool]:
+        """Run the script once; return how it ended, as a sentence's part, and whether it failed."""
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            ScriptProcess(self._script, log=Path(folder) / "output.log", limit=self._limit) as process,
+        ):
+            try:
+                for message in process.messages():
+                    message.answer(answer(message))
+            except ScriptTimeout as error:
+                raise TaskError(f"{self.name}: {error}") from None
+            how = f"it {process.how_it_ended()}"
+            if not process.greeted:
+                raise ScriptError(
+                    f"{self.name}: {how}"
+                    if process.status
+                    else f"{self.name}: it ended without asking for its trial; "
+                    "write trial = ratesmith.get_trial(lr=..., steps=...) in it"
+                )
+            return how, process.status != 0
+
+
+def trainable(task: FindTask | ScriptTask) -> Trainable:
+    """Return what a search trains."""
+    return task if isinstance(task, ScriptTask) else TaskTraining(task)

@@ -1,0 +1,340 @@
+"""Comparing a script that drives itself: one process a run, the same plan, choice, verdict and store as for a task."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ratesmith import TrialStopped
+from ratesmith.experiment import RunStatus, compare
+from ratesmith.experiment.options import ComparisonError
+from ratesmith.study_database import StudyError
+from ratesmith.task import TaskError
+
+SCRIPT = str(Path(__file__).parent / "reporting_script.py")
+SMALL = {"rates": [0.1, 0.6], "seeds": 2, "choice_seeds": 1}
+
+
+def compared(folder, *arguments, strategies=("cosine()",), script=SCRIPT, **options):
+    return compare(script, strategies, folder=folder, arguments=arguments, **{**SMALL, **options})
+
+
+def by_hand(tmp_path, trial):
+    """Return what a script reports whose own settings are the trial's: what a user would see by hand."""
+    text = Path(SCRIPT).read_text(encoding="utf-8")
+    asked = (
+        f"lr={trial.base_lr!r}, schedule={trial.strategy!r}, steps={trial.steps}, seed={trial.seed}, steps_per_epoch"
+    )
+    text = text.replace('lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch', asked)
+    # By hand nothing is written: what is reported is printed by the test's own line.
+    text = text.replace("trial.report(loss=measured,", "print(step, repr(measured)); trial.report(loss=measured,")
+    file = tmp_path / "by_hand.py"
+    file.write_text(text, encoding="utf-8")
+    shown = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in shown.splitlines() if line[0].isdigit()]
+    return [(int(step), float(loss)) for step, loss in rows]
+
+
+def test_each_run_is_the_script_as_it_trains_by_hand(tmp_path):
+    comparison = compared(tmp_path / "study", strategies=("cosine()", "plateau(factor=0.5, patience=0)"))
+    assert len(comparison.rows) == 3
+    assert all(run.done for run in comparison.runs)
+    assert comparison.layout.steps == 40
+    assert comparison.layout.steps_per_epoch == 10
+    for run in comparison.runs[::3]:
+        assert [(point.step, point.metrics["loss"]) for point in run.curve] == by_hand(tmp_path, run.trial)
+        assert run.updates == 40
+
+
+def test_the_rates_are_those_of_the_schedule_and_of_the_controller_as_the_script_had_them(tmp_path):
+    comparison = compared(tmp_path, strategies=("linear()", "plateau(factor=0.5, patience=0, threshold=0.5)"))
+    linear = next(run for run in comparison.runs if run.trial.strategy == "linear()")
+    expected = [linear.trial.base_lr * (1 - step / 40) for step in range(40)]
+    assert [rate for _, rate in linear.rates] == pytest.approx(expected)
+    plateau = next(run for run in comparison.runs if run.trial.strategy.startswith("plateau"))
+    assert plateau.rates[-1][1] < plateau.trial.base_lr
+    assert any("cut" in why for _, why in plateau.events)
+
+
+def test_what_the_script_prints_goes_to_a_log_of_its_own(tmp_path, capfd):
+    comparison = compared(tmp_path / "study")
+    assert capfd.readouterr() == ("", "")
+    for run in comparison.runs:
+        log = tmp_path / "study" / run.log_path
+        assert log.read_text(encoding="utf-8").splitlines() == ["begins", "ends"]
+
+
+def test_arguments_are_handed_through(tmp_path):
+    comparison = compared(tmp_path / "study", "--every", "20", "--trace", str(tmp_path / "trace"))
+    assert {tuple(point.step for point in run.curve) for run in comparison.runs} == {(20, 40)}
+    seen = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    assert {schedule for schedule, *_ in seen} == {"cosine()", "constant()"}
+
+
+def test_a_shorter_length_is_asked_for_and_its_schedule_is_stretched(tmp_path):
+    strategies = ('multistep(milestones=[20, "75%"])',)
+    comparison = compared(
+        tmp_path / "study", "--trace", str(tmp_path / "trace"), strategies=strategies, rungs=[0.5], steps=80
+    )
+    seen = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    assert {schedule for schedule, _, _, steps, *_ in seen if steps == 40} == {
+        "Stretch(Take(Milestones([20, 60]), 80), 40)",
+        "Stretch(Constant(steps=80), 40)",
+    }
+    short = next(run for run in comparison.runs if run.trial.steps == 40 and run.trial.strategy.startswith("multi"))
+    drops = [step for (step, rate), (_, before) in zip(short.rates[1:], short.rates, strict=False) if rate < before]
+    assert drops == [10, 30]
+
+
+def test_a_study_goes_on_where_it_was_and_makes_nothing_twice(tmp_path):
+    trace = tmp_path / "trace"
+    first = compared(tmp_path / "study", "--trace", str(trace))
+    made = len(trace.read_text().splitlines())
+    again = compared(tmp_path / "study", "--trace", str(trace))
+    assert len(trace.read_text().splitlines()) == made
+    assert again.to_dict()["rows"] == first.to_dict()["rows"]
+
+
+@pytest.mark.parametrize("change", ["the script", "a module beside it", "an argument", "a library"])
+def test_another_training_is_not_mixed_in(tmp_path, change, monkeypatch):
+    script, helper = tmp_path / "train.py", tmp_path / "helper.py"
+    helper.write_text("WEIGHT = 1.0\n")
+    script.write_text("import helper\n" + Path(SCRIPT).read_text(encoding="utf-8"), encoding="utf-8")
+    compared(tmp_path / "study", "--every", "10", script=str(script))
+    arguments = ["--every", "10"]
+    if change == "the script":
+        script.write_text(script.read_text(encoding="utf-8") + "\n# weight decay\n", encoding="utf-8")
+    elif change == "a module beside it":
+        helper.write_text("WEIGHT = 2.0\n")
+    elif change == "an argument":
+        arguments = ["--every", "20"]
+    else:
+        monkeypatch.setattr("ratesmith.experiment.script_source.platform.python_version", lambda: "3.99")
+    with pytest.raises(StudyError, match="the runs here were made with other settings: ") as error:
+        compared(tmp_path / "study", *arguments, script=str(script))
+    assert "\n" not in str(error.value)
+
+
+def test_runs_share_beginnings_if_the_script_saves_its_state(tmp_path):
+    trace = tmp_path / "trace"
+    strategies = ('wsd(decay=["20%", "40%"])', 'step(every="50%")')
+    shared = compared(tmp_path / "study", "--do", "share", "--trace", str(trace), strategies=strategies)
+    alone = compared(tmp_path / "alone", strategies=strategies)
+    assert shared.costs.shared > 0
+    assert [run.metrics for run in shared.runs] == [run.metrics for run in alone.runs]
+    assert [run.curve for run in shared.runs] == [run.curve for run in alone.runs]
+    assert not [note for note in shared.notes if note.code == "RS301"]
+    # What was really trained, by the steps that each process began at.
+    begun = [first for *_, first, _ in map(json.loads, trace.read_text().splitlines())]
+    assert any(begun)
+
+
+def test_a_state_that_leaves_something_out_is_noticed_and_nothing_is_shared(tmp_path):
+    comparison = compared(tmp_path, "--do", "forget", strategies=('wsd(decay="20%")',))
+    assert comparison.costs.shared == 0
+    note = next(note for note in comparison.notes if note.code == "RS301")
+    assert "does not go on to the same report: nothing was shared" in note.text()
+
+
+def test_a_script_without_states_shares_nothing_and_is_told_how(tmp_path):
+    comparison = compared(tmp_path)
+    note = next(note for note in comparison.notes if note.code == "RS301")
+    assert note.text() == (
+        "reporting_script.py offers no state, so nothing was shared: trial.checkpoint(model, optimizer) in it lets "
+        "runs share their beginnings."
+    )
+
+
+def test_a_script_that_the_seed_does_not_decide_is_said(tmp_path):
+    comparison = compared(tmp_path, "--do", "not repeatable")
+    assert [note.code for note in comparison.notes if note.code in ("RS301", "RS318")] == ["RS318"]
+
+
+@pytest.mark.parametrize(
+    ("do", "message"),
+    [
+        (
+            "stop early",
+            "reporting_script.py: the last report must come at step 40, got step 35; train for trial.steps updates, "
+            "and report the number of updates made",
+        ),
+        (
+            "never report",
+            "reporting_script.py: it ended without a report; call trial.report(loss=..., step=...) whenever it",
+        ),
+        (
+            "other metric",
+            "compare: metric must be one that the task reports, got 'loss'; it reports accuracy",
+        ),
+    ],
+)
+def test_a_script_that_does_not_report_as_it_must_is_told_in_a_sentence(tmp_path, do, message):
+    with pytest.raises((TaskError, ComparisonError)) as error:
+        compared(tmp_path, "--do", do)
+    assert str(error.value).startswith(message)
+
+
+def test_a_script_that_runs_on_is_ended_and_its_result_is_the_one_at_the_last_step(tmp_path):
+    on = compared(tmp_path / "on", "--do", "run on", "--every", "10")
+    usual = compared(tmp_path / "usual", "--every", "10")
+    assert [run.metrics for run in on.runs] == [run.metrics for run in usual.runs]
+
+
+def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
+    comparison = compared(tmp_path, "--do", "crash")
+    failed = [run for run in comparison.runs if run.status == RunStatus.FAILED]
+    assert {run.trial.base_lr for run in failed} == {0.6}
+    assert failed[0].message.startswith("reporting_script.py: it ended with status 1; it last printed: ")
+    assert failed[0].message.endswith("ValueError: no such picture: 7.png")
+
+
+def test_a_script_that_is_no_script_of_ours_is_told_what_to_add(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("print('trained')\n")
+    with pytest.raises(TaskError) as error:
+        compared(tmp_path / "study", script=str(script))
+    assert str(error.value) == (
+        "train.py: it ended without asking for its trial; write trial = ratesmith.get_trial(lr=..., steps=...) in it, "
+        f"or name the task in the file: {script}:task"
+    )
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
+    comparison = compared(tmp_path, "--do", "explode")
+    diverged = [run for run in comparison.runs if run.diverged]
+    assert {run.trial.base_lr for run in diverged} == {0.6}
+    assert all(run.updates < 40 for run in diverged)
+    assert "loss nan at step" in diverged[0].message
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_hangs_is_stopped_at_the_limit_and_the_others_are_whole(tmp_path, workers):
+    comparison = compared(tmp_path, "--do", "hang", timeout=3, workers=workers)
+    ended = {(run.trial.base_lr > 0.5, run.status) for run in comparison.runs}
+    assert ended == {(False, RunStatus.DONE), (True, RunStatus.TIMEOUT)}
+
+
+def test_workers_and_this_process_make_the_same_runs(tmp_path):
+    here, there = (compared(tmp_path / str(workers), workers=workers) for workers in (0, 2))
+    assert [(run.trial, run.metrics, run.curve) for run in here.runs] == [
+        (run.trial, run.metrics, run.curve) for run in there.runs
+    ]
+
+
+def driver(folder, *arguments, workers=2):
+    command = ["-m", "ratesmith", "compare", SCRIPT, "--strategy", 'wsd(decay="40%")', "--rates", "0.1,0.6"]
+    more = ["--seeds", "2", "--choice-seeds", "1", "--workers", str(workers), "--out", str(folder), "--", *arguments]
+    return [sys.executable, *command, *more]
+
+
+@pytest.mark.parametrize("victim", ["driver", "script"])
+def test_what_is_killed_at_any_moment_leaves_the_undisturbed_table(tmp_path, victim):
+    arguments = ("--do", "slow and share", "--trace", str(tmp_path / "trace"))
+    expected = compared(tmp_path / "expected", "--do", "slow and share", strategies=('wsd(decay="40%")',))
+    for moment in (2, 3, 4):
+        process = subprocess.Popen(driver(tmp_path / "study", *arguments), stderr=subprocess.PIPE, text=True)
+        time.sleep(moment)
+        if victim == "driver":
+            process.kill()
+        else:
+            pids = [json.loads(line)[-1] for line in (tmp_path / "trace").read_text().splitlines()]
+            for pid in pids[-2:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        process.communicate()
+    done = subprocess.run(driver(tmp_path / "study", *arguments), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "study" / "results.json").read_text())["rows"]
+    for row, other in zip(rows, expected.to_dict()["rows"], strict=True):
+        assert row["estimates"] == other["estimates"]
+
+
+# A function of a trial
+
+
+def train(trial):
+    """Descend a parabola, drawn by the seed."""
+    import random
+
+    weight, order = 1.0, random.Random(trial.seed)
+    for step in range(trial.steps):
+        weight -= trial.lr * trial.factor(step) * (weight + order.gauss(0, 0.1))
+        trial.report_train(weight**2)
+        if (step + 1) % 10 == 0:
+            trial.report(loss=weight**2 + 1e-3, step=step + 1)
+
+
+def test_a_function_is_compared_as_a_script_is(tmp_path):
+    options = {"folder": tmp_path, "steps": 40, "rates": [0.1, 0.5], "seeds": 2, "choice_seeds": 1}
+    comparison = compare(train, ["cosine()"], **options)
+    assert all(run.updates == 40 for run in comparison.runs if run.done)
+
+
+def test_a_function_of_a_module_and_one_of_a_notebook_are_sent_to_workers(tmp_path):
+    options = {"steps": 20, "rates": [0.1], "seeds": 1, "choice_seeds": 1}
+    noise = 1e-3
+
+    def local(trial):
+        for step in range(trial.steps):
+            trial.report(loss=noise + trial.lr * trial.factor(step), step=step + 1)
+
+    for place, function in enumerate((train, local)):
+        here = compare(function, ["linear()"], folder=tmp_path / f"here{place}", **options)
+        there = compare(function, ["linear()"], folder=tmp_path / f"there{place}", workers=2, **options)
+        assert [run.metrics for run in here.runs] == [run.metrics for run in there.runs]
+
+
+def test_a_function_that_raises_or_is_stopped_is_told(tmp_path):
+    stopped = []
+
+    def local(trial):
+        try:
+            for step in range(trial.steps):
+                trial.report(loss=math.nan if trial.lr > 0.3 and step > 3 else 1.0, step=step + 1)
+        except TrialStopped as reason:
+            stopped.append(str(reason))
+            raise
+
+    options = {"steps": 20, "rates": [0.1, 0.5], "seeds": 1, "choice_seeds": 1}
+    comparison = compare(local, ["linear()"], folder=tmp_path, **options)
+    assert {run.trial.base_lr for run in comparison.runs if run.diverged} == {0.5}
+    assert any("loss nan" in reason for reason in stopped)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rates": [0.1]}, "compare: steps must be given for a function, got none; write steps="),
+        ({"steps": 10}, "compare: rates must be given for a function, got none; write rates="),
+        ({"steps": "5ep", "rates": [0.1]}, "compare: steps must be a number of updates for a function, got '5ep'"),
+        ({"steps": 5, "rates": [0.1], "arguments": ["a"]}, "compare: arguments is for a script; drop it"),
+    ],
+)
+def test_what_a_function_needs_is_said_before_anything_is_run(tmp_path, options, message):
+    with pytest.raises(ComparisonError) as error:
+        compare(train, ["linear()"], folder=tmp_path / "study", **options)
+    assert str(error.value) == message
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_of_a_script_is_resumed_from_anywhere_and_deleted_whole(tmp_path, monkeypatch):
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "train.py").write_text(Path(SCRIPT).read_text(encoding="utf-8"), encoding="utf-8")
+    command = ["-m", "ratesmith", "compare", "train.py", "--rates", "0.1", "--seeds", "1", "--choice-seeds", "1"]
+    options = ["--strategy", "linear()", "--quiet", "--out", "study", "--", "--every", "20"]
+    first = subprocess.run([sys.executable, *command, *options], cwd=beside, capture_output=True, text=True, check=True)
+    resume = [sys.executable, "-m", "ratesmith", "study", "resume", str(beside / "study"), "--quiet"]
+    again = subprocess.run(resume, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout == first.stdout
+    (beside / "study" / "logs" / "mine.log").write_text("mine")
+    remove = [sys.executable, "-m", "ratesmith", "study", "rm", str(beside / "study"), "--yes"]
+    subprocess.run(remove, check=True, capture_output=True)
+    assert [path.name for path in (beside / "study").rglob("*")] == ["logs", "mine.log"]

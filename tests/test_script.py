@@ -1,0 +1,254 @@
+"""get_trial: by hand a script trains as ever; started for a run, it does what is asked and hears when to end."""
+
+import math
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+import ratesmith
+from ratesmith._script import ADDRESS
+from ratesmith.script_process import Script, ScriptError, ScriptProcess, ScriptTimeout
+
+ASKED = {"lr": 0.5, "schedule": "linear()", "steps": 4, "seed": 7}
+LOOP = """
+    import ratesmith
+    trial = ratesmith.get_trial(lr=0.1, schedule="cosine()", steps=100, seed=0)
+    for step in range(trial.steps):
+        trial.report_train(trial.lr * trial.factor(step))
+        trial.report(loss=1.0 / (step + 1), step=step + 1)
+    print("at the end")
+"""
+
+
+def script(tmp_path, text, *arguments):
+    file = tmp_path / "train.py"
+    file.write_text(textwrap.dedent(text))
+    return Script(str(file), arguments)
+
+
+def run(script, tmp_path, reply=lambda content: {"do": "go"}, asked=ASKED, **options):
+    """Return what a script says, its process answered by `reply`."""
+    said = []
+    with ScriptProcess(script, log=tmp_path / "log" / "run.log", **options) as process:
+        for message in process.messages():
+            said.append(message.content)
+            hello = message.content["kind"] == "hello"
+            message.answer({"do": "go", "trial": asked} if hello else reply(message.content))
+        return said, process
+
+
+def test_by_hand_the_trial_is_what_the_script_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trial = ratesmith.get_trial(lr=0.1, schedule="cosine()", steps=2000, seed=3)
+    assert (trial.lr, trial.schedule, trial.steps, trial.seed) == (0.1, "cosine()", 2000, 3)
+    assert trial.factor(1000) == pytest.approx(0.5)
+    assert trial.checkpoint() == 0
+    trial.report_train(2.0)
+    trial.report(loss=1.0, accuracy=0.5)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -1, "steps": 5}, "get_trial: lr must be a finite number of at least 0, got -1"),
+        ({"lr": 0.1, "steps": 0}, "get_trial: steps must be a whole number of at least 1, got 0"),
+        ({"lr": 0.1, "steps": 5, "seed": "1"}, "get_trial: seed must be a whole number"),
+        ({"lr": 0.1, "steps": 5, "schedule": "cosin()"}, "did you mean 'cosine'"),
+        ({"lr": 0.1, "steps": 5, "schedule": 3}, "get_trial: a schedule, controller or notation must be given, got 3"),
+        ({"lr": 0.1, "steps": 5, "steps_per_epoch": 0}, "get_trial: steps_per_epoch must be a whole number"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_line(options, message):
+    with pytest.raises((ValueError, TypeError)) as error:
+        ratesmith.get_trial(**options)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        (lambda trial: trial.report(), "trial.report: metrics must be given, got none"),
+        (lambda trial: trial.report(loss=1.0), "trial.report: step must be given, got none"),
+        (lambda trial: trial.report(loss="low", step=1), "trial.report: loss must be one number, got str"),
+        (lambda trial: trial.report(loss=[1.0, 2.0], step=1), "trial.report: loss must be one number, got list"),
+        (lambda trial: trial.report(loss=1.0, step=-1), "trial.report: step must be a whole number of at least 0"),
+        (lambda trial: trial.checkpoint({}), "trial.checkpoint: objects must have state_dict and load_state_dict"),
+    ],
+)
+def test_a_report_that_says_nothing_is_refused_by_hand_too(report, message):
+    with pytest.raises((ValueError, TypeError)) as error:
+        report(ratesmith.get_trial(lr=0.1, steps=10))
+    assert message in str(error.value)
+
+
+def test_a_controller_has_no_factor():
+    with pytest.raises(TypeError, match="listens to measurements"):
+        _ = ratesmith.get_trial(lr=0.1, steps=10, schedule="plateau()").factor
+
+
+def test_a_script_trains_as_it_is_asked_and_reports(tmp_path):
+    said, process = run(script(tmp_path, LOOP), tmp_path)
+    hello, *reports = said
+    expected = {"lr": 0.1, "schedule": "cosine()", "steps": 100, "seed": 0, "steps_per_epoch": None, "functions": []}
+    assert hello["asked"] == expected
+    assert [(message["step"], message["metrics"]) for message in reports] == [
+        (step, {"loss": 1 / step}) for step in (1, 2, 3, 4)
+    ]
+    assert [message["losses"] for message in reports] == [[0.5], [0.375], [0.25], [0.125]]
+    assert process.status == 0
+    assert process.last_lines() == "at the end"
+
+
+def test_a_script_that_is_to_stop_ends_quietly_and_may_put_its_things_in_order(tmp_path):
+    text = LOOP.replace("for step", "import atexit; atexit.register(print, 'in order')\n    for step")
+    stop = {"do": "stop", "reason": "diverged"}
+    said, process = run(
+        script(tmp_path, text), tmp_path, lambda content: stop if content["step"] == 2 else {"do": "go"}
+    )
+    assert [message.get("step") for message in said] == [None, 1, 2]
+    assert process.status == 0
+    assert process.last_lines() == "in order"
+
+
+def test_the_reason_is_told_to_a_script_that_asks():
+    stopped = ratesmith.TrialStopped("the loss diverged")
+    assert (str(stopped), stopped.code) == ("the loss diverged", 0)
+
+
+def test_the_generators_are_seeded_with_the_seed_that_is_asked_for(tmp_path):
+    text = """
+        import random, numpy, torch, ratesmith
+        trial = ratesmith.get_trial(lr=0.1, steps=1)
+        trial.report(python=random.random(), numpy=numpy.random.rand(), torch=torch.rand(()), step=1)
+    """
+    first, again, other = (
+        run(script(tmp_path, text), tmp_path, asked={**ASKED, "seed": seed})[0][-1]["metrics"] for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_what_is_not_finite_goes_through(tmp_path):
+    said, _ = run(script(tmp_path, LOOP.replace("1.0 / (step + 1)", "float('nan')")), tmp_path)
+    assert math.isnan(said[1]["metrics"]["loss"])
+
+
+def test_each_training_loss_is_sent_at_once_if_that_is_asked_for(tmp_path):
+    said, _ = run(script(tmp_path, LOOP), tmp_path, asked={**ASKED, "every_loss": True})
+    assert [message["kind"] for message in said] == ["hello", *(["train", "report"] * 4)]
+    assert said[1]["loss"] == 0.5
+
+
+def test_further_processes_hear_what_the_first_one_heard(tmp_path):
+    text = """
+        import os, subprocess, sys, ratesmith
+        if "RANK" not in os.environ:
+            runs = [subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": rank}) for rank in "01"]
+            sys.exit(max(run.wait() for run in runs))
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        try:
+            for step in range(trial.steps):
+                trial.report(loss=float(os.environ["RANK"]), step=step + 1)
+        except ratesmith.TrialStopped as stopped:
+            open(f"{sys.argv[1]}/{os.environ['RANK']}", "w").write(f"{step + 1} {trial.seed} {stopped}")
+            raise
+    """
+    stop = {"do": "stop", "reason": "enough"}
+    said, process = run(
+        script(tmp_path, text, str(tmp_path)),
+        tmp_path,
+        lambda content: stop if content["step"] == 3 else {"do": "go"},
+    )
+    assert [message["metrics"]["loss"] for message in said[1:]] == [0.0, 0.0, 0.0]
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["3 7 enough"] * 2
+    assert process.status == 0
+
+
+def test_a_script_that_takes_too_long_is_ended_with_all_that_it_has_started(tmp_path):
+    text = """
+        import subprocess, sys, time, ratesmith
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        open(sys.argv[1], "w").write(str(child.pid))
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        time.sleep(600)
+    """
+    with pytest.raises(ScriptTimeout, match="stopped after 1 seconds, the time limit of a trial"):
+        run(script(tmp_path, text, str(tmp_path / "pid")), tmp_path, limit=1)
+    assert _gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_script_whose_starter_is_killed_ends(tmp_path):
+    script(
+        tmp_path,
+        """
+        import os, time, ratesmith
+        open("pid", "w").write(str(os.getpid()))
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        time.sleep(600)
+        """,
+    )
+    starter = """
+        import os, pathlib, signal
+        from ratesmith.script_process import Script, ScriptProcess
+        with ScriptProcess(Script("train.py"), log=pathlib.Path("log")) as process:
+            for message in process.messages():
+                os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(starter)], cwd=tmp_path, check=False)
+    assert done.returncode == -9
+    assert _gone(int((tmp_path / "pid").read_text()))
+
+
+def _gone(pid):
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        if state == "Z":  # its parent has not asked for it yet
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_how_a_script_ended_is_told_with_what_it_printed_last(tmp_path):
+    _, process = run(script(tmp_path, "print('first')\nraise ValueError('no such data')"), tmp_path)
+    assert not process.greeted
+    assert process.how_it_ended().startswith("ended with status 1; it last printed: ")
+    assert process.how_it_ended().endswith("ValueError: no such data")
+    _, process = run(script(tmp_path, "import os; os.kill(os.getpid(), 9)"), tmp_path)
+    assert process.how_it_ended() == "was ended by SIGKILL, and printed nothing"
+
+
+def test_a_launcher_that_is_not_there_is_told(tmp_path):
+    file = script(tmp_path, LOOP)
+    with pytest.raises(ScriptError, match=r"train.py: it could not be started .*see that the launcher is there"):
+        run(Script(file.path, launch="no-such-launcher -n 2"), tmp_path)
+
+
+def test_a_trial_that_is_handed_to_another_process_finds_its_own_way(tmp_path, monkeypatch):
+    monkeypatch.delenv(ADDRESS, raising=False)
+    trial = pickle.loads(pickle.dumps(ratesmith.get_trial(lr=0.1, steps=10, schedule="linear()")))
+    assert (trial.lr, trial.steps, trial.schedule) == (0.1, 10, "linear()")
+
+
+def test_somebody_else_on_the_machine_is_not_heard(tmp_path):
+    text = """
+        import os, socket, json, ratesmith
+        port, token = os.environ["RATESMITH_TRIAL"].split(":")
+        stranger = socket.create_connection(("127.0.0.1", int(port)))
+        message = {"kind": "report", "step": 1, "metrics": {"loss": 0.0}, "token": "guessed"}
+        stranger.sendall(json.dumps(message).encode() + b"\\n")
+        trial = ratesmith.get_trial(lr=0.1, steps=1)
+        trial.report(loss=2.0, step=1)
+    """
+    said, _ = run(script(tmp_path, text), tmp_path)
+    assert [message.get("metrics") for message in said] == [None, {"loss": 2.0}]
