@@ -15,7 +15,7 @@ LAYOUT = RunLayout(10, 10)
 
 
 def small(task, folder, strategies=("cosine()",), **options):
-    standard = {"steps": 60, "seeds": 2, "choice_seeds": 2, "rates": [0.03, 0.3, 3.0]}
+    standard = {"steps": 60, "seeds": 2, "choice_seeds": 2, "rates": [0.03, 0.3, 3.0], "version": "1"}
     return compare(task, strategies, folder=folder, **{**standard, **options})
 
 
@@ -41,5 +41,5 @@ def judged(finals, mode="min", metric="loss", baseline="constant()"):
 
 def study(folder, **options):
     """Compare one strategy with the baseline, and keep it in a folder."""
-    standard = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3]}
+    standard = {"steps": 60, "seeds": 2, "rates": [0.1, 0.3], "version": "1"}
     return compare(LogisticTask(), ["cosine()"], folder=folder, **{**standard, **options})

@@ -10,5 +10,6 @@ def store(tmp_path):
     with Store(tmp_path) as made:
         yield made
 
+
 collect_ignore = ["reporting_script.py"]
 """A script that trains as it is run: nothing to be collected."""

@@ -8,7 +8,7 @@ from comparing import CHOICE, FRESH, STRATEGIES, TASK, small
 from numpy_task import LogisticTask
 
 from ratesmith import Plateau, Ramp, parse
-from ratesmith.experiment import ComparisonError, Trial
+from ratesmith.experiment import ComparisonError, StudyError, Trial
 
 
 def test_every_strategy_gets_every_rate_and_seed_and_the_verdict_has_fresh_seeds(tmp_path):
@@ -49,6 +49,40 @@ def test_the_baseline_alone_is_a_comparison_too(tmp_path):
     found = small(LogisticTask(), tmp_path, [])
     assert [row.strategy for row in found.rows] == ["constant()"]
     assert found.verdict().endswith("over 2 fresh seeds.")
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, None), (None, "1"), ("1", None), ("1", "2")])
+def test_a_task_that_is_an_object_goes_on_only_with_the_version_that_it_had(tmp_path, first, second):
+    small(LogisticTask(), tmp_path, version=first)
+    with pytest.raises(StudyError) as caught:
+        small(LogisticTask(), tmp_path, version=second)
+    assert "\n" not in str(caught.value)
+    if first is None:
+        assert str(caught.value).endswith(
+            "cannot be known; give another folder=, and from its first call on a version= that you change with the task"
+        )
+    else:
+        assert str(caught.value).endswith("give version='1' if the task is the same, or another folder=")
+
+
+def test_runs_keep_the_version_of_their_task_and_one_in_a_file_needs_none(tmp_path):
+    kept = small(LogisticTask(), tmp_path / "object", version="1")
+    assert {run.task_version for run in kept.runs} == {"1"}
+    assert small(LogisticTask(), tmp_path / "object", version="1") == kept
+    in_a_file = small(TASK, tmp_path / "file", version=None)
+    assert {run.task_version for run in in_a_file.runs} == {None}
+    assert small(TASK, tmp_path / "file", version=None) == in_a_file
+    with pytest.raises(StudyError, match="made with other settings: the version None, now '2'"):
+        small(TASK, tmp_path / "file", version="2")
+
+
+def test_nothing_finished_needs_no_version(tmp_path):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(LogisticTask(), tmp_path, version=None, on_progress=stop)
+    assert small(LogisticTask(), tmp_path, version=None).runs
 
 
 def test_a_second_call_trains_nothing_and_a_wider_one_only_what_is_new(tmp_path, monkeypatch):

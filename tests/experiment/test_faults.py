@@ -330,7 +330,7 @@ def test_what_failed_is_tried_again_by_the_next_call(tmp_path, monkeypatch):
 
 
 def small(folder, **options):
-    standard = {"steps": 60, "seeds": 2, "choice_seeds": 2, "rates": [0.1, 0.3], "evaluate_every": 10}
+    standard = {"steps": 60, "seeds": 2, "choice_seeds": 2, "rates": [0.1, 0.3], "evaluate_every": 10, "version": "1"}
     strategies = ['wsd(decay="30%")', 'step(every="50%")']
     return compare(LogisticTask(), strategies, folder=folder, **{**standard, **options})
 
@@ -410,6 +410,7 @@ def test_a_call_that_is_answered_already_trains_nothing_and_keeps_what_the_test_
 
     def call(**options):
         standard = {"steps": 60, "seeds": 3, "choice_seeds": 2, "rates": [0.1, 0.3, 1.0], "evaluate_every": 10}
+        standard |= {"version": "1"}
         return compare(task, ["cosine()"], folder=tmp_path, **{**standard, **options})
 
     def stop(progress):

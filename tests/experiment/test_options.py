@@ -87,6 +87,12 @@ def test_the_defaults_of_compare_are_those_of_its_options():
         assert parameters[field.name].default == getattr(options, field.name), field.name
 
 
+@pytest.mark.parametrize("version", ["", " ", 2])
+def test_a_version_is_a_text(version):
+    with pytest.raises(OptionError, match=r"^compare: version must be a text, got .*; write '1'$"):
+        CompareOptions(version=version)
+
+
 def test_a_mistake_is_told_in_the_words_of_the_caller():
     with pytest.raises(OptionError) as caught:
         source_of("examples/digits.py:task", CompareOptions(timeout=5.0))

@@ -23,7 +23,7 @@ def test_the_plan_is_told_before_anything_is_run_and_may_be_refused(tmp_path):
 
 def test_a_budget_makes_seeds_and_rates_fewer_or_is_refused_with_the_least(tmp_path):
     told = []
-    options = {"folder": tmp_path, "steps": 60, "rates": [0.01, 0.03, 0.1, 0.3, 1.0]}
+    options = {"folder": tmp_path, "steps": 60, "rates": [0.01, 0.03, 0.1, 0.3, 1.0], "version": "1"}
     keep = {"on_plan": lambda plan: told.append(plan) or True}
     found = compare(LogisticTask(), ["cosine()"], budget=1300, **keep, **options)
     assert found.costs.run <= 1300

@@ -63,6 +63,7 @@ def compare(
     engine: str = "local",
     address: str | None = None,
     gpus: float = 0,
+    version: str | None = None,
     arguments: Sequence[str] = (),
     launch: str = "",
     on_plan: Callable[[Plan], bool] = lambda plan: True,
@@ -94,6 +95,8 @@ def compare(
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
     spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
+    What a task that is an object trains cannot be seen from outside: a call goes on with its finished runs only if it
+    and the calls before gave the same `version`, such as "2", which you change with the task.
     `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,
     as many trials side by side as it has room for, each with a processor and `gpus`. Lengths are steps, or epochs as
     `"10ep"`.
@@ -120,6 +123,7 @@ def compare(
         engine=engine,
         address=address,
         gpus=gpus,
+        version=version,
         arguments=tuple(arguments),
         launch=launch,
     )
@@ -140,7 +144,9 @@ def run_comparison(
         profile = kept_profile(Path(folder), source, options) or ask(engine, jobs.inspect, source, options)
         options.check_metric(profile.metrics)
         with Store(Path(folder)) as store:
-            store.settle({**profile.identity, **asdict(profile.layout)})
+            if not isinstance(task, str):
+                store.require_version(options.version)
+            store.settle({**profile.identity, **asdict(profile.layout), "task_version": options.version})
             if isinstance(task, str):
                 store.note("call", call_data(task, options))
             if isinstance(source, Script):
@@ -159,6 +165,7 @@ def run_comparison(
                 share=profile.exact,
                 at_once=2 * engine.workers or 1,  # one branch waits for each worker, so that none is ever idle
                 on_progress=on_progress,
+                task_version=options.version,
             )
             return ComparisonProtocol(options, planned, profile, runner).run()
 

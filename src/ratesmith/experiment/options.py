@@ -56,6 +56,7 @@ class CompareOptions:
     engine: str = "local"
     address: str | None = None
     gpus: float = 0
+    version: str | None = None
     arguments: tuple[str, ...] = ()
     launch: str = ""
 
@@ -65,6 +66,8 @@ class CompareOptions:
             getattr(self, name)
         whole("compare", "workers", self.workers, least=0)
         self._check_engine()
+        if self.version is not None and not (isinstance(self.version, str) and self.version.strip()):
+            raise ComparisonError("compare: ", Option("version"), f" must be a text, got {self.version!r}; write '1'")
 
     @functools.cached_property
     def families(self) -> dict[str, tuple[str, ...]]:

@@ -95,10 +95,10 @@ class ComparisonProtocol:
             text = f"In this folder the test set has judged {tested} winners: its figure is no longer untouched."
             self.notes.append(Note("RS315", (text,)))
         if self.runner.side_by_side < self.runner.engine.workers:
-            were = "1 was" if self.runner.side_by_side == 1 else f"{self.runner.side_by_side} were"
+            asked, left = self.runner.engine.workers, self.runner.side_by_side
             text = (
-                f"Memory did not suffice for {self.runner.engine.workers} runs side by side: they were tried again, "
-                f"and {were} trained at a time. Give fewer with "
+                f"Memory did not suffice for {asked} runs side by side: they were tried again, and {left} "
+                f"{'was' if left == 1 else 'were'} trained at a time. Give fewer with "
             )
             self.notes.append(Note("RS319", (text, Option("workers="), ".")))
         self.notes += [*self._of_runs(list(runs.values())), *idle(rows, runs.values(), self.profile.layout)]

@@ -84,6 +84,8 @@ class Runner:
     share: bool
     at_once: int
     on_progress: Callable[[Progress], None]
+    task_version: str | None = None
+    """The version of the task, as the user named it; each run keeps it."""
     outcomes: dict[Trial, Run] = field(init=False)
     """Every run there is; at the beginning those that an earlier call has finished."""
     planned: dict[Trial, None] = field(default_factory=dict)
@@ -226,7 +228,7 @@ class Runner:
             part = replace(part, message=f"{part.message}; {REMEDY}")
         run, forked, gone = None, None, set[Trial]()
         if isinstance(part, Run):
-            run, gone = part, {part.trial}
+            run, gone = replace(part, task_version=self.task_version), {part.trial}
         elif isinstance(part, Fork):
             forked = self._on_disk(part.branch)
             gone = set(forked.trials)

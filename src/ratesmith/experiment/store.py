@@ -36,7 +36,11 @@ from ratesmith.study_database import (
 
 NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted", WRITTEN)
 """Keys of the table `study` on which no run depends."""
-WORDS: Final = {"task_files": "the task's files", "first_losses": "the losses at the first steps"}
+WORDS: Final = {
+    "task_files": "the task's files",
+    "first_losses": "the losses at the first steps",
+    "task_version": "the version",
+}
 """What settings are called in a message, if not by their key."""
 BRANCH_COLUMNS: Final = ("step", "trials", "records", "state", "digest", "shared_with", "next_loss")
 
@@ -129,6 +133,29 @@ class Store:
                 )
             for key, value in wanted.items() if is_new else ():
                 do("INSERT OR REPLACE INTO study VALUES (?, ?)", (key, json.dumps(value)))
+
+    def require_version(self, version: str | None) -> None:
+        """Refuse to go on with finished runs of a task that is an object, unless the user says that it is the same."""
+        finished = "SELECT count(*) FROM runs WHERE status IN (?, ?)"
+        if not self._connection.execute(finished, FINAL).fetchone()[0]:
+            return
+        before = self.get("task_version")
+        if before is None:
+            raise StudyError(
+                f"{self.folder}: there are runs of a task that is an object, and whether it is still the same "
+                "cannot be known; give another ",
+                Option("folder="),
+                ", and from its first call on a ",
+                Option("version="),
+                " that you change with the task",
+            )
+        if version != before:
+            raise StudyError(
+                f"{self.folder}: the runs here are of another version of the task, {before!r}, now {version!r}; give ",
+                Option("version="),
+                f"{before!r} if the task is the same, or another ",
+                Option("folder="),
+            )
 
     def note(self, key: str, value: Any) -> None:
         """Keep something about the study that is no setting: its call, the finder's rate, the size that was fitted."""

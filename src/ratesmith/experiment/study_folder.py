@@ -17,6 +17,7 @@ from ratesmith.study_database import STUDY_FILE, StudyError, connect, opened_stu
 
 LOCK_FILE: Final = "lock.sqlite"
 STATES: Final = "states"
+LOGS: Final = "logs"
 RESULTS: Final = ("results.json", "report.html")
 WRITTEN: Final = "written"
 """The key under which a study lists the results that it has written."""
@@ -113,14 +114,15 @@ def own_files(folder: Path) -> list[Path]:
     """Return the files in a folder that a study has written."""
     names = (STUDY_FILE, f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm", LOCK_FILE)
     files = [folder / name for name in names if (folder / name).is_file()]
-    return [*files, *states_in(folder / STATES), *results_of(folder, any_version=True)]
+    # Logs by the names that a script's runs have: somebody else's may lie beside them.
+    logs = sorted((folder / LOGS).glob(f"*-{'[0-9a-f]' * 8}.log"))
+    return [*files, *states_in(folder / STATES), *logs, *results_of(folder, any_version=True)]
 
 
 def clean(folder: Path) -> None:
     """Delete what a study has written into a folder, and the folder if nothing else is in it."""
-    # Logs by the names that a script's runs have: somebody else's may lie beside them.
-    for path in (*own_files(folder), *(folder / "logs").glob(f"*-{'[0-9a-f]' * 8}.log")):
+    for path in own_files(folder):
         path.unlink(missing_ok=True)
-    for place in (folder / STATES, folder / "logs", folder):
+    for place in (folder / STATES, folder / LOGS, folder):
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()
