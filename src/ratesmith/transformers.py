@@ -204,7 +204,9 @@ class _CopiedTrainerTask(TrainerTask):
         super().__init__(model, [] if optimizer is None else [optimizer], objects, [])
         self.trainer, self.steps = trainer, steps
         callbacks = trainer.callback_handler.callbacks
-        self.hooks_asleep |= any(not type(callback).__module__.startswith("transformers.") for callback in callbacks)
+        self.hooks_asleep |= any(
+            not type(callback).__module__.startswith(("transformers.", "ratesmith.")) for callback in callbacks
+        )
         self.copied = trainer
 
     def train(self, seed: int, loop: PausedLoop) -> None:
