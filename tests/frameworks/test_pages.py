@@ -1,8 +1,10 @@
 """The programs of docs/trainers.md run with their real packages: by hand, as trials, and until they are stopped."""
 
+import json
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -147,6 +149,24 @@ def test_the_program_ends_where_the_trial_is_stopped_and_its_seed_decides(name, 
     first, again, other = (run.reports[0]["metrics"] for run in runs)
     assert first == again
     assert first != other
+
+
+@pytest.mark.compared
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_program_is_compared_as_the_page_says(name, tmp_path):
+    needs(PROGRAMS[name])
+    (tmp_path / "train.py").write_text(PROGRAMS[name])
+    [command] = re.findall(r"`(ratesmith compare train.py [^`]*)`", SECTIONS[name])
+    given = shlex.split(command)[1:] + shlex.split("--rates 0.01 --seeds 2 --choice-seeds 1 --quiet --out runs/wave")
+    environment = {**os.environ, **ENVIRONMENT}
+    run = [sys.executable, "-m", "ratesmith", *given]
+    ran = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    results = json.loads((tmp_path / "runs" / "wave" / "results.json").read_text(encoding="utf-8"))
+    [steps] = map(int, re.findall(r"steps=(\d+), seed", PROGRAMS[name]))
+    assert (results["missing_runs"], results["layout"]["steps"]) == (0, steps)
+    assert sorted(row["strategy"] for row in results["rows"]) == ["constant()", "cosine()", 'wsd(decay="20%")']
+    assert all((row["runs"], row["missing"], row["updates"]) == (2, 0, 2 * steps) for row in results["rows"])
 
 
 @pytest.mark.parametrize("name", FINDS)

@@ -1,6 +1,7 @@
 """A trial trained by each trainer through its callback: the rates, the reports, the end, and what is refused."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from trial_channel import rates, trial
 
 from ratesmith import TrialStopped
+from ratesmith.script_process import Script, ScriptProcess
 
 # These packages warn of each other's and torch's changes, which is theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -415,3 +417,85 @@ def test_keras_trains_as_the_trial_asks(backend):
     environment["PYTHONPATH"] = os.pathsep.join([folder, *environment.get("PYTHONPATH", "").split(os.pathsep)])
     ran = subprocess.run([sys.executable, "-c", KERAS], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+# Several processes
+
+RANKS_OF_HUGGING_FACE = """
+import torch, transformers, ratesmith
+from ratesmith.transformers import TrialCallback
+trial = ratesmith.get_trial(lr=1.0, steps=100)
+data = [{"inputs": torch.tensor([float(i), 1.0]), "labels": i % 2} for i in range(48)]
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(2, 2)
+    def forward(self, inputs, labels=None):
+        return {"loss": torch.nn.functional.cross_entropy(self.net(inputs / 48), labels)}
+options = {"use_cpu": True, "ddp_backend": "gloo", "report_to": [], "disable_tqdm": True, "logging_steps": 1}
+arguments = transformers.TrainingArguments("out", per_device_train_batch_size=4, save_strategy="no", **options)
+trainer = transformers.Trainer(Net(), arguments, None, data, data, callbacks=[TrialCallback(trial)])
+trainer.train()
+print(f"<{[row['learning_rate'] for row in trainer.state.log_history if 'learning_rate' in row]}>", flush=True)
+"""
+RANKS_OF_LIGHTNING = """
+import torch, lightning, ratesmith
+from ratesmith.lightning import TrialCallback
+trial = ratesmith.get_trial(lr=1.0, steps=100)
+class Model(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net, self.rates = torch.nn.Linear(1, 1), []
+    def training_step(self, batch, index):
+        self.rates.append(self.optimizers().param_groups[0]["lr"])
+        return (self.net(batch) - batch.sin()).square().mean()
+    def validation_step(self, batch, index):
+        self.log("val_loss", (self.net(batch) - batch.sin()).square().mean(), sync_dist=True)
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=trial.lr)
+data = torch.utils.data.DataLoader(torch.linspace(-3, 3, 48)[:, None], batch_size=4, shuffle=True)
+silent = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "enable_checkpointing": False}
+options = {"devices": 2, "accelerator": "cpu", "strategy": "ddp", **silent}
+model = Model()
+lightning.Trainer(callbacks=[TrialCallback(trial)], **options).fit(model, data, data)
+print(f"<{model.rates}>", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo is used")
+@pytest.mark.parametrize(
+    ("package", "program", "launch"),
+    [
+        (
+            "transformers",
+            RANKS_OF_HUGGING_FACE,
+            f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2",
+        ),
+        ("lightning", RANKS_OF_LIGHTNING, ""),
+    ],
+)
+@pytest.mark.parametrize("stop_at", [None, 6])
+def test_every_rank_hears_the_same(package, program, launch, stop_at, tmp_path):
+    pytest.importorskip(package)
+    (tmp_path / "train.py").write_text(program)
+    asked = {"lr": 0.01, "schedule": PLATEAU, "steps": 20, "seed": 1}
+    reports, script = [], Script("train.py", launch=launch)
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
+    with ScriptProcess(
+        script, log=tmp_path / "log", limit=300, environment=environment, folder=str(tmp_path)
+    ) as process:
+        for message in process.messages():
+            if message.content["kind"] == "hello":
+                message.answer({"do": "go", "trial": asked})
+                continue
+            reports.append(message.content)
+            stops = message.content["step"] == stop_at
+            message.answer({"do": "stop", "reason": "enough"} if stops else {"do": "go"})
+        assert process.status == 0, process.how_it_ended()
+    log = (tmp_path / "log").read_text()
+    rates = [list(map(float, found.split(","))) for found in re.findall(r"<\[([^\]]*)\]>", log)]
+    if stop_at:
+        assert ([report["step"] for report in reports], rates) == ([6], [])
+    else:
+        assert [report["step"] for report in reports] == [6, 12, 18, 20]
+        assert rates == [pytest.approx(cut_after_two(trial(20)[0], [6, 12, 18]), rel=1e-12)] * 2
