@@ -16,7 +16,7 @@ def test_a_callback_takes_a_trial_and_nothing_else():
 def test_a_trial_that_has_a_scheduler_is_not_given_a_second_one():
     asked, _ = trial()
     TrialRate(asked)
-    with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler, got a second; leave out"):
+    with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler and one training, got a second"):
         checked_trial(asked)
 
 

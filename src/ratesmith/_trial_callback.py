@@ -11,24 +11,25 @@ from ratesmith._script import ActiveTrial
 
 def checked_trial(trial: Any) -> ActiveTrial:
     """Return the trial that a callback was given; raise an error for anything else, and for one that is taken."""
-    start = ("TrialCallback: ", Option("trial"))
     if not isinstance(trial, ActiveTrial):
         raise OptionTypeError(
-            *start, f" must be what ratesmith.get_trial returns, got {type(trial).__name__}; give TrialCallback(trial)"
+            "TrialCallback: ",
+            Option("trial"),
+            f" must be what ratesmith.get_trial returns, got {type(trial).__name__}; give TrialCallback(trial)",
         )
-    if trial._schedulers:
-        raise OptionValueError(
-            *start,
-            " must have one scheduler, got a second; leave out ScheduleLR.from_trial, or this callback",
-        )
+    refuse_taken(trial)
     return trial
 
 
-def refuse_second_training() -> None:
-    """Raise the error for a callback that has trained already."""
-    raise OptionValueError(
-        "TrialCallback: ", Option("trial"), " must be trained once, got a second training; call get_trial for each"
-    )
+def refuse_taken(trial: ActiveTrial) -> None:
+    """Raise an error if the trial has a scheduler: it is trained elsewhere, or was trained before."""
+    if trial._schedulers:
+        raise OptionValueError(
+            "TrialCallback: ",
+            Option("trial"),
+            " must have one scheduler and one training, got a second; leave out ScheduleLR.from_trial, and call "
+            "get_trial for each training",
+        )
 
 
 def measurements(logs: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith._script import ActiveTrial
-from ratesmith._trial_callback import TrialRate, checked_trial, measurements, refuse_second_training
+from ratesmith._trial_callback import TrialRate, checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -95,8 +95,7 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See that the model can be trained so."""
-        if self._rate is not None:
-            refuse_second_training()
+        refuse_taken(self.trial)
         _refuse_several_steps("TrialCallback", self.model)
         optimizer = self.model.optimizer
         _set_number("TrialCallback", optimizer, self.trial.lr, "give the schedule to get_trial")

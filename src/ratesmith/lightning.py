@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._script import ActiveTrial
-from ratesmith._trial_callback import checked_trial, measurements, refuse_second_training
+from ratesmith._trial_callback import checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.attributes import Attributes
 from ratesmith.torch.data import is_in_fixed_order
@@ -76,32 +76,37 @@ class TrialCallback(Callback):  # type: ignore[misc]  # checked without Lightnin
         """Set the length, before `configure_optimizers` asks for it."""
         if stage != "fit":
             return
-        if self._scheduler is not None:
-            refuse_second_training()
+        refuse_taken(self.trial)
         if not trainer.enable_validation:
             raise OptionValueError(
                 "TrialCallback: the module must have a validation_step, and fit its data, got none; a trial is judged "
                 "by what it logs there"
             )
-        loop = trainer.fit_loop
-        loop.max_epochs, loop.min_epochs = -1, None
-        loop.epoch_loop.max_steps, loop.epoch_loop.min_steps = self.trial.steps, None
+        if not trainer.fast_dev_run:
+            loop = trainer.fit_loop
+            loop.max_epochs, loop.min_epochs = -1, None
+            loop.epoch_loop.max_steps, loop.epoch_loop.min_steps = self.trial.steps, None
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Take the place of the module's schedulers, before a checkpoint is loaded: so our state is loaded too."""
-        self._scheduler = scheduler_of(self.trial, trainer.optimizers)  # it counts by itself
-        trainer.strategy.lr_scheduler_configs = [
-            LRSchedulerConfig(self._scheduler, interval="step", frequency=NEVER)  # for loggers and checkpoints
-        ]
-        # Lightning counts the updates of all optimizers, and those that a gradient scaler skips: we end it instead.
-        trainer.fit_loop.epoch_loop.max_steps = -1
+        refuse_taken(self.trial)  # configure_optimizers may have made a scheduler by from_trial
+        self._scheduler = scheduler_of(self.trial, trainer.optimizers)
+        # For loggers and checkpoints alone: it counts the updates by itself.
+        configs = [LRSchedulerConfig(self._scheduler, interval="step", frequency=NEVER)]
+        trainer.strategy.lr_scheduler_configs = configs
+        if len(trainer.optimizers) > 1 and not trainer.fast_dev_run:
+            # Lightning counts the updates of all of them: we end it instead.
+            trainer.fit_loop.epoch_loop.max_steps = -1
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Report the update's loss; after the last update, have the module validated and end."""
         assert self._scheduler is not None
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if loss is not None:
-            self._losses.append(loss.detach())
+            self._losses.append(loss.detach() if hasattr(loss, "detach") else loss)
+        if len(trainer.optimizers) == 1:
+            # Updates that a gradient scaler skips count too: with losses that are not finite it would never end else.
+            self._scheduler.step_to(trainer.global_step)
         if self._scheduler.last_epoch == self._updates:
             return
         self._updates = self._scheduler.last_epoch

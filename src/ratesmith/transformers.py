@@ -23,7 +23,7 @@ from transformers.trainer_utils import IntervalStrategy
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
 from ratesmith._script import ActiveTrial
-from ratesmith._trial_callback import checked_trial, measurements, refuse_second_training
+from ratesmith._trial_callback import checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.data import is_in_fixed_order
 from ratesmith.torch.group_rates import unwrapped
@@ -54,7 +54,7 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
     epoch, and always after the last update; `eval_loss` is reported as `loss`, and so on. A run that is to end raises
     TrialStopped out of `train`. Under a launcher every rank has the callback.
 
-    The trainer seeds anew when it is made, so a model that exists by then is seeded by `get_trial` alone.
+    A model that exists before the trainer is the script's to seed, with `trial.seed`.
 
     Raise TypeError for what is no trial; ValueError for a trainer without an eval_dataset, with DeepSpeed, or with
     auto_find_batch_size, and for a second training.
@@ -67,7 +67,8 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
         self._scheduler: ScheduleLR | None = None
         self._losses: list[Any] = []
         self._measured: dict[str, Any] = {}
-        self._evaluations, self._evaluated_at, self._training = 0, -1, False
+        self._evaluations, self._evaluated_at = 0, -1
+        self._training = self._trained = False
 
     def on_init_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the trial into the arguments, which the trainer reads when it trains."""
@@ -76,8 +77,7 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
                 raise OptionValueError(
                     "TrialCallback: ", Option(name), f" must be left out, got {getattr(args, name)!r}; train without it"
                 )
-        if self._trainer is not None:
-            refuse_second_training()
+        refuse_taken(self.trial)
         trainer = self._trainer = _trainer_that_calls()
         args.max_steps, args.learning_rate, args.seed = self.trial.steps, self.trial.lr, self.trial.seed
         if args.data_seed is not None:  # it alone would decide the order
@@ -97,11 +97,12 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
 
     def _create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> ScheduleLR:
         """Take the place of the trainer's method: before a checkpoint is loaded, so that our state is loaded too."""
-        if self._scheduler is not None:
-            refuse_second_training()
         optimizer = unwrapped(self._trainer.optimizer if optimizer is None else optimizer)
-        # The trainer logs the rate between the update and its scheduler's step: it must not be counted for before.
-        self._scheduler = self._trainer.lr_scheduler = scheduler_of(self.trial, [optimizer], count_updates=False)
+        if self._trained or self._scheduler is None or self._scheduler.optimizer is not optimizer:
+            refuse_taken(self.trial)
+            # The trainer logs an update's rate after the update, so counting updates would be a step ahead of it.
+            self._scheduler = scheduler_of(self.trial, [optimizer], count_updates=False)
+        self._trainer.lr_scheduler = self._scheduler
         return self._scheduler
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -141,8 +142,11 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
         """Report what was measured; of several datasets, when the last one has been."""
         if not self._training:
             return
-        measured = measurements(metrics or {}, ["eval_"])
-        self._measured |= {name: value for name, value in measured.items() if not name.endswith(SPEEDS)}
+        self._measured |= {
+            name: value
+            for name, value in measurements(metrics or {}, ["eval_"]).items()
+            if isinstance(value, (int, float)) and not name.endswith(SPEEDS)  # compute_metrics may give texts too
+        }
         self._evaluations += 1
         datasets = self._trainer.eval_dataset
         if isinstance(datasets, dict) and self._evaluations % len(datasets):
@@ -152,7 +156,7 @@ class TrialCallback(TrainerCallback):  # type: ignore[misc]  # checked without t
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Report nothing that is measured from now on."""
-        self._training = False
+        self._training, self._trained = False, True
         del self._trainer.training_step
 
 

@@ -130,9 +130,7 @@ def test_the_program_trains_as_a_trial_asks(name, strategy, tmp_path):
     assert all(math.isfinite(report["metrics"]["loss"]) for report in run.reports)
     assert all(report["counted"] in (None, report["step"]) for report in run.reports)
     losses = [loss for report in run.reports for loss in report["losses"]]
-    assert len(losses) == (
-        asked["steps"] if "report_train" in PROGRAMS[name] or "TrialCallback" in PROGRAMS[name] else 0
-    )
+    assert len(losses) == asked["steps"]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -169,8 +167,19 @@ def test_the_program_is_compared_as_the_page_says(name, tmp_path):
     assert all((row["runs"], row["missing"], row["updates"]) == (2, 0, 2 * steps) for row in results["rows"])
 
 
+@pytest.mark.compared
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_rate_of_the_program_is_found_as_the_page_says(name, tmp_path):
+    needs(PROGRAMS[name])
+    (tmp_path / "train.py").write_text(PROGRAMS[name])
+    run, environment = [sys.executable, "-m", "ratesmith", "find", "train.py"], {**os.environ, **ENVIRONMENT}
+    ran = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert float(ran.stdout.splitlines()[-1].removeprefix("lr=")) > 0
+
+
 @pytest.mark.parametrize("name", FINDS)
-def test_a_rate_is_found_as_the_page_says(name, tmp_path):
+def test_a_rate_is_found_within_python(name, tmp_path):
     needs(PROGRAMS[name])
     made = re.sub(r"^(trainer\.(train|save_state)|lightning\.Trainer|model\.fit)\(.*\n", "", PROGRAMS[name], flags=re.M)
     assert made != PROGRAMS[name]
@@ -186,7 +195,7 @@ def test_few_lines_are_ours_and_the_commands_stand_beneath(name):
         line for line in PROGRAMS[name].splitlines() if re.search(r"ratesmith|trial\b|Trial|ScheduleLR|scheduler", line)
     ]
     assert 0 < len(ours) <= 14
-    for command in ("ratesmith compare train.py --strategy ", "ratesmith forecast runs/"):
+    for command in ("ratesmith find train.py", "ratesmith compare train.py --strategy ", "ratesmith forecast runs/"):
         assert command in SECTIONS[name]
 
 

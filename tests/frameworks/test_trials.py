@@ -12,6 +12,7 @@ from trial_channel import rates, trial
 
 from ratesmith import TrialStopped
 from ratesmith.script_process import Script, ScriptProcess
+from ratesmith.torch import ScheduleLR
 
 # These packages warn of each other's and torch's changes, which is theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -47,7 +48,9 @@ def accuracy(predicted):
     return {"accuracy": (predicted.predictions.argmax(1) == predicted.label_ids).mean()}
 
 
-def hugging(asked, folder, callbacks=None, optimizers=(None, None), evaluated=DATA[:16], model=None, **options):
+def hugging(
+    asked, folder, callbacks=None, optimizers=(None, None), evaluated=DATA[:16], model=None, model_init=None, **options
+):
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate")
     from ratesmith.transformers import TrialCallback
@@ -62,8 +65,9 @@ def hugging(asked, folder, callbacks=None, optimizers=(None, None), evaluated=DA
         },
     )
     return transformers.Trainer(
-        model or Net(),
+        None if model_init else model or Net(),
         arguments,
+        model_init=model_init,
         train_dataset=DATA,
         eval_dataset=evaluated,
         compute_metrics=accuracy,
@@ -156,6 +160,47 @@ def test_hugging_faces_trainer_goes_on_from_a_checkpoint_with_its_controller(tmp
     assert logged(trainer, "learning_rate") == whole
 
 
+def test_updates_that_a_gradient_scaler_skips_count(tmp_path, monkeypatch):
+    asked, kept = trial()
+    trainer = hugging(asked, tmp_path)
+    monkeypatch.setattr(type(trainer.accelerator), "optimizer_step_was_skipped", True)
+    trainer.train()
+    assert logged(trainer, "learning_rate") == rates(asked)
+    assert [message["counted"] for message in kept.said if message["kind"] == "report"] == [8, 16, 21]
+
+
+def test_texts_among_the_measurements_are_left_out(tmp_path):
+    asked, kept = trial(5)
+    trainer = hugging(asked, tmp_path)
+    trainer.compute_metrics = lambda predicted: {"table": "a | b", "f1": 0.5}
+    trainer.train()
+    assert kept.reports[0][1].keys() == {"loss", "f1"}
+
+
+def test_a_scheduler_that_was_made_before_training_is_kept(tmp_path):
+    asked, _ = trial()
+    trainer = hugging(asked, tmp_path)
+    trainer.create_optimizer_and_scheduler(100)
+    trainer.train()
+    assert logged(trainer, "learning_rate") == rates(asked)
+
+
+def test_hugging_faces_trainer_makes_its_model_with_the_trials_seed(tmp_path):
+    made = []
+
+    def model():
+        made.append(Net())
+        return made[-1]
+
+    for seed in (1, 1, 2):
+        trainer = hugging(trial(5, seed=seed, schedule="linear()", lr=1e-9)[0], tmp_path, model_init=model)
+        trainer.train()
+        assert logged(trainer, "learning_rate") == rates(trial(5, seed=seed, schedule="linear()", lr=1e-9)[0])
+    first, again, other = (net.net.weight.tolist() for net in made[1::2])
+    assert first == again
+    assert first != other
+
+
 def test_hugging_faces_trainer_ends_when_the_trial_is_stopped(tmp_path):
     asked, kept = trial(stop_at=8)
     trainer = hugging(asked, tmp_path)
@@ -182,7 +227,7 @@ def test_what_hugging_faces_trainer_cannot_do_is_refused(tmp_path):
     asked, _ = trial(5)
     trainer = hugging(asked, tmp_path)
     trainer.train()
-    second = "TrialCallback: trial must be trained once, got a second training; call get_trial for each"
+    second = "TrialCallback: trial must have one scheduler and one training, got a second; leave out"
     with pytest.raises(ValueError, match=second):
         trainer.train()
     with pytest.raises(ValueError, match=second):
@@ -297,6 +342,35 @@ def test_a_controller_hears_lightnings_measurements_and_goes_on_from_a_checkpoin
     assert trainer.lr_scheduler_configs[0].scheduler.last_epoch == 21
 
 
+def test_updates_that_lightning_skips_count(tmp_path):
+    pl = pytest.importorskip("lightning.pytorch")
+    asked, kept = trial()
+    model = module(pl)
+    model.optimizer_step = lambda epoch, index, optimizer, closure: closure() if index % 3 else optimizer.step(closure)
+    fitted(pl, asked, model, tmp_path)
+    assert model.rates == rates(asked)
+    assert [step for step, _ in kept.reports] == [8, 16, 21]
+
+
+def test_a_fast_run_of_lightnings_stays_short(tmp_path):
+    pl = pytest.importorskip("lightning.pytorch")
+    asked, kept = trial()
+    model = module(pl)
+    fitted(pl, asked, model, tmp_path, fast_dev_run=2, min_epochs=None)
+    assert (len(model.rates), [step for step, _ in kept.reports]) == (2, [2])
+
+
+def test_a_scheduler_of_from_trial_beside_the_callback_is_refused(tmp_path):
+    pl = pytest.importorskip("lightning.pytorch")
+    asked, _ = trial()
+    model = module(pl)
+    model.configure_optimizers = lambda: (
+        ScheduleLR.from_trial(torch.optim.SGD(model.parameters(), 0.1), asked).optimizer
+    )
+    with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler and one training, got a second"):
+        fitted(pl, asked, model, tmp_path)
+
+
 def test_lightning_ends_when_the_trial_is_stopped(tmp_path):
     pl = pytest.importorskip("lightning.pytorch")
     asked, kept = trial(stop_at=8)
@@ -313,7 +387,7 @@ def test_what_lightning_cannot_do_is_refused(tmp_path):
     with pytest.raises(ValueError, match="TrialCallback: validation_step must log its loss as val_loss, got accuracy"):
         fitted(pl, trial()[0], module(pl, logs=["accuracy"]), tmp_path)
     trainer = fitted(pl, trial(5)[0], module(pl), tmp_path)
-    with pytest.raises(ValueError, match="TrialCallback: trial must be trained once, got a second training"):
+    with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler and one training, got a second"):
         trainer.fit(module(pl), torch.ones(3), torch.ones(3))
 
 
@@ -386,7 +460,7 @@ else:
 used = TrialCallback(trial(5)[0])
 fit(used.trial, made(), used)
 for train, said in (
-    (lambda: fit(used.trial, made(), used), "TrialCallback: trial must be trained once, got a second training"),
+    (lambda: fit(used.trial, made(), used), "TrialCallback: trial must have one scheduler and one training, got a"),
     (lambda: fit(trial()[0], made(KerasSchedule("constant()", 0.1, horizon=9))),
      "TrialCallback: model must be compiled with a number as its optimizer's rate, got a schedule"),
     (lambda: fit(trial()[0], made(steps_per_execution=2)),
