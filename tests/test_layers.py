@@ -17,7 +17,7 @@ LAYERS = [
     {"recipes", "controllers"},
     {"strategy", "describe"},
     {"task", "importers", "study_database", "_script"},
-    {"script_process"},
+    {"script_process", "_trial_callback"},
     {"finder", "logs"},
     {"experiment", "forecast", "torch", "keras", "testing"},
     {"lightning", "transformers"},

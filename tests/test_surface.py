@@ -50,7 +50,11 @@ SURFACE = {
     "ReduceLROnPlateau SWALR SequentialLR StepLR",
 }
 
-OF_FRAMEWORKS = {"keras": "KerasSchedule find", "lightning": "find", "transformers": "find"}
+OF_FRAMEWORKS = {
+    "keras": "KerasSchedule TrialCallback find",
+    "lightning": "TrialCallback find",
+    "transformers": "TrialCallback find",
+}
 """Modules that need their framework."""
 
 WITHOUT_A_DOCSTRING = ("BASELINE", "RULES", "Node", "ScheduleLike")

@@ -1,4 +1,4 @@
-"""Keras 3: a schedule as a learning rate that saves with the model, and finding the rate to begin with."""
+"""Keras 3: a schedule that saves with the model, a callback that trains as a trial asks, and finding a rate."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ import numpy as np
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state, seed_all
+from ratesmith._script import ActiveTrial
+from ratesmith._trial_callback import TrialRate, checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import ScheduleLike, as_schedule
 
-__all__ = ["KerasSchedule", "find"]
+__all__ = ["KerasSchedule", "TrialCallback", "find"]
 
 
 @keras.saving.register_keras_serializable(package="ratesmith")
@@ -70,6 +72,90 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     def get_config(self) -> dict[str, Any]:
         """Return what Keras saves: text and numbers."""
         return {"schedule": str(self.schedule), "base_lr": self.base_lr, "accumulate": self.accumulate}
+
+
+class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Lets `fit` train as a trial asks: `model.fit(..., epochs=trial.steps, callbacks=[TrialCallback(trial)])`.
+
+    The rate is set before each batch, by a schedule or a controller, on the torch and JAX backends. `fit` ends after
+    `trial.steps` updates, also within an epoch, with a last validation; so `epochs` need only be many enough. What is
+    measured on `validation_data` at each epoch's end is reported, `val_loss` as `loss` and so on. A run that is to end
+    raises TrialStopped out of `fit`. Compile the model with a number as its optimizer's rate, `trial.lr`.
+
+    Raise TypeError for what is no trial, and for a model whose rate is a schedule; ValueError for one that makes
+    several steps at a time, for too few epochs, without validation_data, and for a second training.
+    """
+
+    def __init__(self, trial: ActiveTrial) -> None:
+        """Take the trial, as `ratesmith.get_trial` returns it."""
+        super().__init__()
+        self.trial = checked_trial(trial)
+        self._rate: TrialRate | None = None
+        self._losses: list[float] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """See that the model can be trained so."""
+        refuse_taken(self.trial)
+        _refuse_several_steps("TrialCallback", self.model)
+        optimizer = self.model.optimizer
+        _set_number("TrialCallback", optimizer, self.trial.lr, "give the schedule to get_trial")
+        self._accumulated = optimizer.gradient_accumulation_steps or 1
+        # Keras counts the batches that it accumulates from the optimizer's first one on.
+        self._batches = int(_number(optimizer.iterations)) % self._accumulated
+        epochs, batches = self.params.get("epochs"), self.params.get("steps")
+        if epochs and batches and epochs * batches < self.trial.steps * self._accumulated:
+            raise OptionValueError(
+                "TrialCallback: ",
+                Option("epochs"),
+                f" must be enough for {self.trial.steps} updates, got {epochs} of {batches} batches; write "
+                f"epochs={-(-self.trial.steps * self._accumulated // batches)}, or epochs=trial.steps",
+            )
+        self._rate = TrialRate(self.trial)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begin the epoch's mean loss anew, as Keras does."""
+        self._averaged, self._mean = 0, 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the rate of the batch."""
+        assert self._rate is not None
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # its variables are old until then, and the new rate would be lost
+        self.model.optimizer.learning_rate = self._rate.get_last_lr()[0]
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the batch, report the update's loss, and end after the last update."""
+        assert self._rate is not None
+        self._batches += 1
+        if logs and "loss" in logs:
+            self._losses.append(self._loss_of_batch(float(logs["loss"])))
+        if self._batches % self._accumulated:
+            return
+        self._rate.step_to(self._batches // self._accumulated)
+        if self._losses:
+            self.trial.report_train(sum(self._losses) / len(self._losses))
+            self._losses.clear()
+        if self._rate.last_epoch >= self.trial.steps:
+            self.model.stop_training = True
+
+    def _loss_of_batch(self, mean: float) -> float:
+        """Return the loss of the last batch; Keras gives the mean of all of the epoch's so far."""
+        self._averaged += 1
+        before, self._mean = self._mean, mean
+        return mean * self._averaged - before * (self._averaged - 1)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Report what was measured."""
+        assert self._rate is not None
+        measured = measurements(logs or {}, ["val_"])
+        if measured:
+            self.trial.report(step=self._rate.last_epoch, **measured)
+        elif self._rate.last_epoch >= self.trial.steps or not epoch:
+            raise OptionValueError(
+                "TrialCallback: ",
+                Option("validation_data"),
+                " must be measured after the last update, got none; give it to fit, with validation_freq=1",
+            )
 
 
 def find(
@@ -124,15 +210,7 @@ class _ModelTask:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self.base_lr = _number(model.optimizer.learning_rate)
-        try:
-            model.optimizer.learning_rate = self.base_lr
-        except (TypeError, AttributeError):  # so Keras says that the rate is a schedule, or a function
-            raise OptionTypeError(
-                "find: ",
-                Option("model"),
-                " must be compiled with a number as its optimizer's rate, got a schedule; compile it with a number, "
-                "and give the schedule to the search",
-            ) from None
+        _set_number("find", model.optimizer, self.base_lr, "give the schedule to the search")
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -213,11 +291,29 @@ def _refuse_unfit(model: Any) -> None:
         raise OptionValueError(*start, " must be compiled, got one that is not; call model.compile(optimizer, loss)")
     if not model.built:
         raise OptionValueError(*start, " must have its weights, got one that is not built; call it on a batch first")
+    _refuse_several_steps("find", model)
+
+
+def _refuse_several_steps(who: str, model: Any) -> None:
     if model.steps_per_execution != 1:
         raise OptionValueError(
-            *start,
+            f"{who}: ",
+            Option("model"),
             f" must make one step at a time, got steps_per_execution={model.steps_per_execution}; compile with 1",
         )
+
+
+def _set_number(who: str, optimizer: Any, rate: float, remedy: str) -> None:
+    """Set the rate, or raise an error if it is no number."""
+    try:
+        optimizer.learning_rate = rate
+    except (TypeError, AttributeError):  # so Keras says that the rate is a schedule, or a function
+        raise OptionTypeError(
+            f"{who}: ",
+            Option("model"),
+            " must be compiled with a number as its optimizer's rate, got a schedule; compile it with a number, and "
+            f"{remedy}",
+        ) from None
 
 
 def _samples_in(data: tuple[Any, Any, Any]) -> int:

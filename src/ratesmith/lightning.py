@@ -1,4 +1,4 @@
-"""Finding a rate for a LightningModule: Lightning's own Trainer trains it, update for update as asked."""
+"""Lightning: a callback that trains as a trial asks, and finding a rate with Lightning's own Trainer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 try:
-    import lightning.pytorch  # noqa: F401  # or its other name
+    from lightning.pytorch import Callback
+    from lightning.pytorch.utilities.types import LRSchedulerConfig
 except ModuleNotFoundError:
     try:
-        import pytorch_lightning  # noqa: F401
+        from pytorch_lightning import Callback  # its other name
+        from pytorch_lightning.utilities.types import LRSchedulerConfig
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"ratesmith.lightning: it needs {error.name}; install lightning beside Ratesmith", name=error.name
@@ -22,14 +24,18 @@ except ModuleNotFoundError:
 from torch.optim import Optimizer
 
 from ratesmith import finder
-from ratesmith._checks import Option, OptionTypeError
+from ratesmith._checks import Option, OptionTypeError, OptionValueError
+from ratesmith._script import ActiveTrial
+from ratesmith._trial_callback import checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.torch.attributes import Attributes
 from ratesmith.torch.data import is_in_fixed_order
 from ratesmith.torch.paused import PausedLoop
+from ratesmith.torch.schedule_lr import ScheduleLR
 from ratesmith.torch.trainer_task import Ready, TrainerTask, bring
+from ratesmith.torch.trial_rates import scheduler_of
 
-__all__ = ["find"]
+__all__ = ["TrialCallback", "find"]
 
 QUIET: Final = {
     "callbacks": [],
@@ -43,6 +49,87 @@ QUIET: Final = {
 """Options of a Trainer that a search has as it needs them, whatever the user's are."""
 NEVER: Final = sys.maxsize
 """Steps until the module's own schedulers change a rate."""
+PREFIXES: Final = ("val_", "val/", "valid_", "valid/", "validation_", "validation/")
+"""How the names of measurements on the validation set begin."""
+
+
+class TrialCallback(Callback):  # type: ignore[misc]  # checked without Lightning
+    """Lets a Trainer train as a trial asks: `Trainer(callbacks=[TrialCallback(trial)])`.
+
+    The trial's length takes the place of `max_steps`, `max_epochs` and their least values, and its schedule that of
+    every scheduler of `configure_optimizers`. Rates keep their ratio. The module is validated as the Trainer says, and
+    always after the last update; what it logs as `val_loss`, `val/acc` and so on is reported as `loss` and `acc`. A run
+    that is to end raises TrialStopped out of `fit`. In manual optimization updates of the first optimizer count, and
+    training losses are reported if `training_step` returns them.
+
+    Raise TypeError for what is no trial; ValueError for a module without validation, and for a second training.
+    """
+
+    def __init__(self, trial: ActiveTrial) -> None:
+        """Take the trial, as `ratesmith.get_trial` returns it."""
+        self.trial = checked_trial(trial)
+        self._scheduler: ScheduleLR | None = None
+        self._losses: list[Any] = []
+        self._updates = 0
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Set the length, before `configure_optimizers` asks for it."""
+        if stage != "fit":
+            return
+        refuse_taken(self.trial)
+        if not trainer.enable_validation:
+            raise OptionValueError(
+                "TrialCallback: the module must have a validation_step, and fit its data, got none; a trial is judged "
+                "by what it logs there"
+            )
+        if not trainer.fast_dev_run:
+            loop = trainer.fit_loop
+            loop.max_epochs, loop.min_epochs = -1, None
+            loop.epoch_loop.max_steps, loop.epoch_loop.min_steps = self.trial.steps, None
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take the place of the module's schedulers, before a checkpoint is loaded: so our state is loaded too."""
+        refuse_taken(self.trial)  # configure_optimizers may have made a scheduler by from_trial
+        self._scheduler = scheduler_of(self.trial, trainer.optimizers)
+        # For loggers and checkpoints alone: it counts the updates by itself.
+        configs = [LRSchedulerConfig(self._scheduler, interval="step", frequency=NEVER)]
+        trainer.strategy.lr_scheduler_configs = configs
+        if len(trainer.optimizers) > 1 and not trainer.fast_dev_run:
+            # Lightning counts the updates of all of them: we end it instead.
+            trainer.fit_loop.epoch_loop.max_steps = -1
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Report the update's loss; after the last update, have the module validated and end."""
+        assert self._scheduler is not None
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if loss is not None:
+            self._losses.append(loss.detach() if hasattr(loss, "detach") else loss)
+        if len(trainer.optimizers) == 1:
+            # Updates that a gradient scaler skips count too: with losses that are not finite it would never end else.
+            self._scheduler.step_to(trainer.global_step)
+        if self._scheduler.last_epoch == self._updates:
+            return
+        self._updates = self._scheduler.last_epoch
+        if self._losses:
+            # In automatic optimization Lightning has divided the losses by the number of accumulated batches.
+            self.trial.report_train(sum(self._losses) / (1 if pl_module.automatic_optimization else len(self._losses)))
+            self._losses.clear()
+        if self._updates >= self.trial.steps:
+            trainer.should_stop = True
+            if trainer.check_val_every_n_epoch is not None:
+                trainer.check_val_every_n_epoch = 1
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report what was measured."""
+        if trainer.sanity_checking or self._scheduler is None or trainer.state.fn != "fit":
+            return
+        measured = measurements(trainer.callback_metrics, PREFIXES)
+        if not measured:
+            raise OptionValueError(
+                "TrialCallback: validation_step must log its loss as val_loss, got "
+                f"{', '.join(trainer.callback_metrics) or 'nothing'}; write self.log('val_loss', loss)"
+            )
+        self.trial.report(step=self._scheduler.last_epoch, **measured)
 
 
 def find(

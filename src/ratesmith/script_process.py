@@ -251,10 +251,11 @@ class ScriptProcess:
     def _follow(self, peer: _Peer) -> None:
         """Answer a process that is not the first as the first was answered at the same place."""
         place, peer.asked = peer.asked, peer.asked + 1
-        if self._stopped_at is not None:
-            self._send(peer, self._decisions[-1])
-        elif place < len(self._decisions):
+        if place < len(self._decisions):
+            # In step with the first: processes that train together meet at each update.
             self._send(peer, self._decisions[place])
+        elif self._stopped_at is not None:
+            self._send(peer, self._decisions[-1])
         else:
             self._waiting.append((peer, place))
 

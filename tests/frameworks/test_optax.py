@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratesmith import Ramp
+from ratesmith import Ramp, get_trial
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -53,3 +53,17 @@ def test_an_injected_schedule_shows_its_rate_and_goes_on_from_a_checkpoint(tmp_p
     for step in range(7, 16):
         weights, state, _ = once(weights, state)
         assert weights["w"].tolist() == uninterrupted[step]
+
+
+@pytest.mark.parametrize("injected", [False, True])
+def test_a_trials_rates_are_an_optax_schedule(injected):
+    trial = get_trial(lr=0.1, schedule="warmup(4) >> cosine(final=0.1)", steps=16)
+    rate = trial.lr * trial.factor
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=rate) if injected else optax.sgd(rate)
+    weights = {"w": jax.numpy.zeros(3)}
+    state, once, found = optimizer.init(weights), update(optimizer), []
+    for _ in range(trial.steps):
+        weights, state, change = once(weights, state)
+        found.append(-float(change))
+    assert found == pytest.approx([0.1 * trial.factor(step) for step in range(16)], rel=1e-6, abs=1e-8)
+    assert once._cache_size() == 1

@@ -29,6 +29,7 @@ from ratesmith.experiment.protocol import ComparisonProtocol
 from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
 from ratesmith.experiment.runner import Progress, Runner
 from ratesmith.experiment.script_source import FunctionSource, identity_of
+from ratesmith.experiment.script_worker import try_strategies
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source
@@ -199,6 +200,7 @@ def source_of(task: Source | Callable[[ActiveTrial], Any], options: CompareOptio
         raise ComparisonError(
             "compare: ", Option("steps"), f" must be a number of updates for a function, got {options.steps!r}"
         )
+    _refuse_timeout(options)
     grid = options.grid or ()
     return FunctionSource(task, options.steps, grid[len(grid) // 2])
 
@@ -234,7 +236,9 @@ def kept_profile(folder: Path, source: AnySource, options: CompareOptions) -> Ta
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in kept["profile"].items()
     }
-    return replace(TaskProfile(**values), layout=RunLayout(**values["layout"]))
+    profile = replace(TaskProfile(**values), layout=RunLayout(**values["layout"]))
+    try_strategies(options.variants, profile.layout, profile.functions, dict.fromkeys(profile.metrics, 1.0))
+    return profile
 
 
 def _context(

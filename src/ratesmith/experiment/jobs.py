@@ -45,6 +45,8 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     with all that it has started, so an engine has nothing to time.
     """
     if isinstance(context.source, Script | FunctionSource):
+        if isinstance(context.source, FunctionSource):
+            yield Message.BEGUN
         yield from script_worker.train_script(context, branch)
     else:
         yield from worker.train_branch(context, branch, finals)

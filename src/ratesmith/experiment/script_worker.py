@@ -194,7 +194,7 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
         )
     layout = RunLayout(first.steps, report["step"], first.asked["steps_per_epoch"])
     functions = tuple(first.asked["functions"])
-    _try_strategies(options.variants, layout, functions, report["metrics"])
+    try_strategies(options.variants, layout, functions, report["metrics"])
     return TaskProfile(
         base_lr=first.asked["lr"],
         metrics=tuple(report["metrics"]),
@@ -223,7 +223,7 @@ def _unshared(name: str, first: _Probe, *, exact: bool) -> str:
     return f"A state of {name}'s, saved and loaded, does not go on to the same report: nothing was shared."
 
 
-def _try_strategies(
+def try_strategies(
     strategies: Iterable[str], layout: RunLayout, functions: Sequence[str], metrics: Mapping[str, float]
 ) -> None:
     """Build and ask each once: a mistake in it, or a metric that is not reported, is found before any training."""
