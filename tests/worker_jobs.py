@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import struct
+import subprocess
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -101,3 +102,11 @@ def hold_the_pipe(seconds):
 
 def threads():
     return os.environ["OMP_NUM_THREADS"], os.getpid()
+
+
+def visible(seconds):
+    """Return the GPUs that this process sees, and those that a process sees which it starts."""
+    time.sleep(seconds)
+    code = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return os.environ["CUDA_VISIBLE_DEVICES"], shown.strip()

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
@@ -210,20 +210,25 @@ def is_beside(file: Path, path: Path) -> bool:
     return file.is_file() and file.resolve().is_relative_to(path.resolve().parent) and "site-packages" not in file.parts
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """Let processes that start here, and frameworks that are imported here, have one thread each.
 
     They read these variables before anything else; two threads on a busy machine can be many times slower than one.
     """
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    return changed_environment(dict.fromkeys(ONE_THREAD, "1"))
+
+
+@contextmanager
+def changed_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process for the block, and put back at its end what was there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 

@@ -49,7 +49,7 @@ from ratesmith.experiment.options import CompareOptions
         ),
         ({"strategies": "cosine()"}, "compare: strategies must be a list, got 'cosine()'; write ['cosine()']"),
         ({"address": "auto"}, "compare: address is for the engine 'ray'; add that, or drop it"),
-        ({"gpus": 1}, "compare: gpus is for the engine 'ray'; add that, or drop it"),
+        ({"gpus": 1}, "compare: gpus needs workers; give some with workers="),
         ({"evaluate_every": 0}, "compare: evaluate_every must be a whole number of at least 1, got 0"),
         ({"strategies": ["cosin()"]}, "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"),
         ({"strategies": ['plateau(metric="f1")']}, "Plateau: metric must be one that is measured, got 'f1'"),

@@ -15,6 +15,7 @@ import pytest
 from ratesmith import TrialStopped
 from ratesmith.experiment import RunStatus, compare
 from ratesmith.experiment.options import ComparisonError
+from ratesmith.experiment.statistics import unpaired
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
@@ -152,9 +153,33 @@ def test_a_script_without_states_shares_nothing_and_is_told_how(tmp_path):
     )
 
 
-def test_a_script_that_the_seed_does_not_decide_is_said(tmp_path):
-    comparison = compared(tmp_path, "--do", "not repeatable")
-    assert [note.code for note in comparison.notes if note.code in ("RS301", "RS318")] == ["RS318"]
+def test_where_the_seed_does_not_decide_the_verdict_says_so_and_nothing_is_paired(tmp_path):
+    comparison = compared(tmp_path, "--do", "not repeatable", seeds=3)
+    assert not comparison.question.paired
+    assert "The seed does not decide this training" in comparison.verdict()
+    assert "differences are tested unpaired" in comparison.verdict()
+    assert not [note for note in comparison.notes if note.code == "RS301"]
+    groups = [[run.metrics["loss"] for run in comparison.runs_of(row.chosen, row.base_lr)] for row in comparison.rows]
+    other = comparison.rows[0 if comparison.rows[0].difference else 1]
+    values = {row.strategy: group for row, group in zip(comparison.rows, groups, strict=True)}
+    expected = unpaired(values[other.strategy], values["constant()"], "min", 0.01)
+    assert other.difference[:3] == pytest.approx(expected[:3])
+
+
+def test_where_the_seed_changes_nothing_the_verdict_says_so_and_tells_nothing_apart(tmp_path):
+    comparison = compared(tmp_path, "--do", "ignore the seed", seeds=5)
+    assert "The seed changes nothing: runs of different seeds are the same to the last bit." in comparison.verdict()
+    assert {row.difference.conclusion for row in comparison.rows if row.difference} == {"not told apart"}
+    assert all(row.difference.pairs == 1 for row in comparison.rows if row.difference)
+
+
+def test_the_winner_is_pasted_into_the_script(tmp_path):
+    comparison = compared(tmp_path)
+    best = comparison.best
+    assert comparison.paste() == (
+        f"# in {SCRIPT}\ntrial = ratesmith.get_trial(lr={best.base_lr:g}, schedule={best.chosen!r}, steps=40, "
+        "steps_per_epoch=10)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import itertools
 import math
 import statistics
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ratesmith.experiment.statistics import corrected, estimate, expected_best, holm, nearly_as_good, paired
+from ratesmith.experiment.statistics import corrected, estimate, expected_best, holm, nearly_as_good, paired, unpaired
 
 LOSSES = st.lists(st.floats(0.1, 10), min_size=3, max_size=9)
 
@@ -93,3 +94,29 @@ def test_an_estimate_is_students_interval():
     low, high = stats.t.interval(0.95, 4, loc=3.0, scale=stats.sem([1, 2, 3, 4, 5]))
     assert estimate([1, 2, 3, 4, 5])[1:] == pytest.approx((low, high))
     assert estimate([2.0]) == (2.0, None, None)
+
+
+@given(LOSSES, LOSSES)
+def test_what_is_not_paired_is_welchs_test(values, others):
+    difference = unpaired(values, others, "max", 0.0)
+    if np.ptp(values) == 0 == np.ptp(others):
+        assert difference.mean == difference.low == difference.high
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nearly equal values
+        test = stats.ttest_ind(values, others, equal_var=False)
+    assert difference.p == pytest.approx(test.pvalue, abs=1e-12)
+    spread = np.var(values, ddof=1) / len(values), np.var(others, ddof=1) / len(others)
+    degrees = sum(spread) ** 2 / (spread[0] ** 2 / (len(values) - 1) + spread[1] ** 2 / (len(others) - 1))
+    half = stats.t.ppf(0.975, degrees) * math.sqrt(sum(spread))
+    assert difference.low == pytest.approx(difference.mean - half, abs=1e-9)
+    assert difference.boot_low <= difference.mean + 1e-9
+    assert difference.boot_high >= difference.mean - 1e-9
+
+
+def test_runs_that_have_nothing_in_common_are_told_apart_less_often_than_pairs_would_be():
+    """Pairs share the difficulty of their seed, which hides a shift from a test that does not know it."""
+    hard = np.linspace(1.0, 3.0, 6)
+    shifted = hard * 0.97 + np.array([1, -1, 1, -1, 1, -1]) * 1e-3
+    assert paired(shifted, hard, "min", 0.0).conclusion == "better"
+    assert unpaired(shifted, hard, "min", 0.0).conclusion == "not told apart"

@@ -128,7 +128,14 @@ class Output:
 @click.option("--workers", type=int, help="Processes that train side by side; 0: this one. Default: one a core.")
 @click.option("--engine", default="local", show_default=True, help="Where trials are trained: local or ray.")
 @click.option("--address", help="The Ray cluster to join. Default: one is started on this machine.")
-@click.option("--gpus", type=float, default=0, help="GPUs for each trial, on Ray.")
+@click.option(
+    "--gpus",
+    "--gpus-per-trial",
+    "gpus",
+    type=float,
+    default=0,
+    help="GPUs for each trial; 0.5 lets two share one. Default: all trials see all.",
+)
 @click.option("--out", type=Path, help="Folder for runs and report. Default: runs/FILE-NAME.")
 @click.option("--tensorboard", type=Path, help="Also write every run to this folder, for TensorBoard.")
 @click.option("--mlflow", help="Also log every run to this MLflow tracking address.")
@@ -156,7 +163,7 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
 
 
 def _options(given: Given) -> CompareOptions:
-    from ratesmith.experiment import DEFAULT_STRATEGIES, cores
+    from ratesmith.experiment import DEFAULT_STRATEGIES
     from ratesmith.experiment.options import CompareOptions
 
     return CompareOptions(
@@ -174,13 +181,21 @@ def _options(given: Given) -> CompareOptions:
         rungs=given["rungs"],
         budget=given["budget"],
         timeout=given["timeout"],
-        workers=cores() if given["workers"] is None else given["workers"],
+        workers=_workers(given["gpus"]) if given["workers"] is None else given["workers"],
         engine=given["engine"],
         address=given["address"],
         gpus=given["gpus"],
         arguments=given["arguments"],
         launch=given["launch"],
     )
+
+
+def _workers(gpus: float) -> int:
+    """Return how many processes there are by default: one a core, or as many as the GPUs have room for."""
+    from ratesmith.experiment import cores
+    from ratesmith.experiment.devices import room, visible_devices
+
+    return min(cores(), room(visible_devices(), gpus)) or 1 if gpus > 0 else cores()
 
 
 def _length(text: str) -> int | str:
@@ -224,6 +239,8 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         with mistakes():
             refuse_foreign_results(folder)
             with progress:
+                if task.endswith(".py"):
+                    progress.begin(f"{task} is run to its first reports, two or three times, to see what it measures")
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
                 )

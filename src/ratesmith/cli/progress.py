@@ -70,6 +70,7 @@ class ShownProgress(Bar):
         self.console.print(table, highlight=False)
         workers = f"{plan.workers} workers" if plan.workers > 1 else "one worker"
         time = f"about {_time(plan.time)} with {workers} once started"
+        time += f", {plan.gpu_hours:.3g} GPU-hours" if plan.gpus else ""
         self.say(f"At the most {plan.to_run:,} steps, {time}; rates beyond the grid may follow.")
         if plan.made_smaller:
             self.say(f"Made smaller to fit the budget of {plan.budget}: {plan.made_smaller}.")
@@ -77,6 +78,11 @@ class ShownProgress(Bar):
         if self.shown:
             self.bar.start()
         return agreed
+
+    def begin(self, line: str) -> None:
+        """Say what comes before the plan, if anything is to be said."""
+        if not self.quiet:
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Print a line on stderr."""

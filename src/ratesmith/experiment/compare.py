@@ -13,6 +13,7 @@ from ratesmith._checks import Option
 from ratesmith._script import ActiveTrial
 from ratesmith.experiment import jobs
 from ratesmith.experiment.comparison import Comparison
+from ratesmith.experiment.devices import surroundings
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.local import InProcess, LocalPool
 from ratesmith.experiment.options import (
@@ -99,7 +100,8 @@ def compare(
     What a task that is an object trains cannot be seen from outside: a call goes on with its finished runs only if it
     and the calls before gave the same `version`, such as "2", which you change with the task.
     `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,
-    as many trials side by side as it has room for, each with a processor and `gpus`. Lengths are steps, or epochs as
+    as many trials side by side as it has room for. Each trial has a processor and `gpus`, which may be a share of one:
+    locally each worker sees its GPUs alone. Lengths are steps, or epochs as
     `"10ep"`.
 
     Raise ComparisonError for options that cannot be, TaskError for a task that cannot be used, StudyError for a folder
@@ -277,7 +279,8 @@ def engine_of(options: CompareOptions, source: AnySource) -> Iterator[Engine]:
                 "compare: ", Option("engine"), " 'ray' needs ray; install Ratesmith with its extra [ray]"
             ) from None
     else:
-        engine = LocalPool(options.workers, options.timeout) if options.workers else InProcess()
+        variables = surroundings(options.workers, options.gpus)
+        engine = LocalPool(options.workers, options.timeout, variables) if options.workers else InProcess()
     try:
         yield engine
     except BaseException:

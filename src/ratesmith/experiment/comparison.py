@@ -43,6 +43,8 @@ class Comparison:
     """The winner's metrics on the test set, over the fresh seeds; None if the task has no test data."""
     tested: int = 0
     """How many (strategy, rate) pairs the test set of this study has judged."""
+    script: str = ""
+    """The script that was trained; "" if it was a task or a function."""
     option_names: Mapping[str, str] = field(default_factory=lambda: PYTHON_NAMES, repr=False, compare=False)
     """How options are called where the comparison was asked for, by their names in Python; no others differ."""
 

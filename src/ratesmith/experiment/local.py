@@ -16,7 +16,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -25,7 +25,7 @@ from typing import Any
 
 from ratesmith._streams import tolerant_output
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
-from ratesmith.task import one_thread
+from ratesmith.task import changed_environment, one_thread
 
 _STARTING = threading.Lock()
 """Held while a process starts: it takes the environment and the signal mask, which are the whole process's."""
@@ -67,12 +67,14 @@ class LocalPool(Executor):
     their number changes the numbers.
     """
 
-    def __init__(self, workers: int, limit: float | None = None) -> None:
-        """Start the processes."""
+    def __init__(
+        self, workers: int, limit: float | None = None, variables: Sequence[Mapping[str, str]] | None = None
+    ) -> None:
+        """Start the processes, each with its own `variables` in its environment."""
         self.workers, self._limit = workers, limit
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Any, OnPart | None] | None] = queue.SimpleQueue()
         self._stopped = False
-        self._slots = [_Slot() for _ in range(workers)]
+        self._slots = [_Slot(own) for own in variables or [{}] * workers]
         try:
             for slot in self._slots:
                 slot.start()  # here, so that a script without a main guard fails in the child's main thread
@@ -138,7 +140,8 @@ class LocalPool(Executor):
 class _Slot:
     """One worker process and the pipe to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
         self.process: Any = None
         self.pipe: Any = None
         self.over = False
@@ -152,7 +155,8 @@ class _Slot:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,))  # no daemon: a task may have processes of its own
         resource_tracker.ensure_running()  # it would let Ctrl-C through again while the process starts
-        with _STARTING, one_thread(), _deaf_to_interrupts(), self.lock:  # the environment is the whole process's
+        # The environment is the whole process's.
+        with _STARTING, one_thread(), changed_environment(self.variables), _deaf_to_interrupts(), self.lock:
             if not self.over:
                 self.process.start()
         theirs.close()  # the child alone holds its end, so that the pipe closes when it dies

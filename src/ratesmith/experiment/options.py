@@ -135,8 +135,6 @@ class CompareOptions:
             )
         if self.engine == "local" and self.address is not None:
             raise ComparisonError("compare: ", Option("address"), " is for the engine 'ray'; add that, or drop it")
-        if self.engine == "local" and self.gpus:
-            raise ComparisonError("compare: ", Option("gpus"), " is for the engine 'ray'; add that, or drop it")
         finite("compare", "gpus", self.gpus, least=0.0)
         if self.timeout is None:
             return

@@ -91,6 +91,8 @@ class Plan:
     """One update takes about so long."""
     workers: int
     budget: Budget | None
+    gpus: float = 0
+    """GPUs of each worker."""
     made_smaller: str = ""
     """What was made smaller to fit the budget."""
 
@@ -103,6 +105,11 @@ class Plan:
     def time(self) -> float:
         """Seconds that takes, about."""
         return self.to_run * self.seconds / max(1, self.workers)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of GPUs that takes, about."""
+        return self.to_run * self.seconds * self.gpus / 3600
 
 
 def stage_of(name: str, arrangement: Arrangement, steps: int) -> Stage:

@@ -87,7 +87,7 @@ class Planner:
             stages.append(stage_of(stage_name(steps, whole), arranged, steps))
         runs = len(question.families) * len(question.seeds)
         stages.append(Stage("verdict", runs, whole, runs * whole, runs * whole))
-        return Plan(tuple(stages), self.profile.seconds, self.engine.workers, self.options.limit)
+        return Plan(tuple(stages), self.profile.seconds, self.engine.workers, self.options.limit, self.options.gpus)
 
     def _fitted(
         self, question: Question, rates: tuple[float, ...], plan: Plan, budget: Budget, searched: int

@@ -32,6 +32,7 @@ from ratesmith.experiment.statistics import Estimate, estimate
 from ratesmith.experiment.summary import idle
 from ratesmith.experiment.trial import Run, RunStatus, Trial
 from ratesmith.experiment.worker import run_test
+from ratesmith.script_process import Script
 
 FEWEST_PAIRS: Final = 5
 """Pairs from which differences are told apart with some reliability: with three an interval is twice as wide."""
@@ -59,7 +60,7 @@ class ComparisonProtocol:
     @property
     def question(self) -> Question:
         """What is asked, within the budget."""
-        return self.planned.question
+        return replace(self.planned.question, paired=self.profile.repeatable)
 
     @property
     def steps(self) -> int:
@@ -68,14 +69,7 @@ class ComparisonProtocol:
 
     def run(self) -> Comparison:
         """Choose, judge, test."""
-        if not self.profile.repeatable:
-            text = (
-                "The seed does not decide this training: two runs of one seed differ from the first update on. So runs "
-                "are not paired by what they share, nothing was shared, and it takes more seeds to tell strategies "
-                "apart."
-            )
-            self.notes.append(Note("RS318", (text,)))
-        elif not self.profile.exact:
+        if self.profile.repeatable and not self.profile.exact:
             text = self.profile.unshared_because or (
                 "The task's state, saved and loaded, does not go on bit for bit: nothing was shared, every run was "
                 "trained from its beginning."
@@ -111,6 +105,7 @@ class ComparisonProtocol:
             notes=tuple(self.notes),
             test=test,
             tested=tested,
+            script=source.path if isinstance(source := self.runner.context.source, Script) else "",
         )
 
     def _choose(self) -> dict[str, Choice]:
@@ -191,7 +186,8 @@ class ComparisonProtocol:
         """Yield what the reader must know of the seeds, and of runs that did not end well."""
         pairs = len(self.question.seeds)
         if pairs < FEWEST_PAIRS:
-            text = f"The verdict rests on {pairs} paired seeds: fewer than {FEWEST_PAIRS} tell little apart."
+            kind = "paired seeds" if self.question.paired else "seeds"
+            text = f"The verdict rests on {pairs} {kind}: fewer than {FEWEST_PAIRS} tell little apart."
             yield Note("RS305", (text,))
         for status, (code, happened) in ENDED_BADLY.items():
             ended = [run for run in runs if run.status == status]

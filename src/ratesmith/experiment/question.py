@@ -26,6 +26,8 @@ class Question:
     choice_seeds: tuple[int, ...]
     seeds: tuple[int, ...]
     target: float | None = None
+    paired: bool = True
+    """Whether runs of one seed have the same beginning and data; if the seed decides nothing, they have not."""
 
     def cost(self, value: float) -> float:
         """Return a value so that less is better."""

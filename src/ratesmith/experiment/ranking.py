@@ -18,6 +18,7 @@ from ratesmith.experiment.statistics import (
     logarithmic,
     nearly_as_good,
     paired,
+    unpaired,
 )
 from ratesmith.experiment.trial import Run, RunLayout, Trial
 
@@ -82,7 +83,11 @@ def rank(
     for family, its_runs in verdicts.items():
         values = {run.trial.seed: capped(run, question.metric) for run in its_runs}
         finals[family] = {seed: value for seed, value in values.items() if value is not None}
-    order = _order(finals, question)
+    seeds = len(question.seeds)
+    if seeds_change_nothing(verdicts.values()):
+        # Copies of one run are one run: what they show is exact for it, and says nothing of another.
+        finals, seeds = {family: dict(list(values.items())[:1]) for family, values in finals.items()}, 1
+    order = _order(finals, question, seeds)
     to_baseline = _differences(question.baseline, order, finals, question)
     to_best = _differences(order[0] if order else "", order, finals, question)
     target = _target(question, finals)
@@ -98,13 +103,19 @@ def rank(
     return tuple(rows)
 
 
-def _order(finals: Finals, question: Question) -> list[str]:
-    """Order by what is tested: the mean of the logarithms; a strategy without all seeds below those with all."""
+def seeds_change_nothing(verdicts: Iterable[Sequence[Run]]) -> bool:
+    """Whether runs of different seeds are the same training throughout, to the last bit."""
+    several = [runs for runs in verdicts if len([run for run in runs if run.done]) > 1]
+    return bool(several) and all(len({repr(run.curve) for run in runs if run.done}) == 1 for runs in several)
+
+
+def _order(finals: Finals, question: Question, seeds: int) -> list[str]:
+    """Order by what is tested: the mean of the logarithms; a strategy without all `seeds` below those with all."""
     relative = logarithmic([value for values in finals.values() for value in values.values()], question.mode)
 
     def place(family: str) -> tuple[bool, float]:
         costs = [math.log(value) if relative else question.cost(value) for value in finals[family].values()]
-        return len(costs) < len(question.seeds), statistics.fmean(costs)
+        return len(costs) < seeds, statistics.fmean(costs)
 
     return sorted((family for family in question.families if finals.get(family)), key=place)
 
@@ -116,7 +127,8 @@ def _differences(other: str, order: Sequence[str], finals: Finals, question: Que
         seeds = [seed for seed in finals[family] if seed in finals.get(other, {})]
         if family != other and seeds:
             values, others = ([finals[name][seed] for seed in seeds] for name in (family, other))
-            differences[family] = paired(values, others, question.mode, question.margin)
+            compare = paired if question.paired else unpaired
+            differences[family] = compare(values, others, question.mode, question.margin)
     return corrected(differences, question.mode, question.margin)
 
 

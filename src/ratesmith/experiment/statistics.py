@@ -1,4 +1,4 @@
-"""The statistics of a verdict: paired differences, their intervals, and what may be said of them."""
+"""The statistics of a verdict: differences, paired by seed or not, their intervals, and what may be said of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How a strategy differs from another, paired by seed.
+    """How a strategy differs from another: paired by seed, or, if the seed does not decide the training, unpaired.
 
     Of the logarithms if `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
     otherwise. Intervals are None for fewer than three pairs.
@@ -50,7 +50,7 @@ class Difference(NamedTuple):
     boot_high: float | None
     """The same by the bootstrap: the middle 95 % of the means of 9,999 resamples."""
     p: float
-    """Two-sided, by the paired t test; after Holm's correction if several were asked at once."""
+    """Two-sided, by the paired t test, or by Welch's; after Holm's correction if several were asked at once."""
     conclusion: str
     """"better", "worse", "tie" (the interval lies within the margin) or "not told apart"."""
     relative: bool
@@ -117,6 +117,26 @@ def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: 
     return difference._replace(conclusion=conclude(difference, mode, margin))
 
 
+def unpaired(values: Sequence[float], others: Sequence[float], mode: str, margin: float) -> Difference:
+    """Compare two strategies whose runs have nothing in common, by Welch's t test.
+
+    The standard error is `sqrt(var(values) / n + var(others) / m)`, its degrees of freedom by Welch and Satterthwaite.
+    Source: Welch, "The generalization of Student's problem when several different population variances are involved",
+    1947.
+
+    >>> unpaired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).conclusion
+    'better'
+    """
+    relative = logarithmic([*values, *others], mode)
+    first, second = ([math.log(value) if relative else value for value in group] for group in (values, others))
+    mean, fewest = statistics.fmean(first) - statistics.fmean(second), min(len(first), len(second))
+    if fewest < FEWEST_FOR_INTERVAL:
+        return Difference(mean, None, None, None, None, 1.0, "not told apart", relative, fewest)
+    low, high, p = _welch(first, second, mean)
+    difference = Difference(mean, low, high, *_bootstrap_means(first, second), p, "", relative, fewest)
+    return difference._replace(conclusion=conclude(difference, mode, margin))
+
+
 def conclude(difference: Difference, mode: str, margin: float) -> str:
     """Return what may be concluded: the interval decides, and the corrected p value must agree."""
     low, high = difference.low, difference.high
@@ -142,10 +162,32 @@ def _student(differences: Sequence[float], mean: float) -> tuple[float, float, f
     return mean - half, mean + half, 2 * min(lower, 1 - lower)
 
 
+def _welch(first: Sequence[float], second: Sequence[float], mean: float) -> tuple[float, float, float]:
+    """Return the interval of a difference of means and the two-sided p value, by Welch's t test."""
+    squares = [statistics.variance(group) / len(group) for group in (first, second)]
+    error = math.sqrt(sum(squares))
+    if error == 0.0:
+        return mean, mean, 1.0 if mean == 0.0 else 0.0
+    shares = (square**2 / (len(group) - 1) for square, group in zip(squares, (first, second), strict=True))
+    degrees = sum(squares) ** 2 / sum(shares)
+    t = _scipy_stats().t
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * error
+    lower = float(t.cdf(-mean / error, degrees))
+    return mean - half, mean + half, 2 * min(lower, 1 - lower)
+
+
 def _bootstrap(differences: Sequence[float]) -> tuple[float, float]:
     rng = np.random.default_rng(0)  # the same figures each time
     options = {"n_resamples": RESAMPLES, "confidence_level": CONFIDENCE, "method": "percentile"}
     low, high = _scipy_stats().bootstrap((differences,), np.mean, rng=rng, **options).confidence_interval
+    return float(low), float(high)
+
+
+def _bootstrap_means(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Return the middle 95 % of the differences of means, each group drawn by itself."""
+    rng = np.random.default_rng(0)
+    means = [rng.choice(np.asarray(group), (RESAMPLES, len(group))).mean(axis=1) for group in (first, second)]
+    low, high = np.quantile(means[0] - means[1], (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2))
     return float(low), float(high)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
-from ratesmith.experiment.ranking import Row
+from ratesmith.experiment.ranking import Row, seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.strategy import Strategy
@@ -50,6 +50,18 @@ def of_verdict(comparison: Comparison) -> list[Note]:
             "call tries what is missing again."
         )
         notes.append(Note("RS320", (text,)))
+    if not comparison.question.paired:
+        text = (
+            "The seed does not decide this training: two runs of one seed differ from the first update on. So runs "
+            "have nothing in common, differences are tested unpaired, and it takes more seeds to tell strategies apart."
+        )
+        notes.append(Note("RS318", (text,)))
+    elif seeds_change_nothing(comparison.runs_of(row.chosen, row.base_lr) for row in comparison.rows):
+        text = (
+            "The seed changes nothing: runs of different seeds are the same to the last bit. So they count as one, and "
+            "nothing can be told apart; let the seed decide weights and order, as trial.seed or start(seed) gives it."
+        )
+        notes.append(Note("RS321", (text,)))
     if all(run.diverged for run in comparison.runs):
         text = "Every run diverged: give lower rates, or look for NaN in the data and the model."
         return [*notes, Note("RS313", (text,))]
@@ -141,6 +153,10 @@ def paste(comparison: Comparison) -> str:
     if best is None:
         return ""
     layout = comparison.layout
+    if comparison.script:
+        epoch = "" if layout.steps_per_epoch is None else f", steps_per_epoch={layout.steps_per_epoch}"
+        options = f"lr={best.base_lr:g}, schedule={best.chosen!r}, steps={layout.steps}{epoch}"
+        return f"# in {comparison.script}\ntrial = ratesmith.get_trial({options})"
     strategy = Strategy(best.chosen)
     names = ", ".join(f"{name!r}: {name}" for name in strategy.functions())
     functions = f", functions={{{names}}}" if names else ""
