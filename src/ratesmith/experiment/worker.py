@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from ratesmith._text import one_line
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
 from ratesmith.experiment.engine import Message
-from ratesmith.experiment.memory import is_out_of_memory
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.run_context import RunContext, TaskProfile, read_layout, task_of
 from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
@@ -21,7 +21,7 @@ from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import as_schedule
-from ratesmith.task import Task, Training
+from ratesmith.task import Task, Training, is_out_of_memory
 
 TIMED_STEPS: Final = 5
 MOST_INSPECTED: Final = 64
@@ -143,7 +143,9 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
 def _batch(task: Task, error: BaseException) -> str:
     """Return what to say of the batch where memory did not suffice."""
     size = getattr(task, "batch_size", None)
-    return f" (batch_size={size})" if isinstance(size, int) and is_out_of_memory(error) else ""
+    if not isinstance(size, int) or not is_out_of_memory(error) or "batch" in one_line(error):
+        return ""
+    return f" (batch_size={size})"
 
 
 def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
