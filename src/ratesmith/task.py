@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
 from ratesmith._random_states import random_states, seed_all, set_random_states
-from ratesmith._text import hint, named_line
+from ratesmith._text import hint, named_line, one_line
 from ratesmith._training_on_import import TrainedOnImportError, no_training
 
 __all__ = [
@@ -129,7 +129,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     True
     """
     while error is not None:
-        text = str(error).lower()
+        text = one_line(error).lower()
         if any(kind.__name__ in OF_MEMORY for kind in type(error).__mro__):
             return True
         if isinstance(error, (RuntimeError, OSError)) and any(part in text for part in SHORT_OF_MEMORY):

@@ -6,43 +6,33 @@ import pytest
 from comparing import small
 from numpy_task import LogisticTask
 
-from ratesmith._text import named_line
 from ratesmith.experiment import compare
-from ratesmith.experiment.memory import is_perhaps_out_of_memory, says_out_of_memory
+from ratesmith.experiment.memory import tells_out_of_memory, tells_perhaps_out_of_memory
 
 CROWDED = f"{Path(__file__).parents[1] / 'crowded_task.py'}"
 
 
-class OutOfMemoryError(RuntimeError):
-    """As torch's is called."""
-
-
 @pytest.mark.parametrize(
-    ("error", "is_memory"),
+    ("text", "is_memory"),
     [
-        (MemoryError(), True),
-        (OutOfMemoryError("no room"), True),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
-        (
-            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
-            True,
-        ),
-        (OSError(12, "Cannot allocate memory"), True),
+        ("mine.py:task, line 3: OutOfMemoryError: no room", True),
+        ("RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to get 8 bytes", True),
+        ("OSError: [Errno 12] Cannot allocate memory", True),
         ("mine.py:task, line 3: MemoryError: no message", True),
         ("the worker process was ended by Ray for want of memory on its node", True),
         ("the worker process was ended by SIGKILL, perhaps for want of memory", False),
-        (KeyError("memory"), False),
+        ("KeyError: 'memory'", False),
         ("the worker process ended itself with status 3", False),
     ],
 )
-def test_want_of_memory_is_told_from_other_errors(error, is_memory):
-    text = error if isinstance(error, str) else named_line(error)
-    assert says_out_of_memory(text) is is_memory
+def test_want_of_memory_is_told_from_other_errors(text, is_memory):
+    assert tells_out_of_memory(text) is is_memory
 
 
 def test_a_process_that_the_system_may_have_ended_is_perhaps_one():
-    assert is_perhaps_out_of_memory("the worker process was ended by SIGKILL, perhaps for want of memory")
-    assert not is_perhaps_out_of_memory("the worker process was ended by SIGSEGV")
+    assert tells_perhaps_out_of_memory("the worker process was ended by SIGKILL, perhaps for want of memory")
+    assert not tells_perhaps_out_of_memory("the worker process was ended by SIGSEGV")
 
 
 def crowded(folder, name, **options):

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
 from ratesmith._text import named_line
-from ratesmith.experiment.memory import REMEDY, says_out_of_memory
+from ratesmith.experiment.memory import REMEDY, tells_out_of_memory
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
@@ -114,7 +114,7 @@ def ask(engine: Engine, job: Callable[..., Any], *args: Any) -> Any:
         except Died as error:
             how = str(error)
         except TaskError as error:
-            if says_out_of_memory(str(error)):
+            if tells_out_of_memory(str(error)):
                 raise TaskError(f"{error}; {REMEDY}") from error
             raise
     raise StudyError(

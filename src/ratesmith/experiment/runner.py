@@ -20,7 +20,7 @@ from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.engine import MOST_DEATHS, Died, Engine, TimedOut, ask
 from ratesmith.experiment.jobs import arrange_trials, train_branch
-from ratesmith.experiment.memory import REMEDY, is_perhaps_out_of_memory, says_out_of_memory
+from ratesmith.experiment.memory import REMEDY, tells_out_of_memory, tells_perhaps_out_of_memory
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.run_context import RunContext
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
@@ -221,7 +221,7 @@ class Runner:
             if isinstance(part.state, bytes):
                 self.store.write_state(repr(tuple(part.trial)), part.state)
             return
-        if isinstance(part, Run) and part.status == RunStatus.FAILED and says_out_of_memory(part.message):
+        if isinstance(part, Run) and part.status == RunStatus.FAILED and tells_out_of_memory(part.message):
             if job.side > 1:
                 job.starved = True  # it stays in the branch, and is tried again when the job has ended
                 return
@@ -262,7 +262,7 @@ class Runner:
         error = future.exception()
         if not job.branch.trials and isinstance(error, (Died, TimedOut)):
             error = None  # it had sent everything
-        if isinstance(error, Died | TaskError) and says_out_of_memory(str(error)) and job.side > 1:
+        if isinstance(error, Died | TaskError) and tells_out_of_memory(str(error)) and job.side > 1:
             job.starved = True
         if job.starved and job.branch.trials:
             self._make_room(job)
@@ -270,7 +270,7 @@ class Runner:
         elif isinstance(error, Died) and job.deaths < MOST_DEATHS:
             job.deaths += 1
             # The last try is without others: the system ends processes so when memory is short.
-            job.alone = job.deaths == MOST_DEATHS and is_perhaps_out_of_memory(str(error))
+            job.alone = job.deaths == MOST_DEATHS and tells_perhaps_out_of_memory(str(error))
             self._again(job)
         elif isinstance(error, Died):
             self._give_up(job, RunStatus.KILLED, f"{error}; tried {MOST_DEATHS + 1} times")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from ratesmith._text import one_line
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
 from ratesmith.experiment.engine import Message
@@ -142,7 +143,9 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
 def _batch(task: Task, error: BaseException) -> str:
     """Return what to say of the batch where memory did not suffice."""
     size = getattr(task, "batch_size", None)
-    return f" (batch_size={size})" if isinstance(size, int) and is_out_of_memory(error) else ""
+    if not isinstance(size, int) or not is_out_of_memory(error) or "batch" in one_line(error):
+        return ""
+    return f" (batch_size={size})"
 
 
 def keep_state(task: Task, training: Training, folder: Path | None, name: str) -> tuple[str | bytes, str]:
