@@ -168,6 +168,22 @@ def test_the_program_is_compared_as_the_page_says(name, tmp_path):
 
 
 @pytest.mark.compared
+def test_runs_of_the_program_share_a_beginning_as_the_page_says(tmp_path):
+    program = PROGRAMS["PyTorch"].replace("step % 4 == 0", "step % 8 == 0")
+    program = program.replace("while (step", "trial.checkpoint(model, optimizer)\nwhile (step")
+    assert "`trial.checkpoint(model, optimizer)` before the loop" in PAGE
+    (tmp_path / "train.py").write_text(program)
+    given = shlex.split(
+        "compare train.py --strategy 'wsd(decay=\"20%\")' --rates 0.01 --seeds 2 --choice-seeds 1 --quiet"
+    )
+    run = [sys.executable, "-m", "ratesmith", *given, "--out", "runs/wave"]
+    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    results = json.loads((tmp_path / "runs" / "wave" / "results.json").read_text(encoding="utf-8"))
+    assert results["costs"]["shared"] == 2 * 48  # of 64 steps, the ends of epochs before the decay
+
+
+@pytest.mark.compared
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_rate_of_the_program_is_found_as_the_page_says(name, tmp_path):
     needs(PROGRAMS[name])
