@@ -30,7 +30,7 @@ def test_the_users_whole_file_is_under_30_lines_and_is_compared_as_the_readme_sa
     [file] = [text for text in blocks(ROOT / "README.md", "python") if text.startswith("# digits.py")]
     assert file.count("\n") < 30
     (tmp_path / "digits.py").write_text(file)
-    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith compare")]
+    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith compare digits")]
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command.replace("\\\n", " "))[1:]
     assert run([*arguments, "--steps", "2ep", "--seeds", "2", "--rates", "0.1"]) == 0
@@ -47,6 +47,19 @@ def test_the_rate_of_the_readmes_file_is_found_as_it_says(tmp_path, monkeypatch,
     assert run(shlex.split(command)[1:]) == 0
     rate = float(capsys.readouterr().out.splitlines()[-1].removeprefix("lr="))
     assert 0.01 < rate < 3
+
+
+def test_the_script_of_its_page_is_found_and_compared_as_the_page_says(tmp_path, monkeypatch, capsys):
+    [script] = [text for text in blocks(ROOT / "docs" / "scripts.md", "python") if text.startswith("# train.py")]
+    (tmp_path / "train.py").write_text(script)
+    [commands] = [text for text in blocks(ROOT / "docs" / "scripts.md", "sh") if text.startswith("python train.py")]
+    _, find, compare, _ = commands.splitlines()
+    monkeypatch.chdir(tmp_path)
+    assert run([*shlex.split(find, comments=True)[1:], "--seeds", "1"]) == 0
+    assert "the optimizer's own 0.1" in capsys.readouterr().out
+    few = ["--rates", "0.1", "--seeds", "1", "--choice-seeds", "1", "--steps", "1ep", "--workers", "1"]
+    assert run([*shlex.split(compare, comments=True)[1:], *few]) == 0
+    assert "trial = ratesmith.get_trial(lr=" in capsys.readouterr().out
 
 
 def test_the_schedules_in_the_readme_can_be_shown(capsys):

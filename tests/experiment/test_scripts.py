@@ -173,6 +173,15 @@ def test_where_the_seed_changes_nothing_the_verdict_says_so_and_tells_nothing_ap
     assert all(row.difference.pairs == 1 for row in comparison.rows if row.difference)
 
 
+def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
+    script = tmp_path / "train.py"
+    text = Path(SCRIPT).read_text(encoding="utf-8").replace("lr = scheduler.get_last_lr()[0]", "lr = 0.3")
+    script.write_text(text, encoding="utf-8")
+    comparison = compared(tmp_path / "study", script=str(script))
+    assert "The rate changes nothing: runs at different rates are the same to the last bit." in comparison.verdict()
+    assert "The rate changes nothing" not in compared(tmp_path / "usual").verdict()
+
+
 def test_the_winner_is_pasted_into_the_script(tmp_path):
     comparison = compared(tmp_path)
     best = comparison.best

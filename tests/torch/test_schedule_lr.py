@@ -12,6 +12,7 @@ import zlib
 import pytest
 import torch
 
+import ratesmith
 from ratesmith import Constant, Custom, Exponential, Greedy, Horizon, Milestones, Plateau, Ramp, SpikeGuard, parse
 from ratesmith.torch import Absolute, ScheduleLR, Target, apply, tensor_rates
 
@@ -633,3 +634,31 @@ def test_every_controller_can_be_written():
 def test_a_horizon_that_cannot_be_is_said_of_the_schedulers_own_option(horizon):
     with pytest.raises((ValueError, TypeError), match=r"^ScheduleLR: horizon must be a whole number of at least 1"):
         ScheduleLR(sgd(0.1), "cosine()", horizon=horizon)
+
+
+def test_a_scheduler_of_a_trial_follows_it_counts_and_is_refused_for_an_optimizer_with_another_rate():
+    trial = ratesmith.get_trial(lr=0.5, schedule="linear()", steps=4)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=trial.lr)
+    scheduler = ScheduleLR.from_trial(optimizer, trial)
+    rates = []
+    for _ in range(4):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+    assert rates == [0.5, 0.375, 0.25, 0.125]
+    assert scheduler.last_epoch == 4
+    trial.report(loss=1.0)  # the step is the scheduler's
+    with pytest.raises(ValueError, match=r"must be made with lr=trial.lr, 0.5, got 0.1; write lr=trial.lr"):
+        ScheduleLR.from_trial(torch.optim.SGD([weight], lr=0.1), trial)
+    groups = [{"params": [weight], "lr": 0.05}, {"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1}]
+    assert ScheduleLR.from_trial(torch.optim.SGD(groups), trial).base_lrs == [0.05, 0.1]
+
+
+def test_what_a_trial_reports_reaches_its_controller():
+    trial = ratesmith.get_trial(lr=0.5, schedule="plateau(factor=0.1, patience=0)", steps=4)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=trial.lr)
+    ScheduleLR.from_trial(optimizer, trial)
+    for loss in (1.0, 2.0):
+        optimizer.step()
+        trial.report(loss=loss)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)

@@ -109,6 +109,15 @@ def seeds_change_nothing(verdicts: Iterable[Sequence[Run]]) -> bool:
     return bool(several) and all(len({repr(run.curve) for run in runs if run.done}) == 1 for runs in several)
 
 
+def rates_change_nothing(runs: Iterable[Run]) -> bool:
+    """Whether any two runs of one seed and length had different rates, and are the same training to the last bit."""
+    rates: dict[tuple[int, int, str], set[tuple[tuple[int, float], ...]]] = {}
+    for run in runs:
+        if run.done and "loss" in run.metrics:
+            rates.setdefault((run.trial.seed, run.trial.steps, repr(run.curve)), set()).add(run.rates)
+    return any(len(different) > 1 for different in rates.values())
+
+
 def _order(finals: Finals, question: Question, seeds: int) -> list[str]:
     """Order by what is tested: the mean of the logarithms; a strategy without all `seeds` below those with all."""
     relative = logarithmic([value for values in finals.values() for value in values.values()], question.mode)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
-from ratesmith.experiment.ranking import Row, seeds_change_nothing
+from ratesmith.experiment.ranking import Row, rates_change_nothing, seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.strategy import Strategy
@@ -62,6 +62,12 @@ def of_verdict(comparison: Comparison) -> list[Note]:
             "nothing can be told apart; let the seed decide weights and order, as trial.seed or start(seed) gives it."
         )
         notes.append(Note("RS321", (text,)))
+    if rates_change_nothing(comparison.runs):
+        text = (
+            "The rate changes nothing: runs at different rates are the same to the last bit. The training does not "
+            "take the rate that it is given: make the optimizer with lr=trial.lr, and set its rate by the trial's schedule."
+        )
+        notes.append(Note("RS322", (text,)))
     if all(run.diverged for run in comparison.runs):
         text = "Every run diverged: give lower rates, or look for NaN in the data and the model."
         return [*notes, Note("RS313", (text,))]

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from ratesmith._checks import finite, options_of, whole
+from ratesmith._checks import OptionValueError, finite, options_of, whole
 from ratesmith._script import ActiveTrial
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
@@ -136,10 +136,17 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         """Return a scheduler with the trial's schedule and length, for a script that `get_trial` has told of its run.
 
         It counts the optimizer's updates, so `step()` may be called after each of them, once an epoch, or never. What
-        `trial.report` reports reaches a controller. The optimizer is made with `lr=trial.lr`.
+        `trial.report` reports reaches a controller. The optimizer is made with `lr=trial.lr`; its groups may have other
+        rates beside it. Raise ValueError if all have one rate, and that is another.
         """
         options = {"count_updates": True, "functions": trial.functions, **options}
         scheduler = cls(optimizer, trial.schedule, *more, horizon=trial.horizon, **options)
+        rates = {rate for rate in scheduler.base_lrs if rate is not None}
+        if len(rates) == 1 and rates != {trial.lr}:
+            raise OptionValueError(
+                "ScheduleLR.from_trial: the optimizer must be made with lr=trial.lr, ",
+                f"{trial.lr:g}, got {rates.pop():g}; write lr=trial.lr",
+            )
         trial.attach(scheduler)
         return scheduler
 
