@@ -78,6 +78,7 @@ def test_an_option_that_cannot_be_is_one_line(options, message):
         (lambda trial: trial.report(loss=1.0), "trial.report: step must be given, got none"),
         (lambda trial: trial.report(loss="low", step=1), "trial.report: loss must be one number, got str"),
         (lambda trial: trial.report(loss=[1.0, 2.0], step=1), "trial.report: loss must be one number, got list"),
+        (lambda trial: trial.report(loss=10**400, step=1), "trial.report: loss must be one number, got int"),
         (lambda trial: trial.report(loss=1.0, step=-1), "trial.report: step must be a whole number of at least 0"),
         (lambda trial: trial.checkpoint({}), "trial.checkpoint: objects must have state_dict and load_state_dict"),
     ],
@@ -171,6 +172,54 @@ def test_further_processes_hear_what_the_first_one_heard(tmp_path):
     assert process.status == 0
 
 
+def test_a_process_that_was_forked_and_a_thread_hear_their_own_answers(tmp_path):
+    text = """
+        import os, threading, ratesmith
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        for step in (1, 2):
+            child = os.fork()
+            if not child:
+                trial.report(child=1.0, step=step)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            trial.report(loss=1.0, step=step)
+        threads = [threading.Thread(target=trial.report, kwargs={"loss": 1.0, "step": 3}) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    """
+    said, process = run(script(tmp_path, text), tmp_path, limit=30)
+    assert [list(message["metrics"]) for message in said[1:5]] == [["child"], ["loss"]] * 2
+    assert len(said) == 13
+    assert process.status == 0
+
+
+@pytest.mark.parametrize("name", ["RANK", "SLURM_PROCID"])
+def test_a_starter_that_is_the_third_of_several_has_a_script_that_is_heard(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "2")
+    said, process = run(script(tmp_path, LOOP), tmp_path, limit=30)
+    assert [message.get("step") for message in said] == [None, 1, 2, 3, 4]
+    assert process.status == 0
+
+
+def test_a_training_loss_is_the_one_that_was_reported_whatever_becomes_of_its_tensor(tmp_path):
+    text = """
+        import warnings, numpy, torch, ratesmith
+        warnings.simplefilter("error")
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        loss = torch.ones(1, requires_grad=True) * 2
+        trial.report_train(loss)
+        with torch.no_grad():
+            loss.mul_(3)
+        trial.report(loss=loss, two=numpy.array([2.0]), step=1)
+    """
+    said, process = run(script(tmp_path, text), tmp_path)
+    assert process.status == 0, process.last_lines()
+    assert said[1]["losses"] == [2.0]
+    assert said[1]["metrics"] == {"loss": 6.0, "two": 2.0}
+
+
 def test_a_script_that_takes_too_long_is_ended_with_all_that_it_has_started(tmp_path):
     text = """
         import subprocess, sys, time, ratesmith
@@ -226,6 +275,16 @@ def test_how_a_script_ended_is_told_with_what_it_printed_last(tmp_path):
     assert process.how_it_ended().endswith("ValueError: no such data")
     _, process = run(script(tmp_path, "import os; os.kill(os.getpid(), 9)"), tmp_path)
     assert process.how_it_ended() == "was ended by SIGKILL, and printed nothing"
+
+
+def test_the_last_lines_are_what_was_raised_and_no_codes_for_a_terminal(tmp_path):
+    _, process = run(
+        script(tmp_path, "print('50 %')\nraise ValueError('no data:\\nneither here\\nnor there')"), tmp_path
+    )
+    assert process.last_lines() == "ValueError: no data: | neither here | nor there"
+    text = r"import os; os.write(1, b'\xff first\n\x1b[31mred\x1b[0m\x00\r 9 %\r 99 %\n'); raise SystemExit(3)"
+    _, process = run(script(tmp_path, text), tmp_path)
+    assert process.last_lines() == "red | 9 % | 99 %"
 
 
 def test_a_launcher_that_is_not_there_is_told(tmp_path):

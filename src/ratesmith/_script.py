@@ -109,6 +109,7 @@ class ActiveTrial:
         self._losses: list[Any] = []
         self._trained = 0
         self._reported = -1
+        self._rank = 0
 
     def __repr__(self) -> str:
         """Return the settings."""
@@ -157,14 +158,13 @@ class ActiveTrial:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)
         self._reported = step
-        losses, self._losses = [float(loss) for loss in self._losses], []
+        losses, self._losses = [_number("trial.report_train", "loss", loss) for loss in self._losses], []
         self._ask(
             kind="report",
             step=step,
             metrics=numbers,
             losses=losses,
             lr=self._rate(),
-            rank=_rank(),
             counted=self._count(),
         )
 
@@ -178,9 +178,10 @@ class ActiveTrial:
         if self._channel is None:
             return
         if self._every_loss:
-            self._ask(kind="train", loss=_number("trial.report_train", "loss", loss), rank=_rank())
+            self._ask(kind="train", loss=_number("trial.report_train", "loss", loss))
         else:
-            self._losses.append(loss.detach() if hasattr(loss, "detach") else loss)
+            # A copy: a captured graph, or a reduction in place, writes over the tensor.
+            self._losses.append(loss.detach().clone() if hasattr(loss, "detach") else loss)
 
     def checkpoint(self, *objects: Any) -> int:
         """Let runs share a beginning: name all that training changes, and go on from the step that is returned.
@@ -205,7 +206,7 @@ class ActiveTrial:
         self._objects = objects
         if self._channel is None:
             return 0
-        self._ask(kind="checkpoint", rank=_rank())
+        self._ask(kind="checkpoint")
         return 0 if self._resume_from is None else self._load(self._resume_from)
 
     # What follows is between the script and whoever has started it
@@ -234,15 +235,17 @@ class ActiveTrial:
         """Send a message and do what the answer says."""
         if self._channel is None:
             return
-        answer = self._channel.ask(message)
+        # Once known it stays: PyTorch forgets the rank with its process group.
+        self._rank = max(self._rank, _rank())
+        answer = self._channel.ask({**message, "rank": self._rank})
         if answer["do"] == "save":
-            answer = self._channel.ask({"kind": "saved", "rank": _rank(), **self._save(answer["path"])})
+            answer = self._channel.ask({"kind": "saved", "rank": self._rank, **self._save(answer["path"])})
         if answer["do"] == "stop":
             raise TrialStopped(answer["reason"])
 
     def _save(self, path: str) -> dict[str, Any]:
         """Save all that training changes; return whether that was possible, and why not."""
-        if _rank():
+        if self._rank:
             return {"saved": True}  # the first process has saved what all of them share
         state = {
             "step": self._reported,
@@ -349,24 +352,33 @@ class _Connection:
     """The connection to whoever has started this process; a thread reads it, and ends the process if it breaks."""
 
     def __init__(self, address: str) -> None:
-        port, _, token = address.partition(":")
+        self._address = address
+        self._connect()
+
+    def _connect(self) -> None:
+        port, _, token = self._address.partition(":")
         try:
             self._socket = socket.create_connection(("127.0.0.1", int(port)), CONNECT_SECONDS)
         except (OSError, ValueError):
-            raise SystemExit("ratesmith: what has started this script is gone, so it ends here") from None
+            raise SystemExit(
+                f"ratesmith: what has started this script is gone, so it ends here; by hand, unset {ADDRESS} first"
+            ) from None
         self._socket.settimeout(None)
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._token = token
+        self._token, self._process, self._lock = token, os.getpid(), threading.Lock()
         threading.Thread(target=self._read, daemon=True, name="ratesmith").start()
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a line and wait for the answer's."""
+        if os.getpid() != self._process:
+            self._connect()  # this process was forked: the parent's thread would read its answers
         line = json.dumps({"token": self._token, **message}) + "\n"
-        try:
-            self._socket.sendall(line.encode())
-        except OSError:
-            _leave()
-        return self._answers.get()
+        with self._lock:  # each thread gets the answer to its own message
+            try:
+                self._socket.sendall(line.encode())
+            except OSError:
+                _leave()
+            return self._answers.get()
 
     def _read(self) -> None:
         try:
@@ -413,8 +425,10 @@ def _number(who: str, name: str, value: Any) -> float:
     try:
         if isinstance(value, (str, bytes)):
             raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
+        if hasattr(value, "detach"):
+            value = value.detach()  # PyTorch warns of a float of what has a gradient
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise OptionValueError(
             f"{who}: {name} must be one number, got {type(value).__name__}; give its mean, as a number"
         ) from None

@@ -12,6 +12,7 @@ import ctypes
 import functools
 import json
 import os
+import re
 import secrets
 import selectors
 import shlex
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ratesmith._script import ADDRESS
+from ratesmith._script import ADDRESS, RANKS
 from ratesmith.task import ONE_THREAD, TaskError
 
 END_SECONDS: Final = 10.0
@@ -34,6 +35,8 @@ START_SECONDS: Final = 600.0
 """How long a script may take until it asks for its trial, where no limit is given."""
 LAST_LINES: Final = 3
 """Lines of a script's output that an error shows."""
+_TERMINAL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*[\x00-\x08\x0e-\x1f\x7f]")
+"""Colours and other codes for a terminal."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,11 @@ class ScriptProcess:
         self.greeted = False
         """Whether it has asked for its trial."""
         self._began = time.monotonic()
+        # The driver may itself be, say, the third task of an array of jobs: its script is a first process all the same.
+        inherited = {name: value for name, value in os.environ.items() if name not in RANKS or value == "0"}
         surroundings = {
-            **os.environ,
-            **dict.fromkeys([name for name in ONE_THREAD if name not in os.environ], "1"),
+            **dict.fromkeys(ONE_THREAD, "1"),
+            **inherited,
             "PYTHONUNBUFFERED": "1",
             **(environment or {}),
             ADDRESS: f"{self._server.getsockname()[1]}:{self._token}",
@@ -132,7 +137,7 @@ class ScriptProcess:
                     env=surroundings,
                     cwd=folder,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # two calls, no lock
+                    preexec_fn=_death_with_parent(),
                 )
         except OSError as error:
             self._close()
@@ -172,8 +177,13 @@ class ScriptProcess:
         """Return the last lines of what it has printed, as one line."""
         with contextlib.suppress(OSError), self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-            return " | ".join(lines[-LAST_LINES:])
+            text = _TERMINAL.sub("", file.read().decode("utf-8", "replace"))
+            lines = [line for line in text.splitlines() if line.strip()]
+            if "Traceback (most recent call last):" in lines:
+                # What was raised stands below the calls, which are indented.
+                calls = [place for place, line in enumerate(lines) if line.startswith("  ")]
+                lines = lines[max(calls, default=-1) + 1 :] or lines
+            return " | ".join(line.strip() for line in lines[-LAST_LINES:])
         return ""
 
     def how_it_ended(self) -> str:
@@ -325,7 +335,11 @@ def _shortened(text: str) -> str:
     return line if len(line) <= 400 else f"... {line[-400:]}"
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end this process if its parent dies before the script has connected; Linux alone can."""
+def _death_with_parent() -> Callable[[], None] | None:
+    """Return what has the kernel end a new process if its parent dies before it has connected; Linux alone can."""
+    if sys.platform != "linux":
+        return None
     set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    # Loaded here: between fork and exec a lock that another thread holds would never be let go.
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(set_death_signal, signal.SIGKILL)

@@ -78,7 +78,7 @@ class Scheduler:
 weights, scheduler = Weights(), Scheduler()
 trial.attach(scheduler)
 first = 0
-if options.do in ("share", "forget", "slow and share"):
+if options.do in ("share", "forget", "slow and share", "share and report first"):
     first = trial.checkpoint(weights)
 if options.trace:
     with Path(options.trace).open("a") as file:
@@ -89,6 +89,8 @@ last = {"stop early": trial.steps - 5, "run on": trial.steps + 10, "stop before"
 )
 step = first
 while step < last:
+    if options.do == "share and report first" and step % options.every == 0:
+        trial.report(loss=loss_of(weights.values, range(160, 240)), step=step)
     batch = [order.randrange(160) for _ in range(8)]
     lr = scheduler.get_last_lr()[0]
     loss = loss_of(weights.values, batch)
@@ -111,10 +113,20 @@ while step < last:
         if options.do == "explode" and trial.lr > 0.5 and step > 15:
             measured = math.nan
         right = sum((probability(weights.values, points[p]) > 0.5) == (targets[p] > 0.5) for p in range(160, 240))
-        if options.do == "never report":
+        if options.do == "never report" or (options.do == "share and report first" and step < last):
             continue
+        if options.do == "two reports":
+            trial.report(accuracy=right / 80, step=step)
+            trial.report(loss=measured, step=step)
+            continue
+        if options.do == "loss seldom":
+            trial.report(accuracy=right / 80, step=step)
+            if step % 20:
+                continue
         if options.do == "other metric":
             trial.report(accuracy=right / 80, step=step)
         else:
             trial.report(loss=measured, accuracy=right / 80, step=step)
 print("ends")
+if options.do == "hang at the end" and trial.lr > 0.5:
+    time.sleep(600)

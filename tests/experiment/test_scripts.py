@@ -16,6 +16,7 @@ from ratesmith import TrialStopped
 from ratesmith.experiment import RunStatus, compare
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.statistics import unpaired
+from ratesmith.report import write_html
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
@@ -137,6 +138,23 @@ def test_runs_share_beginnings_if_the_script_saves_its_state(tmp_path):
     assert any(begun)
 
 
+def test_a_loop_that_reports_before_it_trains_shares_too_and_has_each_step_once(tmp_path):
+    strategies = ('wsd(decay=["20%", "40%"])',)
+    shared = compared(tmp_path / "study", "--do", "share and report first", strategies=strategies)
+    alone = compared(tmp_path / "alone", strategies=strategies)
+    assert shared.costs.shared > 0
+    assert [run.metrics["loss"] for run in shared.runs] == [run.metrics["loss"] for run in alone.runs]
+    assert {tuple(point.step for point in run.curve) for run in shared.runs} == {(0, 10, 20, 30, 40)}
+
+
+@pytest.mark.parametrize("do", ["two reports", "loss seldom"])
+def test_the_metric_that_decides_may_come_in_a_report_of_its_own_and_seldom(tmp_path, do):
+    comparison = compared(tmp_path / "study", "--do", do)
+    usual = compared(tmp_path / "usual")
+    assert [run.metrics for run in comparison.runs] == [run.metrics for run in usual.runs]
+    assert [point.step for point in comparison.runs[0].curve] == [10, 20, 30, 40]
+
+
 def test_a_state_that_leaves_something_out_is_noticed_and_nothing_is_shared(tmp_path):
     comparison = compared(tmp_path, "--do", "forget", strategies=('wsd(decay="20%")',))
     assert comparison.costs.shared == 0
@@ -225,8 +243,9 @@ def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
     comparison = compared(tmp_path, "--do", "crash")
     failed = [run for run in comparison.runs if run.status == RunStatus.FAILED]
     assert {run.trial.base_lr for run in failed} == {0.6}
-    assert failed[0].message.startswith("reporting_script.py: it ended with status 1; it last printed: ")
-    assert failed[0].message.endswith("ValueError: no such picture: 7.png")
+    assert failed[0].message == (
+        "reporting_script.py: it ended with status 1; it last printed: ValueError: no such picture: 7.png"
+    )
 
 
 def test_a_script_that_is_no_script_of_ours_is_told_what_to_add(tmp_path):
@@ -246,6 +265,26 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
     assert {run.trial.base_lr for run in diverged} == {0.6}
     assert all(run.updates < 40 for run in diverged)
     assert "loss nan at step" in diverged[0].message
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_deciding_metric_that_is_not_finite_is_diverged_whatever_its_name(tmp_path, value):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import ratesmith\ntrial = ratesmith.get_trial(lr=0.1, steps=3)\nfor step in (1, 2, 3):\n"
+        f"    trial.report(error=float('{value}') if trial.lr > 0.5 and step == 3 else 1 + trial.lr, step=step)\n"
+    )
+    comparison = compared(tmp_path / "study", script=str(script), metric="error", mode="min")
+    assert {run.trial.base_lr for run in comparison.runs if run.diverged} == {0.6}
+    assert next(run.message for run in comparison.runs if run.diverged) == f"validation error {value} at step 2"
+    write_html(comparison, tmp_path / "page.html")
+    assert "validation error" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_script_that_hangs_after_its_last_report_has_its_result(tmp_path):
+    comparison = compared(tmp_path / "study", "--do", "hang at the end", timeout=3, workers=2)
+    usual = compared(tmp_path / "usual", workers=2)
+    assert [run.metrics for run in comparison.runs] == [run.metrics for run in usual.runs]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

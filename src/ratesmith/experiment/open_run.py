@@ -21,7 +21,7 @@ class Diverged(Exception):  # noqa: N818  # it is an outcome that is counted, no
 
     def __init__(self, step: int, what: str, loss: float) -> None:
         """Say where and how."""
-        super().__init__(f"{what} loss {loss:.3g} at step {step}")
+        super().__init__(f"{what} {loss:.3g} at step {step}")
         self.step = step
 
 
@@ -98,7 +98,7 @@ class OpenRun:
         if step % self.show_every == 0:
             record.rates.append((step, lr))  # before the loss is judged: the rate at which it diverged is of interest
         if not -math.inf < loss < self.limit:  # so written, NaN diverges too
-            raise Diverged(step, "training", loss)
+            raise Diverged(step, "training loss", loss)
         if record.first_loss is None:
             record.first_loss = loss
             self.limit = _limit(loss)
@@ -120,7 +120,7 @@ class OpenRun:
         loss = metrics.get("loss", 0.0)
         first = record.curve[0].metrics.get("loss", 0.0) if record.curve else math.inf
         if step and not -math.inf < loss < _limit(first):
-            raise Diverged(step - 1, "validation", loss)
+            raise Diverged(step - 1, "validation loss", loss)
         # Exactly rounded, so the mean is the same however often the run was interrupted.
         mean = math.fsum(record.losses) / len(record.losses) if record.losses else None
         record.curve.append(Point(step, mean, metrics))

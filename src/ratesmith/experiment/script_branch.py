@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,26 +147,30 @@ class ScriptBranch:
                 f"{name}: steps must rise, got a report at step {step} after one at {self._step}; give the number of "
                 "updates made"
             )
-        if not self.reports and self.reporting.metric not in metrics:
-            return self._fail(self._no_metric(metrics))
+        # Several reports of one step are one; so are those before and after a state is loaded, as a loop may make them.
+        again = step == self._step and (self.reports > 0 or self.branch.step > 0)
         self._let_go(self._restarted(step))
         self.reports += 1
-        if self.reports > 1 and step == self._step:
-            self._merge(metrics)
-        elif not self._observe(step, metrics, content["losses"], content["lr"]):
+        if not self._observe(step, metrics, content["losses"], content["lr"], again=again):
             return self._stop()
         self._decided = self._decided or (step == steps and self.reporting.metric in metrics)
         return self._save_if_due()
 
-    def _observe(self, step: int, metrics: dict[str, float], losses: Sequence[float], lr: float | None) -> bool:
-        """Note a report for every run; return False if it ends them."""
-        self._step_before, self._step = self._step, step
+    def _observe(
+        self, step: int, metrics: dict[str, float], losses: Sequence[float], lr: float | None, *, again: bool
+    ) -> bool:
+        """Note a report for every run, or add it to the one of the same step; return False if it ends them."""
+        self._step_before, self._step = self._step if not again else self._step_before, step
         for run in self.runs:
             try:
                 for place, loss in enumerate(losses):
                     # The updates since the report before; a script may report the losses of only some of them.
                     update = self._step_before + place * max(1, step - self._step_before) // len(losses)
                     run.note(update, run.table[update] if run.table is not None else math.nan, loss)
+                self._judge(step, metrics)
+                if again:
+                    _merge(run, metrics)
+                    continue
                 run.observe(step, metrics)
             except Diverged as outcome:
                 self._end(RunStatus.DIVERGED, str(outcome), outcome.step + 1)
@@ -177,11 +182,11 @@ class ScriptBranch:
                 run.record.rates.append((step, lr))
         return True
 
-    def _merge(self, metrics: dict[str, float]) -> None:
-        """Add measurements that came in a report of their own to those of the same step."""
-        for run in self.runs:
-            point = run.record.curve[-1]
-            run.record.curve[-1] = Point(point.step, point.train_loss, {**point.metrics, **metrics})
+    def _judge(self, step: int, metrics: dict[str, float]) -> None:
+        """Raise Diverged if the metric that decides is not finite, whatever its name."""
+        value = metrics.get(self.reporting.metric, 0.0)
+        if step and not math.isfinite(value):
+            raise Diverged(step - 1, f"validation {self.reporting.metric}", value)
 
     def _what_is_missing(self) -> str:
         """Return why a script that ended by itself has no result."""
@@ -194,13 +199,6 @@ class ScriptBranch:
                 "report the number of updates made"
             )
         return f"the report at step {steps} must have {metric!r}; report it there too"
-
-    def _no_metric(self, metrics: dict[str, float]) -> str:
-        given = ", ".join(sorted(metrics))
-        return (
-            f"{self.reporting.name}: reports must have {self.reporting.metric!r}, the metric that decides, got "
-            f"{given}; report it, or decide by another"
-        )
 
     def _fail(self, message: str) -> dict[str, Any]:
         self._end(RunStatus.FAILED, message)
@@ -225,6 +223,11 @@ class ScriptBranch:
         """Return the runs that part before this report: no state was saved in time, so they begin anew."""
         return [run for run in self.runs[1:] if self._departures[run.trial] < step]
 
+    @property
+    def _ahead(self) -> int:
+        """The step of the next report, if reports come as far apart as the last two: who parts before goes now."""
+        return 2 * self._step - self._step_before
+
     def _let_go(self, runs: Sequence[OpenRun]) -> None:
         """Let runs begin anew in processes of their own."""
         for run in runs:
@@ -233,9 +236,7 @@ class ScriptBranch:
 
     def _save_if_due(self) -> dict[str, Any]:
         """Ask for a save if a run parts before the report that is likely to be next, or if the last one is long ago."""
-        # Reports come about as far apart as the last two: what parts before the next one has to go from here.
-        ahead = 2 * self._step - self._step_before
-        self._leaving = [run for run in self.runs[1:] if self._departures[run.trial] < ahead]
+        self._leaving = [run for run in self.runs[1:] if self._departures[run.trial] < self._ahead]
         if self._leaving and not (self.offers_checkpoint and self._step):
             self._let_go(self._leaving)
             self._leaving = []
@@ -260,12 +261,11 @@ class ScriptBranch:
         state: str | bytes = path.read_bytes() if self.reporting.travels else str(path)
         if not leaving:
             self._parts.append(Checkpoint(self._branch(self.runs, state, digest, self.branch.shared_with)))
-        groups: dict[tuple[float, float], list[OpenRun]] = {}
+        groups: dict[bytes, list[OpenRun]] = {}
         for run in leaving:
-            # Those that part at one update, to one rate, may share still more.
-            at = self._departures[run.trial]
-            rate = run.table[int(at)] if run.table is not None and at < run.trial.steps else math.nan
-            groups.setdefault((at, rate), []).append(run)
+            # Those that have the same rates until the next report share that far at the least.
+            rates = run.table[self._step : self._ahead] if run.table is not None else array("d")
+            groups.setdefault(rates.tobytes(), []).append(run)
         for runs in groups.values():
             for run in runs:
                 self.runs.remove(run)
@@ -301,6 +301,12 @@ class ScriptBranch:
         for run in self.runs:
             run.record.seconds += now - self._began
         self._began = now
+
+
+def _merge(run: OpenRun, metrics: dict[str, float]) -> None:
+    """Add measurements that came in a report of their own to those of the same step."""
+    point = run.record.curve[-1]
+    run.record.curve[-1] = Point(point.step, point.train_loss, {**point.metrics, **metrics})
 
 
 def asked_of(trial: Trial, rates: Rates) -> dict[str, Any]:

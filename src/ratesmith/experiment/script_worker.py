@@ -32,6 +32,8 @@ from ratesmith.strategy import as_schedule
 from ratesmith.task import TaskError
 
 FIRST_SEED: Final = 0
+MOST_PROBED: Final = 10
+"""Reports that are waited for until one has the metric that decides."""
 NO_REPORT: Final = "it ended without a report; call trial.report(loss=..., step=...) whenever it measures"
 
 
@@ -110,11 +112,14 @@ class _Probe:
 
     resolve: Callable[[dict[str, Any]], int]
     """Reads how long a run is, given what the script asks for."""
+    metric: str
+    """The one that decides; it may come in some of the reports alone."""
     reports: int
     """How many to hear, at different steps."""
     state: Path
     """Where the script saves at the first report, if two are to be heard."""
-    resumes: bool = False
+    after: int = 0
+    """The step from which it resumes; 0: it begins. Up to there a report tells nothing."""
     asked: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     heard: list[dict[str, Any]] = field(default_factory=list)
@@ -130,11 +135,11 @@ class _Probe:
                 self.asked, self.began = content["asked"], time.monotonic()
                 self.steps = self.resolve(self.asked)
                 settings = {name: self.asked[name] for name in ("lr", "schedule")}
-                more = {"resume_from": str(self.state)} if self.resumes else {}
+                more = {"resume_from": str(self.state)} if self.after else {}
                 return {"do": "go", "trial": {**settings, "steps": self.steps, "seed": FIRST_SEED, **more}}
             case "checkpoint":
                 self.offers_checkpoint = True
-            case "report" if content["step"]:
+            case "report" if content["step"] > self.after:
                 return self._report(content)
             case "saved":
                 self.saved = bool(content["saved"])
@@ -143,15 +148,20 @@ class _Probe:
     def _report(self, content: dict[str, Any]) -> dict[str, Any]:
         if self.heard and self.heard[-1]["step"] == content["step"]:
             self.heard[-1]["metrics"].update(content["metrics"])
-            return {"do": "go"}
-        self.heard.append(content)
-        if len(self.heard) == 1:
+        else:
+            self.heard.append(content)
+        if not self.seconds:
             self.seconds = time.monotonic() - self.began
             if self.offers_checkpoint and self.reports > 1:
                 return {"do": "save", "path": str(self.state)}
         enough = self.reports if self.offers_checkpoint else 1
-        over = len(self.heard) >= enough
+        over = len(self.heard) >= (enough if self.metric in self.metrics else MOST_PROBED)
         return {"do": "stop", "reason": "its first reports are known"} if over else {"do": "go"}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The first of each metric that was reported."""
+        return {name: value for report in reversed(self.heard) for name, value in report["metrics"].items()}
 
     def taken(self) -> Iterator[Part]:
         yield from ()
@@ -170,20 +180,20 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
 
     with tempfile.TemporaryDirectory() as folder:
 
-        def probed(reports: int, *, resumes: bool = False) -> _Probe:
-            probe = _Probe(resolve, reports, Path(folder) / "probe.state", resumes)
+        def probed(reports: int, after: int = 0) -> _Probe:
+            probe = _Probe(resolve, options.metric, reports, Path(folder) / "probe.state", after)
             ending = _exhausted(carried_out(source, probe, Path(folder) / "probe.log", options.timeout))
-            if not probe.heard and not resumes:
+            if not probe.heard and not after:
                 raise TaskError(f"{source.name}: {ending.how if ending.failed else NO_REPORT}")
             return probe
 
         try:
             first, again = probed(2), probed(1)
-            repeatable = _alike(first.heard[0], again.heard[0])
+            repeatable = _alike(first.heard[0], again.heard[0], options.metric)
             exact = False
             if repeatable and first.saved and len(first.heard) > 1:
-                resumed = probed(1, resumes=True)
-                exact = bool(resumed.heard) and _alike(first.heard[1], resumed.heard[0])
+                resumed = probed(1, after=first.heard[0]["step"])
+                exact = bool(resumed.heard) and _alike(first.heard[1], resumed.heard[0], options.metric)
         except ScriptTimeout as error:
             raise TaskError(f"{source.name}: {error}") from None
     report = first.heard[0]
@@ -194,10 +204,10 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
         )
     layout = RunLayout(first.steps, report["step"], first.asked["steps_per_epoch"])
     functions = tuple(first.asked["functions"])
-    try_strategies(options.variants, layout, functions, report["metrics"])
+    try_strategies(options.variants, layout, functions, first.metrics)
     return TaskProfile(
         base_lr=first.asked["lr"],
-        metrics=tuple(report["metrics"]),
+        metrics=tuple(first.metrics),
         has_test=False,
         layout=layout,
         identity=identity_of(source),
@@ -243,11 +253,11 @@ def _exhausted(running: Generator[Part, None, Ending]) -> Ending:
             return ending
 
 
-def _alike(report: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two reports tell the same; times and the like may differ, the losses may not."""
+def _alike(report: dict[str, Any], other: dict[str, Any], metric: str) -> bool:
+    """Whether two reports tell the same; times and the like may differ, losses and what decides may not."""
     if report["step"] != other["step"] or repr(report["losses"]) != repr(other["losses"]):
         return False
-    names = [name for name in report["metrics"] if "loss" in name] or list(report["metrics"])
+    names = [name for name in report["metrics"] if "loss" in name or name == metric] or list(report["metrics"])
     return all(repr(report["metrics"][name]) == repr(other["metrics"].get(name)) for name in names)
 
 
@@ -329,8 +339,10 @@ def train_script(context: RunContext, branch: Branch) -> Iterator[Part]:
         try:
             ending = yield from carried_out(own_of(context), listener, log, context.limit)
         except ScriptTimeout as error:
-            yield from listener.taken()
-            raise TimedOut(str(error)) from None
+            if not listener.is_over:
+                yield from listener.taken()
+                raise TimedOut(str(error)) from None
+            ending = Ending(f"it was {error}", failed=True)  # after its last report: its result stands
         if ending.died and not listener.is_over:
             yield from listener.taken()
             raise Died(f"the script {ending.how.removeprefix('it ')}")

@@ -29,8 +29,10 @@ def charts(comparison: Comparison, styles: Looks) -> dict[str, Any]:
             name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates] for name, runs in best.items()
         }
         drawn["rates"] = _lines(comparison, styles, shares, {}, ("step", "share of the initial rate"), stairs=True)
+        # A task measures a loss; a script may report other metrics alone.
+        metric = "loss" if any("loss" in run.metrics for runs in best.values() for run in runs) else comparison.metric
         for split, label, value in (
-            ("validation", "validation loss", lambda point: point.metrics["loss"]),
+            ("validation", f"validation {metric}", lambda point: point.metrics.get(metric)),
             ("training", "training loss", lambda point: point.train_loss),
         ):
             curves = {name: _curve(runs, value) for name, runs in best.items()}
