@@ -137,7 +137,8 @@ class ScriptProcess:
                     env=surroundings,
                     cwd=folder,
                     start_new_session=True,
-                    preexec_fn=_death_with_parent(),
+                    # A launcher ends its ranks when it is asked to end; killed, it leaves them.
+                    preexec_fn=_death_with_parent(signal.SIGTERM if script.launch else signal.SIGKILL),
                 )
         except OSError as error:
             self._close()
@@ -202,12 +203,12 @@ class ScriptProcess:
 
     def kill(self) -> None:
         """End the process and all that it has started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                # Its whole group: launchers and loaders start processes of their own.
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        # Launchers start each rank in a session of its own, which no signal to a group reaches.
+        started = descendants(self._process.pid)
+        self._end_group()
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_SECONDS)
 
@@ -317,10 +318,12 @@ class ScriptProcess:
             raise ScriptTimeout(f"stopped after {limit:g} seconds, the time limit of a trial")
 
     def _end_group(self) -> None:
-        """End what the script has left running."""
+        """End what the script has left running in its own session; it itself too, if it has not ended."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
     def _close(self) -> None:
         for peer in self._peers:
@@ -335,11 +338,27 @@ def _shortened(text: str) -> str:
     return line if len(line) <= 400 else f"... {line[-400:]}"
 
 
-def _death_with_parent() -> Callable[[], None] | None:
-    """Return what has the kernel end a new process if its parent dies before it has connected; Linux alone can."""
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have; none where /proc does not tell."""
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            # `pid (name) state parent ...`, where the name may hold anything
+            parents[int(status.parent.name)] = int(status.read_text(errors="replace").rpartition(")")[2].split()[1])
+    found, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        children = [child for child, its_parent in parents.items() if its_parent == parent]
+        found += children
+        waiting += children
+    return found
+
+
+def _death_with_parent(number: int) -> Callable[[], None] | None:
+    """Return what has the kernel send a new process this signal if its parent dies; Linux alone can."""
     if sys.platform != "linux":
         return None
     set_death_signal = 1
     # Loaded here: between fork and exec a lock that another thread holds would never be let go.
     prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(set_death_signal, signal.SIGKILL)
+    return lambda: prctl(set_death_signal, number)

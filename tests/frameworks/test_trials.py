@@ -365,7 +365,7 @@ def test_a_scheduler_of_from_trial_beside_the_callback_is_refused(tmp_path):
     asked, _ = trial()
     model = module(pl)
     model.configure_optimizers = lambda: (
-        ScheduleLR.from_trial(torch.optim.SGD(model.parameters(), 0.1), asked).optimizer
+        ScheduleLR.from_trial(torch.optim.SGD(model.parameters(), asked.lr), asked).optimizer
     )
     with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler and one training, got a second"):
         fitted(pl, asked, model, tmp_path)

@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
 
 import pytest
+
+from ratesmith.script_process import Script, ScriptProcess
 
 SCRIPT = """
     import os
@@ -39,8 +43,6 @@ SCRIPT = """
             if step % 10 == 0:
                 with torch.no_grad():
                     measured = nn.functional.cross_entropy(model.module(x[1200:]), y[1200:])
-                if trial.lr > 5:
-                    measured = measured * float("nan")
                 if rank == 0 or sys.argv[1] == "every":
                     trial.report(loss=measured, step=step)
     except ratesmith.TrialStopped as stopped:
@@ -49,16 +51,21 @@ SCRIPT = """
         raise
     torch.distributed.destroy_process_group()
 """
-LAUNCH = f"{sys.executable} -m torch.distributed.run --nproc-per-node 2 --master-port 0"
+LAUNCH = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
 
 
-@pytest.mark.parametrize("ranks", ["every", "first"])
-def test_ranks_train_a_run_together_and_stop_together(tmp_path, ranks):
-    (tmp_path / "train.py").write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
-    command = ["-m", "ratesmith", "compare", "train.py", "--launch", LAUNCH, "--workers", "1", "--rates", "0.3,10"]
+@pytest.fixture
+def script(tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
+    return file
+
+
+def test_ranks_train_a_comparisons_runs_together(tmp_path, script):
+    command = ["-m", "ratesmith", "compare", str(script), "--launch", LAUNCH, "--workers", "1", "--rates", "0.3"]
     few = ["--strategy", "linear()", "--seeds", "1", "--choice-seeds", "1", "--out", "study", "--"]
     done = subprocess.run(
-        [sys.executable, *command, *few, ranks, str(tmp_path)],
+        [sys.executable, *command, *few, "every", str(tmp_path)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -66,10 +73,37 @@ def test_ranks_train_a_run_together_and_stop_together(tmp_path, ranks):
     )
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "study" / "results.json").read_text(encoding="utf-8"))
-    assert [row["base_lr"] for row in results["rows"]] == [0.3, 0.3]
-    stopped = [line.split(maxsplit=3) for line in (tmp_path / "stopped").read_text(encoding="utf-8").splitlines()]
-    diverged = [line for line in stopped if line[1] == "10.0"]
-    expected = {"0", "1"} if ranks == "every" else {"0"}
-    assert {rank for rank, *_ in diverged} == expected
-    assert {step for _, _, step, _ in diverged} == {"10"}
-    assert all("loss nan" in reason for *_, reason in diverged)
+    assert [row["seeds"] for row in results["rows"]] == [1, 1]
+
+
+@pytest.mark.parametrize("ranks", ["every", "first"])
+def test_ranks_stop_together_where_the_first_is_stopped(tmp_path, script, ranks):
+    asked = {"lr": 0.3, "schedule": "linear()", "steps": 40, "seed": 3}
+    launched = Script(str(script), (ranks, str(tmp_path)), LAUNCH)
+    with ScriptProcess(launched, log=tmp_path / "log") as process:
+        for message in process.messages():
+            if message.content["kind"] == "hello":
+                message.answer({"do": "go", "trial": asked})
+            elif message.content["step"] == 20:
+                message.answer({"do": "stop", "reason": "the loss diverged"})
+            else:
+                message.answer({"do": "go"})
+    lines = (tmp_path / "stopped").read_text(encoding="utf-8").splitlines()
+    expected = ["0", "1"] if ranks == "every" else ["0"]
+    assert sorted(lines) == [f"{rank} 0.3 20 the loss diverged" for rank in expected]
+
+
+def test_ranks_that_have_not_reported_yet_are_ended_with_their_launcher(tmp_path, script):
+    text = script.read_text(encoding="utf-8")
+    early = f'import os, time; open("{tmp_path}/" + os.environ["RANK"], "w").write(str(os.getpid())); time.sleep(600)\n'
+    script.write_text(early + text, encoding="utf-8")
+    with ScriptProcess(Script(str(script), ("every", str(tmp_path)), LAUNCH), log=tmp_path / "log"):
+        while not all((tmp_path / rank).is_file() and (tmp_path / rank).read_text() for rank in "01"):
+            time.sleep(0.1)
+    for rank in "01":
+        assert not alive(int((tmp_path / rank).read_text(encoding="utf-8")))
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"

@@ -65,7 +65,7 @@ def of_verdict(comparison: Comparison) -> list[Note]:
     if rates_change_nothing(comparison.runs):
         text = (
             "The rate changes nothing: runs at different rates are the same to the last bit. The training does not "
-            "take the rate that it is given: make the optimizer with lr=trial.lr, and set its rate by the trial's schedule."
+            "take the rate that it is given: make the optimizer with lr=trial.lr, and set it by the trial's schedule."
         )
         notes.append(Note("RS322", (text,)))
     if all(run.diverged for run in comparison.runs):
