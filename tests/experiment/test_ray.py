@@ -169,6 +169,19 @@ def test_a_node_killed_in_the_middle_changes_nothing_in_the_table(cluster, tmp_p
 
 
 @needs_ray
+def test_a_script_trains_on_the_cluster_as_it_does_here_and_its_states_travel(cluster, tmp_path):
+    script = str(HERE / "experiment" / "reporting_script.py")
+    options = {"arguments": ["--do", "share"], "rates": [0.1, 0.6], "seeds": 2, "choice_seeds": 1}
+    here, there = (
+        compare(script, ['wsd(decay="40%")'], folder=tmp_path / engine, engine=engine, address=address, **options)
+        for engine, address in (("local", None), ("ray", cluster.address))
+    )
+    assert here.costs.shared > 0
+    runs = [[replace(run, seconds=0.0, log_path=None) for run in comparison.runs] for comparison in (here, there)]
+    assert runs[0] == runs[1]
+
+
+@needs_ray
 def test_what_a_task_does_is_its_status_and_the_other_runs_are_as_ever(cluster, tmp_path):
     options = {"steps": 40, "seeds": 4, "rates": [0.1]}
     task = str(HERE / "faulty_task.py")
