@@ -195,6 +195,44 @@ def test_a_process_that_was_forked_and_a_thread_hear_their_own_answers(tmp_path)
     assert process.status == 0
 
 
+@pytest.mark.parametrize("first", ["pass", "time.sleep(600)"])
+def test_processes_that_report_without_the_first_are_told_to_let_it_report(tmp_path, monkeypatch, first):
+    monkeypatch.setattr("ratesmith.script_process.START_SECONDS", 3.0)
+    text = f"""
+        import os, subprocess, sys, time, ratesmith
+        if "RANK" not in os.environ:
+            runs = [subprocess.Popen([sys.executable, *sys.argv], env={{**os.environ, "RANK": rank}}) for rank in "01"]
+            sys.exit(max(run.wait() for run in runs))
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        if os.environ["RANK"] == "0":
+            {first}
+        else:
+            trial.report(loss=1.0, step=1)
+    """
+    with pytest.raises(ScriptError) as error:
+        run(script(tmp_path, text), tmp_path)
+    assert str(error.value) == (
+        "train.py: the first process must report, got reports of others alone; call trial.report in the process of "
+        "rank 0 too"
+    )
+
+
+def test_a_process_that_reports_more_than_the_first_did_comes_to_its_end(tmp_path):
+    text = """
+        import os, subprocess, sys, ratesmith
+        if "RANK" not in os.environ:
+            for rank in "01":
+                subprocess.run([sys.executable, *sys.argv], env={**os.environ, "RANK": rank}, check=True)
+            sys.exit()
+        trial = ratesmith.get_trial(lr=0.1, steps=100)
+        for step in range(1 + int(os.environ["RANK"])):
+            trial.report(loss=1.0, step=step + 1)
+    """
+    said, process = run(script(tmp_path, text), tmp_path, limit=60)
+    assert [message.get("step") for message in said] == [None, 1]
+    assert process.status == 0
+
+
 @pytest.mark.parametrize("name", ["RANK", "SLURM_PROCID"])
 def test_a_starter_that_is_the_third_of_several_has_a_script_that_is_heard(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, "2")

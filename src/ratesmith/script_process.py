@@ -32,7 +32,7 @@ from ratesmith.task import ONE_THREAD, TaskError
 END_SECONDS: Final = 10.0
 """How long a script that was told to stop may take to put its things in order."""
 START_SECONDS: Final = 600.0
-"""How long a script may take until it asks for its trial, where no limit is given."""
+"""How long a script may take until it asks for its trial, and its first process until it reports as the others do."""
 LAST_LINES: Final = 3
 """Lines of a script's output that an error shows."""
 _TERMINAL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*[\x00-\x08\x0e-\x1f\x7f]")
@@ -73,6 +73,8 @@ class _Peer:
 
     connection: socket.socket
     received: bytes = b""
+    rank: int = 0
+    is_open: bool = True
     asked: int = 0
     """Messages of one kind that this process has sent so far, of those that all processes send alike."""
 
@@ -112,8 +114,11 @@ class ScriptProcess:
         self._peers: list[_Peer] = []
         self._decisions: list[dict[str, Any]] = []
         self._waiting: list[tuple[_Peer, int]] = []
+        self._waiting_since = 0.0
         self._hello: dict[str, Any] | None = None
         self._stopped_at: float | None = None
+        self._has_reported = False
+        """Whether the first process has."""
         self.greeted = False
         """Whether it has asked for its trial."""
         self._began = time.monotonic()
@@ -230,6 +235,7 @@ class ScriptProcess:
                 received = b""
             if not received:
                 self._selector.unregister(peer.connection)
+                peer.is_open = False
                 continue
             peer.received += received
         for peer in self._peers:
@@ -247,16 +253,17 @@ class ScriptProcess:
             return None
         if not isinstance(content, dict) or content.pop("token", None) != self._token:
             return None  # from somebody else on this machine
-        rank = content.get("rank", 0)
+        peer.rank = content.get("rank", 0)
         if content["kind"] == "hello" and self._hello is not None:
             self._send(peer, self._hello)  # a further process of the same run
             return None
         if content["kind"] == "hello":
             self.greeted, self._began = True, time.monotonic()
             return Message(content, functools.partial(self._greet, peer))
-        if rank:
+        if peer.rank:
             self._follow(peer)
             return None
+        self._has_reported = self._has_reported or content["kind"] in ("report", "train")
         return Message(content, functools.partial(self._decide, peer))
 
     def _follow(self, peer: _Peer) -> None:
@@ -268,6 +275,8 @@ class ScriptProcess:
         elif self._stopped_at is not None:
             self._send(peer, self._decisions[-1])
         else:
+            if not self._waiting:
+                self._waiting_since = time.monotonic()
             self._waiting.append((peer, place))
 
     def _greet(self, peer: _Peer, answer: dict[str, Any]) -> None:
@@ -310,12 +319,28 @@ class ScriptProcess:
         if self._stopped_at is not None and now - self._stopped_at > END_SECONDS:
             self.kill()
             return
+        self._see_to_waiting(now)
         limit = self._limit if self.greeted else (self._limit or 0.0) + START_SECONDS
         if limit is not None and now - self._began > limit:
             self.kill()
             if not self.greeted:
                 raise ScriptTimeout(f"stopped after {limit:g} seconds: it had not come to get_trial by then")
             raise ScriptTimeout(f"stopped after {limit:g} seconds, the time limit of a trial")
+
+    def _see_to_waiting(self, now: float) -> None:
+        """Let nobody wait for what the first process never says: it has ended, or the others have waited too long."""
+        gone = not any(peer.is_open and not peer.rank for peer in self._peers)
+        if self._waiting and self._has_reported and gone:
+            waiting, self._waiting = self._waiting, []
+            for peer, _ in waiting:
+                self._send(peer, {"do": "go"})
+        # If it has reported before, it may be measuring while the others wait.
+        if self._waiting and not self._has_reported and (gone or now - self._waiting_since > START_SECONDS):
+            self.kill()
+            raise ScriptError(
+                f"{self.script.name}: the first process must report, got reports of others alone; call trial.report in "
+                "the process of rank 0 too"
+            )
 
     def _end_group(self) -> None:
         """End what the script has left running in its own session; it itself too, if it has not ended."""
