@@ -237,6 +237,11 @@ def test_a_script_that_runs_on_is_ended_and_its_result_is_the_one_at_the_last_st
     on = compared(tmp_path / "on", "--do", "run on", "--every", "10")
     usual = compared(tmp_path / "usual", "--every", "10")
     assert [run.metrics for run in on.runs] == [run.metrics for run in usual.runs]
+    [note] = [note.text() for note in on.notes if note.code == "RS323"]
+    assert note.endswith(
+        "the first: reporting_script.py: it went on behind its last step, and was ended there; train for trial.steps "
+        "updates."
+    )
 
 
 def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):

@@ -189,6 +189,8 @@ class ComparisonProtocol:
             kind = "paired seeds" if self.question.paired else "seeds"
             text = f"The verdict rests on {pairs} {kind}: fewer than {FEWEST_PAIRS} tell little apart."
             yield Note("RS305", (text,))
+        if ran_on := [run.message for run in runs if run.done and run.message]:
+            yield Note("RS323", (f"{len(ran_on)} runs ended late; the first: {ran_on[0]}.",))
         for status, (code, happened) in ENDED_BADLY.items():
             ended = [run for run in runs if run.status == status]
             if ended:

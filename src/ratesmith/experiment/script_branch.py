@@ -27,6 +27,7 @@ from ratesmith.schedule import Schedule
 from ratesmith.strategy import as_strategy
 
 NEVER: Final = math.inf
+RAN_ON: Final = "it went on behind its last step, and was ended there; train for trial.steps updates"
 
 
 class ScriptRates(Rates):
@@ -119,7 +120,7 @@ class ScriptBranch:
     def finish(self, how: str, *, failed: bool) -> Iterator[Part]:
         """Yield what is left, once the process has ended; `how` is a sentence's part that says how it did."""
         if self._status is None and self._decided:
-            self._end(RunStatus.DONE)
+            self._end(RunStatus.DONE, f"{self.reporting.name}: {RAN_ON}" if self.ran_on else "")
         elif self._status is None and self.branch.step and not self.reports:
             # It could not go on from the state: each begins anew, as if nothing had been shared.
             self._parts += [Fork(Branch((run.trial,))) for run in self.runs]
