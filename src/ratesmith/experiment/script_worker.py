@@ -89,16 +89,20 @@ class _Direct:
 
 def _called(source: FunctionSource, listener: Listener) -> Generator[Part, None, Ending]:
     channel = _Direct(listener)
+    trial = None
     answer = channel.ask({"kind": "hello", "asked": source.asked})
     ending = Ending("it returned", failed=False)
     with preserve_rng_state():
         seed_all(answer["trial"]["seed"])
         try:
-            source.function(ActiveTrial(**answer["trial"], channel=channel))
+            trial = ActiveTrial(**answer["trial"], channel=channel)
+            source.function(trial)
         except TrialStopped:
             pass
         except (Exception, SystemExit) as error:
             ending = Ending(source.error_text(error), failed=True)
+    if trial is not None:
+        trial.end()
     yield from listener.taken()
     return ending
 
