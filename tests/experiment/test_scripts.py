@@ -138,6 +138,22 @@ def test_another_training_is_not_mixed_in(tmp_path, change, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_script_that_is_edited_while_it_is_compared_ends_the_comparison_and_goes_on_when_put_back(tmp_path, workers):
+    script = tmp_path / "train.py"
+    text = Path(SCRIPT).read_text(encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
+
+    def edit(progress):
+        if progress.done == 1:
+            script.write_text(text + "# weight decay\n", encoding="utf-8")
+
+    with pytest.raises(StudyError, match=r"train.py: its files must stay as they are while it is compared, got others"):
+        compared(tmp_path / "study", script=str(script), on_progress=edit, workers=workers)
+    script.write_text(text, encoding="utf-8")
+    assert all(run.done for run in compared(tmp_path / "study", script=str(script)).runs)
+
+
 def test_runs_share_beginnings_if_the_script_saves_its_state(tmp_path):
     trace = tmp_path / "trace"
     strategies = ('wsd(decay=["20%", "40%"])', 'step(every="50%")')
