@@ -7,6 +7,7 @@ of JSON. If the address falls silent, whoever started the script is gone, and th
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -158,7 +159,7 @@ class ActiveTrial:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)
         self._reported = step
-        losses, self._losses = [_number("trial.report_train", "loss", loss) for loss in self._losses], []
+        losses = self._read_losses()
         self._ask(
             kind="report",
             step=step,
@@ -210,6 +211,20 @@ class ActiveTrial:
         return 0 if self._resume_from is None else self._load(self._resume_from)
 
     # What follows is between the script and whoever has started it
+
+    def end(self) -> None:
+        """Send the training losses that no report has followed: of a script that gives up, they say why."""
+        if self._channel is None or self._rank or not self._losses:
+            return
+        try:
+            losses = self._read_losses()
+        except Exception:  # a device may be what broke
+            return
+        self._channel.ask({"kind": "end", "losses": losses, "rank": 0})
+
+    def _read_losses(self) -> list[float]:
+        losses, self._losses = self._losses, []
+        return [_number("trial.report_train", "loss", loss) for loss in losses]
 
     def _step(self, given: int | None) -> int:
         if given is not None:
@@ -343,9 +358,13 @@ def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
     answer = channel.ask({"kind": "hello", "asked": asked, "rank": _rank()})
     if answer["do"] == "stop":
         raise TrialStopped(answer["reason"])
-    return ActiveTrial(
+    trial = ActiveTrial(
         **answer["trial"], steps_per_epoch=settings["steps_per_epoch"], functions=functions, channel=channel
     )
+    process = os.getpid()
+    # Not in a process that was forked: it has a copy of what its parent will send.
+    atexit.register(lambda: trial.end() if os.getpid() == process else None)
+    return trial
 
 
 class _Connection:

@@ -83,7 +83,8 @@ class _Peer:
 class Message:
     """What the script's first process says; `answer` must be called once, before the next message is asked for.
 
-    `content["kind"]` is "hello", "report", "train", "checkpoint" or "saved"; an answer's "do" "go", "stop" or "save".
+    `content["kind"]` is "hello", "report", "train", "checkpoint", "saved" or "end"; an answer's "do" is "go", "stop" or
+    "save".
     """
 
     content: dict[str, Any]
@@ -355,6 +356,15 @@ class ScriptProcess:
             peer.connection.close()
         self._selector.close()
         self._server.close()
+
+
+def has_risen(first: float, last: float) -> bool:
+    """Whether a training loss has more than doubled, or is no number: a script that then gives up has diverged.
+
+    >>> has_risen(2.3, 2.9), has_risen(2.3, 5.0), has_risen(2.3, float("nan"))
+    (False, True, True)
+    """
+    return not last <= first + max(1.0, abs(first))
 
 
 def _shortened(text: str) -> str:

@@ -18,7 +18,10 @@ parser.add_argument("--do", default="")
 parser.add_argument("--trace")
 options = parser.parse_args()
 
-trial = ratesmith.get_trial(lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch=10)
+rules = {"mine": lambda step: 1.0 if step < 20 else 0.25} if options.do == "rule" else None
+trial = ratesmith.get_trial(
+    lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch=10, functions=rules
+)
 order = random.Random(trial.seed if options.do != "ignore the seed" else 0)
 if options.do == "not repeatable":
     order = random.Random(time.time_ns())
@@ -104,6 +107,9 @@ while step < last:
         trial.report_train(loss)
     if "slow" in options.do:
         time.sleep(0.02)
+    if options.do == "give up" and step == 15 and trial.lr > 0.5:
+        trial.report_train(1e6)
+        raise SystemExit("the loss is not finite")
     if options.do == "crash" and trial.lr > 0.5 and step == 15:
         raise ValueError("no such picture: 7.png")
     if options.do == "hang" and trial.lr > 0.5 and step == 15:

@@ -34,7 +34,9 @@ def by_hand(tmp_path, trial):
     asked = (
         f"lr={trial.base_lr!r}, schedule={trial.strategy!r}, steps={trial.steps}, seed={trial.seed}, steps_per_epoch"
     )
-    text = text.replace('lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch', asked)
+    settings = 'lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch'
+    assert settings in text
+    text = text.replace(settings, asked)
     # By hand nothing is written: what is reported is printed by the test's own line.
     text = text.replace("trial.report(loss=measured,", "print(step, repr(measured)); trial.report(loss=measured,")
     file = tmp_path / "by_hand.py"
@@ -63,6 +65,18 @@ def test_the_rates_are_those_of_the_schedule_and_of_the_controller_as_the_script
     plateau = next(run for run in comparison.runs if run.trial.strategy.startswith("plateau"))
     assert plateau.rates[-1][1] < plateau.trial.base_lr
     assert any("cut" in why for _, why in plateau.events)
+
+
+def test_the_rates_of_a_rule_of_the_scripts_own_are_those_that_it_had(tmp_path):
+    comparison = compared(tmp_path, "--do", "rule", strategies=('custom("mine")',))
+    run = next(run for run in comparison.runs if run.trial.strategy.startswith("custom"))
+    assert [(step, rate / run.trial.base_lr) for step, rate in run.rates] == [
+        (10, 1),
+        (20, 0.25),
+        (30, 0.25),
+        (40, 0.25),
+    ]
+    assert not [note for note in comparison.notes if note.code == "RS310"]
 
 
 def test_what_the_script_prints_goes_to_a_log_of_its_own(tmp_path, capfd):
@@ -122,6 +136,22 @@ def test_another_training_is_not_mixed_in(tmp_path, change, monkeypatch):
     with pytest.raises(StudyError, match="the runs here were made with other settings: ") as error:
         compared(tmp_path / "study", *arguments, script=str(script))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_script_that_is_edited_while_it_is_compared_ends_the_comparison_and_goes_on_when_put_back(tmp_path, workers):
+    script = tmp_path / "train.py"
+    text = Path(SCRIPT).read_text(encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
+
+    def edit(progress):
+        if progress.done == 1:
+            script.write_text(text + "# weight decay\n", encoding="utf-8")
+
+    with pytest.raises(StudyError, match=r"train.py: its files must stay as they are while it is compared, got others"):
+        compared(tmp_path / "study", script=str(script), on_progress=edit, workers=workers)
+    script.write_text(text, encoding="utf-8")
+    assert all(run.done for run in compared(tmp_path / "study", script=str(script)).runs)
 
 
 def test_runs_share_beginnings_if_the_script_saves_its_state(tmp_path):
@@ -253,6 +283,17 @@ def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
     )
 
 
+def test_a_script_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
+    comparison = compared(tmp_path, "--do", "give up")
+    diverged = [run for run in comparison.runs if run.diverged]
+    assert {run.trial.base_lr for run in diverged} == {0.6}
+    assert not [run for run in comparison.runs if run.status == RunStatus.FAILED]
+    assert diverged[0].message.startswith("training loss 1e+06 after ")
+    assert diverged[0].message.endswith(
+        " at first, and it ended with status 1; it last printed: begins --do give up | the loss is not finite"
+    )
+
+
 def test_a_script_that_is_no_script_of_ours_is_told_what_to_add(tmp_path):
     script = tmp_path / "train.py"
     script.write_text("print('trained')\n")
@@ -367,6 +408,22 @@ def test_a_function_of_a_module_and_one_of_a_notebook_are_sent_to_workers(tmp_pa
         here = compare(function, ["linear()"], folder=tmp_path / f"here{place}", **options)
         there = compare(function, ["linear()"], folder=tmp_path / f"there{place}", workers=2, **options)
         assert [run.metrics for run in here.runs] == [run.metrics for run in there.runs]
+
+
+def test_a_function_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
+    def local(trial):
+        for step in range(trial.steps):
+            trial.report_train(math.exp(step) if trial.lr > 0.3 else 1.0)
+            if trial.lr > 0.3 and step == 8:
+                raise FloatingPointError("the loss is too high")
+            if step % 5 == 4:
+                trial.report(error=1.0, step=step + 1)
+
+    options = {"steps": 20, "rates": [0.1, 0.5], "seeds": 1, "choice_seeds": 1, "metric": "error", "mode": "min"}
+    comparison = compare(local, ["linear()"], folder=tmp_path, **options)
+    run = next(run for run in comparison.runs if run.diverged)
+    assert (run.trial.base_lr, run.updates) == (0.5, 9)
+    assert run.message.endswith(" after 1 at first, and it raised FloatingPointError: the loss is too high")
 
 
 def test_a_function_that_raises_or_is_stopped_is_told(tmp_path):

@@ -123,3 +123,23 @@ def test_what_is_for_scripts_is_refused_for_a_task(tmp_path):
     done = run(tmp_path, "digits.py:task", "--launch", "torchrun")
     assert done.returncode == 2
     assert "find: --launch is for a script; give path/to/train.py, or drop it" in done.stderr
+
+
+@pytest.mark.parametrize("method", ["sweep", "race"])
+def test_a_script_that_gives_up_since_its_loss_rose_has_had_too_high_a_rate(tmp_path, method):
+    file = tmp_path / "train.py"
+    file.write_text(
+        "import math, random, sys, ratesmith\n"
+        "trial = ratesmith.get_trial(lr=0.1, steps=100)\n"
+        "order, weight = random.Random(trial.seed), 2.0\n"
+        "for step in range(trial.steps):\n"
+        "    weight -= trial.lr * trial.factor(step) * 2 * (weight + order.gauss(0, 0.1))\n"
+        "    loss = weight**2 + 0.01\n"
+        "    if loss > 1e6:\n"
+        "        sys.exit('the loss is not finite')\n"
+        "    trial.report_train(loss)\n"
+        "trial.report(loss=loss, step=trial.steps)\n"
+    )
+    options = {"steps": 100, "around": 0.5} if method == "race" else {}
+    result = find(ScriptTask(str(file)), method=method, seeds=[0], **options)
+    assert 0.01 < result.suggestion < 1.0

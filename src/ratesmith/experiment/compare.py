@@ -260,6 +260,7 @@ def _context(
         limit=options.timeout,
         functions=profile.functions,
         reports_losses=profile.reports_losses,
+        files=profile.identity.get("task_files", "") if isinstance(source, Script) else "",
     )
 
 

@@ -58,6 +58,8 @@ class RunContext(NamedTuple):
     """The rules of a script's own that strategies may name."""
     reports_losses: bool = True
     """Whether training losses are known, so that a sweep can be made."""
+    files: str = ""
+    """The digest of a script and of what it imports from beside it, as the comparison began; "" if it has none."""
 
 
 def task_of(context: RunContext) -> Source:

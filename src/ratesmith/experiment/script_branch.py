@@ -20,10 +20,12 @@ import numpy as np
 from ratesmith._text import one_line
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.checkpoints import digest_of
+from ratesmith.experiment.memory import says_out_of_memory
 from ratesmith.experiment.open_run import Diverged, OpenRun
 from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates
 from ratesmith.experiment.trial import Point, RunLayout, RunStatus, Trial
 from ratesmith.schedule import Schedule
+from ratesmith.script_process import has_risen
 from ratesmith.strategy import as_strategy
 
 NEVER: Final = math.inf
@@ -32,6 +34,10 @@ RAN_ON: Final = "it went on behind its last step, and was ended there; train for
 
 class ScriptRates(Rates):
     """The rates of a script's trials: of a shorter run those of the schedule that the script is handed."""
+
+    def of(self, trial: Trial) -> array[float] | None:
+        """Return a schedule's rate at every step; None for a controller, and for a rule that the script alone has."""
+        return None if is_opaque(trial) else super().of(trial)
 
     def values(self, schedule: Schedule, trial: Trial) -> Iterable[float]:
         """Return the factors of a trial's updates."""
@@ -87,6 +93,9 @@ class ScriptBranch:
         self._departures = departures(branch.trials, rates)
         self._parts: list[Part] = []
         self._step, self._step_before = branch.step, branch.step
+        self._last_losses: Sequence[float] = ()
+        self._unreported: Sequence[float] = ()
+        """Training losses that no report has followed."""
         self._decided = False
         self._status: RunStatus | None = None
         self._message = ""
@@ -115,6 +124,8 @@ class ScriptBranch:
                 return self._report(content)
             case "saved":
                 self._take_state(content)
+            case "end":
+                self._unreported = content["losses"]
         return {"do": "go"}
 
     def finish(self, how: str, *, failed: bool) -> Iterator[Part]:
@@ -126,7 +137,11 @@ class ScriptBranch:
             self._parts += [Fork(Branch((run.trial,))) for run in self.runs]
             self.runs = []
         elif self._status is None:
-            self._end(RunStatus.FAILED, f"{self.reporting.name}: {how if failed else self._what_is_missing()}")
+            why = how if failed else self._what_is_missing()
+            if (rise := self._rise()) and not says_out_of_memory(why):
+                self._end(RunStatus.DIVERGED, f"{rise}, and {why}", self._step + len(self._unreported))
+            else:
+                self._end(RunStatus.FAILED, f"{self.reporting.name}: {why}")
         yield from self.taken()
 
     # Reports
@@ -162,6 +177,7 @@ class ScriptBranch:
     ) -> bool:
         """Note a report for every run, or add it to the one of the same step; return False if it ends them."""
         self._step_before, self._step = self._step if not again else self._step_before, step
+        self._last_losses = losses or self._last_losses
         for run in self.runs:
             try:
                 for place, loss in enumerate(losses):
@@ -200,6 +216,15 @@ class ScriptBranch:
                 "report the number of updates made"
             )
         return f"the report at step {steps} must have {metric!r}; report it there too"
+
+    def _rise(self) -> str:
+        """Return how the training loss has risen, as a sentence's part; "" if it has not."""
+        losses = [*self._last_losses, *self._unreported]
+        if not losses:
+            return ""
+        first, last = self.runs[0].record.first_loss, losses[-1]
+        first = losses[0] if first is None else first
+        return f"training loss {last:.3g} after {first:.3g} at first" if has_risen(first, last) else ""
 
     def _fail(self, message: str) -> dict[str, Any]:
         self._end(RunStatus.FAILED, message)
@@ -328,7 +353,7 @@ def is_opaque(trial: Trial) -> bool:
 
 def departures(trials: Sequence[Trial], rates: Rates) -> dict[Trial, float]:
     """Return the first update at which each trial's rate differs from the first trial's; infinite if none does."""
-    first = None if is_opaque(trials[0]) else rates.of(trials[0])
+    first = rates.of(trials[0])
     return {trial: _first_difference(first, rates.of(trial)) for trial in trials[1:]}
 
 
@@ -343,7 +368,7 @@ def report_blocks(trials: Sequence[Trial], rates: Rates, every: int) -> dict[Tri
     """Return each trial's rates between two reports, as texts to be compared; nothing if they are not known."""
     blocks = {}
     for trial in trials:
-        table = None if is_opaque(trial) else rates.of(trial)
+        table = rates.of(trial)
         values = b"" if table is None else table.tobytes()
         width = 8 * every  # bytes: a double each update
         blocks[trial] = tuple(values[start : start + width] for start in range(0, len(values), width))

@@ -16,6 +16,7 @@ from ratesmith._text import named_line
 from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.task_source import imported_beside, imported_names
 from ratesmith.script_process import Script
+from ratesmith.study_database import StudyError
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,35 @@ def identity_of(source: OwnTraining) -> dict[str, Any]:
     if isinstance(source, FunctionSource):
         return {"task": source.name}
     path = Path(source.path).resolve()
-    content = path.read_bytes()
-    digest = hashlib.sha256(content)
-    files = imported_beside(path)
-    for file in files:
-        digest.update(file.read_bytes())
     return {
         "task": source.name,
-        "task_files": digest.hexdigest()[:12],
+        "task_files": digest_of_files(source),
         "arguments": list(source.arguments),
         "launch": source.launch,
-        "versions": versions(imported_names([path, *files])),
+        "versions": versions(imported_names([path, *imported_beside(path)])),
     }
+
+
+def digest_of_files(script: Script) -> str:
+    """Return a digest of a script and of the files beside it that it imports."""
+    path = Path(script.path).resolve()
+    digest = hashlib.sha256(path.read_bytes())
+    for file in imported_beside(path):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def require_unchanged(script: Script, digest: str) -> None:
+    """Raise StudyError if the script's files are not those of this digest: its runs would be of two trainings."""
+    try:
+        same = digest_of_files(script) == digest
+    except (OSError, SyntaxError):  # it is just being written
+        same = False
+    if not same:
+        raise StudyError(
+            f"{script.name}: its files must stay as they are while it is compared, got others; finished runs are kept: "
+            "put the files back and give the same command, or begin in another folder"
+        )
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ratesmith.experiment.engine import Died, TimedOut
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.run_context import RunContext, TaskProfile, own_of, read_layout
 from ratesmith.experiment.script_branch import Reporting, ScriptBranch, ScriptRates, report_blocks
-from ratesmith.experiment.script_source import FunctionSource, OwnTraining, identity_of
+from ratesmith.experiment.script_source import FunctionSource, OwnTraining, identity_of, require_unchanged
 from ratesmith.experiment.sharing import Arrangement, Branch, steps_of_tree
 from ratesmith.experiment.trial import RunLayout, Trial
 from ratesmith.finder import FinderError, ScriptTask, find
@@ -89,16 +89,20 @@ class _Direct:
 
 def _called(source: FunctionSource, listener: Listener) -> Generator[Part, None, Ending]:
     channel = _Direct(listener)
+    trial = None
     answer = channel.ask({"kind": "hello", "asked": source.asked})
     ending = Ending("it returned", failed=False)
     with preserve_rng_state():
         seed_all(answer["trial"]["seed"])
         try:
-            source.function(ActiveTrial(**answer["trial"], channel=channel))
+            trial = ActiveTrial(**answer["trial"], channel=channel)
+            source.function(trial)
         except TrialStopped:
             pass
         except (Exception, SystemExit) as error:
             ending = Ending(source.error_text(error), failed=True)
+    if trial is not None:
+        trial.end()
     yield from listener.taken()
     return ending
 
@@ -321,12 +325,15 @@ def train_script(context: RunContext, branch: Branch) -> Iterator[Part]:
 
     Raise Died if a signal ended the script, and TimedOut if it took longer than it may: it may be tried again.
     """
+    source = own_of(context)
+    if context.files and not isinstance(source, FunctionSource):
+        require_unchanged(source, context.files)
     with tempfile.TemporaryDirectory() as temporary:
         # Without a shared folder the states travel, and the output stays behind.
         states = context.folder or Path(temporary)
         log = states.parent / "logs" / log_name(branch.trials[0]) if context.folder else states / "output.log"
         reporting = Reporting(
-            name=own_of(context).name,
+            name=source.name,
             metric=context.metric,
             rates=rates_of(context),
             layout=context.layout,
@@ -337,7 +344,7 @@ def train_script(context: RunContext, branch: Branch) -> Iterator[Part]:
         )
         listener = ScriptBranch(branch, reporting)
         try:
-            ending = yield from carried_out(own_of(context), listener, log, context.limit)
+            ending = yield from carried_out(source, listener, log, context.limit)
         except ScriptTimeout as error:
             if not listener.is_over:
                 yield from listener.taken()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ratesmith.finder.result import FinderError
 from ratesmith.schedule import Schedule
-from ratesmith.script_process import Message, Script, ScriptError, ScriptProcess, ScriptTimeout
+from ratesmith.script_process import Message, Script, ScriptError, ScriptProcess, ScriptTimeout, has_risen
 from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained
 
 Hear = Callable[[Sequence[float], int], bool]
@@ -122,34 +123,41 @@ class ScriptTask:
     def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
         """Start the script with the schedule; its losses come as it reports them."""
         metrics: dict[str, float] = {}
-        enough = heard = False
+        enough = False
+        losses: list[float] = []
         step = 0
 
         def answer(message: Message) -> dict[str, Any]:
-            nonlocal enough, heard, step
+            nonlocal enough, step
             content = message.content
             if content["kind"] == "hello":
                 settings = {"lr": course.lr, "schedule": str(course.schedule), "steps": course.steps}
                 return {"do": "go", "trial": {**settings, "seed": course.seed, "every_loss": not measure}}
             go_on = True
             if content["kind"] == "train":
-                go_on = hear([content["loss"]], 1)
+                losses.append(content["loss"])
+                go_on = hear(losses[-1:], 1)
             elif content["kind"] == "report":
                 made, step = content["step"] - step, content["step"]
                 if measure:
+                    losses.extend(content["losses"])
                     go_on = step <= course.steps and hear(content["losses"], made)
-                elif made and not heard:
+                elif made and not losses:
                     raise FinderError(
                         f"sweep: {self.name} must report the training loss of each update, got a report without; call "
                         "trial.report_train(loss) after each, or use the method race"
                     )
                 if step == course.steps:
                     metrics.update(content["metrics"])
-            heard = heard or content["kind"] == "train"
+            elif content["kind"] == "end" and not enough:
+                losses.extend(content["losses"])
+                go_on = hear(content["losses"], len(content["losses"]))
             enough = enough or not go_on
             return {"do": "stop", "reason": "the search has seen enough"} if enough else {"do": "go"}
 
         how, failed = self._run(answer)
+        if not enough and not metrics and losses and has_risen(losses[0], losses[-1]):
+            enough = not hear([math.nan], 0)  # a script that sees its loss rise or become NaN often ends itself
         if failed and not enough and not metrics:
             raise TaskError(f"{self.name}: {how}")
         if measure and not enough and not metrics:
