@@ -10,44 +10,20 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from ratesmith._text import one_line
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.checkpoints import digest_of
 from ratesmith.experiment.memory import says_out_of_memory
 from ratesmith.experiment.open_run import Diverged, OpenRun
+from ratesmith.experiment.script_rates import asked_of, departures
 from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates
-from ratesmith.experiment.trial import Point, RunLayout, RunStatus, Trial
-from ratesmith.schedule import Schedule
+from ratesmith.experiment.trial import Point, RunLayout, RunStatus
 from ratesmith.script_process import has_risen
-from ratesmith.strategy import as_strategy
-
-NEVER: Final = math.inf
-
-
-class ScriptRates(Rates):
-    """The rates of a script's trials: of a shorter run those of the schedule that the script is handed."""
-
-    def of(self, trial: Trial) -> array[float] | None:
-        """Return a schedule's rate at every step; None for a controller, and for a rule that the script alone has."""
-        return None if is_opaque(trial) else super().of(trial)
-
-    def values(self, schedule: Schedule, trial: Trial) -> Iterable[float]:
-        """Return the factors of a trial's updates."""
-        return map(stretched(schedule, self.whole, trial.steps), range(trial.steps))
-
-
-def stretched(schedule: Schedule, whole: int, steps: int) -> Schedule:
-    """Return the schedule of a whole run, run through in another number of updates."""
-    if steps == whole:
-        return schedule
-    return (schedule if schedule.steps == whole else schedule.take(whole)).stretch(steps)
 
 
 @dataclass(frozen=True)
@@ -87,8 +63,6 @@ class ScriptBranch:
         self.offers_checkpoint = False
         self.reports = 0
         """Reports of this process."""
-        self.ran_on = False
-        """Whether it reported after its last step."""
         self._departures = departures(branch.trials, rates)
         self._parts: list[Part] = []
         self._step, self._step_before = branch.step, branch.step
@@ -150,7 +124,6 @@ class ScriptBranch:
         if self._status is not None:
             return self._stop()
         if step > steps and self._decided:
-            self.ran_on = True
             return {"do": "stop", "reason": f"the run has its {steps} steps"}
         if step > steps:
             return self._fail(
@@ -332,43 +305,3 @@ def _merge(run: OpenRun, metrics: dict[str, float]) -> None:
     """Add measurements that came in a report of their own to those of the same step."""
     point = run.record.curve[-1]
     run.record.curve[-1] = Point(point.step, point.train_loss, {**point.metrics, **metrics})
-
-
-def asked_of(trial: Trial, rates: Rates) -> dict[str, Any]:
-    """Return what a script is asked to train: of a shorter run the whole schedule, stretched to its length."""
-    schedule = trial.strategy
-    if trial.steps != rates.whole and not is_opaque(trial):
-        controller = rates.controller(trial)
-        # What ends by itself is stretched; what listens is built for the shorter length.
-        if isinstance(controller, Schedule):
-            schedule = str(stretched(controller, rates.whole, trial.steps))
-    return {"lr": trial.base_lr, "schedule": schedule, "steps": trial.steps, "seed": trial.seed}
-
-
-def is_opaque(trial: Trial) -> bool:
-    """Whether a trial's rates are known to the script alone: it has a rule of the script's own."""
-    return bool(as_strategy(trial.strategy).functions())
-
-
-def departures(trials: Sequence[Trial], rates: Rates) -> dict[Trial, float]:
-    """Return the first update at which each trial's rate differs from the first trial's; infinite if none does."""
-    first = rates.of(trials[0])
-    return {trial: _first_difference(first, rates.of(trial)) for trial in trials[1:]}
-
-
-def _first_difference(first: Any, other: Any) -> float:
-    if first is None or other is None:
-        return 0.0  # nothing is known: it shares nothing
-    different = np.flatnonzero(np.frombuffer(first) != np.frombuffer(other))
-    return float(different[0]) if len(different) else NEVER
-
-
-def report_blocks(trials: Sequence[Trial], rates: Rates, every: int) -> dict[Trial, tuple[bytes, ...]]:
-    """Return each trial's rates between two reports, as texts to be compared; nothing if they are not known."""
-    blocks = {}
-    for trial in trials:
-        table = rates.of(trial)
-        values = b"" if table is None else table.tobytes()
-        width = 8 * every  # bytes: a double each update
-        blocks[trial] = tuple(values[start : start + width] for start in range(0, len(values), width))
-    return blocks

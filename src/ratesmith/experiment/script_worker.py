@@ -21,7 +21,8 @@ from ratesmith.experiment.checkpoints import state_file
 from ratesmith.experiment.engine import Died, TimedOut
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.run_context import RunContext, TaskProfile, own_of, read_layout
-from ratesmith.experiment.script_branch import Reporting, ScriptBranch, ScriptRates, report_blocks
+from ratesmith.experiment.script_branch import Reporting, ScriptBranch
+from ratesmith.experiment.script_rates import ScriptRates, report_blocks
 from ratesmith.experiment.script_source import FunctionSource, OwnTraining, identity_of, require_unchanged
 from ratesmith.experiment.sharing import Arrangement, Branch, steps_of_tree
 from ratesmith.experiment.trial import RunLayout, Trial
