@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ratesmith
-from ratesmith._script import ADDRESS
+from ratesmith._script_channel import ADDRESS
 from ratesmith.script_process import Script, ScriptError, ScriptProcess, ScriptTimeout
 
 ASKED = {"lr": 0.5, "schedule": "linear()", "steps": 4, "seed": 7}

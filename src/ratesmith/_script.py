@@ -9,28 +9,18 @@ from __future__ import annotations
 
 import atexit
 import functools
-import json
 import os
-import queue
-import socket
-import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Protocol
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
+from ratesmith._script_channel import ADDRESS, Channel, Connection, rank_here, read_state, write_state
 from ratesmith.controllers import Controller
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, as_strategy
-
-ADDRESS: Final = "RATESMITH_TRIAL"
-"""The variable with the address that a script reports to, as `port:token`."""
-CONNECT_SECONDS: Final = 30.0
-RANKS: Final = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
-"""Where launchers say which of several processes this one is."""
 
 
 class TrialStopped(SystemExit):
@@ -47,13 +37,6 @@ class TrialStopped(SystemExit):
     def __str__(self) -> str:
         """Return the reason."""
         return self.reason
-
-
-class Channel(Protocol):
-    """Where a trial's messages go; each is answered."""
-
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send a message and return the answer."""
 
 
 class TrialScheduler(Protocol):
@@ -251,7 +234,7 @@ class ActiveTrial:
         if self._channel is None:
             return
         # Once known it stays: PyTorch forgets the rank with its process group.
-        self._rank = max(self._rank, _rank())
+        self._rank = max(self._rank, rank_here())
         answer = self._channel.ask({**message, "rank": self._rank})
         if answer["do"] == "save":
             answer = self._channel.ask({"kind": "saved", "rank": self._rank, **self._save(answer["path"])})
@@ -269,7 +252,7 @@ class ActiveTrial:
         }
         part = Path(f"{path}.part")
         try:
-            _write(state, part)
+            write_state(state, part)
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
             part.replace(path)
@@ -279,7 +262,7 @@ class ActiveTrial:
         return {"saved": True}
 
     def _load(self, path: str) -> int:
-        state = _read(path)
+        state = read_state(path)
         for thing, saved in zip(self._objects, state["objects"], strict=True):
             thing.load_state_dict(saved)
         step = int(state["step"])
@@ -352,10 +335,10 @@ def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
     address = os.environ.get(ADDRESS)
     if address is None:
         return ActiveTrial(**settings)
-    channel = _Connection(address)
+    channel = Connection(address)
     functions = settings["functions"]
     asked = {**settings, "functions": sorted(functions)}
-    answer = channel.ask({"kind": "hello", "asked": asked, "rank": _rank()})
+    answer = channel.ask({"kind": "hello", "asked": asked, "rank": rank_here()})
     if answer["do"] == "stop":
         raise TrialStopped(answer["reason"])
     trial = ActiveTrial(
@@ -365,78 +348,6 @@ def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
     # Not in a process that was forked: it has a copy of what its parent will send.
     atexit.register(lambda: trial.end() if os.getpid() == process else None)
     return trial
-
-
-class _Connection:
-    """The connection to whoever has started this process; a thread reads it, and ends the process if it breaks."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._connect()
-
-    def _connect(self) -> None:
-        port, _, token = self._address.partition(":")
-        try:
-            self._socket = socket.create_connection(("127.0.0.1", int(port)), CONNECT_SECONDS)
-        except (OSError, ValueError):
-            raise SystemExit(
-                f"ratesmith: what has started this script is gone, so it ends here; by hand, unset {ADDRESS} first"
-            ) from None
-        self._socket.settimeout(None)
-        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._token, self._process, self._lock = token, os.getpid(), threading.Lock()
-        threading.Thread(target=self._read, daemon=True, name="ratesmith").start()
-
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send a line and wait for the answer's."""
-        if os.getpid() != self._process:
-            self._connect()  # this process was forked: the parent's thread would read its answers
-        line = json.dumps({"token": self._token, **message}) + "\n"
-        with self._lock:  # each thread gets the answer to its own message
-            try:
-                self._socket.sendall(line.encode())
-            except OSError:
-                _leave()
-            return self._answers.get()
-
-    def _read(self) -> None:
-        try:
-            for line in self._socket.makefile("r", encoding="utf-8"):
-                self._answers.put(json.loads(line))
-        except (OSError, ValueError):
-            pass
-        # It is kept open as long as this process lives: somebody who is gone can use nothing of what comes now.
-        _leave()
-
-
-def _leave() -> NoReturn:
-    os._exit(1)
-
-
-def _write(state: dict[str, Any], path: Path) -> None:
-    if torch := sys.modules.get("torch"):
-        torch.save(state, path)
-    else:
-        path.write_text(json.dumps(state), encoding="utf-8")
-
-
-def _read(path: str) -> dict[str, Any]:
-    """Read a state as data alone: nothing in a file is run."""
-    state: dict[str, Any]
-    if torch := sys.modules.get("torch"):
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    else:
-        state = json.loads(Path(path).read_text(encoding="utf-8"))
-    return state
-
-
-def _rank() -> int:
-    """Return which of several processes this is, as PyTorch or the launcher has it."""
-    torch: Any = sys.modules.get("torch")
-    distributed = getattr(torch, "distributed", None)
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        return int(distributed.get_rank())
-    return next((int(os.environ[name]) for name in RANKS if os.environ.get(name, "").isdecimal()), 0)
 
 
 def _number(who: str, name: str, value: Any) -> float:

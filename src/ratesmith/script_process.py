@@ -8,7 +8,6 @@ processes, as a launcher starts them, the first one's reports count, and the oth
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import json
 import os
@@ -26,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ratesmith._script import ADDRESS, RANKS
+from ratesmith._process_tree import death_with_parent, descendants
+from ratesmith._script_channel import ADDRESS, RANKS
 from ratesmith.task import ONE_THREAD, TaskError
 
 END_SECONDS: Final = 10.0
@@ -144,7 +144,7 @@ class ScriptProcess:
                     cwd=folder,
                     start_new_session=True,
                     # A launcher ends its ranks when it is asked to end; killed, it leaves them.
-                    preexec_fn=_death_with_parent(signal.SIGTERM if script.launch else signal.SIGKILL),
+                    preexec_fn=death_with_parent(signal.SIGTERM if script.launch else signal.SIGKILL),
                 )
         except OSError as error:
             self._close()
@@ -371,29 +371,3 @@ def _shortened(text: str) -> str:
     """Return text as one short line."""
     line = " ".join(text.split())
     return line if len(line) <= 400 else f"... {line[-400:]}"
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and those that they have; none where /proc does not tell."""
-    parents: dict[int, int] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            # `pid (name) state parent ...`, where the name may hold anything
-            parents[int(status.parent.name)] = int(status.read_text(errors="replace").rpartition(")")[2].split()[1])
-    found, waiting = [], [pid]
-    while waiting:
-        parent = waiting.pop()
-        children = [child for child, its_parent in parents.items() if its_parent == parent]
-        found += children
-        waiting += children
-    return found
-
-
-def _death_with_parent(number: int) -> Callable[[], None] | None:
-    """Return what has the kernel send a new process this signal if its parent dies; Linux alone can."""
-    if sys.platform != "linux":
-        return None
-    set_death_signal = 1
-    # Loaded here: between fork and exec a lock that another thread holds would never be let go.
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(set_death_signal, number)

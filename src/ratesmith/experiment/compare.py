@@ -29,8 +29,8 @@ from ratesmith.experiment.planner import Planner
 from ratesmith.experiment.protocol import ComparisonProtocol
 from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
 from ratesmith.experiment.runner import Progress, Runner
+from ratesmith.experiment.script_inspection import try_strategies
 from ratesmith.experiment.script_source import FunctionSource, identity_of
-from ratesmith.experiment.script_worker import try_strategies
 from ratesmith.experiment.store import Store
 from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ratesmith.experiment import script_worker, worker
+from ratesmith.experiment import script_inspection, script_worker, worker
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.engine import Message, begins_itself
 from ratesmith.experiment.options import CompareOptions
@@ -18,7 +18,7 @@ from ratesmith.script_process import Script
 def inspect(source: AnySource, options: CompareOptions) -> TaskProfile:
     """Return what must be known of a training before a comparison is planned, having tried it."""
     if isinstance(source, Script | FunctionSource):
-        return script_worker.inspect_script(source, options)
+        return script_inspection.inspect_script(source, options)
     steps = "10ep" if options.steps is None else options.steps
     return worker.inspect_task(source, steps, options.evaluate_every, options.variants)
 

@@ -10,45 +10,22 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ratesmith._text import one_line
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.checkpoints import digest_of
-from ratesmith.experiment.memory import says_out_of_memory
+from ratesmith.experiment.memory import tells_out_of_memory
 from ratesmith.experiment.open_run import Diverged, OpenRun
+from ratesmith.experiment.script_rates import asked_of, departures
 from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates
-from ratesmith.experiment.trial import Point, RunLayout, RunStatus, Trial
-from ratesmith.schedule import Schedule
+from ratesmith.experiment.trial import Point, RunLayout, RunStatus
 from ratesmith.script_process import has_risen
-from ratesmith.strategy import as_strategy
 
-NEVER: Final = math.inf
 RAN_ON: Final = "it went on behind its last step, and was ended there; train for trial.steps updates"
-
-
-class ScriptRates(Rates):
-    """The rates of a script's trials: of a shorter run those of the schedule that the script is handed."""
-
-    def of(self, trial: Trial) -> array[float] | None:
-        """Return a schedule's rate at every step; None for a controller, and for a rule that the script alone has."""
-        return None if is_opaque(trial) else super().of(trial)
-
-    def values(self, schedule: Schedule, trial: Trial) -> Iterable[float]:
-        """Return the factors of a trial's updates."""
-        return map(stretched(schedule, self.whole, trial.steps), range(trial.steps))
-
-
-def stretched(schedule: Schedule, whole: int, steps: int) -> Schedule:
-    """Return the schedule of a whole run, run through in another number of updates."""
-    if steps == whole:
-        return schedule
-    return (schedule if schedule.steps == whole else schedule.take(whole)).stretch(steps)
 
 
 @dataclass(frozen=True)
@@ -138,7 +115,7 @@ class ScriptBranch:
             self.runs = []
         elif self._status is None:
             why = how if failed else self._what_is_missing()
-            if (rise := self._rise()) and not says_out_of_memory(why):
+            if (rise := self._rise()) and not tells_out_of_memory(why):
                 self._end(RunStatus.DIVERGED, f"{rise}, and {why}", self._step + len(self._unreported))
             else:
                 self._end(RunStatus.FAILED, f"{self.reporting.name}: {why}")
@@ -333,43 +310,3 @@ def _merge(run: OpenRun, metrics: dict[str, float]) -> None:
     """Add measurements that came in a report of their own to those of the same step."""
     point = run.record.curve[-1]
     run.record.curve[-1] = Point(point.step, point.train_loss, {**point.metrics, **metrics})
-
-
-def asked_of(trial: Trial, rates: Rates) -> dict[str, Any]:
-    """Return what a script is asked to train: of a shorter run the whole schedule, stretched to its length."""
-    schedule = trial.strategy
-    if trial.steps != rates.whole and not is_opaque(trial):
-        controller = rates.controller(trial)
-        # What ends by itself is stretched; what listens is built for the shorter length.
-        if isinstance(controller, Schedule):
-            schedule = str(stretched(controller, rates.whole, trial.steps))
-    return {"lr": trial.base_lr, "schedule": schedule, "steps": trial.steps, "seed": trial.seed}
-
-
-def is_opaque(trial: Trial) -> bool:
-    """Whether a trial's rates are known to the script alone: it has a rule of the script's own."""
-    return bool(as_strategy(trial.strategy).functions())
-
-
-def departures(trials: Sequence[Trial], rates: Rates) -> dict[Trial, float]:
-    """Return the first update at which each trial's rate differs from the first trial's; infinite if none does."""
-    first = rates.of(trials[0])
-    return {trial: _first_difference(first, rates.of(trial)) for trial in trials[1:]}
-
-
-def _first_difference(first: Any, other: Any) -> float:
-    if first is None or other is None:
-        return 0.0  # nothing is known: it shares nothing
-    different = np.flatnonzero(np.frombuffer(first) != np.frombuffer(other))
-    return float(different[0]) if len(different) else NEVER
-
-
-def report_blocks(trials: Sequence[Trial], rates: Rates, every: int) -> dict[Trial, tuple[bytes, ...]]:
-    """Return each trial's rates between two reports, as texts to be compared; nothing if they are not known."""
-    blocks = {}
-    for trial in trials:
-        table = rates.of(trial)
-        values = b"" if table is None else table.tobytes()
-        width = 8 * every  # bytes: a double each update
-        blocks[trial] = tuple(values[start : start + width] for start in range(0, len(values), width))
-    return blocks
