@@ -89,6 +89,16 @@ def test_a_report_that_says_nothing_is_refused_by_hand_too(report, message):
     assert message in str(error.value)
 
 
+def test_a_report_in_epochs_is_refused_where_updates_are_counted():
+    class Counting:
+        last_epoch = 22
+
+    trial = ratesmith.get_trial(lr=0.1, steps=10)
+    trial.attach(Counting())
+    with pytest.raises(ValueError, match=r"must be the number of updates made, got 1 after 22 updates"):
+        trial.report(loss=1.0, step=1)
+
+
 def test_a_controller_has_no_factor():
     with pytest.raises(TypeError, match="listens to measurements"):
         _ = ratesmith.get_trial(lr=0.1, steps=10, schedule="plateau()").factor
@@ -149,11 +159,14 @@ def test_each_training_loss_is_sent_at_once_if_that_is_asked_for(tmp_path):
 
 def test_further_processes_hear_what_the_first_one_heard(tmp_path):
     text = """
-        import os, subprocess, sys, ratesmith
+        import os, subprocess, sys, time, ratesmith
         if "RANK" not in os.environ:
             runs = [subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": rank}) for rank in "01"]
             sys.exit(max(run.wait() for run in runs))
         trial = ratesmith.get_trial(lr=0.1, steps=100)
+        open(f"{sys.argv[1]}/here{os.environ['RANK']}", "w").close()
+        while not all(os.path.exists(f"{sys.argv[1]}/here{rank}") for rank in "01"):
+            time.sleep(0.01)
         try:
             for step in range(trial.steps):
                 trial.report(loss=float(os.environ["RANK"]), step=step + 1)

@@ -138,6 +138,13 @@ class ActiveTrial:
             raise OptionTypeError("trial.report: metrics must be given, got none; write report(loss=validation_loss)")
         numbers = {name: _number("trial.report", name, value) for name, value in metrics.items()}
         step = self._step(step)
+        if self._schedulers and (updates := int(self._schedulers[0].last_epoch)) > step:
+            raise OptionValueError(
+                "trial.report: ",
+                Option("step"),
+                f" must be the number of updates made, got {step} after {updates} updates of the optimizer; "
+                "count updates, not epochs or places in a loop, as get_trial's steps does",
+            )
         for scheduler in self._schedulers:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -226,17 +227,34 @@ def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
     text = Path(SCRIPT).read_text(encoding="utf-8").replace("lr = scheduler.get_last_lr()[0]", "lr = 0.3")
     script.write_text(text, encoding="utf-8")
     comparison = compared(tmp_path / "study", script=str(script))
-    assert "The rate changes nothing: runs at different rates are the same to the last bit." in comparison.verdict()
+    assert comparison.verdict().startswith("No verdict. The rate changes nothing: runs at different rates are the same")
+    assert comparison.paste() == ""
     assert "The rate changes nothing" not in compared(tmp_path / "usual").verdict()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": "5ep"}, "write 500, or give get_trial its steps_per_epoch="),
+        (
+            {"strategies": ['plateau(metric="f1")']},
+            "it listens to 'f1', which is not reported, got loss, accuracy;",
+        ),
+    ],
+)
+def test_what_a_script_cannot_do_is_said_before_the_plan(tmp_path, options, message):
+    script = tmp_path / "train.py"
+    text = Path(SCRIPT).read_text(encoding="utf-8").replace(", steps_per_epoch=10", "")
+    script.write_text(text, encoding="utf-8")
+    with pytest.raises(ComparisonError, match=re.escape(message)):
+        compared(tmp_path / "study", script=str(script), **options)
 
 
 def test_the_winner_is_pasted_into_the_script(tmp_path):
     comparison = compared(tmp_path)
     best = comparison.best
-    assert comparison.paste() == (
-        f"# in {SCRIPT}\ntrial = ratesmith.get_trial(lr={best.base_lr:g}, schedule={best.chosen!r}, steps=40, "
-        "steps_per_epoch=10)"
-    )
+    options = f"lr={best.base_lr:g}, schedule={best.chosen!r}, steps=40, steps_per_epoch=10"
+    assert comparison.paste() == f"# in {SCRIPT}, with your other options\ntrial = ratesmith.get_trial({options})"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +271,7 @@ def test_the_winner_is_pasted_into_the_script(tmp_path):
         ),
         (
             "other metric",
-            "compare: metric must be one that the task reports, got 'loss'; it reports accuracy",
+            "compare: metric must be given where no loss is reported, got none; it is one of accuracy",
         ),
     ],
 )

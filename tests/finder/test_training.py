@@ -66,8 +66,9 @@ def test_a_race_judges_by_what_the_script_reports_at_its_last_step():
     assert result.suggestion > 0.3
 
 
-def test_a_race_does_not_need_the_training_losses():
-    result = find(task("--every", "50", "--do", "no training losses"), method="race", steps=200, around=1.0)
+@pytest.mark.parametrize("around", [None, 1.0])
+def test_a_race_does_not_need_the_training_losses(around):
+    result = find(task("--every", "50", "--do", "no training losses"), method="race", steps=200, around=around)
     assert result.suggestion > 0.3
     assert result.curves[-1].early == ()
     assert "first loss" not in result.explain()

@@ -145,6 +145,13 @@ class CompareOptions:
 
     def check_metric(self, measured: Iterable[str]) -> None:
         """Refuse a metric that the task does not report, and one of which nobody said which values are better."""
+        measured = tuple(measured)
+        if self.metric == "loss" and "loss" not in measured:
+            raise ComparisonError(
+                "compare: ",
+                Option("metric"),
+                f" must be given where no loss is reported, got none; it is one of {', '.join(measured)}",
+            )
         if self.metric not in measured:
             raise ComparisonError(
                 "compare: ",

@@ -79,6 +79,10 @@ def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: i
     if isinstance(steps, str) and not steps.strip().endswith("ep"):
         raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'")
     epoch = Horizon(steps_per_epoch or 1, steps_per_epoch)
+    if isinstance(steps, str) and steps_per_epoch is None:
+        raise _no_length(
+            "steps", " must be a number of updates here", steps, "write 500, or give get_trial its steps_per_epoch="
+        )
     try:
         length = epoch.resolve(steps)
     except (ValueError, TypeError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith.experiment.branch_trainer import Part
-from ratesmith.experiment.options import CompareOptions
+from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.run_context import TaskProfile, read_layout
 from ratesmith.experiment.script_rates import unknown_rule
 from ratesmith.experiment.script_run import Ending, carried_out
@@ -18,7 +18,7 @@ from ratesmith.experiment.script_source import OwnTraining, identity_of
 from ratesmith.experiment.trial import RunLayout
 from ratesmith.horizon import Horizon
 from ratesmith.script_process import ScriptTimeout
-from ratesmith.strategy import as_schedule
+from ratesmith.strategy import as_schedule, as_strategy
 from ratesmith.task import TaskError
 
 FIRST_SEED: Final = 0
@@ -160,6 +160,11 @@ def try_strategies(
     """Build and ask each once: a mistake in it, or a metric that is not reported, is found before any training."""
     horizon = Horizon(layout.steps, layout.steps_per_epoch)
     for strategy in strategies:
+        if unheard := [name for name in as_strategy(strategy).metrics() if name not in metrics]:
+            raise ComparisonError(
+                f"{strategy}: it listens to {unheard[0]!r}, which is not reported, got {', '.join(metrics)}; name one "
+                f'of these in it, as metric="{next(iter(metrics))}"'
+            )
         controller = as_schedule(strategy, horizon, dict.fromkeys(functions, unknown_rule))
         controller.value(controller.observe(controller.init(), 0, metrics), 0)
 

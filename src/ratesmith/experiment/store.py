@@ -125,7 +125,7 @@ class Store:
                 do("DELETE FROM runs")
                 is_new = True
             elif changed:
-                was = ", ".join(f"{WORDS.get(key, key)} {stored.get(key)!r}, now {wanted[key]!r}" for key in changed)
+                was = ", ".join(_changed(key, stored.get(key), wanted[key]) for key in changed)
                 raise StudyError(
                     f"{self.folder}: the runs here were made with other settings: {was}; give another ",
                     Option("folder="),
@@ -304,6 +304,13 @@ class Store:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise cannot_keep(self.folder, error) from error
+
+
+def _changed(key: str, before: Any, now: Any) -> str:
+    """Return what has changed; two digests would tell nobody anything."""
+    if key == "task_files":
+        return f"{WORDS[key]} have changed since"
+    return f"{WORDS.get(key, key)} {before!r}, now {now!r}"
 
 
 def _refuse_others(folder: Path) -> None:

@@ -21,6 +21,8 @@ def verdict(comparison: Comparison) -> str:
     """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
     notes = of_verdict(comparison)
     lines = {note.code: note.spelled(comparison.option_names) for note in notes}
+    if "RS322" in lines:
+        return f"No verdict. {lines['RS322']}"
     incomplete = [line for code, line in lines.items() if code == "RS320"]
     first = [line for code, line in lines.items() if code not in ("RS316", "RS320")]
     last = [line for code, line in lines.items() if code == "RS316"]
@@ -156,13 +158,13 @@ def _relative(comparison: Comparison) -> bool:
 def paste(comparison: Comparison) -> str:
     """Return the lines that put the winner into a training script; nothing if there is none."""
     best = comparison.best
-    if best is None:
+    if best is None or rates_change_nothing(comparison.runs):
         return ""
     layout = comparison.layout
     if comparison.script:
         epoch = "" if layout.steps_per_epoch is None else f", steps_per_epoch={layout.steps_per_epoch}"
         options = f"lr={best.base_lr:g}, schedule={best.chosen!r}, steps={layout.steps}{epoch}"
-        return f"# in {comparison.script}\ntrial = ratesmith.get_trial({options})"
+        return f"# in {comparison.script}, with your other options\ntrial = ratesmith.get_trial({options})"
     strategy = Strategy(best.chosen)
     names = ", ".join(f"{name!r}: {name}" for name in strategy.functions())
     functions = f", functions={{{names}}}" if names else ""

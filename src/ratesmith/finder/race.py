@@ -13,7 +13,7 @@ from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.result import EARLY_UPDATES, Curve, FinderError, FinderResult
 from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress, read_seeds, sweep
-from ratesmith.finder.training import Course, ScriptTask, trainable
+from ratesmith.finder.training import Course, NoLossesError, ScriptTask, trainable
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, as_schedule
@@ -64,7 +64,10 @@ def race(
     trainer = _Trainer("race", task, steps, schedule, seeds, metric, mode, functions or {})
     with preserve_rng_state():
         trainer.begin(on_progress)
-        first = sweep(task, seeds=_orders(seeds), on_progress=on_progress) if around is None else None
+        try:
+            first = sweep(task, seeds=_orders(seeds), on_progress=on_progress) if around is None else None
+        except NoLossesError:
+            first, around = None, trainer.base_lr  # where the script's author thinks that it lies
         centre = around if first is None else first.suggestion
         if first is not None and centre is None:
             return first

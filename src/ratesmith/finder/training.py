@@ -18,6 +18,10 @@ Hear = Callable[[Sequence[float], int], bool]
 """Hears of so many further updates, with the training loss of each, or with none; returns whether to go on."""
 
 
+class NoLossesError(FinderError):
+    """A script keeps its training losses to itself, so that it cannot be swept."""
+
+
 class Course(NamedTuple):
     """The rates of a training: `lr` times `schedule`, for `steps` updates from `seed` on."""
 
@@ -143,7 +147,7 @@ class ScriptTask:
                     losses.extend(content["losses"])
                     go_on = step <= course.steps and hear(content["losses"], made)
                 elif made and not losses:
-                    raise FinderError(
+                    raise NoLossesError(
                         f"sweep: {self.name} must report the training loss of each update, got a report without; call "
                         "trial.report_train(loss) after each, or use the method race"
                     )

@@ -36,6 +36,8 @@ def charts(comparison: Comparison, styles: Looks) -> dict[str, Any]:
             ("training", "training loss", lambda point: point.train_loss),
         ):
             curves = {name: _curve(runs, value) for name, runs in best.items()}
+            if not any(curves.values()):
+                continue  # a script may keep its training losses to itself
             means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
             drawn[split] = _lines(comparison, styles, means, curves, ("step", label), log=True)
     if shared := _shared(comparison):
