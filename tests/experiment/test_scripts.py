@@ -22,7 +22,9 @@ from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
 
 SCRIPT = str(Path(__file__).parent / "reporting_script.py")
-SMALL = {"rates": [0.1, 0.6], "seeds": 2, "choice_seeds": 1}
+SMALL = {"rates": [3.6], "seeds": 2, "choice_seeds": 1}
+TWO = [0.1, 0.6]
+"""Rates of which the script does something else at the higher one."""
 
 
 def compared(folder, *arguments, strategies=("cosine()",), script=SCRIPT, **options):
@@ -98,7 +100,7 @@ def test_arguments_are_handed_through(tmp_path):
 def test_a_shorter_length_is_asked_for_and_its_schedule_is_stretched(tmp_path):
     strategies = ('multistep(milestones=[20, "75%"])',)
     comparison = compared(
-        tmp_path / "study", "--trace", str(tmp_path / "trace"), strategies=strategies, rungs=[0.5], steps=80
+        tmp_path / "study", "--trace", str(tmp_path / "trace"), strategies=strategies, rungs=[0.5], steps=80, rates=TWO
     )
     seen = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
     assert {schedule for schedule, _, _, steps, *_ in seen if steps == 40} == {
@@ -226,10 +228,10 @@ def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
     script = tmp_path / "train.py"
     text = Path(SCRIPT).read_text(encoding="utf-8").replace("lr = scheduler.get_last_lr()[0]", "lr = 0.3")
     script.write_text(text, encoding="utf-8")
-    comparison = compared(tmp_path / "study", script=str(script))
+    comparison = compared(tmp_path / "study", script=str(script), rates=TWO)
     assert comparison.verdict().startswith("No verdict. The rate changes nothing: runs at different rates are the same")
     assert comparison.paste() == ""
-    assert "The rate changes nothing" not in compared(tmp_path / "usual").verdict()
+    assert "The rate changes nothing" not in compared(tmp_path / "usual", rates=TWO).verdict()
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_a_script_that_runs_on_is_ended_and_its_result_is_the_one_at_the_last_st
 
 
 def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
-    comparison = compared(tmp_path, "--do", "crash")
+    comparison = compared(tmp_path, "--do", "crash", rates=TWO)
     failed = [run for run in comparison.runs if run.status == RunStatus.FAILED]
     assert {run.trial.base_lr for run in failed} == {0.6}
     assert failed[0].message == (
@@ -302,7 +304,7 @@ def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
 
 
 def test_a_script_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
-    comparison = compared(tmp_path, "--do", "give up")
+    comparison = compared(tmp_path, "--do", "give up", rates=TWO)
     diverged = [run for run in comparison.runs if run.diverged]
     assert {run.trial.base_lr for run in diverged} == {0.6}
     assert not [run for run in comparison.runs if run.status == RunStatus.FAILED]
@@ -324,7 +326,7 @@ def test_a_script_that_is_no_script_of_ours_is_told_what_to_add(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
-    comparison = compared(tmp_path, "--do", "explode")
+    comparison = compared(tmp_path, "--do", "explode", rates=TWO)
     diverged = [run for run in comparison.runs if run.diverged]
     assert {run.trial.base_lr for run in diverged} == {0.6}
     assert all(run.updates < 40 for run in diverged)
@@ -338,7 +340,7 @@ def test_a_deciding_metric_that_is_not_finite_is_diverged_whatever_its_name(tmp_
         "import ratesmith\ntrial = ratesmith.get_trial(lr=0.1, steps=3)\nfor step in (1, 2, 3):\n"
         f"    trial.report(error=float('{value}') if trial.lr > 0.5 and step == 3 else 1 + trial.lr, step=step)\n"
     )
-    comparison = compared(tmp_path / "study", script=str(script), metric="error", mode="min")
+    comparison = compared(tmp_path / "study", script=str(script), metric="error", mode="min", rates=TWO)
     assert {run.trial.base_lr for run in comparison.runs if run.diverged} == {0.6}
     assert next(run.message for run in comparison.runs if run.diverged) == f"validation error {value} at step 2"
     write_html(comparison, tmp_path / "page.html")
@@ -353,7 +355,7 @@ def test_a_script_that_hangs_after_its_last_report_has_its_result(tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_that_hangs_is_stopped_at_the_limit_and_the_others_are_whole(tmp_path, workers):
-    comparison = compared(tmp_path, "--do", "hang", timeout=3, workers=workers)
+    comparison = compared(tmp_path, "--do", "hang", timeout=3, workers=workers, rates=TWO)
     ended = {(run.trial.base_lr > 0.5, run.status) for run in comparison.runs}
     assert ended == {(False, RunStatus.DONE), (True, RunStatus.TIMEOUT)}
 
@@ -366,17 +368,19 @@ def test_workers_and_this_process_make_the_same_runs(tmp_path):
 
 
 def driver(folder, *arguments, workers=2):
-    command = ["-m", "ratesmith", "compare", SCRIPT, "--strategy", 'wsd(decay="40%")', "--rates", "0.1,0.6"]
-    more = ["--seeds", "2", "--choice-seeds", "1", "--workers", str(workers), "--out", str(folder), "--", *arguments]
+    command = ["-m", "ratesmith", "compare", SCRIPT, "--strategy", 'wsd(decay="40%")', "--rates", "3.6"]
+    more = ["--seeds", "4", "--choice-seeds", "1", "--workers", str(workers), "--out", str(folder), "--", *arguments]
     return [sys.executable, *command, *more]
 
 
 @pytest.mark.parametrize("victim", ["driver", "script"])
 def test_what_is_killed_at_any_moment_leaves_the_undisturbed_table(tmp_path, victim):
     arguments = ("--do", "slow and share", "--trace", str(tmp_path / "trace"))
-    expected = compared(tmp_path / "expected", "--do", "slow and share", strategies=('wsd(decay="40%")',))
-    for moment in (2, 3, 4):
+    expected = compared(tmp_path / "expected", "--do", "share", strategies=('wsd(decay="40%")',), seeds=4)
+    for moment in (1.0, 1.7, 2.4):
         process = subprocess.Popen(driver(tmp_path / "study", *arguments), stderr=subprocess.PIPE, text=True)
+        while not (tmp_path / "trace").exists():
+            time.sleep(0.1)
         time.sleep(moment)
         if victim == "driver":
             process.kill()
