@@ -84,7 +84,7 @@ def test_ranks_stop_together_where_the_first_is_stopped(tmp_path, script, ranks)
         for message in process.messages():
             if message.content["kind"] == "hello":
                 message.answer({"do": "go", "trial": asked})
-            elif message.content["step"] == 20:
+            elif message.content.get("step") == 20:
                 message.answer({"do": "stop", "reason": "the loss diverged"})
             else:
                 message.answer({"do": "go"})

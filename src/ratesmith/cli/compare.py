@@ -239,7 +239,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         with mistakes():
             refuse_foreign_results(folder)
             with progress:
-                if task.endswith(".py"):
+                if task.endswith(".py") and Path(task).is_file():
                     progress.begin(f"{task} is run to its first reports, two or three times, to see what it measures")
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan
