@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith._script_channel import ADDRESS, Channel, Connection, rank_here, read_state, write_state
+from ratesmith._whole_files import written_whole
 from ratesmith.controllers import Controller
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -132,7 +133,8 @@ class ActiveTrial:
 
         `step` may be left out if a scheduler of `from_trial` counts the updates, or `report_train` is called for each.
         Under a launcher of several processes call it in each of them: those of the first are kept.
-        Raise TrialStopped if the run is to end, TypeError for measurements that are no numbers.
+        Raise TrialStopped if the run is to end, ValueError for a measurement that is no number, and for a step that the
+        optimizer has passed.
         """
         if not metrics:
             raise OptionTypeError("trial.report: metrics must be given, got none; write report(loss=validation_loss)")
@@ -149,15 +151,7 @@ class ActiveTrial:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)
         self._reported = step
-        losses = self._read_losses()
-        self._ask(
-            kind="report",
-            step=step,
-            metrics=numbers,
-            losses=losses,
-            lr=self._rate(),
-            counted=self._count(),
-        )
+        self._ask(kind="report", step=step, metrics=numbers, losses=self._read_losses(), lr=self._rate())
 
     def report_train(self, loss: Any) -> None:
         """Report the training loss of one update, a number or a tensor with one; call it after each update.
@@ -257,14 +251,10 @@ class ActiveTrial:
             "objects": [thing.state_dict() for thing in self._objects],
             "random": random_states(),
         }
-        part = Path(f"{path}.part")
         try:
-            write_state(state, part)
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-            part.replace(path)
+            with written_whole(Path(path)) as part:
+                write_state(state, part)
         except Exception as error:  # whatever an object's state holds: then nothing is shared
-            part.unlink(missing_ok=True)
             return {"saved": False, "why": f"{type(error).__name__}: {error}"}
         return {"saved": True}
 

@@ -6,15 +6,15 @@ For a task of your own there are `seed_all`, `random_states` and `set_random_sta
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
+from ratesmith._environment import changed_environment
 from ratesmith._random_states import random_states, seed_all, set_random_states
 from ratesmith._text import hint, named_line, one_line
 from ratesmith._training_on_import import TrainedOnImportError, no_training
@@ -216,21 +216,6 @@ def one_thread() -> AbstractContextManager[None]:
     They read these variables before anything else; two threads on a busy machine can be many times slower than one.
     """
     return changed_environment(dict.fromkeys(ONE_THREAD, "1"))
-
-
-@contextmanager
-def changed_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process for the block, and put back at its end what was there."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _module(path: Path) -> ModuleType:

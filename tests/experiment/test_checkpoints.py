@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from ratesmith.experiment.checkpoints import digest_of, state_file, written_whole
+from ratesmith._whole_files import written_whole
+from ratesmith.experiment.checkpoints import digest_of, state_file
 
 
 def test_a_file_appears_only_when_all_of_it_is_written(tmp_path):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,18 +40,3 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Return a path to write to that becomes `path` only when all is on disk."""
-    # The process is part of the name: two attempts at one branch may write the same state at once.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        # Only now: a file system may put a new name on disk before the bytes behind it.
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
+from ratesmith._environment import environment
 from ratesmith._text import named_line
 from ratesmith.experiment.comparison import Comparison
-from ratesmith.experiment.environment import environment
 from ratesmith.experiment.trial import Run
 from ratesmith.study_database import StudyError, opened_study
 

@@ -23,9 +23,10 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ratesmith._environment import changed_environment
 from ratesmith._streams import tolerant_output
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
-from ratesmith.task import changed_environment, one_thread
+from ratesmith.task import one_thread
 
 _STARTING = threading.Lock()
 """Held while a process starts: it takes the environment and the signal mask, which are the whole process's."""

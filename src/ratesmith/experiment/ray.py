@@ -23,9 +23,9 @@ from typing import Any, Final
 
 import ratesmith
 from ratesmith._checks import Option
+from ratesmith._environment import environment
 from ratesmith._text import named_line, one_line
 from ratesmith.experiment.engine import Died, Message, OnPart, TimedOut, messages_of, packed_error, unpacked_error
-from ratesmith.experiment.environment import environment
 from ratesmith.experiment.run_context import AnySource
 from ratesmith.script_process import Script
 from ratesmith.study_database import StudyError

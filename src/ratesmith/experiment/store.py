@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
-from ratesmith.experiment.checkpoints import cannot_keep, state_file, states_in, written_whole
+from ratesmith._whole_files import written_whole
+from ratesmith.experiment.checkpoints import cannot_keep, state_file, states_in
 from ratesmith.experiment.sharing import Branch
 from ratesmith.experiment.study_folder import LOCK_FILE, STATES, WRITTEN, clean, file_id, locked
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial

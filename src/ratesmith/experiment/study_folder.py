@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from ratesmith._checks import Option
-from ratesmith.experiment.checkpoints import digest_of, states_in, written_whole
+from ratesmith._whole_files import written_whole
+from ratesmith.experiment.checkpoints import digest_of, states_in
 from ratesmith.study_database import STUDY_FILE, StudyError, connect, opened_study
 
 LOCK_FILE: Final = "lock.sqlite"

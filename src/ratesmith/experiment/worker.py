@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._text import one_line
+from ratesmith._whole_files import written_whole
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
-from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file, written_whole
+from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file
 from ratesmith.experiment.engine import Message
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.run_context import RunContext, TaskProfile, read_layout, task_of

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ratesmith.experiment.environment import environment
+from ratesmith._environment import environment
 
 
 def test_what_the_user_has_set_stays_and_the_rest_is_taken_away_also_after_an_error(monkeypatch):
