@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from ratesmith._process_tree import death_with_parent, descendants
 from ratesmith._script_channel import ADDRESS, RANKS
@@ -59,6 +59,38 @@ class Script:
         return Path(self.path).name
 
 
+def is_script(reference: str) -> bool:
+    """Whether a text names a script, and not a task in a file.
+
+    >>> is_script("train.py"), is_script("digits.py:task")
+    (True, False)
+    """
+    return reference.endswith(".py")
+
+
+def no_report(metric: str) -> str:
+    """Return, as a sentence's part, what a script must do that ended without a report."""
+    return f"it ended without a report; call trial.report({metric}=..., step=...) whenever it measures"
+
+
+def last_report(steps: int, step: int) -> str:
+    """Return, as a sentence's part, what a script must do whose last report came too early."""
+    return (
+        f"the last report must come at step {steps}, got step {step}; train for trial.steps updates, and report the "
+        "number of updates made"
+    )
+
+
+class Ending(NamedTuple):
+    """How a script or function ended."""
+
+    how: str
+    """As a sentence's part."""
+    failed: bool
+    died: bool = False
+    """Whether a signal that nobody here has sent ended its process."""
+
+
 class ScriptError(TaskError):
     """A script that does not do what a run needs; the message is one line for its author."""
 
@@ -80,7 +112,7 @@ class _Peer:
 
 
 @dataclass(frozen=True)
-class Message:
+class ScriptMessage:
     """What the script's first process says; `answer` must be called once, before the next message is asked for.
 
     `content["kind"]` is "hello", "report", "train", "checkpoint", "saved" or "end"; an answer's "do" is "go", "stop" or
@@ -161,7 +193,7 @@ class ScriptProcess:
         self.kill()
         self._close()
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[ScriptMessage]:
         """Yield what the script's first process says, until the script has ended.
 
         Raise ScriptTimeout if it takes longer than it may; a script that was told to stop is given a few seconds.
@@ -171,7 +203,6 @@ class ScriptProcess:
             if message is not None:
                 yield message
             elif self._process.poll() is not None and not self._pending():
-                self._end_group()
                 return
             self._check_time()
 
@@ -179,6 +210,16 @@ class ScriptProcess:
     def status(self) -> int | None:
         """The exit status; None while it runs."""
         return self._process.poll()
+
+    def ending(self) -> Ending:
+        """Return how the script ended; raise ScriptError if it did so without asking for its trial."""
+        status = self.status or 0
+        if not self.greeted and not status:
+            raise ScriptError(
+                f"{self.script.name}: it ended without asking for its trial; write trial = ratesmith.get_trial(lr=..., "
+                f"steps=...) in it, or name the task in the file: {self.script.path}:task"
+            )
+        return Ending(f"it {self.how_it_ended()}", failed=status != 0, died=status < 0)
 
     def last_lines(self) -> str:
         """Return the last lines of what it has printed, as one line."""
@@ -209,9 +250,14 @@ class ScriptProcess:
 
     def kill(self) -> None:
         """End the process and all that it has started, at once."""
-        # Launchers start each rank in a session of its own, which no signal to a group reaches.
-        started = descendants(self._process.pid)
-        self._end_group()
+        # Launchers start each rank in a session of its own, which no signal to a group reaches. A process that has
+        # ended has none: its number may be another's by now.
+        started = descendants(self._process.pid) if self._process.poll() is None else []
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
         for pid in started:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -220,7 +266,7 @@ class ScriptProcess:
 
     # Reading
 
-    def _next(self) -> Message | None:
+    def _next(self) -> ScriptMessage | None:
         """Return the first process's next message if there is one within a moment."""
         for key, _ in self._selector.select(timeout=0.2):
             if key.fileobj is self._server:
@@ -247,7 +293,7 @@ class ScriptProcess:
                     return message
         return None
 
-    def _read(self, peer: _Peer, line: bytes) -> Message | None:
+    def _read(self, peer: _Peer, line: bytes) -> ScriptMessage | None:
         try:
             content = json.loads(line)
         except ValueError:
@@ -260,12 +306,12 @@ class ScriptProcess:
             return None
         if content["kind"] == "hello":
             self.greeted, self._began = True, time.monotonic()
-            return Message(content, functools.partial(self._greet, peer))
+            return ScriptMessage(content, functools.partial(self._greet, peer))
         if peer.rank:
             self._follow(peer)
             return None
         self._has_reported = self._has_reported or content["kind"] in ("report", "train")
-        return Message(content, functools.partial(self._decide, peer))
+        return ScriptMessage(content, functools.partial(self._decide, peer))
 
     def _follow(self, peer: _Peer) -> None:
         """Answer a process that is not the first as the first was answered at the same place."""
@@ -342,14 +388,6 @@ class ScriptProcess:
                 f"{self.script.name}: the first process must report, got reports of others alone; call trial.report in "
                 "the process of rank 0 too"
             )
-
-    def _end_group(self) -> None:
-        """End what the script has left running in its own session; it itself too, if it has not ended."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
 
     def _close(self) -> None:
         for peer in self._peers:

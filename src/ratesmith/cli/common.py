@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import click
@@ -84,6 +85,16 @@ def option_names() -> dict[str, str]:
         for option in command.params
         if isinstance(option, click.Option)
     }
+
+
+def folder_name(reference: str) -> str:
+    """Return the name of the folder that results are written to if no other is given.
+
+    >>> folder_name("examples/digits.py:task"), folder_name("my/train.py")
+    ('digits-task', 'train')
+    """
+    file, colon, name = reference.rpartition(":")
+    return f"{Path(file).stem}-{name}" if colon else Path(reference).stem
 
 
 def number_list(command: str, text: str) -> list[float]:

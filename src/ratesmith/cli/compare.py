@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
-from ratesmith.cli.common import SEE_STRATEGIES, Mistake, number_list, option_names, user_mistakes, wide_console
+from ratesmith.cli.common import (
+    SEE_STRATEGIES,
+    Mistake,
+    folder_name,
+    number_list,
+    option_names,
+    user_mistakes,
+    wide_console,
+)
 from ratesmith.cli.progress import ShownProgress
 from ratesmith.cli.signals import status_of, stopped_by
+from ratesmith.script_process import is_script
 from ratesmith.task import TaskError
 
 if TYPE_CHECKING:
@@ -148,11 +157,10 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
     and the verdict is given on fresh ones. Finished runs are kept: the same command goes on where it was stopped.
     """
     needs_extra()
-    file, colon, name = task.rpartition(":")
     with mistakes():
         options = _options(given)
     output = Output(
-        folder=out or Path("runs") / (f"{Path(file).stem}-{name}" if colon else Path(task).stem),
+        folder=out or Path("runs") / folder_name(task),
         command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
         quiet=given["quiet"],
         agreed=given["yes"],
@@ -239,7 +247,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         with mistakes():
             refuse_foreign_results(folder)
             with progress:
-                if task.endswith(".py") and Path(task).is_file():
+                if is_script(task) and Path(task).is_file():
                     progress.begin(f"{task} is run to its first reports, two or three times, to see what it measures")
                 comparison = run_comparison(
                     task, options, folder=folder, on_progress=progress.update, on_plan=progress.show_plan

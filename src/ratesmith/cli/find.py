@@ -15,11 +15,12 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from ratesmith.cli.common import Bar, Mistake, number_list, user_mistakes, wide_console
+from ratesmith.cli.common import Bar, Mistake, folder_name, number_list, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, tick, width
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
 from ratesmith.horizon import Horizon
+from ratesmith.script_process import is_script
 from ratesmith.strategy import parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
 
@@ -80,14 +81,12 @@ def find_rate(
     it. A sweep needs its training losses: trial.report_train(loss). Or NAME is a function (or object) in FILE.py that
     gives a task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
     """
-    file, colon, name = task.rpartition(":")
-    is_script = not colon and task.endswith(".py")
-    folder = out or Path("runs") / (f"find-{Path(file).stem}-{name}" if colon else f"find-{Path(task).stem}")
+    folder = out or Path("runs") / f"find-{folder_name(task)}"
     with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
-        if not is_script:
+        if not is_script(task):
             _refuse_for_tasks(arguments=arguments, launch=launch, timeout=timeout)
         with nullcontext() if "OMP_NUM_THREADS" in os.environ else one_thread():
-            loaded, functions = _script(task, arguments, launch, timeout) if is_script else _task(task)
+            loaded, functions = _script(task, arguments, launch, timeout) if is_script(task) else _task(task)
         try:
             chosen = _options(loaded, functions, **options)
             result = find(loaded, on_progress=shown.update, **chosen)
@@ -99,7 +98,7 @@ def find_rate(
         except (ValueError, TypeError, TaskError, FinderError, OSError, click.ClickException):
             raise
         except Exception as error:  # the task's own
-            fail_in_user_code(task, Path(file), error)
+            fail_in_user_code(task, Path(task.rpartition(":")[0] or task), error)
     with user_mistakes(OSError):
         data = json.dumps(result.to_data(), indent=1, allow_nan=False)
         if as_json:

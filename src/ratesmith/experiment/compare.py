@@ -35,7 +35,7 @@ from ratesmith.experiment.store import Store
 from ratesmith.experiment.studies import call_data
 from ratesmith.experiment.task_source import Source
 from ratesmith.experiment.trial import RunLayout
-from ratesmith.script_process import Script
+from ratesmith.script_process import Script, is_script
 from ratesmith.strategy import ScheduleLike
 from ratesmith.study_database import STUDY_FILE, opened_study, read_settings
 from ratesmith.task import Task, TaskError, split_reference
@@ -176,7 +176,7 @@ def run_comparison(
 def source_of(task: Source | Callable[[ActiveTrial], Any], options: CompareOptions) -> AnySource:
     """Return what is to be trained as the jobs take it; raise what is wrong with it before workers are started."""
     if isinstance(task, str):
-        if not task.endswith(".py"):
+        if not is_script(task):
             split_reference(task)
             _refuse(options, "arguments", "launch", because="is for a script; give path/to/train.py, or drop it")
             _refuse_timeout(options)

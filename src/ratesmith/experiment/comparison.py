@@ -94,6 +94,11 @@ class Comparison:
                 by_pair.setdefault(run.trial[:2], []).append(run)
         return by_pair
 
+    @functools.cached_property
+    def verdict_notes(self) -> tuple[Note, ...]:
+        """What the verdict itself warns of; it takes a look at every measurement of every run."""
+        return tuple(summary.of_verdict(self))
+
     def verdict(self) -> str:
         """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
         return summary.verdict(self)
@@ -139,7 +144,7 @@ class Comparison:
             ],
             "costs": self.costs._asdict(),
             "cuts": [cut._asdict() for cut in self.cuts],
-            "notes": [self._plain_note(note) for note in (*summary.of_verdict(self), *self.notes)],
+            "notes": [self._plain_note(note) for note in (*self.verdict_notes, *self.notes)],
             "test": None
             if self.test is None
             else {name: _finite(value._asdict()) for name, value in self.test.items()},

@@ -37,8 +37,12 @@ def room(devices: Sequence[str], gpus: float) -> int:
     >>> room(["0", "1"], 1), room(["0", "1"], 0.5), room(["0", "1", "2"], 2), room(["0"], 0.3)
     (2, 4, 1, 3)
     """
-    each = 1 / gpus
-    return len(devices) // int(gpus) if gpus >= 1 else len(devices) * int(each + 1e-9)
+    return len(devices) // int(gpus) if gpus >= 1 else len(devices) * _sharers(gpus)
+
+
+def _sharers(gpus: float) -> int:
+    """Return how many trials share a GPU of which each has so large a part; a third, thrice, is a whole."""
+    return int(1 / gpus + 1e-9)
 
 
 def devices_of(worker: int, devices: Sequence[str], gpus: float) -> list[str]:
@@ -50,7 +54,7 @@ def devices_of(worker: int, devices: Sequence[str], gpus: float) -> list[str]:
     ['c', 'd']
     """
     if gpus < 1:
-        return [devices[worker // int(1 / gpus + 1e-9)]]
+        return [devices[worker // _sharers(gpus)]]
     return list(devices[worker * int(gpus) : (worker + 1) * int(gpus)])
 
 

@@ -23,7 +23,7 @@ from ratesmith.experiment.open_run import Diverged, OpenRun
 from ratesmith.experiment.script_rates import asked_of, departures
 from ratesmith.experiment.sharing import Branch, Checkpoint, Fork, Rates
 from ratesmith.experiment.trial import Point, RunLayout, RunStatus
-from ratesmith.script_process import has_risen
+from ratesmith.script_process import has_risen, last_report, no_report
 
 RAN_ON: Final = "it went on behind its last step, and was ended there; train for trial.steps updates"
 
@@ -186,12 +186,9 @@ class ScriptBranch:
         """Return why a script that ended by itself has no result."""
         steps, metric = self.trial.steps, self.reporting.metric
         if not self.reports:
-            return f"it ended without a report; call trial.report({metric}=..., step=...) whenever it measures"
+            return no_report(metric)
         if self._step < steps:
-            return (
-                f"the last report must come at step {steps}, got step {self._step}; train for trial.steps updates, and "
-                "report the number of updates made"
-            )
+            return last_report(steps, self._step)
         return f"the report at step {steps} must have {metric!r}; report it there too"
 
     def _rise(self) -> str:
@@ -246,20 +243,21 @@ class ScriptBranch:
         due = self.offers_checkpoint and time.monotonic() - self._saved > self.reporting.checkpoint_seconds
         if not self._leaving and (not due or self._step == self.trial.steps):
             return {"do": "go"}
-        return {
-            "do": "save",
-            "path": str(self.reporting.state_path(repr((*self.trial, self._step, bool(self._leaving))))),
-        }
+        return {"do": "save", "path": str(self._state_path())}
+
+    def _state_path(self) -> Path:
+        """Return where the state of this step is saved, for those that leave or as a checkpoint."""
+        return self.reporting.state_path(repr((*self.trial, self._step, bool(self._leaving))))
 
     def _take_state(self, content: dict[str, Any]) -> None:
         """Let go from a state that was saved."""
         self._saved = time.monotonic()
+        path = self._state_path()
         leaving, self._leaving = self._leaving, []
         if not content["saved"]:
             self.offers_checkpoint = False
             self._let_go(leaving)
             return
-        path = self.reporting.state_path(repr((*self.trial, self._step, bool(leaving))))
         digest = digest_of(path)
         state: str | bytes = path.read_bytes() if self.reporting.travels else str(path)
         if not leaving:

@@ -13,18 +13,17 @@ from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.run_context import TaskProfile, read_layout
 from ratesmith.experiment.script_rates import unknown_rule
-from ratesmith.experiment.script_run import Ending, carried_out
+from ratesmith.experiment.script_run import carried_out
 from ratesmith.experiment.script_source import OwnTraining, identity_of
 from ratesmith.experiment.trial import RunLayout
 from ratesmith.horizon import Horizon
-from ratesmith.script_process import ScriptTimeout
+from ratesmith.script_process import Ending, ScriptTimeout, no_report
 from ratesmith.strategy import as_schedule, as_strategy
 from ratesmith.task import TaskError
 
 FIRST_SEED: Final = 0
 MOST_PROBED: Final = 10
 """Reports that are waited for until one has the metric that decides."""
-NO_REPORT: Final = "it ended without a report; call trial.report(loss=..., step=...) whenever it measures"
 
 
 @dataclass
@@ -105,7 +104,7 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
             probe = _Probe(resolve, options.metric, reports, Path(folder) / "probe.state", after)
             ending = _exhausted(carried_out(source, probe, Path(folder) / "probe.log", options.timeout))
             if not probe.heard and not after:
-                raise TaskError(f"{source.name}: {ending.how if ending.failed else NO_REPORT}")
+                raise TaskError(f"{source.name}: {ending.how if ending.failed else no_report(options.metric)}")
             return probe
 
         try:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith._script import ActiveTrial, TrialStopped
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.script_source import FunctionSource, OwnTraining
-from ratesmith.script_process import ScriptError, ScriptProcess
-
-
-class Ending(NamedTuple):
-    """How a script or function ended."""
-
-    how: str
-    """As a sentence's part."""
-    failed: bool
-    died: bool = False
-    """Whether a signal that nobody here has sent ended its process."""
+from ratesmith.script_process import Ending, ScriptProcess
 
 
 class Listener(Protocol):
@@ -43,14 +33,7 @@ def carried_out(
         for message in process.messages():
             message.answer(listener.hear(message.content))
             yield from listener.taken()
-        status = process.status or 0
-        how = f"it {process.how_it_ended()}"
-        if not process.greeted and not status:
-            raise ScriptError(
-                f"{source.name}: it ended without asking for its trial; write trial = ratesmith.get_trial(lr=..., "
-                f"steps=...) in it, or name the task in the file: {source.path}:task"
-            )
-        return Ending(how, failed=status != 0, died=status < 0)
+        return process.ending()
 
 
 class _Direct:

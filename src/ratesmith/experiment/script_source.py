@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import platform
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 from ratesmith._script import ActiveTrial
 from ratesmith._text import named_line
 from ratesmith.experiment.options import ComparisonError
-from ratesmith.experiment.task_source import imported_beside, imported_names
+from ratesmith.experiment.task_source import digest_of_files, imported_beside, imported_names
 from ratesmith.script_process import Script
 from ratesmith.study_database import StudyError
 
@@ -76,26 +75,18 @@ def identity_of(source: OwnTraining) -> dict[str, Any]:
     path = Path(source.path).resolve()
     return {
         "task": source.name,
-        "task_files": digest_of_files(source),
+        "task_files": digest_of_files(path, path.read_bytes()),
         "arguments": list(source.arguments),
         "launch": source.launch,
         "versions": versions(imported_names([path, *imported_beside(path)])),
     }
 
 
-def digest_of_files(script: Script) -> str:
-    """Return a digest of a script and of the files beside it that it imports."""
-    path = Path(script.path).resolve()
-    digest = hashlib.sha256(path.read_bytes())
-    for file in imported_beside(path):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
 def require_unchanged(script: Script, digest: str) -> None:
     """Raise StudyError if the script's files are not those of this digest: its runs would be of two trainings."""
     try:
-        same = digest_of_files(script) == digest
+        path = Path(script.path)
+        same = digest_of_files(path, path.read_bytes()) == digest
     except (OSError, SyntaxError):  # it is just being written
         same = False
     if not same:

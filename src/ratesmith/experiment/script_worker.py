@@ -19,12 +19,13 @@ from ratesmith.experiment.run_context import RunContext, own_of
 from ratesmith.experiment.script_branch import Reporting, ScriptBranch
 from ratesmith.experiment.script_inspection import FIRST_SEED
 from ratesmith.experiment.script_rates import ScriptRates, report_blocks, unknown_rule
-from ratesmith.experiment.script_run import Ending, carried_out
+from ratesmith.experiment.script_run import carried_out
 from ratesmith.experiment.script_source import FunctionSource, require_unchanged
 from ratesmith.experiment.sharing import Arrangement, Branch, steps_of_tree
+from ratesmith.experiment.study_folder import LOGS
 from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, ScriptTask, find
-from ratesmith.script_process import ScriptTimeout
+from ratesmith.script_process import Ending, ScriptTimeout
 
 
 def find_centre(context: RunContext) -> tuple[float | None, int]:
@@ -85,7 +86,7 @@ def train_script(context: RunContext, branch: Branch) -> Iterator[Part]:
     with tempfile.TemporaryDirectory() as temporary:
         # Without a shared folder the states travel, and the output stays behind.
         states = context.folder or Path(temporary)
-        log = states.parent / "logs" / log_name(branch.trials[0]) if context.folder else states / "output.log"
+        log = states.parent / LOGS / log_name(branch.trials[0]) if context.folder else states / "output.log"
         reporting = Reporting(
             name=source.name,
             metric=context.metric,
@@ -94,7 +95,7 @@ def train_script(context: RunContext, branch: Branch) -> Iterator[Part]:
             state_path=functools.partial(state_file, states),
             travels=context.folder is None,
             checkpoint_seconds=context.checkpoint_seconds,
-            log_path=f"logs/{log.name}" if context.folder else None,
+            log_path=f"{LOGS}/{log.name}" if context.folder else None,
         )
         listener = ScriptBranch(branch, reporting)
         try:

@@ -15,6 +15,7 @@ from ratesmith.experiment.checkpoints import digest_of
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.study_folder import STATES, clean, own_files, taken
 from ratesmith.experiment.trial import RunStatus, Trial
+from ratesmith.script_process import is_script
 from ratesmith.study_database import (
     STUDY_FILE,
     StoredRun,
@@ -140,7 +141,7 @@ def stored_call(folder: Path) -> StoredCall:
 
 def call_data(task: str, options: CompareOptions) -> dict[str, Any]:
     """Return the call as plain data, with what it needs to be given again from another working folder."""
-    path = Path(task) if task.endswith(".py") else split_reference(task)[0]
+    path = Path(task) if is_script(task) else split_reference(task)[0]
     return {
         "task": task,
         "path": str(path.resolve()),

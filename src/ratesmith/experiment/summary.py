@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def verdict(comparison: Comparison) -> str:
     """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
-    notes = of_verdict(comparison)
-    lines = {note.code: note.spelled(comparison.option_names) for note in notes}
+    lines = {note.code: note.spelled(comparison.option_names) for note in comparison.verdict_notes}
     if "RS322" in lines:
         return f"No verdict. {lines['RS322']}"
     incomplete = [line for code, line in lines.items() if code == "RS320"]
@@ -95,7 +94,7 @@ def of_verdict(comparison: Comparison) -> list[Note]:
 
 def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
     """Return the codes of what is to be minded of one strategy, in order."""
-    notes = (*of_verdict(comparison), *comparison.notes)
+    notes = (*comparison.verdict_notes, *comparison.notes)
     codes = {note.code for note in notes if note.strategy == row.strategy}
     if row.base_lr is None:
         codes.add("RS316")
@@ -158,7 +157,7 @@ def _relative(comparison: Comparison) -> bool:
 def paste(comparison: Comparison) -> str:
     """Return the lines that put the winner into a training script; nothing if there is none."""
     best = comparison.best
-    if best is None or rates_change_nothing(comparison.runs):
+    if best is None or any(note.code == "RS322" for note in comparison.verdict_notes):
         return ""
     layout = comparison.layout
     if comparison.script:

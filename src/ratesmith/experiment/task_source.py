@@ -55,10 +55,15 @@ def _load_file(reference: str, content: bytes) -> LoadedTask:
     # `content` is only a key of the cache: a file that was edited is another one.
     task, module = load_task(reference)
     path, _ = split_reference(reference)
+    return LoadedTask(task, callables(module), digest_of_files(path, content), {})
+
+
+def digest_of_files(path: Path, content: bytes) -> str:
+    """Return a digest of a user's file, which has this content, and of the files beside it that it imports."""
     digest = hashlib.sha256(content)
     for file in imported_beside(path.resolve()):
         digest.update(file.read_bytes())
-    return LoadedTask(task, callables(module), digest.hexdigest()[:12], {})
+    return digest.hexdigest()[:12]
 
 
 def imported_beside(path: Path) -> list[Path]:

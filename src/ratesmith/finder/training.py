@@ -11,7 +11,16 @@ from typing import Any, NamedTuple, Protocol
 
 from ratesmith.finder.result import FinderError
 from ratesmith.schedule import Schedule
-from ratesmith.script_process import Message, Script, ScriptError, ScriptProcess, ScriptTimeout, has_risen
+from ratesmith.script_process import (
+    Ending,
+    Script,
+    ScriptError,
+    ScriptMessage,
+    ScriptProcess,
+    ScriptTimeout,
+    has_risen,
+    last_report,
+)
 from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained
 
 Hear = Callable[[Sequence[float], int], bool]
@@ -113,7 +122,7 @@ class ScriptTask:
         """What the script asks for by itself: lr, schedule, steps, seed, steps_per_epoch, functions."""
         asked: dict[str, Any] = {}
 
-        def hear(message: Message) -> dict[str, Any]:
+        def hear(message: ScriptMessage) -> dict[str, Any]:
             asked.update(message.content["asked"])
             return {"do": "stop", "reason": "its settings are known"}
 
@@ -131,7 +140,7 @@ class ScriptTask:
         losses: list[float] = []
         step = 0
 
-        def answer(message: Message) -> dict[str, Any]:
+        def answer(message: ScriptMessage) -> dict[str, Any]:
             nonlocal enough, step
             content = message.content
             if content["kind"] == "hello":
@@ -159,20 +168,17 @@ class ScriptTask:
             enough = enough or not go_on
             return {"do": "stop", "reason": "the search has seen enough"} if enough else {"do": "go"}
 
-        how, failed = self._run(answer)
+        ending = self._run(answer)
         if not enough and not metrics and losses and has_risen(losses[0], losses[-1]):
             enough = not hear([math.nan], 0)  # a script that sees its loss rise or become NaN often ends itself
-        if failed and not enough and not metrics:
-            raise TaskError(f"{self.name}: {how}")
+        if ending.failed and not enough and not metrics:
+            raise TaskError(f"{self.name}: {ending.how}")
         if measure and not enough and not metrics:
-            raise TaskError(
-                f"{self.name}: the last report must come at step {course.steps}, got step {step}; train for "
-                "trial.steps updates, and report the number of updates made"
-            )
+            raise TaskError(f"{self.name}: {last_report(course.steps, step)}")
         return Trained(metrics, float(self.asked["lr"]), bool(self.pretrained))
 
-    def _run(self, answer: Callable[[Message], dict[str, Any]]) -> tuple[str, bool]:
-        """Run the script once; return how it ended, as a sentence's part, and whether it failed."""
+    def _run(self, answer: Callable[[ScriptMessage], dict[str, Any]]) -> Ending:
+        """Run the script once; return how it ended."""
         with (
             tempfile.TemporaryDirectory() as folder,
             ScriptProcess(self._script, log=Path(folder) / "output.log", limit=self._limit) as process,
@@ -182,15 +188,10 @@ class ScriptTask:
                     message.answer(answer(message))
             except ScriptTimeout as error:
                 raise TaskError(f"{self.name}: {error}") from None
-            how = f"it {process.how_it_ended()}"
+            ending = process.ending()
             if not process.greeted:
-                raise ScriptError(
-                    f"{self.name}: {how}"
-                    if process.status
-                    else f"{self.name}: it ended without asking for its trial; "
-                    "write trial = ratesmith.get_trial(lr=..., steps=...) in it"
-                )
-            return how, process.status != 0
+                raise ScriptError(f"{self.name}: {ending.how}")
+            return ending
 
 
 def trainable(task: FindTask | ScriptTask) -> Trainable:

@@ -139,8 +139,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         `trial.report` reports reaches a controller. The optimizer is made with `lr=trial.lr`; its groups may have other
         rates beside it. Raise ValueError if all have one rate, and that is another.
         """
-        options = {"count_updates": True, "functions": trial.functions, **options}
-        scheduler = cls(optimizer, trial.schedule, *more, horizon=trial.horizon, **options)
+        scheduler = cls._following(trial, optimizer, *more, **options)
         rates = {rate for rate in scheduler.base_lrs if rate is not None}
         if len(rates) == 1 and rates != {trial.lr}:
             raise OptionValueError(
@@ -149,6 +148,14 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             )
         trial.attach(scheduler)
         return scheduler
+
+    @classmethod
+    def _following(
+        cls, trial: ActiveTrial, optimizer: Optimizer | Iterable[Optimizer], *more: Target, **options: Any
+    ) -> Self:
+        """Return a scheduler for a trial, which has not heard of it, whatever the optimizer's rate."""
+        options = {"count_updates": True, "functions": trial.functions, **options}
+        return cls(optimizer, trial.schedule, *more, horizon=trial.horizon, **options)
 
     # What happens update by update
 

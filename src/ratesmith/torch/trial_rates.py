@@ -18,9 +18,8 @@ def scheduler_of(trial: ActiveTrial, optimizers: Iterable[Optimizer], **options:
     If a group has the trial's rate already, all stay as they are. If none has, all are multiplied by one number, so
     that the first one that is not 0 has it: groups keep the ratio of their rates.
     """
-    options = {"count_updates": True, "functions": trial.functions, **options}
     # Not by from_trial, which refuses an optimizer that was made with another rate.
-    scheduler = ScheduleLR(list(optimizers), trial.schedule, horizon=trial.horizon, **options)
+    scheduler = ScheduleLR._following(trial, list(optimizers), **options)
     trial.attach(scheduler)
     rates: list[Any] = list(scheduler.base_lrs)
     first = next((rate for rate in rates if rate), None)
