@@ -3,14 +3,21 @@
 import sys
 import xml.etree.ElementTree
 
+import numpy as np
 import pytest
 from finder_fake import Valley
 from hypothesis import given, settings
+from matplotlib.figure import Figure
+from numpy_task import LogisticTask
 from strategies import schedules
 
 import ratesmith
 from ratesmith import Constant, Exponential, Milestones, Ramp
+from ratesmith._display import DisplayedResult
+from ratesmith.experiment import compare
 from ratesmith.finder import find
+from ratesmith.forecast import fit
+from ratesmith.logs import Curve
 from ratesmith.plots import draw_curves
 
 
@@ -37,10 +44,110 @@ def test_both_sides_of_a_jump_are_drawn():
     assert (drawn[599], drawn[600]) == (1.0, 0.1)
 
 
-def test_in_a_notebook_a_schedule_and_a_result_are_pictures():
-    assert "<svg" in Ramp(1.0, 0.0, 30)._repr_svg_()
+def test_in_a_notebook_a_schedule_is_a_picture_and_a_result_its_answer_picture_and_table():
     xml.etree.ElementTree.fromstring(Ramp(1.0, 0.0, 30)._repr_svg_())
-    assert "<svg" in find(Valley(), seeds=[0])._repr_svg_()
+    result = find(Valley(), seeds=[0])
+    shown = xml.etree.ElementTree.fromstring(f"<div>{result._repr_html_()}</div>")
+    assert shown.find("p/b").text == result.explain().splitlines()[0]
+    assert shown.find("div")[0].tag.endswith("svg")
+    assert not hasattr(result, "_repr_svg_")  # else a notebook keeps the picture twice
+
+
+def test_a_picture_shows_itself_in_a_notebook_without_its_magic_words():
+    assert "<svg" in Ramp(1.0, 0.0, 30).plot()._repr_svg_()
+
+
+@pytest.mark.parametrize(
+    "text", ['step("30%")', "sgdr(100, growth=2)", 'warmup(5) >> step("30%")', "noam(64, 9) * 0.5"]
+)
+def test_a_recipe_without_an_end_is_drawn_to_its_horizon(text):
+    schedule = ratesmith.parse(text).build(400)
+    assert schedule.steps is None
+    assert schedule.plot().axes[0].lines[0].get_xdata()[-1] == 400
+    assert schedule == ratesmith.parse(str(schedule)).build()
+
+
+def test_a_recipe_called_by_itself_is_drawn_to_its_horizon_too():
+    assert ratesmith.recipes.step(400, every="30%").plot().axes[0].lines[0].get_xdata()[-1] == 400
+
+
+def test_pictures_are_drawn_into_axes_that_are_given_one_over_the_other():
+    axes = Figure().subplots()
+    assert Ramp(1.0, 0.0, 30).plot(ax=axes) is axes.figure
+    Ramp(1.0, 0.0, 60).plot(ax=axes)
+    first, second = axes.lines
+    assert (first.get_color(), first.get_linestyle()) != (second.get_color(), second.get_linestyle())
+    assert axes.get_xlim() == (0, 60)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    strategies = ["cosine()", "plateau(factor=0.3, patience=0)"]
+    return compare(
+        LogisticTask(), strategies, folder=tmp_path_factory.mktemp("study"), steps=60, rates=[0.1, 1.0], seeds=3
+    )
+
+
+def test_a_comparison_is_drawn_with_its_rates_and_with_what_each_gave(comparison):
+    left, right = comparison.plot().axes
+    assert len(left.lines) == len(comparison.rows)
+    assert [label.get_text() for label in right.get_yticklabels()] == [row.strategy for row in comparison.rows]
+    means = [line.get_xdata()[0] for line in right.lines if line.get_marker() == "o"]
+    assert means == [row.estimates["loss"].mean for row in comparison.rows]
+    assert "lower is better" in right.get_xlabel()
+
+
+def test_a_comparison_fits_into_axes_that_are_given(comparison):
+    axes = Figure().subplots()
+    comparison.plot(ax=axes)
+    assert len(axes.get_yticklabels()) == len(comparison.rows)
+
+
+def test_a_comparison_in_a_notebook_is_its_verdict_its_picture_and_its_ranking(comparison):
+    shown = xml.etree.ElementTree.fromstring(f"<div>{comparison._repr_html_()}</div>")
+    assert shown.find("p/b").text == comparison.verdict()
+    assert [row[1].text for row in shown.find("table/tbody")] == [row.strategy for row in comparison.rows]
+    assert len(repr(comparison)) < 120
+
+
+def test_what_a_notebook_shows_is_text_and_no_markup():
+    class Named(DisplayedResult):
+        def __str__(self):
+            return "<script>alert(1)</script>"
+
+        def _display_table(self):
+            return [["<b>"], ["<i>"]]
+
+        def plot(self, ax=None):
+            raise ModuleNotFoundError
+
+    shown = Named()._repr_html_()
+    assert not any(mark in shown for mark in ("<script", "<b><", "<i>"))
+    assert "&lt;script&gt;" in shown
+
+
+def forecaster():
+    rates = 1e-3 * (1 - np.arange(600) / 600)
+    steps = np.arange(20, 601, 20)
+    runs = [
+        Curve("linear", rates=rates, steps=steps, losses=2.0 + 3.0 * steps**-0.4),
+        Curve("constant", rates=np.full(600, 1e-3), steps=steps, losses=2.1 + 3.0 * steps**-0.4),
+    ]
+    return runs, fit(runs)
+
+
+def test_runs_and_forecasts_are_drawn_with_what_they_hold():
+    runs, law = forecaster()
+    [line] = runs[0].plot().axes[0].lines
+    assert list(line.get_ydata()) == list(runs[0].losses)
+    candidates = law.compare(["cosine()", "linear()"], 1e-3, 600)
+    [axes] = candidates.plot().axes
+    assert [line.get_label() for line in axes.lines] == ["linear", "constant", *(row.name for row in candidates.rows)]
+    assert list(axes.lines[2].get_ydata()) == list(candidates.best.prediction.losses)
+    [line] = candidates.best.prediction.plot().axes[0].lines
+    assert line.get_ydata()[-1] == candidates.best.final
+    table = xml.etree.ElementTree.fromstring(f"<div>{candidates._repr_html_()}</div>").find("table/tbody")
+    assert [row[0].text for row in table] == [row.name for row in candidates.rows]
 
 
 def test_a_result_is_drawn_with_its_suggestion_and_its_interval():

@@ -38,7 +38,7 @@ def check_fields(value: Any) -> None:
 
 
 def derive(value: Any, **fields: Any) -> None:
-    """Set what follows from the other fields of a frozen dataclass; only for use in its `__post_init__`."""
+    """Set what is no field of a frozen dataclass: what follows from its fields, in its `__post_init__`, or a hint."""
     for field, derived in fields.items():
         object.__setattr__(value, field, derived)
 

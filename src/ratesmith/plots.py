@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith._display import PLOTS
 from ratesmith.describe import extent, sample
-from ratesmith.finder.result import FinderResult
 from ratesmith.schedule import Schedule
+
+if TYPE_CHECKING:
+    from ratesmith.experiment import Comparison
+    from ratesmith.experiment.ranking import Row
+    from ratesmith.finder import FinderResult
+    from ratesmith.forecast import Candidates, Prediction
+    from ratesmith.logs import Curve
 
 try:
     from matplotlib.figure import Figure
@@ -19,55 +26,189 @@ except ModuleNotFoundError as error:
     ) from None
 
 
-LONGEST_LABEL = 100
-"""Characters of a label; a longer one is cut."""
+LONGEST_LABEL: Final = 100
+"""Characters of a label in a legend below; a longer one is cut."""
+LONGEST_NAME: Final = 34
+"""Characters of a name beside a row."""
+ROW_HEIGHT: Final = 0.36
+"""Inches of a picture for each row of a ranking."""
+SUGGESTION: Final = "tab:green"
+"""The colour of what is suggested, and of the best: no curve has it."""
+COLOURS: Final = ("tab:blue", "tab:orange", "tab:purple", "tab:red", "tab:brown", "tab:pink", "tab:cyan", "tab:olive")
+DASHES: Final = ("-", "--", "-.", ":")
+"""Neighbours differ by dash too, for who sees no colours and for paper."""
+BASELINE: Final = "tab:gray"
 
 
-def draw_curves(curves: Mapping[str, Sequence[tuple[int, float]]], steps_per_epoch: int = 1) -> Figure:
+class Picture(Figure):
+    """A matplotlib Figure that a notebook shows, whether or not `%matplotlib inline` was said."""
+
+    def _repr_svg_(self) -> str:
+        text = io.StringIO()
+        self.savefig(text, format="svg", bbox_inches="tight")
+        return text.getvalue()
+
+
+def draw_curves(
+    curves: Mapping[str, Sequence[tuple[int, float]]], steps_per_epoch: int = 1, ax: Any = None
+) -> Figure | Any:
     """Return a picture of (step, factor) pairs by label; the axis counts epochs if an epoch has several steps."""
-    figure, axes = _axes()
-    for label, points in curves.items():
+    axes = _axes() if ax is None else ax
+    before = len(axes.lines)
+    for place, (label, points) in enumerate(curves.items(), before):
         epochs = [step / steps_per_epoch for step, _ in points]
-        # A dollar sign would begin a formula.
-        axes.plot(epochs, [value for _, value in points], label=label.replace("$", r"\$"), lw=1.6)
+        axes.plot(epochs, [value for _, value in points], label=_plain(label), **_look(place))
+    last = max(step for points in curves.values() for step, _ in points) / steps_per_epoch
     axes.set(xlabel="epoch" if steps_per_epoch > 1 else "step", ylabel="factor of the initial rate")
-    axes.set_xlim(0, max(step for points in curves.values() for step, _ in points) / steps_per_epoch)
+    axes.set_xlim(0, max(last, axes.get_xlim()[1]) if before else last)
     axes.set_ylim(min(0.0, *axes.get_ylim()), None)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, prop={"family": "monospace", "size": 8})
-    return figure
+    return axes.figure
 
 
-def draw_schedule(schedule: Schedule) -> Figure:
-    """Return a picture of a schedule, over its own length or as far as its first breakpoints."""
-    steps = extent(schedule.steps, schedule.breakpoints)
-    name = str(schedule)
+def draw_schedule(schedule: Schedule, ax: Any = None) -> Figure | Any:
+    """Return a picture of a schedule over its length; one without an end over its horizon, or its first breakpoints."""
+    horizon = schedule._horizon if schedule.steps is None else None
+    steps = horizon or extent(schedule.steps, schedule.breakpoints)
     points = sample(schedule, steps, schedule.breakpoints(0, steps))
-    return draw_curves({name if len(name) <= LONGEST_LABEL else f"{name[:LONGEST_LABEL]}...": points})
+    return draw_curves({_cut(str(schedule), LONGEST_LABEL): points}, ax=ax)
 
 
-def draw_finder_result(result: FinderResult) -> Figure:
+def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
     """Return a picture of the loss by rate, the suggestion as a line and its interval as a band."""
-    figure, axes = _axes()
-    for curve in result.decisive:
+    axes = _axes() if ax is None else ax
+    for place, curve in enumerate(result.decisive):
         points = [(rate, loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(loss)]
         marker = "" if len(points) > 20 else "o"
-        axes.plot([rate for rate, _ in points], [loss for _, loss in points], label=curve.name, lw=1.6, marker=marker)
-    axes.set(xscale="log", xlabel="rate", ylabel=result.metric)
+        rates, losses = [rate for rate, _ in points], [loss for _, loss in points]
+        axes.plot(rates, losses, label=curve.name, marker=marker, **_look(place))
+    axes.set(xscale="log", xlabel="initial rate", ylabel=result.metric)
     if result.suggestion is not None and result.interval is not None:
-        axes.axvspan(*result.interval, alpha=0.15, color="tab:green", lw=0)
-        axes.axvline(result.suggestion, color="tab:green", label=f"suggestion {result.suggestion:.2g}")
+        axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0)
+        axes.axvline(result.suggestion, color=SUGGESTION, label=f"suggestion {result.suggestion:.2g}")
+        axes.set_title(f"Start with lr={result.suggestion:.2g}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8)
+    return axes.figure
+
+
+def draw_comparison(comparison: Comparison, ax: Any = None) -> Figure | Any:
+    """Return a picture of each strategy's rates and of what it gave; into given axes, of what it gave alone."""
+    rows = [row for row in comparison.rows if row.base_lr is not None]
+    others = [row.strategy for row in rows if row.strategy != comparison.question.baseline]
+    looks = {name: _look(place) for place, name in enumerate(others)}
+    looks[comparison.question.baseline] = {"color": BASELINE, "ls": "--", "lw": 1.6}
+    if ax is not None:
+        _draw_ranking(comparison, rows, looks, ax)
+        return ax.figure
+    figure = Picture(figsize=(9.6, max(2.8, 1.3 + ROW_HEIGHT * len(rows))), dpi=150, layout="constrained")
+    left, right = (_styled(axes) for axes in figure.subplots(1, 2, width_ratios=(2, 3)))
+    epoch = comparison.layout.steps_per_epoch or 1
+    for row in reversed(rows):
+        runs = [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.rates]
+        if runs:
+            points = [*runs[0].rates, (comparison.layout.steps, runs[0].rates[-1][1])]
+            epochs, rates = [step / epoch for step, _ in points], [rate for _, rate in points]
+            left.step(epochs, rates, where="post", **looks[row.strategy])
+    left.set(xlabel="epoch" if epoch > 1 else "step", ylabel="learning rate", ylim=(0, None))
+    left.set_title("The rates that were tried at their best", fontsize=10, loc="left")
+    _draw_ranking(comparison, rows, looks, right)
     return figure
 
 
-def _axes() -> tuple[Figure, Any]:
-    """Return an empty picture of the size and style that all have."""
-    figure = Figure(figsize=(7.2, 3.6), dpi=150, layout="constrained")
-    axes = figure.subplots()
+def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[str, Any], axes: Any) -> None:
+    """Draw the metric of each strategy with its interval, the best on top."""
+    metric = comparison.metric
+    for place, row in enumerate(rows):
+        estimate = row.estimates[metric]
+        colour = looks[row.strategy]["color"]
+        if estimate.low is not None:
+            axes.plot([estimate.low, estimate.high], [place, place], color=colour, lw=3, alpha=0.5)
+        axes.plot([estimate.mean], [place], "o", color=colour, ms=7)
+    axes.set_yticks(range(len(rows)), [_plain(_cut(row.strategy, LONGEST_NAME)) for row in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    better = "lower" if comparison.question.mode == "min" else "higher"
+    axes.set(xlabel=f"validation {metric} ({better} is better), 95 % interval")
+    axes.set_title("What they gave, on fresh seeds", fontsize=10, loc="left")
+    axes.grid(visible=False, axis="y")
+
+
+def draw_candidates(candidates: Candidates, ax: Any = None) -> Figure | Any:
+    """Return a picture of the runs so far, and of the losses that each candidate promises, the best with its band."""
+    axes = _axes() if ax is None else ax
+    forecaster = candidates.forecaster
+    for curve in forecaster.curves:
+        axes.plot(curve.steps, curve.losses, ".", color=BASELINE, ms=3, label=_plain(_cut(curve.name, LONGEST_LABEL)))
+    for place, row in enumerate(candidates.rows):
+        _draw_losses(row.prediction, _look(place), axes, band=place == 0)
+    tops = [float(curve.losses[curve.steps >= 0.2 * curve.length].max(initial=0)) for curve in forecaster.curves]
+    lows = [float(row.prediction.low()[-1]) for row in candidates.rows]
+    lows += [float(curve.losses.min()) for curve in forecaster.curves]
+    room = 0.05 * (max(tops) - min(lows))
+    axes.set(ylim=(min(lows) - room, max(tops) + room))
+    return _labelled_losses(axes, "Losses to come: the band holds 80 % if the law does")
+
+
+def draw_prediction(prediction: Prediction, ax: Any = None) -> Figure | Any:
+    """Return a picture of the losses that a schedule promises, with the band of 80 %."""
+    axes = _axes() if ax is None else ax
+    _draw_losses(prediction, _look(len(axes.lines)), axes, band=True)
+    return _labelled_losses(axes, "")
+
+
+def draw_curve(curve: Curve, ax: Any = None) -> Figure | Any:
+    """Return a picture of the losses that were measured in a run."""
+    axes = _axes() if ax is None else ax
+    name = _plain(_cut(curve.name, LONGEST_LABEL))
+    axes.plot(curve.steps, curve.losses, label=name, **_look(len(axes.lines)))
+    return _labelled_losses(axes, "")
+
+
+def _draw_losses(prediction: Prediction, look: Mapping[str, Any], axes: Any, band: bool) -> None:
+    if band:
+        axes.fill_between(prediction.steps, prediction.low(), prediction.high(), color=look["color"], alpha=0.15, lw=0)
+    axes.plot(prediction.steps, prediction.losses, label=_plain(_cut(prediction.name, LONGEST_LABEL)), **look)
+
+
+def _labelled_losses(axes: Any, title: str) -> Any:
+    axes.set(xlabel="step", ylabel="loss")
+    if title:
+        axes.set_title(title, fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=8)
+    return axes.figure
+
+
+def _axes() -> Any:
+    """Return the empty axes of a picture of the size and style that all have."""
+    return _styled(Picture(figsize=(7.2, 3.6), dpi=150, layout="constrained").subplots())
+
+
+def _styled(axes: Any) -> Any:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return axes
 
 
-PLOTS[Schedule] = draw_schedule
-PLOTS[FinderResult] = draw_finder_result
+def _look(place: int) -> dict[str, Any]:
+    """Return the colour and dash of a line by its place."""
+    return {"color": COLOURS[place % len(COLOURS)], "ls": DASHES[place % len(DASHES)], "lw": 1.6}
+
+
+def _plain(label: str) -> str:
+    """Return a label in which no dollar sign begins a formula, and no underscore hides it from the legend."""
+    return label.replace("$", r"\$").removeprefix("_")
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+PLOTS.update(
+    {
+        "ratesmith.schedule.base.Schedule": draw_schedule,
+        "ratesmith.finder.result.FinderResult": draw_finder_result,
+        "ratesmith.experiment.comparison.Comparison": draw_comparison,
+        "ratesmith.forecast.results.Candidates": draw_candidates,
+        "ratesmith.forecast.results.Prediction": draw_prediction,
+        "ratesmith.logs.curve.Curve": draw_curve,
+    }
+)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
+from ratesmith._progress import ProgressBar
 from ratesmith._script import ActiveTrial
 from ratesmith.experiment import jobs
 from ratesmith.experiment.comparison import Comparison
@@ -47,7 +50,7 @@ def compare(
     task: Source | Callable[[ActiveTrial], Any],
     strategies: Iterable[ScheduleLike] = DEFAULT_STRATEGIES,
     *,
-    folder: str | Path,
+    folder: str | Path | None = None,
     steps: int | str | None = None,
     rates: Sequence[float] | None = None,
     seeds: int = 5,
@@ -69,7 +72,7 @@ def compare(
     arguments: Sequence[str] = (),
     launch: str = "",
     on_plan: Callable[[Plan], bool] = lambda plan: True,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Train every strategy at every rate, choose each its own, and rank the strategies on the validation set.
 
@@ -95,7 +98,9 @@ def compare(
     first. `budget` is a number of updates, or a time as "30m": rates and seeds are made fewer until it fits.
     `on_plan` is told what will be run before it is, and may refuse. What trials share, they train once.
 
-    Finished runs are kept in `folder`, and a call with the same settings goes on from there. `workers` processes, each
+    Finished runs are kept in `folder`, and a call with the same settings goes on from there. Without one they are kept
+    in a temporary folder, whose name is said. `on_progress` hears how far it is; without one a bar is shown, on a
+    terminal and in a notebook, after two seconds. `workers` processes, each
     spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
     What a task that is an object trains cannot be seen from outside: a call goes on with its finished runs only if it
     and the calls before gave the same `version`, such as "2", which you change with the task.
@@ -130,7 +135,24 @@ def compare(
         arguments=tuple(arguments),
         launch=launch,
     )
-    return run_comparison(task, options, folder=folder, on_plan=on_plan, on_progress=on_progress)
+    if on_progress is not None:
+        return run_comparison(task, options, folder=_folder(folder), on_plan=on_plan, on_progress=on_progress)
+    with ProgressBar("compare", "runs") as bar:
+
+        def update(now: Progress) -> None:
+            best = "" if now.best is None else f"; best so far {now.best[0]} at {now.best[1]:g}"
+            bar.update(now.done, now.planned, f"{now.stage}{best}")
+
+        return run_comparison(task, options, folder=_folder(folder), on_plan=on_plan, on_progress=update)
+
+
+def _folder(folder: str | Path | None) -> Path:
+    """Return the folder that was given, or a temporary one, and say where that is."""
+    if folder is not None:
+        return Path(folder)
+    temporary = Path(tempfile.mkdtemp(prefix="ratesmith-"))
+    print(f"compare: runs are kept in {temporary}; give folder= to keep them elsewhere, and to go on", file=sys.stderr)
+    return temporary
 
 
 def run_comparison(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ratesmith._display import DisplayedResult
 from ratesmith.experiment import summary
 from ratesmith.experiment.notes import PYTHON_NAMES, Note
 from ratesmith.experiment.question import Question
@@ -28,8 +29,8 @@ class Costs(NamedTuple):
     run: int
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(DisplayedResult):
     """What a comparison found; `rows` are ranked, the best first."""
 
     rows: tuple[Row, ...]
@@ -98,6 +99,22 @@ class Comparison:
     def verdict_notes(self) -> tuple[Note, ...]:
         """What the verdict itself warns of; it takes a look at every measurement of every run."""
         return tuple(summary.of_verdict(self))
+
+    def __repr__(self) -> str:
+        """Return the winner in one line, without runs."""
+        if self.best is None:
+            return f"<Comparison: {len(self.rows)} strategies, none with a rate that ended well>"
+        value = self.best.estimates[self.metric].mean
+        return (
+            f"<Comparison: {len(self.rows)} strategies, best {self.best.chosen} at {self.best.base_lr:g}, "
+            f"{self.metric} {value:.4g}>"
+        )
+
+    def _display_texts(self) -> list[str]:
+        return [self.verdict(), *self.note_lines()]
+
+    def _display_table(self) -> list[list[str]]:
+        return summary.display_table(self)
 
     def verdict(self) -> str:
         """Return the outcome as a few sentences: what is missing if runs are, then the answer."""

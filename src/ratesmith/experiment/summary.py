@@ -182,6 +182,21 @@ def paste(comparison: Comparison) -> str:
     )
 
 
+def display_table(comparison: Comparison) -> list[list[str]]:
+    """Return the ranking as a notebook shows it, its heading first."""
+    metric, baseline = comparison.metric, comparison.question.baseline
+    lines = [["#", "strategy", "initial rate", f"{metric} [95 % interval]", f"against {baseline}", "diverged"]]
+    for place, row in enumerate(comparison.rows, 1):
+        difference = "the baseline" if row.strategy == baseline else "–"
+        if row.difference is not None:
+            difference = f"{row.difference}: {row.difference.conclusion}"
+        rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
+        name = row.strategy if row.strategy == row.chosen else f"{row.strategy}: {row.chosen}"
+        figures = [rate, str(row.estimates.get(metric, "–")), difference, f"{row.diverged} of {row.runs}"]
+        lines.append([str(place), name, *figures])
+    return lines
+
+
 def table(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the ranking as rows of plain values."""
     rows = []

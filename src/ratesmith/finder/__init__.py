@@ -1,17 +1,19 @@
 """Finding the initial rate by measuring: a sweep of rising rates, or a race of short trainings."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
+from ratesmith._progress import ProgressBar
 from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.race import grid, race
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import RULES
 from ratesmith.finder.sweep import Progress, sweep
 from ratesmith.finder.training import ScriptTask
-from ratesmith.task import FindTask
+from ratesmith.script_process import is_script
+from ratesmith.task import FindTask, load_task
 
 __all__ = [
     "RULES",
@@ -33,9 +35,18 @@ SHORT_RACE: Final = 100
 
 
 def find(
-    task: FindTask | ScriptTask, *, method: str | None = None, pretrained: bool | None = None, **options: Any
+    task: FindTask | ScriptTask | str,
+    *,
+    method: str | None = None,
+    pretrained: bool | None = None,
+    on_progress: Progress | None = None,
+    **options: Any,
 ) -> FinderResult:
     """Suggest an initial rate by a `method`: "sweep" (quick), "race" (accurate) or "grid" (for those who can pay).
+
+    `task` is a task, or `path/to/file.py:name` of one, or a script `path/to/train.py` that asks for its trial (a
+    ScriptTask, if it has arguments). `on_progress` hears how many updates are made of how many; without it a bar is
+    shown, on a terminal and in a notebook, after two seconds.
 
     `options` are those of ratesmith.finder.sweep, race and grid; race and grid need `steps`. Without a `method` it is a
     race if `steps` is given, else a sweep.
@@ -45,13 +56,16 @@ def find(
     validation set; the lowest of the rates that are nearly as good is suggested. Measured on fine-tunings, that errs
     far less than a sweep.
 
-    Raises ValueError for another method.
+    Raises ValueError for another method, TaskError for a text that names no task.
     """
+    if isinstance(task, str):
+        task = ScriptTask(task) if is_script(task) else load_task(task)[0]
     if not isinstance(task, ScriptTask) and not callable(getattr(task, "start", None)):
         raise OptionTypeError(
             "find: ",
             Option("task"),
-            f" must have start(seed), got {type(task).__name__}; give a task, such as ratesmith.torch.TorchTask",
+            f" must have start(seed), got {type(task).__name__}; give a task, such as ratesmith.torch.TorchTask, or "
+            "for a model ratesmith.torch.find(model, optimizer, loss, train)",
         )
     if method is not None and method not in METHODS:
         raise OptionValueError(
@@ -59,14 +73,27 @@ def find(
         )
     if isinstance(options.get("seeds"), Iterator):
         options["seeds"] = list(options["seeds"])  # they are read twice
-    result = METHODS[method or default_method(options)](task, **options)
+    if on_progress is not None:
+        return _find(task, method, pretrained, options, on_progress)
+    with ProgressBar("find", "updates") as bar:
+        return _find(task, method, pretrained, options, bar.update)
+
+
+def _find(
+    task: FindTask | ScriptTask,
+    method: str | None,
+    pretrained: bool | None,
+    options: Mapping[str, Any],
+    on_progress: Progress,
+) -> FinderResult:
+    result = METHODS[method or default_method(options)](task, on_progress=on_progress, **options)
     if pretrained is not None:
         result = replace(result, pretrained=pretrained)
     if not result.pretrained or result.method != "sweep":
         return result
     # Who chooses a rule or a range wants to see the sweep.
-    may_race = method is None and options.keys() <= {"seeds", "on_progress"} and getattr(task, "can_measure", True)
-    raced = _raced(task, result, **options) if may_race else None
+    may_race = method is None and options.keys() <= {"seeds"} and getattr(task, "can_measure", True)
+    raced = _raced(task, result, on_progress, **options) if may_race else None
     return raced or result.flagged({"pretrained": True})
 
 
@@ -76,7 +103,7 @@ def default_method(options: Collection[str]) -> str:
 
 
 def _raced(
-    task: FindTask | ScriptTask, first: FinderResult, on_progress: Progress = lambda done, planned: None, **options: Any
+    task: FindTask | ScriptTask, first: FinderResult, on_progress: Progress, **options: Any
 ) -> FinderResult | None:
     """Race short trainings around what a sweep suggests; None if either has no answer."""
     if first.suggestion is None:

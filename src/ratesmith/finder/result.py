@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from ratesmith._display import Displayed
+from ratesmith._display import DisplayedResult
 from ratesmith.codes import CODES, coded
 
 FLAGS: Final = {code.name: code for number, code in CODES.items() if number.startswith("RS1")}
@@ -39,7 +39,7 @@ class Curve:
 
 
 @dataclass(frozen=True, repr=False)
-class FinderResult(Displayed):
+class FinderResult(DisplayedResult):
     """An initial rate for the first parameter group, with its interval and what there is to say of it."""
 
     method: str
@@ -80,6 +80,9 @@ class FinderResult(Displayed):
     def __repr__(self) -> str:
         """Return the answer in one line, without the curves."""
         return f"<FinderResult: {self}>"
+
+    def _display_texts(self) -> list[str]:
+        return self.explain().splitlines()
 
     def explain(self) -> str:
         """Say in plain sentences what was found, how, and what to be careful about."""

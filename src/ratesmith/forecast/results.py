@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ratesmith._display import DisplayedResult
 from ratesmith.forecast.diagnostics import GRADES, Diagnostic
 from ratesmith.forecast.uncertainty import LEVELS, Bands, bands, loss_bands
 from ratesmith.logs.curve import Curve, Floats, Ints
@@ -17,7 +18,7 @@ SURE: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
+class Prediction(DisplayedResult):
     """The losses that a schedule would give, with bands of 50, 80 and 95 %."""
 
     name: str
@@ -66,6 +67,9 @@ class Prediction:
     def __repr__(self) -> str:
         """Return the last loss and its band, without the curve."""
         return f"<Prediction: {self}>"
+
+    def _display_texts(self) -> list[str]:
+        return self.explain().splitlines()
 
     def explain(self) -> str:
         """Say in plain sentences what is forecast, and what to be careful about."""
@@ -158,7 +162,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Candidates:
+class Candidates(DisplayedResult):
     """Candidates beside a baseline, the most promising first: by what all laws say together, see `Row.score`."""
 
     rows: tuple[Row, ...]
@@ -200,6 +204,19 @@ class Candidates:
                     f"{chance(row.better):9}  {row.equivalent}"
                 )
         return "\n".join(lines)
+
+    def _display_texts(self) -> list[str]:
+        return self.explain().splitlines()
+
+    def _display_table(self) -> list[list[str]]:
+        table = [["candidate", "last loss", "against the baseline", "80 % band", "better", "worth"]]
+        for row in self.rows:
+            low, high = row.bands[80]
+            cells = ["baseline", "", "", ""]
+            if row.name != self.baseline:
+                cells = [f"{row.difference:+.4f}", f"{low:+.4f} to {high:+.4f}", chance(row.better), row.equivalent]
+            table.append([row.name, f"{row.final:.4f}", *cells])
+        return table
 
     def explain(self) -> str:
         """Say in plain sentences which candidate to run, how sure that is, and what to be careful about."""

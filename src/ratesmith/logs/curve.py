@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError
+from ratesmith._display import Displayed
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,7 +21,7 @@ KINDS: Final = ("validation", "training")
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(Displayed):
     """The rate of every update of one run, and the losses that were measured on the way.
 
     `rates`: the absolute rate of each update, the one that made update t at `rates[t - 1]`. `steps`: after how many

@@ -8,7 +8,9 @@ from fractions import Fraction
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
+from ratesmith._field_checks import derive
 from ratesmith.horizon import Horizon
+from ratesmith.schedule import Schedule
 
 Given = ParamSpec("Given")
 Built = TypeVar("Built")
@@ -42,7 +44,10 @@ def recipe(
             with options_of(function.__name__, steps="horizon"):
                 training = Horizon.of(horizon)
             with options_of(function.__name__, **names):
-                return function(training, *args, **options)
+                schedule = function(training, *args, **options)
+            if isinstance(schedule, Schedule):
+                derive(schedule, _horizon=training.steps)
+            return schedule
 
         return built
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from ratesmith._checks import options_of
+from ratesmith._field_checks import derive
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -55,7 +56,11 @@ class Strategy:
         A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError if an option cannot
         hold.
         """
-        return build(self.root, None if horizon is None else Horizon.of(horizon), functions)
+        training = None if horizon is None else Horizon.of(horizon)
+        built = build(self.root, training, functions)
+        if training is not None and isinstance(built, Schedule):
+            derive(built, _horizon=training.steps)
+        return built
 
     def variants(self) -> Iterator[Strategy]:
         """Return the strategies that listed options stand for, one by one, some perhaps twice; without any, itself.
