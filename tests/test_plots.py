@@ -92,8 +92,11 @@ def test_a_comparison_is_drawn_with_its_rates_and_with_what_each_gave(comparison
     left, right = comparison.plot().axes
     assert len(left.lines) == len(comparison.rows)
     assert [label.get_text() for label in right.get_yticklabels()] == [row.strategy for row in comparison.rows]
-    means = [line.get_xdata()[0] for line in right.lines if line.get_marker() == "o"]
-    assert means == [row.estimates["loss"].mean for row in comparison.rows]
+    seeds, means = right.lines[::2], right.lines[1::2]
+    drawn = [line.get_xdata()[0] for line in means]
+    assert drawn == sorted(drawn)  # what is drawn is what ranks
+    for line, row in zip(seeds, comparison.rows, strict=True):
+        assert list(line.get_xdata()) == [run.metrics["loss"] for run in comparison.runs_of(row.chosen, row.base_lr)]
     assert "lower is better" in right.get_xlabel()
 
 
@@ -183,3 +186,15 @@ def test_without_matplotlib_a_picture_says_what_to_install_and_a_notebook_shows_
 def test_every_schedule_can_be_drawn(schedule):
     svg = schedule._repr_svg_()
     assert "nan" not in svg.lower()
+
+
+def test_a_strategy_is_drawn_over_a_horizon_and_shown_over_a_thousand_steps():
+    strategy = ratesmith.parse('warmup("10%") >> cosine()')
+    steps, values = strategy.plot(horizon=50).axes[0].lines[0].get_data()
+    assert (steps[-1], max(values)) == (50, 1.0)
+    assert "<svg" in strategy._repr_svg_()
+
+
+@pytest.mark.parametrize("text", ["plateau()", 'custom("mine")'])
+def test_a_strategy_that_cannot_be_drawn_is_shown_as_text(text):
+    assert ratesmith.parse(text)._repr_svg_() is None

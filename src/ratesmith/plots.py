@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 try:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
@@ -32,6 +34,10 @@ LONGEST_NAME: Final = 34
 """Characters of a name beside a row."""
 ROW_HEIGHT: Final = 0.36
 """Inches of a picture for each row of a ranking."""
+SPREAD: Final = 4.0
+"""An axis of losses is logarithmic if the largest is more than so many times the smallest."""
+SHOWN_BELOW: Final = 1000.0
+"""A sweep is shown from its suggestion divided by this on: below, nothing happens."""
 SUGGESTION: Final = "tab:green"
 """The colour of what is suggested, and of the best: no curve has it."""
 COLOURS: Final = ("tab:blue", "tab:orange", "tab:purple", "tab:red", "tab:brown", "tab:pink", "tab:cyan", "tab:olive")
@@ -84,6 +90,7 @@ def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
         axes.plot(rates, losses, label=curve.name, marker=marker, **_look(place))
     axes.set(xscale="log", xlabel="initial rate", ylabel=result.metric)
     if result.suggestion is not None and result.interval is not None:
+        axes.set_xlim(max(axes.get_xlim()[0], result.suggestion / SHOWN_BELOW), None)
         axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0)
         axes.axvline(result.suggestion, color=SUGGESTION, label=f"suggestion {result.suggestion:.2g}")
         axes.set_title(f"Start with lr={result.suggestion:.2g}", fontsize=10, loc="left")
@@ -110,26 +117,43 @@ def draw_comparison(comparison: Comparison, ax: Any = None) -> Figure | Any:
             epochs, rates = [step / epoch for step, _ in points], [rate for _, rate in points]
             left.step(epochs, rates, where="post", **looks[row.strategy])
     left.set(xlabel="epoch" if epoch > 1 else "step", ylabel="learning rate", ylim=(0, None))
-    left.set_title("The rates that were tried at their best", fontsize=10, loc="left")
+    left.set_title("Each schedule at its best initial rate", fontsize=10, loc="left")
     _draw_ranking(comparison, rows, looks, right)
     return figure
 
 
 def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[str, Any], axes: Any) -> None:
-    """Draw the metric of each strategy with its interval, the best on top."""
+    """Draw what each strategy gave on each fresh seed, and the mean that it is ranked by, the best on top."""
     metric = comparison.metric
+    finals = {row.strategy: _finals(comparison, row) for row in rows}
+    every = [value for values in finals.values() for value in values]
+    by_logarithms = comparison.question.mode == "min" and min(every, default=0.0) > 0
     for place, row in enumerate(rows):
-        estimate = row.estimates[metric]
-        colour = looks[row.strategy]["color"]
-        if estimate.low is not None:
-            axes.plot([estimate.low, estimate.high], [place, place], color=colour, lw=3, alpha=0.5)
-        axes.plot([estimate.mean], [place], "o", color=colour, ms=7)
+        values, colour = finals[row.strategy], looks[row.strategy]["color"]
+        axes.plot(values, [place] * len(values), "o", color=colour, ms=4, alpha=0.45, mew=0)
+        mean = statistics.geometric_mean(values) if by_logarithms else statistics.fmean(values)
+        axes.plot([mean], [place], "o", color=colour, ms=9)
     axes.set_yticks(range(len(rows)), [_plain(_cut(row.strategy, LONGEST_NAME)) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     better = "lower" if comparison.question.mode == "min" else "higher"
-    axes.set(xlabel=f"validation {metric} ({better} is better), 95 % interval")
-    axes.set_title("What they gave, on fresh seeds", fontsize=10, loc="left")
+    mean = "geometric mean" if by_logarithms else "mean"
+    axes.set(xlabel=f"validation {metric}, {better} is better; large: {mean}")
+    if every and 0 < SPREAD * min(every) < max(every):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    seeds = len(comparison.question.seeds)
+    axes.set_title(f"What each gave on {seeds} fresh seeds", fontsize=10, loc="left")
     axes.grid(visible=False, axis="y")
+
+
+def _finals(comparison: Comparison, row: Row) -> list[float]:
+    """Return what the fresh seeds gave, as the ranking counts it: a diverged run as if nothing had been learned."""
+    from ratesmith.experiment.ranking import capped
+
+    values = [capped(run, comparison.metric) for run in comparison.runs_of(row.chosen, row.base_lr)]
+    return [value for value in values if value is not None]
 
 
 def draw_candidates(candidates: Candidates, ax: Any = None) -> Figure | Any:

@@ -662,3 +662,13 @@ def test_what_a_trial_reports_reaches_its_controller():
         optimizer.step()
         trial.report(loss=loss)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_a_scheduler_prints_its_schedules_its_step_and_its_rates():
+    optimizer = sgd(0.1, 0.2)
+    scheduler = ScheduleLR(optimizer, "cosine()", Target("0.5 * constant()", key="momentum"), horizon=10)
+    update(optimizer)
+    scheduler.step()
+    assert repr(scheduler) == (
+        '<ScheduleLR Ramp(1.0, 0.0, 10, shape="cosine"), 0.5 * Constant(steps=10): step 1 of 10, lr 0.09755, 0.1951>'
+    )

@@ -303,3 +303,8 @@ def test_folds_that_cannot_be_are_refused(options, message):
     with pytest.raises((ValueError, TypeError)) as caught:
         make(**options)
     assert str(caught.value).startswith(message)
+
+
+def test_a_task_prints_what_it_trains_on_without_the_data():
+    assert repr(make()).startswith("<TorchTask: batches an epoch: ")
+    assert "tensor" not in repr(make())

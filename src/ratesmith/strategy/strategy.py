@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from ratesmith._checks import options_of
+from ratesmith._display import Displayed
 from ratesmith._field_checks import derive
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
@@ -21,11 +22,13 @@ from ratesmith.strategy.registry import Functions, listens, parameters
 
 LONGEST_WRITTEN: Final = 4096
 """Characters of a text that somebody writes, which `parse` reads; what was saved may be longer."""
+PLOTTED: Final = 1000
+"""Steps that a strategy is drawn over if nobody says how long training is."""
 NO_FUNCTIONS: Final[Functions] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Strategy(Displayed):
     """A recipe or controller with its options, waiting for a horizon; `text` is its notation, `root` its tree.
 
     >>> strategy = parse('warmup("5%")>>cosine(final = 1e-1)')
@@ -61,6 +64,16 @@ class Strategy:
         if training is not None and isinstance(built, Schedule):
             derive(built, _horizon=training.steps)
         return built
+
+    def plot(self, ax: Any = None, horizon: Horizon | int = PLOTTED) -> Any:
+        """Return a picture of its schedule over a horizon, as `Schedule.plot` does.
+
+        Raises TypeError for a controller, which does nothing before something is measured.
+        """
+        built = self.build(horizon)
+        if not isinstance(built, Schedule):
+            raise TypeError(f"plot: a schedule must be given, got {self}, which listens to measurements")
+        return built.plot(ax)
 
     def variants(self) -> Iterator[Strategy]:
         """Return the strategies that listed options stand for, one by one, some perhaps twice; without any, itself.

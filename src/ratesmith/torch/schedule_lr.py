@@ -440,6 +440,13 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     # Inside
 
+    def __repr__(self) -> str:
+        """Return schedules, step and rates in one line."""
+        schedules = ", ".join(binding.text for binding in self._bindings)
+        steps = "" if self._horizon is None else f" of {self._horizon.steps:,}"
+        rates = ", ".join(f"{rate:.4g}" for rate in self.get_last_lr()[:3] if isinstance(rate, float))
+        return f"<{type(self).__name__} {schedules}: step {self._step:,}{steps}, lr {rates or 'in tensors'}>"
+
     def _built(self, schedule: Any, horizon: Horizon | None) -> Controller[Any]:
         return as_schedule(schedule, horizon, self._functions, who="ScheduleLR")
 

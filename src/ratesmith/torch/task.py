@@ -24,7 +24,7 @@ from ratesmith.torch.loss_module import load_trained_state, own_loss, trained_st
 from ratesmith.torch.training import Loop, switch
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TorchTask:
     """A PyTorch training, made of the parts that a loop of one's own has.
 
@@ -93,6 +93,13 @@ class TorchTask:
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: not the places of trainings in this one."""
         return {**vars(self), "_loaders": {}, "_tensors": {}}
+
+    def __repr__(self) -> str:
+        """Return what it trains on in one line, without the data."""
+        train, measured = self.split(0)
+        metrics = ", ".join(["loss", *self.metrics])
+        batches, to_measure = train.batches or "endless", measured.batches or self.validation_batches
+        return f"<TorchTask: batches an epoch: {batches}, to measure: {to_measure}, metrics: {metrics}>"
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be, and data that nothing can be drawn from."""
