@@ -136,8 +136,8 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
     axes.set_yticks(range(len(rows)), [_plain(_cut(row.strategy, LONGEST_NAME)) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     better = "lower" if comparison.question.mode == "min" else "higher"
-    mean = "geometric mean" if by_logarithms else "mean"
-    axes.set(xlabel=f"validation {metric}, {better} is better; large: {mean}")
+    large = "geometric mean" if by_logarithms else "mean"
+    axes.set(xlabel=f"validation {metric}, {better} is better; large: {large}")
     if every and 0 < SPREAD * min(every) < max(every):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
