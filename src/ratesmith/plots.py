@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratesmith._display import PLOTS
+from ratesmith._extras import needs
 from ratesmith.describe import extent, sample
 from ratesmith.finder.result import FinderResult
 from ratesmith.schedule import Schedule
 
-try:
+with needs("plot", extra="plot"):
     from matplotlib.figure import Figure
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
-    ) from None
 
 
 LONGEST_LABEL = 100
