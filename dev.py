@@ -1,4 +1,4 @@
-"""Set up this checkout and run its jobs: python3 dev.py demo | test | test-all | check | setup.
+"""Set up this checkout and run its jobs: python3 dev.py demo | test | test-all | check | build | setup.
 
 Needs Python 3.11 or newer and nothing else: it makes `.venv` beside this file, installs the package there, and
 remembers what it did, so that the next call starts at once.
@@ -10,12 +10,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import threading
 import urllib.request
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+DIST = ROOT / "dist"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "ratesmith-setup.txt"
 ADVICE = "install the venv module (Debian, Ubuntu: apt install python3-venv) or uv, then run this again"
@@ -153,6 +157,51 @@ def setup(extras: set[str]) -> None:
     say("set up")
 
 
+def stray_and_missing(is_there: set[str], wanted: set[str]) -> str:
+    """Return what an archive has and should not have, and the other way round; empty if it is whole."""
+    stray, missing = sorted(is_there - wanted), sorted(wanted - is_there)
+    return ", ".join([*(f"{name} is stray" for name in stray), *(f"{name} is missing" for name in missing)])
+
+
+def check_contents(wheel: Path, sdist: Path) -> None:
+    """Stop unless the wheel holds every file of the package, the sdist every file of the repository, and no other."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    source = ROOT / "src"
+    files = {file for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    if wrong := stray_and_missing(names, {file.relative_to(source).as_posix() for file in files}):
+        stop(f"{wheel.name}: {wrong}; see [tool.hatch] in pyproject.toml")
+    if not works("git", "-C", ROOT, "rev-parse", "HEAD"):
+        say("no git here, so what the sdist holds is not compared with the repository")
+        return
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()} - {"PKG-INFO"}
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    if wrong := stray_and_missing(names, set(listed.rstrip("\0").split("\0"))):
+        stop(f"{sdist.name}: {wrong}; git add or remove it, or see [tool.hatch] in pyproject.toml")
+
+
+def try_wheel(wheel: Path) -> None:
+    """Install the wheel alone into a fresh environment, and draw a schedule with its command."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / PYTHON.relative_to(VENV)
+        run(PYTHON, "-m", "venv", "--without-pip", folder)
+        pip = ["-m", "pip", "--python", str(python), "install", "--disable-pip-version-check", "--quiet"]
+        run(PYTHON, *pip, wheel)
+        run(python.with_name("ratesmith" + python.suffix), "show", 'warmup("10%") >> cosine()', "--steps", "100")
+
+
+def build() -> None:
+    """Build wheel and sdist into dist/, check what they hold and say of themselves, and use the wheel."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    run(PYTHON, "-m", "build", "--outdir", DIST)  # the wheel is built from the sdist, which so is whole
+    [wheel], [sdist] = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
+    run(PYTHON, "-m", "twine", "check", "--strict", wheel, sdist)
+    check_contents(wheel, sdist)
+    say(f"{wheel.name} and {sdist.name} are whole; installing the wheel alone")
+    try_wheel(wheel)
+
+
 def main() -> None:
     """Read the job, set up, and run it."""
     if sys.version_info < (3, 11):  # noqa: UP036  # this file is what an older Python is run on
@@ -160,9 +209,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.py", description="Set up this checkout and run its jobs.")
     parser.add_argument(
         "job",
-        choices=["demo", "test", "test-all", "check", "setup"],
+        choices=["demo", "test", "test-all", "check", "build", "setup"],
         help="demo: the main job on real data; test: the tests with PyTorch; test-all: with JAX and all the peers too; "
-        "check: linter, types, layers; setup: only set up",
+        "check: linter, types, layers; build: wheel and sdist, tried in a fresh environment; setup: only set up",
     )
     job, rest = parser.parse_known_args()
     setup({"dev", "peers"} if job.job == "test-all" else {"dev"})
@@ -175,6 +224,8 @@ def main() -> None:
         for command in CHECKS:
             say(" ".join(command))
             run(PYTHON, "-m", *command)
+    elif job.job == "build":
+        build()
 
 
 if __name__ == "__main__":

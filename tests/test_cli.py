@@ -485,7 +485,7 @@ def test_an_error_in_a_file_that_the_task_imports_names_both_lines(tmp_path, cap
     assert said in capsys.readouterr().err
 
 
-def test_without_its_extra_the_command_says_what_to_install(tmp_path):
+def test_without_a_package_that_it_was_to_bring_the_command_says_what_to_install(tmp_path):
     (tmp_path / "click.py").write_text("raise ModuleNotFoundError('no click', name='click')")
     found = subprocess.run(
         [sys.executable, "-c", "from ratesmith.__main__ import main; main()"],
@@ -494,4 +494,4 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path):
         text=True,
     )
     assert found.returncode == 1
-    assert found.stderr == "ratesmith: the command line needs click; install Ratesmith with its extra [cli]\n"
+    assert found.stderr == "ratesmith: it needs click, which was not installed with it; pip install click\n"

@@ -5,8 +5,10 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,57 @@ def test_without_a_job_it_says_what_it_can_do():
     found = subprocess.run([sys.executable, ROOT / "dev.py"], capture_output=True, text=True)
     assert found.returncode == 2
     assert "demo" in found.stderr
+
+
+@pytest.fixture
+def archives(dev, tmp_path, monkeypatch):
+    """Return a small repository's wheel and sdist, as functions of the files that are in them."""
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    (tmp_path / "src" / "p" / "__pycache__").mkdir(parents=True)
+    for name in ("src/p/a.py", "src/p/__pycache__/a.pyc", "LICENSE"):
+        (tmp_path / name).write_text("")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "src/p/a.py", "LICENSE"], cwd=tmp_path, check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", *author, "commit", "-qm", "Begin"], cwd=tmp_path, check=True)
+
+    def wheel(*names):
+        with zipfile.ZipFile(tmp_path / "p-1-py3-none-any.whl", "w") as archive:
+            for name in (*names, "p-1.dist-info/METADATA"):
+                archive.writestr(name, "")
+        return tmp_path / "p-1-py3-none-any.whl"
+
+    def sdist(*names):
+        with tarfile.open(tmp_path / "p-1.tar.gz", "w:gz") as archive:
+            for name in (*names, "PKG-INFO"):
+                archive.addfile(tarfile.TarInfo(f"p-1/{name}"))
+        return tmp_path / "p-1.tar.gz"
+
+    return wheel, sdist
+
+
+def test_archives_that_hold_what_the_repository_holds_are_whole(dev, archives):
+    wheel, sdist = archives
+    dev.check_contents(wheel("p/a.py"), sdist("LICENSE", "src/p/a.py"))
+
+
+@pytest.mark.parametrize(
+    ("in_wheel", "in_sdist", "message"),
+    [
+        ([], ["LICENSE", "src/p/a.py"], r"^dev\.py: p-1-py3-none-any\.whl: p/a\.py is missing; see "),
+        (["p/a.py", "q.py"], ["LICENSE", "src/p/a.py"], r"p-1-py3-none-any\.whl: q\.py is stray; see "),
+        (["p/a.py"], ["src/p/a.py"], r"^dev\.py: p-1\.tar\.gz: LICENSE is missing; git add or remove it"),
+        (["p/a.py"], ["LICENSE", "runs/x", "src/p/a.py"], r"p-1\.tar\.gz: runs/x is stray; git add or remove it"),
+    ],
+)
+def test_an_archive_with_a_stray_or_a_missing_file_is_refused(dev, archives, in_wheel, in_sdist, message):
+    wheel, sdist = archives
+    with pytest.raises(SystemExit, match=message):
+        dev.check_contents(wheel(*in_wheel), sdist(*in_sdist))
+
+
+def test_without_git_the_sdist_is_not_compared_and_that_is_told(dev, archives, tmp_path, capsys):
+    wheel, sdist = archives
+    shutil.rmtree(tmp_path / ".git")
+    dev.check_contents(wheel("p/a.py"), sdist())
+    assert "no git here" in capsys.readouterr().out

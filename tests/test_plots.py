@@ -176,7 +176,7 @@ def test_without_matplotlib_a_picture_says_what_to_install_and_a_notebook_shows_
     monkeypatch.delitem(sys.modules, "ratesmith.plots", raising=False)
     monkeypatch.delattr(ratesmith, "plots", raising=False)
     monkeypatch.setattr("ratesmith._display.PLOTS", {})
-    with pytest.raises(ModuleNotFoundError, match=r"^plot: it needs matplotlib.figure; install Ratesmith with its ext"):
+    with pytest.raises(ModuleNotFoundError, match=r"^plot: it needs matplotlib; install Ratesmith with its ext"):
         Ramp(1.0, 0.0, 30).plot()
     assert Ramp(1.0, 0.0, 30)._repr_svg_() is None
 

@@ -4,13 +4,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say what to install where an extra is missing."""
+    """Run the command line; say in one line which package was not installed with Ratesmith."""
     try:
         from ratesmith.cli import run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("ratesmith"):
             raise
-        sys.exit(f"ratesmith: the command line needs {error.name}; install Ratesmith with its extra [cli]")
+        sys.exit(f"ratesmith: it needs {error.name}, which was not installed with it; pip install {error.name}")
     sys.exit(run())
 
 

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-try:
+from ratesmith._extras import needs
+
+with needs("ratesmith.keras", extra="keras", also=", and a backend"):
     import keras
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"ratesmith.keras: it needs {error.name}; install Ratesmith with its extra [keras], and a backend",
-        name=error.name,
-    ) from None
 
 import numpy as np
 

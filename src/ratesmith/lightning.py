@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-try:
-    from lightning.pytorch import Callback
-    from lightning.pytorch.utilities.types import LRSchedulerConfig
-except ModuleNotFoundError:
+from ratesmith._extras import needs
+
+with needs("ratesmith.lightning", extra="lightning"):
     try:
-        from pytorch_lightning import Callback  # its other name
-        from pytorch_lightning.utilities.types import LRSchedulerConfig
+        from lightning.pytorch import Callback
+        from lightning.pytorch.utilities.types import LRSchedulerConfig
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"ratesmith.lightning: it needs {error.name}; install lightning beside Ratesmith", name=error.name
-        ) from None
+        try:
+            from pytorch_lightning import Callback  # its other name
+            from pytorch_lightning.utilities.types import LRSchedulerConfig
+        except ModuleNotFoundError:
+            raise error from None
 
 from torch.optim import Optimizer
 

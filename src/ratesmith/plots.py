@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith._display import PLOTS
+from ratesmith._extras import needs
 from ratesmith.describe import extent, sample
 from ratesmith.schedule import Schedule
 
@@ -19,13 +20,9 @@ if TYPE_CHECKING:
     from ratesmith.forecast import Candidates, Prediction
     from ratesmith.logs import Curve
 
-try:
+with needs("plot", extra="plot"):
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"plot: it needs {error.name}; install Ratesmith with its extra [plot]", name=error.name
-    ) from None
 
 
 LONGEST_LABEL: Final = 100

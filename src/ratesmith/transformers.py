@@ -7,14 +7,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-try:
+from ratesmith._extras import needs
+
+with needs("ratesmith.transformers", extra="transformers"):
     import accelerate  # noqa: F401  # the Trainer needs it
     import transformers
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"ratesmith.transformers: it needs {error.name}; install transformers and accelerate beside Ratesmith",
-        name=error.name,
-    ) from None
 
 from transformers import TrainerCallback, TrainerControl
 from transformers.trainer_callback import CallbackHandler, DefaultFlowCallback

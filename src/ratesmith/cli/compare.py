@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
+from ratesmith._extras import needs
 from ratesmith.cli.common import (
     SEE_STRATEGIES,
     Mistake,
@@ -228,11 +229,11 @@ def mistakes() -> Iterator[None]:
 def needs_extra() -> None:
     """Say what to install if the extra is not there."""
     try:
-        import ratesmith.experiment
-        import ratesmith.report  # noqa: F401
+        with needs("compare", extra="compare"):
+            import ratesmith.experiment
+            import ratesmith.report  # noqa: F401
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        raise Mistake(f"compare: it needs {missing}; install Ratesmith with its extra [compare]") from None
+        raise Mistake(str(error)) from None
 
 
 def run_and_print(task: str, options: CompareOptions, output: Output) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
+from ratesmith._extras import needs
 from ratesmith.cli.common import SEE_STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, width
 from ratesmith.strategy import parse
@@ -112,10 +113,10 @@ def forecast(
     trust it. The last line is the schedule to run first.
     """
     try:
-        from ratesmith.forecast import fit
+        with needs("forecast", extra="forecast"):
+            from ratesmith.forecast import fit
     except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        raise Mistake(f"forecast: it needs {name}; install Ratesmith with its extra [compare]") from None
+        raise Mistake(str(error)) from None
     logs = Logs(runs, check, schedule, schedule_lr, schedule_steps, column, kind, per_step)
     with user_mistakes(OSError, names=READING):
         fitted, unseen = _read_logs(logs)
@@ -340,5 +341,5 @@ def _write_page(answers: Answers, file: Path) -> str:
 
         write_html(answers.candidates, file, checks=answers.checks, title=title, command=command)
     except ModuleNotFoundError as error:
-        return f"No page: it needs {error.name}; install Ratesmith with its extra [compare]"
+        return f"No page: it needs {error.name}; install Ratesmith with its extra [forecast]"
     return f"Page: {file}"

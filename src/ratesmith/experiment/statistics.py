@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-if importlib.util.find_spec("scipy") is None:  # to be told at once, not when all is trained and the verdict is due
-    raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+from ratesmith._extras import require
+
+require("ratesmith.experiment", "scipy", extra="compare")
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 9999

@@ -229,7 +229,8 @@ def _parquet(path: Path) -> Log:
         import pyarrow.parquet as parquet
     except ModuleNotFoundError:
         raise OptionValueError(
-            "read: to read Parquet, pyarrow must be installed, got none; pip install pyarrow"
+            "read: to read Parquet, pyarrow must be installed, got none; pip install pyarrow, "
+            "or Ratesmith with its extra [logs]"
         ) from None
     try:
         file = parquet.ParquetFile(path)

@@ -29,7 +29,8 @@ def scalars(path: Path) -> dict[str, tuple[Floats, Floats]]:
             from tensorboard.util import tensor_util
     except ModuleNotFoundError:
         raise OptionValueError(
-            "read: to read event files, tensorboard must be installed, got none; pip install tensorboard"
+            "read: to read event files, tensorboard must be installed, got none; pip install tensorboard, "
+            "or Ratesmith with its extra [logs]"
         ) from None
     kept = {event_accumulator.SCALARS: MOST_EVENTS, event_accumulator.TENSORS: MOST_EVENTS}
     rest = dict.fromkeys(set(event_accumulator.DEFAULT_SIZE_GUIDANCE) - set(kept), 1)

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ratesmith._extras import require
+
 __all__ = ["write_html"]
+
+require("ratesmith.report", "jinja2", "bokeh", extra="compare")
 
 
 def write_html(

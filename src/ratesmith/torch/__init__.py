@@ -1,11 +1,9 @@
 """PyTorch: schedules for your own loop and trainer, and training for `find` and `compare`."""
 
-try:
+from ratesmith._extras import needs
+
+with needs("ratesmith.torch", extra="torch"):
     import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "ratesmith.torch: it needs torch; install torch, or Ratesmith with its extra [torch]", name=error.name
-    ) from None
 
 from ratesmith.importers import from_deepspeed, from_megatron, from_transformers
 from ratesmith.torch.batch_mean import BatchMean
