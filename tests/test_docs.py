@@ -1,5 +1,6 @@
 """The documents: their examples run, their links lead somewhere, and both first pages show the same code."""
 
+import difflib
 import re
 import shlex
 from pathlib import Path
@@ -26,27 +27,55 @@ def test_every_python_example_runs(name, text):
     exec(compile(text, name, "exec"), {"__name__": "example"})
 
 
-def test_the_users_whole_file_is_under_30_lines_and_is_compared_as_the_readme_says(tmp_path, monkeypatch, capsys):
-    [file] = [text for text in blocks(ROOT / "README.md", "python") if text.startswith("# digits.py")]
+def block(page, language, begins):
+    [text] = [text for text in blocks(ROOT / page, language) if text.startswith(begins)]
+    return text
+
+
+def test_the_task_in_one_file_is_found_and_compared_as_its_page_says(tmp_path, monkeypatch, capsys):
+    file = block("docs/compare.md", "python", "# digits.py")
     assert file.count("\n") < 30
     (tmp_path / "digits.py").write_text(file)
-    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith compare digits")]
+    find, compare = block("docs/compare.md", "sh", "ratesmith find").splitlines()
     monkeypatch.chdir(tmp_path)
-    arguments = shlex.split(command.replace("\\\n", " "))[1:]
-    assert run([*arguments, "--steps", "2ep", "--seeds", "2", "--rates", "0.1"]) == 0
-    shown = capsys.readouterr().out
-    assert 'custom("halve_every_five_epochs", every="1ep")' in shown
+    assert run(shlex.split(find)[1:]) == 0
+    assert 0.01 < float(capsys.readouterr().out.splitlines()[-1].removeprefix("lr=")) < 3
+    assert run([*shlex.split(compare)[1:], "--steps", "2ep", "--seeds", "2", "--rates", "0.1"]) == 0
+    assert 'custom("halve_every_five_epochs", every="1ep")' in capsys.readouterr().out
     assert Path("runs/digits-task/report.html").exists()
 
 
-def test_the_rate_of_the_readmes_file_is_found_as_it_says(tmp_path, monkeypatch, capsys):
-    [file] = [text for text in blocks(ROOT / "README.md", "python") if text.startswith("# digits.py")]
-    (tmp_path / "digits.py").write_text(file)
-    [command] = [text for text in blocks(ROOT / "README.md", "sh") if text.startswith("ratesmith find")]
+TUTORIAL = ROOT / "examples" / "tutorial"
+
+
+def test_the_readmes_loop_is_the_tutorials_and_its_lines_make_the_one_that_is_compared():
+    plain = block("README.md", "python", "# train.py")
+    assert plain == (TUTORIAL / "train.py").read_text(encoding="utf-8")
+    compared = (TUTORIAL / "train_compared.py").read_text(encoding="utf-8")
+    changes = [line for line in difflib.ndiff(plain.splitlines(), compared.splitlines()) if line[0] in "+-"]
+    shown = [line for line in block("README.md", "diff", "+import").splitlines() if line[0] in "+-"]
+    assert [f"{line[0]}{line[2:]}" for line in changes if line.strip() != "+"] == [
+        line for line in shown if line != "+"
+    ]
+
+
+def test_the_readmes_two_lines_find_a_rate_and_draw_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(shlex.split(command)[1:]) == 0
-    rate = float(capsys.readouterr().out.splitlines()[-1].removeprefix("lr="))
-    assert 0.01 < rate < 3
+    before, loop, _ = block("README.md", "python", "# train.py").partition("for epoch")
+    assert loop
+    names = {"__name__": "example"}
+    exec(before + "import ratesmith.torch\n" + block("README.md", "py", "result = "), names)
+    assert 0.1 < names["result"].suggestion < 2  # the README says about 0.5
+    assert Path("rate.png").stat().st_size > 10_000
+
+
+def test_the_readmes_script_is_compared_as_it_says(tmp_path, monkeypatch, capsys):
+    (tmp_path / "train.py").write_text((TUTORIAL / "train_compared.py").read_text(encoding="utf-8"))
+    command = block("README.md", "sh", "ratesmith compare")
+    monkeypatch.chdir(tmp_path)
+    few = ["--rates", "1", "--seeds", "1", "--strategy", "cosine()", "--workers", "1"]
+    assert run([*shlex.split(command)[1:], *few]) == 0
+    assert "trial = ratesmith.get_trial(lr=1" in capsys.readouterr().out
 
 
 def test_the_script_of_its_page_is_found_and_compared_as_the_page_says(tmp_path, monkeypatch, capsys):

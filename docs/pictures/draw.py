@@ -1,6 +1,7 @@
-"""Draw the pictures of the first pages: python docs/pictures/draw.py, with the extras compare, plot, torch and demo.
+"""Draw the pictures of the first pages, and run the notebook that is kept with what it shows.
 
-They come from the demo's own comparison and from the search for its rate, so that anybody can make them again.
+They come from the demo's own comparison and from the search for its rate, so that anybody can make them again, with
+what `dev.py test` installs: .venv/bin/python docs/pictures/draw.py
 """
 
 import itertools
@@ -9,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 import matplotlib as mpl
+import nbclient
+import nbformat
 
 import ratesmith
 
@@ -32,6 +35,20 @@ def main() -> None:
         comparison = ratesmith.compare(TASK, strategies, steps="10ep", seeds=8, workers=2, folder=folder)
     print(comparison.verdict())
     comparison.plot().savefig(HERE / "compare.svg", metadata={"Date": None})
+    keep_notebook(ROOT / "examples" / "notebook.ipynb")
+
+
+def keep_notebook(path: Path) -> None:
+    """Run a notebook in an empty folder, and keep it with its output."""
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}
+        nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # times, which differ in each run
+        for output in cell.get("outputs", []):
+            output.get("metadata", {}).clear()
+    nbformat.write(notebook, path)
 
 
 if __name__ == "__main__":
