@@ -10,9 +10,11 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
+from comparing import judged
 
-from ratesmith import Ramp, from_data
+from ratesmith import Ramp, from_data, parse
 from ratesmith.cli import run
+from ratesmith.cli.compare import print_verdict
 from ratesmith.cli.signals import Stopped, signals_stop
 
 TASK = f"{Path(__file__).parent / 'numpy_task.py'}"
@@ -84,6 +86,16 @@ def test_show_prints_data_that_reads_back_as_json(capsys):
     assert schedule == Ramp(0.0, 1.0, 20) >> Ramp(1.0, 0.0, 180, "cosine")
     assert found["curve"] == [[step, schedule(step)] for step in range(201)]
     assert (found["facts"]["peak_step"], found["facts"]["warmup"]) == (20, 0.1)
+
+
+def test_show_prints_code_alone_that_gives_the_rates_without_ratesmith(capsys):
+    assert run(["show", 'warmup("10%") >> rex()', "--steps", "40", "--lr", "0.3", "--code", "python"]) == 0
+    script = {}
+    exec(capsys.readouterr().out, script)
+    schedule = parse('warmup("10%") >> rex()').build(40)
+    assert all(abs(script["learning_rate"](step) - 0.3 * schedule(step)) < 1e-15 for step in range(50))
+    assert run(["show", "Ramp(1, 0, 50)", "--code", "torch"]) == 0
+    assert "LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=50)" in capsys.readouterr().out
 
 
 def test_a_value_with_a_length_of_its_own_is_shown_without_one(capsys):
@@ -177,7 +189,7 @@ def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
     assert run(["compare", *QUICK, *halving, "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     lines = out.partition("To use it:\n\n")[2].partition("\n\n")[0]
-    assert "# make the optimizer with lr=0.1; after every update: scheduler.step()" in lines
+    assert "# make the optimizer with lr=0.1; its updates are counted, wherever scheduler.step() is called" in lines
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     known = {"optimizer": optimizer, "halving": lambda epoch: 0.5**epoch}
     exec(lines, known)
@@ -185,6 +197,15 @@ def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
         optimizer.step()
         known["scheduler"].step()
     assert 0.0 <= optimizer.param_groups[0]["lr"] <= 0.1
+
+
+def test_the_verdict_ends_with_where_the_code_without_ratesmith_is(capsys):
+    print_verdict(judged({"cosine()": [1.0, 1.1]}))
+    paste, _, last = capsys.readouterr().out.partition("To use it:\n\n")[2].partition("\n\n")
+    assert paste.startswith("from ratesmith import Horizon\nfrom ratesmith.torch import ScheduleLR\n")
+    assert last.startswith("The same without Ratesmith: the report's page, or `ratesmith show 'cosine()' --steps ")
+    print_verdict(judged({"greedy()": [1.0, 1.1]}))
+    assert "without Ratesmith" not in capsys.readouterr().out
 
 
 def test_quietly_compare_prints_the_verdict_and_what_to_mind_alone(tmp_path, capsys):
@@ -277,8 +298,23 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
         ),
         (
             ["show", "rex()", "--steps", "9", "--csv", "--json"],
-            "show: --csv and --json print different things; give one",
+            "show: --csv, --json and --code print different things; give one",
         ),
+        (
+            ["show", "rex()", "linear()", "--steps", "9", "--code", "torch"],
+            "show: --code must be asked of one schedule",
+        ),
+        (["show", "rex()", "--steps", "9", "--lr", "0.1"], "show: --lr goes with --code"),
+        (
+            ["show", "rex()", "--steps", "9", "--code", "jax"],
+            "code: --code must be the name of a form, got 'jax'; choose",
+        ),
+        (
+            ["show", "rex()", "--steps", "9", "--code", "keras"],
+            "code: --code must be a form that says this schedule exactly, got 'keras' (Keras has no schedule that is "
+            "the same); choose one of ratesmith, python, torch, lightning, optax",
+        ),
+        (["show", "rex()", "--steps", "9", "--lr", "-1", "--code", "python"], "code: --lr must be a finite number"),
         (["show", "cosine()", "--steps-per-epoch", "3"], "show: the length of training must be given; add --steps N"),
         (
             ["show", 'warmup("3ktok")', "--steps", "9"],

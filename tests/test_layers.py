@@ -18,7 +18,7 @@ LAYERS = [
     {"shapes"},
     {"recipes", "controllers"},
     {"strategy", "describe"},
-    {"task", "importers", "study_database", "_script"},
+    {"task", "importers", "exporters", "study_database", "_script"},
     {"script_process", "_trial_callback", "_progress"},
     {"finder", "logs"},
     {"experiment", "forecast", "torch", "keras", "testing"},

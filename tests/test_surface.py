@@ -9,6 +9,7 @@ import pytest
 import ratesmith
 import ratesmith.controllers
 import ratesmith.experiment
+import ratesmith.exporters
 import ratesmith.finder
 import ratesmith.forecast
 import ratesmith.importers
@@ -34,6 +35,7 @@ SURFACE = {
     "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
     "read_study refined transfer_rate",
     "ratesmith.logs": "Curve read",
+    "ratesmith.exporters": "code forms",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
     "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",

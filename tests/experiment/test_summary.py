@@ -67,8 +67,8 @@ def test_the_lines_to_paste_hear_the_metric_that_the_strategy_listens_to():
     assert '.step(metrics={"accuracy": validation_accuracy, "loss": validation_loss})' in found.paste()
     assert "count_updates=True" in found.paste()
     named = judged({'custom("plateau_x")': [1.0, 1.1]})
-    assert "count_updates" not in named.paste()
-    assert "functions={'plateau_x': plateau_x}" in named.paste()
+    assert "metrics" not in named.paste()
+    assert "functions={'plateau_x': plateau_x}, count_updates=True)" in named.paste()
 
 
 def pasted(text):
@@ -93,8 +93,7 @@ def test_a_controller_written_as_a_value_is_pasted_with_its_measurements():
 )
 def test_functions_and_curves_are_pasted_by_whatever_way_they_are_named(text, functions):
     lines = pasted(text)
-    assert lines.endswith(f", functions={functions})")
-    assert "count_updates" not in lines
+    assert lines.endswith(f", functions={functions}, count_updates=True)")
     assert "functions" not in pasted('warmup("5%", shape="cosine") >> cosine()')
 
 
@@ -120,3 +119,37 @@ def test_the_lines_to_paste_train_what_was_compared(text, factor):
         script["scheduler"].step(metrics={"loss": 1.0})
     assert script["scheduler"].last_epoch == 2
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+
+
+@pytest.mark.parametrize("steps_of_scheduler", [0, 1, 2])
+def test_the_pasted_scheduler_is_right_wherever_its_step_is_called(steps_of_scheduler):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    script = {"optimizer": optimizer}
+    exec(pasted("step(every=2, gamma=0.5)"), script)
+    for _ in range(4):
+        optimizer.step()
+        for _ in range(steps_of_scheduler):
+            script["scheduler"].step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.25)
+
+
+def test_the_winner_is_pasted_in_every_form_that_says_it_exactly():
+    found = judged({"cosine()": [1.0, 1.1]})
+    assert found.paste_forms()[:3] == ("ratesmith", "python", "torch")
+    script = {}
+    exec(found.paste("python"), script)
+    assert script["learning_rate"](0) == found.best.base_lr
+    assert script["learning_rate"](found.layout.steps) == 0.0
+    with pytest.raises(ValueError, match=r"code: form must be a form that says this schedule exactly, got 'torch'"):
+        judged({"greedy()": [1.0, 1.1]}).paste("torch")
+
+
+def test_one_sentence_says_where_the_code_without_ratesmith_is():
+    found = judged({'warmup("5%") >> cosine()': [1.0, 1.1]})
+    command = f"ratesmith show 'warmup(\"5%\") >> cosine()' --steps {found.layout.steps}"
+    assert found.without_ratesmith().startswith(f"The same without Ratesmith: the report's page, or `{command} ")
+    assert found.without_ratesmith().endswith(f" --lr {found.best.base_lr!r} --code torch`")
+    assert judged({"greedy()": [1.0, 1.1]}).without_ratesmith() == ""
+    assert judged({"constant()": [None, None]}).without_ratesmith() == ""
+    assert judged({"constant()": [None, None]}).paste_forms() == ()

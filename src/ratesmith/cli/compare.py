@@ -337,3 +337,5 @@ def print_verdict(comparison: Comparison) -> None:
         click.echo(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
         click.echo(f"\nTo use it:\n\n{lines}\n")
+    if line := comparison.without_ratesmith():
+        click.echo(f"{line}\n")

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from ratesmith import exporters
 from ratesmith._checks import FARTHEST, options_of
 from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
 from ratesmith.cli.picture import Line, draw, width
@@ -30,6 +31,9 @@ Examples:
   ratesmith show 'warmup("5%") >> cosine()' 'step(every="2ep")' --epochs 10 --steps-per-epoch 100
   ratesmith show 'wsd(warmup="2%", decay="20%")' 'one_cycle()' --steps 5000 --svg rates.svg
 """
+CODE_HELP = (
+    "Print code that gives these rates instead: python, torch, lightning, transformers, optax, keras or ratesmith."
+)
 TABLE_WIDTH = 118
 """Below so many columns the facts are sentences."""
 
@@ -58,16 +62,32 @@ class Shown:
 @click.option("--functions", type=Path, metavar="FILE.py", help='The file with the function that custom("name") names.')
 @click.option("--csv", "as_csv", is_flag=True, help="Print the factor at every step as CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print facts, data and curve as JSON instead.")
+@click.option("--code", metavar="FORM", help=CODE_HELP)
+@click.option("--lr", type=float, help="The initial rate for --code [default: 1].")
 @click.option("--png", type=Path, metavar="FILE", help="Draw into a PNG file too (needs matplotlib).")
 @click.option("--svg", type=Path, metavar="FILE", help="Draw into an SVG file too (needs matplotlib).")
-def show(notation: tuple[str, ...], functions: Path | None, as_csv: bool, as_json: bool, **options: Any) -> None:
+def show(
+    notation: tuple[str, ...],
+    functions: Path | None,
+    as_csv: bool,
+    as_json: bool,
+    code: str | None,
+    lr: float | None,
+    **options: Any,
+) -> None:
     """Draw schedules in the terminal, overlaid, and tell what they do, as shares of the initial rate.
 
     Values with a length of their own, such as 'Ramp(1, 0, 500)', need no --steps.
     """
     files = {form: options.pop(form) for form in ("png", "svg")}
-    if as_csv and as_json:
-        raise Mistake("show: --csv and --json print different things; give one of them")
+    if as_csv + as_json + (code is not None) > 1:
+        raise Mistake("show: --csv, --json and --code print different things; give one of them")
+    if code is None and lr is not None:
+        raise Mistake("show: --lr goes with --code; a schedule's factors are the same at every rate")
+    if code is not None:
+        with user_mistakes(names={"form": "--code", "base_lr": "--lr", "horizon": "--steps"}):
+            click.echo(_code(notation, _horizon(**options), 1.0 if lr is None else lr, code))
+        return
     with user_mistakes(TaskError, OSError, OverflowError):
         horizon = _horizon(**options)
         known = load_functions(functions) if functions else {}
@@ -87,6 +107,15 @@ def show(notation: tuple[str, ...], functions: Path | None, as_csv: bool, as_jso
     for file in files.values():
         if file:
             click.echo(f"Drawn into {file}", err=as_csv or as_json)
+
+
+def _code(notation: tuple[str, ...], horizon: Horizon | None, base_lr: float, form: str) -> str:
+    if len(notation) > 1:
+        raise Mistake(f"show: --code must be asked of one schedule, got {len(notation)}; give one at a time")
+    strategy = parse(notation[0])
+    if horizon is None:  # the values have a length of their own
+        horizon = Horizon(max(1, _own_length(strategy.build())))
+    return exporters.code(strategy, base_lr, horizon, form)
 
 
 def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:

@@ -128,9 +128,20 @@ class Comparison(DisplayedResult):
         """Return the codes of what is to be minded of one strategy."""
         return summary.codes_of(self, row)
 
-    def paste(self) -> str:
-        """Return the lines that put the winner into a training script."""
-        return summary.paste(self)
+    def paste(self, form: str = "ratesmith") -> str:
+        """Return the lines that put the winner into a training script; in another form they need no Ratesmith.
+
+        Raise ValueError for a form that does not say the winner exactly: `paste_forms()` are those that do.
+        """
+        return summary.paste(self, form)
+
+    def paste_forms(self) -> tuple[str, ...]:
+        """Return the forms in which `paste` says the winner exactly: "ratesmith", "python", "torch" and others."""
+        return summary.paste_forms(self)
+
+    def without_ratesmith(self) -> str:
+        """Return the sentence that says where the winner's code without Ratesmith is; "" if it has none."""
+        return summary.without_ratesmith(self)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the ranking as rows of plain values."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ratesmith import exporters
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.ranking import Row, rates_change_nothing, seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
-from ratesmith.strategy import Strategy
+from ratesmith.horizon import Horizon
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
@@ -154,32 +156,42 @@ def _relative(comparison: Comparison) -> bool:
     return all(row.to_best is None or row.to_best.relative for row in comparison.rows)
 
 
-def paste(comparison: Comparison) -> str:
-    """Return the lines that put the winner into a training script; nothing if there is none."""
+def paste(comparison: Comparison, form: str = "ratesmith") -> str:
+    """Return the lines that put the winner into a training script, in a form of the exporters; nothing without one."""
     best = comparison.best
-    if best is None or any(note.code == "RS322" for note in comparison.verdict_notes):
+    if best is None or best.base_lr is None or "RS322" in {note.code for note in comparison.verdict_notes}:
+        return ""
+    if comparison.script and form == "ratesmith":
+        layout = comparison.layout
+        epoch = "" if layout.steps_per_epoch is None else f", steps_per_epoch={layout.steps_per_epoch}"
+        options = f"lr={best.base_lr!r}, schedule={best.chosen!r}, steps={layout.steps}{epoch}"
+        script = " ".join(str(comparison.script).split())  # in one line: it is a comment
+        return f"# in {script}, with your other options\ntrial = ratesmith.get_trial({options})"
+    return exporters.code(best.chosen, best.base_lr, _horizon(comparison), form)
+
+
+def paste_forms(comparison: Comparison) -> tuple[str, ...]:
+    """Return the forms in which `paste` gives the winner exactly; none without a winner."""
+    best = comparison.best
+    if best is None or best.base_lr is None or not paste(comparison):
+        return ()
+    return exporters.forms(best.chosen, _horizon(comparison), best.base_lr)
+
+
+def without_ratesmith(comparison: Comparison) -> str:
+    """Return the sentence that says where the winner's code without Ratesmith is; nothing if it has none."""
+    best = comparison.best
+    forms = [form for form in ("torch", "python") if form in paste_forms(comparison)]
+    if best is None or not forms:
         return ""
     layout = comparison.layout
-    if comparison.script:
-        epoch = "" if layout.steps_per_epoch is None else f", steps_per_epoch={layout.steps_per_epoch}"
-        options = f"lr={best.base_lr:g}, schedule={best.chosen!r}, steps={layout.steps}{epoch}"
-        return f"# in {comparison.script}, with your other options\ntrial = ratesmith.get_trial({options})"
-    strategy = Strategy(best.chosen)
-    names = ", ".join(f"{name!r}: {name}" for name in strategy.functions())
-    functions = f", functions={{{names}}}" if names else ""
-    adaptive = bool(strategy.controllers())
-    counting = ", count_updates=True" if adaptive else ""
-    metrics = ", ".join(f'"{name}": validation_{name}' for name in sorted({"loss", *strategy.metrics()}))
-    when = f"measurement: scheduler.step(metrics={{{metrics}}})" if adaptive else "update: scheduler.step()"
-    horizon = f"Horizon(steps={layout.steps}, steps_per_epoch={layout.steps_per_epoch})"
-    return "\n".join(
-        [
-            "from ratesmith import Horizon",
-            "from ratesmith.torch import ScheduleLR",
-            f"# make the optimizer with lr={best.base_lr:g}; after every {when}",
-            f"scheduler = ScheduleLR(optimizer, {best.chosen!r}, horizon={horizon}{functions}{counting})",
-        ]
-    )
+    epoch = "" if layout.steps_per_epoch is None else f" --steps-per-epoch {layout.steps_per_epoch}"
+    options = f"--steps {layout.steps}{epoch} --lr {best.base_lr!r} --code {forms[0]}"
+    return f"The same without Ratesmith: the report's page, or `ratesmith show {shlex.quote(best.chosen)} {options}`"
+
+
+def _horizon(comparison: Comparison) -> Horizon:
+    return Horizon(comparison.layout.steps, comparison.layout.steps_per_epoch)
 
 
 def display_table(comparison: Comparison) -> list[list[str]]:
