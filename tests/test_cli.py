@@ -305,6 +305,7 @@ def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, caps
             "show: --code must be asked of one schedule",
         ),
         (["show", "rex()", "--steps", "9", "--lr", "0.1"], "show: --lr goes with --code"),
+        (["show", "rex()", "--steps", "9", "--code", "python", "--svg", "a.svg"], "show: --code prints code alone"),
         (
             ["show", "rex()", "--steps", "9", "--code", "jax"],
             "code: --code must be the name of a form, got 'jax'; choose",

@@ -82,11 +82,11 @@ def show(
     files = {form: options.pop(form) for form in ("png", "svg")}
     if as_csv + as_json + (code is not None) > 1:
         raise Mistake("show: --csv, --json and --code print different things; give one of them")
-    if code is None and lr is not None:
-        raise Mistake("show: --lr goes with --code; a schedule's factors are the same at every rate")
-    if code is not None:
+    if code is not None or lr is not None:
+        if any(files.values()):
+            raise Mistake("show: --code prints code alone; ask for the picture without it")
         with user_mistakes(names={"form": "--code", "base_lr": "--lr", "horizon": "--steps"}):
-            click.echo(_code(notation, _horizon(**options), 1.0 if lr is None else lr, code))
+            click.echo(_code(notation, _horizon(**options), lr, code))
         return
     with user_mistakes(TaskError, OSError, OverflowError):
         horizon = _horizon(**options)
@@ -109,13 +109,15 @@ def show(
             click.echo(f"Drawn into {file}", err=as_csv or as_json)
 
 
-def _code(notation: tuple[str, ...], horizon: Horizon | None, base_lr: float, form: str) -> str:
+def _code(notation: tuple[str, ...], horizon: Horizon | None, lr: float | None, form: str | None) -> str:
+    if form is None:
+        raise Mistake("show: --lr goes with --code; a schedule's factors are the same at every rate")
     if len(notation) > 1:
         raise Mistake(f"show: --code must be asked of one schedule, got {len(notation)}; give one at a time")
     strategy = parse(notation[0])
     if horizon is None:  # the values have a length of their own
         horizon = Horizon(max(1, _own_length(strategy.build())))
-    return exporters.code(strategy, base_lr, horizon, form)
+    return exporters.code(strategy, 1.0 if lr is None else lr, horizon, form)
 
 
 def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
