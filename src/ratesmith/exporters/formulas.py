@@ -54,9 +54,8 @@ def _sequence(write: Writer, schedule: Sequence, t: Time) -> Expression:
 
 def _rows(schedule: Sequence, start: int, until: float) -> Iterator[tuple[int, float, Schedule]]:
     """Yield start, end and part; those of a sequence of which the beginning is taken one by one too."""
-    for part in schedule.parts:
-        end = start + (part.steps or 0) if part is not schedule.parts[-1] else until
-        end = min(end, until)
+    for place, part in enumerate(schedule.parts, 1):  # by place: one schedule may be there twice
+        end = min(start + (part.steps or 0), until) if place < len(schedule.parts) else until
         if type(part) is Take and type(part.schedule) is Sequence and end < math.inf:
             yield from _rows(part.schedule, start, end)
         elif start < end:

@@ -74,7 +74,7 @@ def _parts(schedule: Schedule, rate: float) -> tuple[list[str], list[int]] | Non
     inside = schedule.parts if isinstance(schedule, Sequence) else (schedule,)
     if len(inside) > MOST_PARTS:
         return None
-    made = [_native(part, rate) or _one_line(part, part is inside[-1]) for part in inside]
+    made = [_native(part, rate) or _one_line(part, last=place == len(inside)) for place, part in enumerate(inside, 1)]
     if not all(made):
         return None
     starts = list(itertools.accumulate(part.steps or 0 for part in inside))
@@ -85,7 +85,7 @@ def _parts(schedule: Schedule, rate: float) -> tuple[list[str], list[int]] | Non
     return list(map(str, made)), starts[:-1]
 
 
-def _one_line(part: Schedule, last: bool) -> str:
+def _one_line(part: Schedule, *, last: bool) -> str:
     """Return a function for a flat part, or for a straight one: torch's LinearLR cannot begin at 0."""
     if type(part) is Constant:
         return f"LambdaLR(optimizer, lambda step: {part.factor!r})"
