@@ -48,3 +48,9 @@ def test_cycles_that_grow_and_steps_beyond_32_bits_are_not_said():
     assert "optax" not in forms('sgdr("10%", growth=2)', 100)
     assert "optax" not in forms("cosine()", 2**31)
     assert "optax" in forms("cosine()", 10**9)
+
+
+def test_a_jump_between_two_steps_is_not_said_since_a_compiled_division_may_round_over_it():
+    assert "optax" not in forms("stretch(take(step(7), 99), 43)", 100)
+    assert "optax" in forms("stretch(take(step(7), 99), 33)", 100)
+    assert "optax" in forms("closed(cosine())", 100)

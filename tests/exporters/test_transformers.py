@@ -33,8 +33,8 @@ def test_the_rates_are_the_same_up_to_the_end(text, horizon):
     same(rates, rates_of(text, HORIZONS[horizon], until=steps + 1), 1e-12)
 
 
-@pytest.mark.parametrize("cycles", range(1, 30))
-@pytest.mark.parametrize("steps", [97, 98, 100, 144, 1000])
+@pytest.mark.parametrize("cycles", [*range(1, 30), 44, 55])
+@pytest.mark.parametrize("steps", [22, 97, 100, 144])
 def test_restarts_that_theirs_rounds_away_are_not_said(cycles, steps):
     text = f"cosine_restarts({cycles})"
     made = transformers.get_scheduler(
@@ -48,6 +48,7 @@ def test_restarts_that_theirs_rounds_away_are_not_said(cycles, steps):
     wanted = rates_of(text, Horizon(steps), 1.0, steps + 1)
     exact = max(abs(a - b) for a, b in zip(theirs, wanted, strict=True)) < 1e-9
     assert ("transformers" in forms(text, steps)) == exact
+    assert exact or steps == 22
 
 
 def test_each_is_said_by_its_name_of_version_5():
