@@ -14,7 +14,7 @@ from ratesmith.strategy.printer import text_of
 
 LONGEST_WHOLE: Final = 24
 """Characters up to which a text is its own label."""
-LONGEST: Final = 36
+LONGEST: Final = 40
 """Characters of a label."""
 Place = tuple[int, str]
 """An option: the place of its call among those that stand outside of other calls, and its name."""
@@ -58,8 +58,7 @@ def _told_apart(nodes: dict[str, Node | None]) -> dict[str, str]:
     places = dict.fromkeys(place for options in values for place in options)
     differing = frozenset(place for place in places if len({options.get(place) for options in values}) > 1)
     named = {text: _named(node, differing) for text, node in trees.items()}
-    if any(len(label) > LONGEST for label in named.values()):
-        named = {text: _named(node, frozenset()) for text, node in trees.items()}
+    named |= {text: _named(trees[text], frozenset()) for text, label in named.items() if len(label) > LONGEST}
     return {text: _cut(named.get(text, text)) for text in nodes}
 
 
