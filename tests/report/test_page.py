@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from comparing import judged
 from in_browser import boxes, drawn_texts, open_all_details, opened
+
+from ratesmith.report import write_html
 
 PAGES = {"report": 6, "found_page": 2, "forecast_page": 8}
 """Each page, and how many pictures it has."""
@@ -30,6 +33,21 @@ def test_nothing_is_cut_at_any_width(any_page, browser, width):
     assert len(texts) > 8 * pictures
     assert [text for text, whole in texts if not whole] == []
     assert page.evaluate("[...document.querySelectorAll('pre')].every(each => each.scrollWidth <= each.clientWidth)")
+    page.close()
+
+
+def test_long_names_and_large_differences_fit_on_a_telephone(browser, tmp_path):
+    names = [f'multistep(milestones=["{share}%", "95%"])' for share in (50, 75)]  # labels of nearly 40 characters
+    losses = {
+        names[0]: [1e-9, 1.1e-9, 1.2e-9],
+        names[1]: [9e9, 9.1e9, 9.2e9],
+        "0.5 * (cosine() * linear() * rex())": None,
+    }
+    found = judged({name: values or [0.9, 1.1, 1.2] for name, values in losses.items()}, baseline=names[0])
+    page = opened(browser, write_html(found, tmp_path / "report.html"), pictures=4, width=390)
+    texts = drawn_texts(page)
+    assert any("not told apart" in text or "worse" in text for text, _ in texts)
+    assert [text for text, whole in texts if not whole] == []
     page.close()
 
 
@@ -106,6 +124,12 @@ def test_the_keyboard_reaches_what_is_folded_what_sorts_and_what_scrolls(report,
 def test_a_page_is_one_file_that_names_no_other(any_page):
     text = any_page[0].read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", text)
+
+
+def test_a_page_without_a_picture_carries_no_script_to_draw_it(tmp_path):
+    page = write_html(judged({"constant()": [None] * 3}), tmp_path / "report.html")
+    assert page.stat().st_size < 30_000
+    assert "No answer: no strategy has a rate at which every run ended well." in page.read_text(encoding="utf-8")
 
 
 def test_the_command_is_there_to_reproduce_the_page_without_its_secrets(report, browser):

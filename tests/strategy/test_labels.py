@@ -34,7 +34,7 @@ def test_where_there_is_no_room_for_what_differs_labels_are_numbered():
 
 def test_a_name_that_is_no_notation_is_cut_and_a_long_sequence_left_out_in_the_middle():
     names = [f"what somebody calls a candidate of theirs, number {number}" for number in range(2)]
-    assert list(labels(names).values()) == [f"what somebody calls a candidate of … #{number}" for number in (1, 2)]
+    assert list(labels(names).values()) == [f"what somebody calls a candidate of thei… #{number}" for number in (1, 2)]
     text = "Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 190) >> Constant(factor=0.1) >> Ramp(1.0, 0.1, 190)"
     assert labels([text])[text] == "Ramp(…) >> … >> Ramp(…)"
 

@@ -79,7 +79,9 @@ def _courses(view: View, best: Mapping[str, Sequence[Run]]) -> dict[str, Picture
     }
     title = "The rate as training goes on, as a share of the initial one"
     caption = "As each strategy used it with the first seed."
-    drawn = {"rates": _lines(view, shares, {}, "share of the initial rate", (title, caption), stairs=True)}
+    drawn = {}
+    if any(shares.values()):
+        drawn["rates"] = _lines(view, shares, {}, "share of the initial rate", (title, caption), stairs=True)
     # A task measures a loss; a script may report other metrics alone.
     metric = "loss" if any("loss" in run.metrics for runs in best.values() for run in runs) else view.comparison.metric
     better = "lower is better" if metric == "loss" else view.better
