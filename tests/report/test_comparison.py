@@ -2,12 +2,14 @@
 
 import html
 import math
+from dataclasses import replace
 
 import pytest
+from comparing import judged
 from in_browser import opened
 from numpy_task import ExplodingTask, LogisticTask
 
-from ratesmith.experiment import compare
+from ratesmith.experiment import Run, RunStatus, Trial, compare
 from ratesmith.report import write_html
 from ratesmith.strategy.labels import labels
 
@@ -147,6 +149,13 @@ def test_a_comparison_without_a_winner_still_gives_a_page(tmp_path):
     assert '<p class="answer">No answer: every run diverged.</p>' in text
     assert "Every run diverged: give lower rates" in text
     assert text.count("<figure>") <= 1  # what was shared at most
+
+
+def test_a_comparison_in_which_no_run_of_the_whole_length_ended_well_still_gives_a_page(tmp_path):
+    found = judged({"constant()": [None] * 3, "cosine()": [None] * 3})
+    short = Run(Trial("cosine()", 0.1, 0, 5), RunStatus.DONE, 5, 0.0, metrics={"loss": 1.0})
+    path = write_html(replace(found, runs=(*found.runs, short)), tmp_path / "report.html")
+    assert "No answer: no strategy has a rate at which every run ended well." in path.read_text(encoding="utf-8")
 
 
 def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_path):

@@ -61,7 +61,7 @@ def charts(view: View) -> dict[str, Picture]:
     drawn = {}
     if any(row.difference is not None and row.difference.low is not None for row in judged):
         drawn["forest"] = _forest(view)
-    if any(run.metrics for run in comparison.runs):
+    if any(run.metrics for run in comparison.runs if run.trial.steps == comparison.layout.steps):
         drawn["basin"] = _basin(view)
     if best:
         drawn |= _courses(view, best)

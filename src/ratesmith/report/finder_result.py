@@ -35,12 +35,11 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
         )
         drawn["trainings"] = _chart(result, trainings, f"validation {result.metric}", words)
     if sweeps:
+        interval = "" if trainings else ", the band its interval"
         words = (
             "Training loss while the rate rises: good rates lie where it falls",
-            "Smoothed; each line is another order of the data.",
+            f"Smoothed; each line is another order of the data. The green line is the suggestion{interval}.",
         )
-        if not trainings:
-            words = (words[0], f"{words[1]} The green line is the suggestion, the band its interval.")
         drawn["sweep"] = _chart(result, sweeps, "training loss", words)
     suggestion = result.suggestion
     return write_page(

@@ -133,7 +133,7 @@ def named_rows(plot: Any, names: Sequence[tuple[str, str]]) -> None:
 
 def along(plot: Any, low: float, high: float, labelled: Callable[[float, float], dict[float, str]] | None) -> None:
     """Give the axis to the right a range with some room, and the ticks that `labelled` names between the ends."""
-    room = 0.06 * (high - low)
+    room = 0.06 * (high - low) or 0.01  # if nothing differs
     plot.x_range = Range1d(start=low - room, end=high + room)
     plot.xaxis.ticker.desired_num_ticks = 5
     if labelled is not None:
