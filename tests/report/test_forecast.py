@@ -93,3 +93,15 @@ def test_the_headline_is_as_sure_as_the_candidates_are(tmp_path):
                 assert (first == "Run") == (found.sure and found.best.name != baseline)
     assert {"Stay", "warmup(100)"} < seen
     assert seen & {"Run", "Perhaps"}
+
+
+def test_a_run_looks_the_same_in_every_picture(forecast_page, browser):
+    page = opened(browser, forecast_page[1], pictures=8, width=1280)
+    legends = page.locator("details .legend li").all()
+    looks = {}
+    for entry in legends:
+        run = entry.locator("code").text_content().split(",")[0]
+        looks.setdefault(run, set()).add(entry.locator("svg").evaluate("each => each.outerHTML"))
+    assert set(looks) == {"constant", "cosine", "linear"}
+    assert all(len(keys) == 1 for keys in looks.values())
+    page.close()

@@ -173,7 +173,7 @@ def _forest(view: View) -> Picture:
     plot = blank((f"{comparison.metric} {against}", ""))
     named_rows(plot, [_named(view, row.strategy, row.difference) for row in rows])
     margin = comparison.question.margin
-    plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color=GREY, fill_alpha=0.2))
+    plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color=GREY, fill_alpha=0.12))
     plot.add_layout(Span(location=0, dimension="height", line_color=GREY, line_dash="dashed"))
     ends = [-margin, margin]
     for place, row in enumerate(rows):

@@ -9,7 +9,7 @@ from typing import Any
 from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
 from ratesmith.forecast.results import SURE, chance
 from ratesmith.report.forecast_charts import annealing, by_decay, fan, forest, rate_strip
-from ratesmith.report.forecast_checks import Unseen, agreement, calibration, misses
+from ratesmith.report.forecast_checks import Unseen, agreement, calibration, looks_of_runs, misses
 from ratesmith.report.page import write_page
 from ratesmith.report.style import looks
 from ratesmith.strategy.labels import labels
@@ -30,7 +30,7 @@ def write(
     forecaster: Forecaster = candidates.forecaster
     names = [row.name for row in candidates.rows]
     styles, shown = looks(names, candidates.baseline), labels(names)
-    unseen = _unseen(forecaster, checks)
+    unseen, of_runs = _unseen(forecaster, checks), looks_of_runs(forecaster, checks)
     losses = fan(forecaster, candidates, styles, shown)
     drawn = {
         "fan": losses,
@@ -38,9 +38,9 @@ def write(
         "decay": by_decay(forecaster, candidates),
         "annealing": annealing(forecaster),
         "forest": forest(candidates, styles, shown),
-        "misses": misses(forecaster, checks),
-        "agreement": agreement(unseen),
-        "calibration": calibration(unseen),
+        "misses": misses(forecaster, checks, of_runs),
+        "agreement": agreement(unseen, of_runs),
+        "calibration": calibration(unseen, of_runs),
     }
     return write_page(
         "forecast.html.jinja",

@@ -126,9 +126,7 @@ def named_rows(plot: Any, names: Sequence[tuple[str, str]]) -> None:
     plot.yaxis.visible = plot.ygrid.visible = False
     plot.min_border_left = 12
     for row, text in enumerate(texts):
-        plot.add_layout(
-            Label(x=2, x_units="screen", y=-row + 0.2, text=text, text_font_size=TEXT_SIZE, text_color=GREY)
-        )
+        plot.add_layout(Label(x=2, x_units="screen", y=-row + 0.2, text=text, text_font_size="13px", text_color=GREY))
 
 
 def along(plot: Any, low: float, high: float, labelled: Callable[[float, float], dict[float, str]] | None) -> None:
