@@ -11,7 +11,7 @@ from typing import Any, Final
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.models.annotations import BoxAnnotation, Span
 
-from ratesmith.experiment import Comparison, Difference, Run
+from ratesmith.experiment import Comparison, Difference, Row, Run
 from ratesmith.report.page import Picture, legend
 from ratesmith.report.shared_chart import shared
 from ratesmith.report.style import ANSWER, GREY, Looks, along, blank, log_axis, named_rows
@@ -202,7 +202,6 @@ def _named(view: View, strategy: str, difference: Difference | None) -> tuple[st
 def _basin(view: View) -> Picture:
     """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
     comparison, metric = view.comparison, view.comparison.metric
-    seeds = (*comparison.question.choice_seeds, *comparison.question.seeds)
     whole = [run for run in comparison.runs if run.trial.steps == comparison.layout.steps]
     values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
     is_min = comparison.question.mode == "min"
@@ -213,16 +212,7 @@ def _basin(view: View) -> Picture:
     cross_at = worst * 1.2 if log else worst
     drawn = []
     for row in reversed(comparison.rows):
-        look = view.styles[row.strategy]
-        means, dots, crosses = [], [], []
-        for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
-            chosen_by = comparison.runs_of(row.chosen, rate, comparison.question.choice_seeds)
-            sound = [run.metrics[metric] for run in comparison.runs_of(row.chosen, rate, seeds) if run.metrics]
-            dots += [(rate, value) for value in sound]
-            if chosen_by and all(run.metrics for run in chosen_by):
-                means.append((rate, statistics.fmean(run.metrics[metric] for run in chosen_by)))
-            if any(not run.metrics for run in chosen_by):
-                crosses.append((rate, cross_at))
+        look, (means, dots, crosses) = view.styles[row.strategy], _by_rate(comparison, row, whole, cross_at)
         for points, marker, size in ((dots, "circle", 3), (means, look.marker, 8), (crosses, "x", 10)):
             if points:
                 source = _source(row.strategy, points)
@@ -246,3 +236,21 @@ def _basin(view: View) -> Picture:
         "is a rate at which a run did not end well. The green ring is the answer."
     )
     return Picture(title, plot, caption, legend(view.styles, view.labels, [row.strategy for row in comparison.rows]))
+
+
+Points = list[tuple[float, float]]
+
+
+def _by_rate(comparison: Comparison, row: Row, whole: Sequence[Run], cross_at: float) -> tuple[Points, Points, Points]:
+    """Return a strategy's points by rate: the means over the seeds of the choice, all seeds, and what went wrong."""
+    metric, choice = comparison.metric, comparison.question.choice_seeds
+    means, dots, crosses = Points(), Points(), Points()
+    for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
+        chosen_by = comparison.runs_of(row.chosen, rate, choice)
+        seeds = comparison.runs_of(row.chosen, rate, (*choice, *comparison.question.seeds))
+        dots += [(rate, run.metrics[metric]) for run in seeds if run.metrics]
+        if chosen_by and all(run.metrics for run in chosen_by):
+            means.append((rate, statistics.fmean(run.metrics[metric] for run in chosen_by)))
+        if any(not run.metrics for run in chosen_by):
+            crosses.append((rate, cross_at))
+    return means, dots, crosses

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.models.annotations import BoxAnnotation, Span
@@ -13,11 +13,13 @@ from bokeh.models.annotations import BoxAnnotation, Span
 from ratesmith.finder import Curve, FinderResult
 from ratesmith.finder.result import EARLY_UPDATES
 from ratesmith.report.page import Picture, legend, write_page
-from ratesmith.report.style import ANSWER, blank, log_axis, looks
+from ratesmith.report.style import ANSWER, Looks, blank, log_axis, looks
 from ratesmith.report.ticks import written
 
 FELL: Final = 0.1
 """The share of a sweep's fall at which its flat beginning is over."""
+MARKED: Final = 12
+"""Points of a line that bear its marker."""
 BEFORE: Final = 3
 """How far below the end of the flat part, or the interval, the picture of a sweep begins: a factor."""
 
@@ -56,35 +58,25 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
     )
 
 
+Points = list[tuple[float, float]]
+"""Rates with their losses."""
+
+
 def _chart(result: FinderResult, curves: Sequence[Curve], label: str, words: tuple[str, str]) -> Picture:
     """Draw the loss by rate; of a sweep from where it begins to fall on."""
-    points = {
-        curve.name: [(r, v) for r, v in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(v)]
-        for curve in curves
-    }
-    low = _start(result, curves) if curves[0].kind == "sweep" else 0.0
     title, caption = words
-    rates = [rate for pairs in points.values() for rate, _ in pairs]
+    shown = {curve.name: points for curve in curves if (points := _finite(curve))}
+    rates = [rate for points in shown.values() for rate, _ in points]
+    low = _start(result, curves) if curves[0].kind == "sweep" else 0.0
     if rates and low > min(rates) * BEFORE:
         caption += f" The flat part below {written(low)}, from {written(min(rates))} on, is left out."
-        points = {name: [pair for pair in pairs if pair[0] >= low] for name, pairs in points.items()}
-    shown = {name: pairs for name, pairs in points.items() if pairs}
-    losses = [loss for pairs in shown.values() for _, loss in pairs]
+        shown = {name: [point for point in points if point[0] >= low] for name, points in shown.items()}
+    losses = [loss for points in shown.values() for _, loss in points]
     log = result.mode == "min" and bool(losses) and min(losses) > 0 and max(losses) > 3 * min(losses)
     plot = blank(("rate", label), x_axis_type="log", y_axis_type="log" if log else "linear")
     styles = looks(curve.name for curve in curves)
-    marks = []
-    for name, pairs in shown.items():
-        xs, ys = zip(*pairs, strict=True)
-        source, look = ColumnDataSource({"x": xs, "y": ys, "name": [name] * len(xs)}), styles[name]
-        plot.line("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2)
-        few = ColumnDataSource({key: values[:: -(-len(xs) // 12)] for key, values in source.data.items()})
-        plot.scatter("x", "y", source=few, color=look.colour, marker=look.marker, size=8)
-        marks.append(plot.scatter("x", "y", source=source, size=9, alpha=0))
-    plot.add_tools(
-        HoverTool(renderers=marks, tooltips=[("", "@name"), ("rate", "@x{0.000000}"), (label, "@y{0.0000}")])
-    )
-    ends = [rate for pairs in shown.values() for rate, _ in pairs]
+    _draw_curves(plot, shown, styles, label)
+    ends = [rate for points in shown.values() for rate, _ in points]
     if result.suggestion is not None and result.interval is not None:
         ends += [result.suggestion, *result.interval]
         plot.add_layout(Span(location=result.suggestion, dimension="height", line_color=ANSWER, line_width=3))
@@ -97,11 +89,30 @@ def _chart(result: FinderResult, curves: Sequence[Curve], label: str, words: tup
     return Picture(title, plot, caption, legend(styles, names=shown))
 
 
+def _draw_curves(plot: Any, shown: Mapping[str, Points], styles: Looks, label: str) -> None:
+    marks = []
+    for name, points in shown.items():
+        if points:
+            xs, ys = zip(*points, strict=True)
+            source, look = ColumnDataSource({"x": xs, "y": ys, "name": [name] * len(xs)}), styles[name]
+            plot.line("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2)
+            few = ColumnDataSource({key: values[:: -(-len(xs) // MARKED)] for key, values in source.data.items()})
+            plot.scatter("x", "y", source=few, color=look.colour, marker=look.marker, size=8)
+            marks.append(plot.scatter("x", "y", source=source, size=9, alpha=0))
+    plot.add_tools(
+        HoverTool(renderers=marks, tooltips=[("", "@name"), ("rate", "@x{0.000000}"), (label, "@y{0.0000}")])
+    )
+
+
+def _finite(curve: Curve) -> Points:
+    return [(rate, loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(loss)]
+
+
 def _start(result: FinderResult, curves: Sequence[Curve]) -> float:
     """Return the rate from which on sweeps are worth seeing: a little before the first of them has begun to fall."""
     starts = [] if result.interval is None else [result.interval[0]]
     for curve in curves:
-        points = [(r, v) for r, v in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(v)]
+        points = _finite(curve)
         least = min(range(len(points)), key=lambda place: points[place][1], default=0)
         if least:
             # Of the flat part the highest: it may begin with a batch of a low loss.
