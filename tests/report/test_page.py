@@ -1,6 +1,7 @@
 """Every page in a real browser: from disk without a network, at four widths, light and dark, by the keyboard too."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from comparing import judged
@@ -10,6 +11,7 @@ from ratesmith.report import write_html
 
 PAGES = {"report": 6, "found_page": 2, "forecast_page": 8}
 """Each page, and how many pictures it has."""
+WARM = [f'warmup("5%") >> wsd(decay=["10%", "{share}%"])' for share in (20, 25)]
 WIDTHS = (390, 1280, 1440, 1920)
 
 
@@ -48,6 +50,25 @@ def test_long_names_and_large_differences_fit_on_a_telephone(browser, tmp_path):
     texts = drawn_texts(page)
     assert any("not told apart" in text or "worse" in text for text, _ in texts)
     assert [text for text, whole in texts if not whole] == []
+    page.close()
+
+
+def test_a_metric_with_a_long_name_makes_no_table_too_wide_and_is_spelled_as_it_is(browser, tmp_path):
+    values = {
+        "constant()": [0.00012345, 0.00012399, 0.000122],
+        WARM[0]: [0.0001134, 0.000135, 0.0001],
+        WARM[1]: [0.9, 0.91, 0.92],
+    }
+    found = judged(values, metric="perplexity_of_WikiText_103_validation")
+    estimate = (
+        found.rows[0].estimates["perplexity_of_WikiText_103_validation"]._replace(low=-0.00054321, high=0.00012345)
+    )
+    more = {"another_long_metric_that_was_measured": estimate}
+    rows = tuple(replace(row, base_lr=1.23456e-05, estimates=row.estimates | more) for row in found.rows)
+    page = opened(browser, write_html(replace(found, rows=rows), tmp_path / "report.html"), pictures=2, width=1280)
+    open_all_details(page)
+    assert [box for box in boxes(page) if box[0] > 0] == []
+    assert page.inner_text("figure h3").startswith("Perplexity_of_WikiText_103_validation on the validation set")
     page.close()
 
 

@@ -97,7 +97,7 @@ def _courses(view: View, best: Mapping[str, Sequence[Run]]) -> dict[str, Picture
         caption = "Mean over the fresh seeds; bands, for the first strategies and the baseline, from least to greatest."
         if split == "training":
             caption = f"Mean since the measurement before. {caption}"
-        words = (f"{label.capitalize()} as training goes on: {title}", caption)
+        words = (f"{_begun(label)} as training goes on: {title}", caption)
         drawn[split] = _lines(view, means, bands, label, words, log=True)
     return drawn
 
@@ -185,12 +185,17 @@ def _forest(view: View) -> Picture:
         plot.scatter([mean], [-place], color=look.colour, marker=look.marker, size=11)
     along(plot, min(ends), max(ends), percents_around if relative else None)
     left = "left" if comparison.question.mode == "min" else "right"
-    title = f"{comparison.metric.capitalize()} on the validation set {against}: {left} is better"
+    title = f"{_begun(comparison.metric)} on the validation set {against}: {left} is better"
     caption = (
         "Bars are 95 % intervals; one that lies inside the grey band is a tie. One beside the line may still be not "
         "told apart: to be better or worse it needs a p value below 0.05 too, corrected for the number of strategies."
     )
     return Picture(title, plot, caption)
+
+
+def _begun(text: str) -> str:
+    """Return a text as a sentence begins; a name's other letters stay as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _named(view: View, strategy: str, difference: Difference | None) -> tuple[str, str]:
