@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
-PASSWORD: Final = re.compile(r"//[^/@\s]*@")
-"""The user and password in an address, which are nobody else's to read."""
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -162,7 +159,7 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
         options = _options(given)
     output = Output(
         folder=out or Path("runs") / folder_name(task),
-        command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
+        command=shlex.join(["ratesmith", *sys.argv[1:]]),
         quiet=given["quiet"],
         agreed=given["yes"],
         tensorboard=given["tensorboard"],
@@ -274,6 +271,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
 def _write_to_trackers(comparison: Comparison, output: Output) -> bool:
     """Whether all trackers have the runs; what one lacks is said, and costs nothing that is there already."""
     from ratesmith.experiment.export import to_tracker
+    from ratesmith.report.secrets import PASSWORD
     from ratesmith.study_database import StudyError
 
     whole = True

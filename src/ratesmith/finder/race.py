@@ -198,6 +198,7 @@ class _Trainer:
             base_lr=self.base_lr,
             metric=self.metric,
             pretrained=self.pretrained,
+            mode=self.mode or "min",
         )
 
     def lengths(self) -> tuple[int, int]:

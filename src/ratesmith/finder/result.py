@@ -58,6 +58,8 @@ class FinderResult(DisplayedResult):
     metric: str = "loss"
     pretrained: bool = False
     """Whether the model was trained before, as the task says or as its first loss shows."""
+    mode: str = "min"
+    """Whether the metric is better small, "min", or large, "max"."""
 
     @property
     def decisive(self) -> tuple[Curve, ...]:
