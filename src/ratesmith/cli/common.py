@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,21 +15,40 @@ from rich.progress import Progress, ProgressColumn
 
 from ratesmith._checks import OptionError
 from ratesmith._text import one_line
-from ratesmith.strategy import NotationError, signatures
+from ratesmith.strategy import NotationError
+from ratesmith.strategy.registry import sentences
 
 WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""
-NAMES = "\n".join(f"  {signature}" for signature in signatures())
-STRATEGIES = f"""\b
-Strategies (lengths are steps as 500, shares of training as "5%", or epochs as "2ep"; join with >>, multiply with *, add
-with +):
-{NAMES}
-
-\b
-custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
+INTRODUCTION = """Strategies: lengths are steps as 500, shares of training as "5%", or epochs as "2ep". Join with >>,
+multiply with *, add with +."""
+CLOSING = """custom names a function of yours; plateau's patience and cooldown count measurements, one an epoch by
+default."""
 
 SEE_STRATEGIES = """\b
 Strategies, such as cosine(), warmup("5%") >> linear() or step(every="30%"), are listed by 'ratesmith --help'."""
+
+
+class ListsStrategies(click.Command):
+    """A command whose help ends with every strategy, its options and what it is in one sentence."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the epilog, then the strategies."""
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(INTRODUCTION)
+        formatter.write_paragraph()
+        for signature, sentence in sentences():
+            formatter.write(textwrap.fill(signature, formatter.width, initial_indent="  ", subsequent_indent="    "))
+            formatter.write("\n")
+            formatter.write(textwrap.fill(sentence, formatter.width, initial_indent=" " * 6, subsequent_indent=" " * 6))
+            formatter.write("\n")
+        formatter.write_paragraph()
+        formatter.write_text(CLOSING)
+
+
+class StrategiesGroup(ListsStrategies, click.Group):
+    """A group of commands whose help ends with every strategy."""
 
 
 class Bar:

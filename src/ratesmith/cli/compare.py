@@ -102,7 +102,7 @@ class Output:
     mlflow: str | None = None
 
 
-@click.command(epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
+@click.command(short_help="Train every strategy; say which is best.", epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
 @click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")

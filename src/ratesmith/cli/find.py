@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import sys
 from contextlib import nullcontext
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from ratesmith.cli.common import Bar, Mistake, folder_name, number_list, user_mistakes, wide_console
-from ratesmith.cli.picture import Line, draw, tick, width
+from ratesmith.cli.find_picture import picture_of
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
 from ratesmith.horizon import Horizon
@@ -34,7 +32,7 @@ Examples:
 """
 
 
-@click.command(name="find", epilog=EXAMPLES)
+@click.command(name="find", short_help="Measure the initial rate.", epilog=EXAMPLES)
 @click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")
@@ -111,7 +109,8 @@ def find_rate(
     if result.suggestion is None:
         raise Mistake(f"find: {' '.join(result.explain().splitlines()[1:-1])}")
     if not as_json:
-        _print_result(result)
+        click.echo(picture_of(result, wide_console()))
+        click.echo(result.explain())
         click.echo(page)
         click.echo(f"\nlr={result.suggestion:.2g}")
     return 0
@@ -192,33 +191,6 @@ class ShownUpdates(Bar):
     def update(self, done: int, planned: int) -> None:
         """Take in how many updates have been made."""
         self.bar.update(self.row, completed=done, total=planned)
-
-
-def _print_result(result: FinderResult) -> None:
-    """Draw the curves by decades of the rate, and say what was found."""
-    lines = [
-        Line(curve.name, [(math.log10(r), v) for r, v in zip(curve.rates, curve.smooth, strict=True) if isfinite(v)])
-        for curve in result.decisive
-    ]
-    decades = [decade for line in lines for decade, _ in line.points]
-    low, high = math.floor(min(decades)), math.ceil(max(decades) + 1e-9)
-    console = wide_console()
-    columns, tenth = width(console, 90), 10 * (high - low)
-    picture = draw(
-        lines,
-        labels=("rate", result.metric),
-        x_limits=(low, high),
-        columns=columns // tenth * tenth or columns,  # so that each decade takes a multiple of ten columns
-        colours=console.is_terminal,
-        ticks=_decades_or_loss,
-    )
-    click.echo(picture)
-    click.echo(result.explain())
-
-
-def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False) -> str:
-    """Write the ticks below the picture, which stand to the left, as rates, and those beside it as losses."""
-    return tick(10**value, chars, delta, left) if left else tick(value, chars, delta, left)
 
 
 def _write_page(result: FinderResult, file: Path, task: str) -> str:

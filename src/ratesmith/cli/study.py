@@ -16,7 +16,7 @@ from ratesmith.cli.compare import Output, mistakes, needs_extra, run_and_print
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 
-@click.group()
+@click.group(short_help="Manage what comparisons have kept.")
 def study() -> None:
     """List, check, export, resume and delete the studies that `ratesmith compare` keeps."""
     needs_extra()
