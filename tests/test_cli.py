@@ -197,7 +197,8 @@ def test_quietly_compare_prints_the_verdict_and_what_to_mind_alone(tmp_path, cap
 def test_a_budget_is_answered_with_a_plan_and_one_too_small_with_the_least(tmp_path, capsys):
     assert run(["compare", *QUICK, "--budget", "100", "--out", str(tmp_path / "a")]) == 0
     err = capsys.readouterr().err
-    assert "At the most 80 steps, about " in err
+    assert "Up to 80 steps, about " in err
+    assert "; more if a best rate lies on the edge of the grid.\n" in err
     assert run(["compare", *QUICK, "--budget", "70", "--out", str(tmp_path / "b")]) == 2
     assert "compare: a budget of 70 steps is too small, the least plan is 80 steps" in capsys.readouterr().err
 

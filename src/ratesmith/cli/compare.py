@@ -22,6 +22,7 @@ from ratesmith.cli.common import (
     number_list,
     option_names,
     user_mistakes,
+    warn_of_mode,
     wide_console,
 )
 from ratesmith.cli.progress import ShownProgress
@@ -37,6 +38,7 @@ NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
 PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 """The user and password in an address, which are nobody else's to read."""
+CORRECTED: Final = "Better and worse are said after Holm's correction: several strategies are compared at once."
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -160,6 +162,8 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
     needs_extra()
     with mistakes():
         options = _options(given)
+    if not given["quiet"]:  # the note at the end says it then
+        warn_of_mode(given["metric"], given["mode"])
     output = Output(
         folder=out or Path("runs") / folder_name(task),
         command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
@@ -316,6 +320,8 @@ def print_table(comparison: Comparison) -> None:
         difference = "" if row.difference is None else f"{row.difference}\n{row.difference.conclusion}"
         figures = [*(str(row.estimates.get(name, "–")) for name in metrics), difference]
         table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
+    if sum(row.difference is not None for row in comparison.rows) > 1:
+        table.caption, table.caption_justify = CORRECTED, "left"
     console.print(table, highlight=False)
 
 

@@ -13,10 +13,19 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from ratesmith.cli.common import Bar, Mistake, folder_name, number_list, user_mistakes, wide_console
+from ratesmith.cli.common import (
+    Bar,
+    Mistake,
+    folder_name,
+    number_list,
+    user_mistakes,
+    warn_of_mode,
+    wide_console,
+)
 from ratesmith.cli.find_picture import picture_of
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
+from ratesmith.finder.race import check_mode
 from ratesmith.horizon import Horizon
 from ratesmith.script_process import is_script
 from ratesmith.strategy import parse
@@ -144,6 +153,8 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
     foreign = sorted(set(options) - own.get(method, set(options)))
     if foreign:
         raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")
+    if method in ("race", "grid"):
+        _refuse_early(method, options)
     if "seeds" in options:
         if options["seeds"] < 1:
             raise Mistake(f"find: --seeds must be at least 1, got {options['seeds']}; give a larger number")
@@ -163,6 +174,19 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
     if "schedule" in options:
         options["schedule"] = str(parse(options["schedule"]))
     return {**chosen, **options}
+
+
+def _refuse_early(method: str, options: dict[str, Any]) -> None:
+    """Refuse what no training is needed for to see it, before a script is run; and warn of a doubtful mode."""
+    if "steps" in options and not options["steps"].isdecimal():
+        try:
+            Horizon(1, 1).resolve(options["steps"])
+        except ValueError:
+            got = f"got {options['steps']!r}; write 500 or 10ep"
+            raise Mistake(f"find: --steps must be a number of steps or epochs, {got}") from None
+    metric, mode = options.get("metric", "loss"), options.get("mode")
+    check_mode(method, metric, mode)
+    warn_of_mode(metric, mode)
 
 
 def _steps(task: Any, text: str) -> int:
