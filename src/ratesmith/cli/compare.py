@@ -266,11 +266,11 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         print(f"ratesmith: stopped by {stopped_by(error)}; {progress.kept()}", file=sys.stderr)
         return status_of(error)
     if output.quiet:
-        click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
+        print("\n".join([comparison.verdict(), *comparison.note_lines()]))
     else:
         print_table(comparison)
         print_verdict(comparison)
-        click.echo(f"Report: {folder / 'report.html'}")
+        print(f"Report: {folder / 'report.html'}")
     status = INCOMPLETE if comparison.missing_runs else 0
     return status if _write_to_trackers(comparison, output) else 1
 
@@ -327,19 +327,19 @@ def print_table(comparison: Comparison) -> None:
 
 def print_verdict(comparison: Comparison) -> None:
     """Print the outcome, what it cost, what to mind, and the lines to paste."""
-    click.echo(comparison.verdict())
+    print(comparison.verdict())
     if comparison.test:
         measured = ", ".join(f"{name} {estimate}" for name, estimate in comparison.test.items())
-        click.echo(f"On the test set, looked at for the winner only: {measured}.")
+        print(f"On the test set, looked at for the winner only: {measured}.")
     for line in comparison.note_lines():
-        click.echo(line)
+        print(line)
     costs = comparison.costs
     share = f" ({100 * costs.run / costs.planned:.0f} %)" if costs.planned else ""
-    click.echo(
+    print(
         f"The runs have {costs.planned:,} steps in all, {costs.shared:,} of them shared with another run: "
         f"{costs.run:,} were made{share}."
     )
     if comparison.cuts:
-        click.echo(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
+        print(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
-        click.echo(f"\nTo use it:\n\n{lines}\n")
+        print(f"\nTo use it:\n\n{lines}\n")

@@ -109,7 +109,7 @@ def find_rate(
     with user_mistakes(OSError):
         data = json.dumps(result.to_data(), indent=1, allow_nan=False)
         if as_json:
-            click.echo(data)
+            print(data)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "found.json").write_text(data, encoding="utf-8")
         if png:
@@ -118,10 +118,10 @@ def find_rate(
     if result.suggestion is None:
         raise Mistake(f"find: {' '.join(result.explain().splitlines()[1:-1])}")
     if not as_json:
-        click.echo(picture_of(result, wide_console()))
-        click.echo(result.explain())
-        click.echo(page)
-        click.echo(f"\nlr={result.suggestion:.2g}")
+        print(picture_of(result, wide_console()))
+        print(result.explain())
+        print(page)
+        print(f"\nlr={result.suggestion:.2g}")
     return 0
 
 

@@ -127,12 +127,12 @@ def forecast(
         answers = Answers(forecaster, ranked, checks, _cooldown(forecaster) if cooldown else None)
         page = _write_page(answers, html) if html else None
     if as_json:
-        click.echo(json.dumps(answers.to_dict(), indent=1, allow_nan=False))
+        print(json.dumps(answers.to_dict(), indent=1, allow_nan=False))
         return 0
     _print_all(answers)
     if page:
-        click.echo(page)
-    click.echo(f"\n{ranked.best.name}")
+        print(page)
+    print(f"\n{ranked.best.name}")
     return 0
 
 
@@ -182,7 +182,7 @@ def _cooldown(forecaster: Forecaster) -> Candidates | None:
     """Return what annealing would give, unless no run has a rate left to anneal."""
     if any(curve.rates[curve.steps[-1] - 1] > 0 for curve in forecaster.curves):
         return forecaster.what_if_cooldown()
-    click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
+    print("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", file=sys.stderr)
     return None
 
 
@@ -247,7 +247,7 @@ def _print_all(answers: Answers) -> None:
     console = wide_console()
     wide = console.width >= NARROW
     _print_picture(answers, console)
-    click.echo(answers.forecaster.explain())
+    print(answers.forecaster.explain())
     console.print(_table(answers.candidates, RANKED, wide), highlight=False)
     if answers.checks:
         console.print(_checks_table(answers.checks), highlight=False)
@@ -255,10 +255,10 @@ def _print_all(answers: Answers) -> None:
         title = "Annealing from now on, beside keeping the rate"
         console.print(_table(answers.cooldown, title, wide), highlight=False)
     if summary := answers.candidates.summary_of_checks(answers.checks):
-        click.echo(summary)
+        print(summary)
     several = (answers.candidates, answers.cooldown)
     lines = [line for each in several if each for line in answers.forecaster.lines_new_in(each)]
-    click.echo("\n".join(dict.fromkeys(lines)))
+    print("\n".join(dict.fromkeys(lines)))
 
 
 def _table(candidates: Candidates, title: str, wide: bool) -> Table:
@@ -330,7 +330,7 @@ def _print_picture(answers: Answers, console: Any) -> None:
         room=room,
         colours=colours,
     )
-    click.echo("\n".join([picture, *headings(lines, room, colours)]))
+    print("\n".join([picture, *headings(lines, room, colours)]))
 
 
 def _write_page(answers: Answers, file: Path) -> str:

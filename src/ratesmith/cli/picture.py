@@ -20,7 +20,7 @@ NARROWEST: Final = 20
 """Columns of the curves, however narrow the terminal is."""
 MOST_ROWS: Final = 13
 LETTERS_APART: Final = 18
-"""Columns between two letters of a line."""
+"""Columns between two letters of a line; fewer in a narrow picture, so that each line has some."""
 COLUMNS_A_TICK: Final = 10
 BLANK: Final = "\u2800"
 """A cell without dots: as wide as those with dots in every font, as a space may not be."""
@@ -152,8 +152,9 @@ def _cells(
     for place, line in enumerate(lines):
         if line.letter:
             others = set[tuple[int, int]]().union(*(cells for n, cells in enumerate(taken) if n != place))
-            first = LETTERS_APART * (2 * place + 1) // (2 * len(lines))
-            for column, row in _letter_cells(taken[place], others, first, size[0]):
+            apart = max(6, min(LETTERS_APART, size[0] // 3))
+            wanted = range(apart * (2 * place + 1) // (2 * len(lines)), size[0], apart)
+            for column, row in _letter_cells(taken[place], others, wanted):
                 canvas.text(2 * column, 4 * row, line.letter, color=_colour(line, place) if colours else None)
     if mark is not None:
         full = set[tuple[int, int]]().union(*taken)
@@ -187,13 +188,13 @@ def _taken(points: Sequence[tuple[int, int]], size: tuple[int, int]) -> Cells:
     return {(column, row) for row, cells in enumerate(rows) for column, cell in enumerate(cells) if cell != BLANK}
 
 
-def _letter_cells(own: Cells, others: Cells, first: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Yield cells for a line's letters, LETTERS_APART columns from each other, where the line runs alone if it does."""
+def _letter_cells(own: Cells, others: Cells, wanted: range) -> Iterator[tuple[int, int]]:
+    """Yield cells for a line's letters, near the columns wanted, where the line runs alone if it does."""
     by_column: dict[int, list[tuple[int, int]]] = {}
     for cell in sorted(own):
         by_column.setdefault(cell[0], []).append(cell)
-    for wanted in range(first, columns, LETTERS_APART):
-        near = sorted((n for n in by_column if abs(n - wanted) < LETTERS_APART // 3), key=lambda n: abs(n - wanted))
+    for column in wanted:
+        near = sorted((n for n in by_column if abs(n - column) < wanted.step // 3), key=lambda n: abs(n - column))
         cells = [by_column[n][len(by_column[n]) // 2] for n in near]
         yield from [cell for cell in cells if cell not in others][:1] or cells[:1]
 

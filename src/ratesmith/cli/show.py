@@ -98,14 +98,14 @@ def show(
         if as_csv:
             _print_csv(shown, steps, horizon)
         elif as_json:
-            click.echo(json.dumps(_as_data(shown, steps, measurements), indent=1, allow_nan=False))
+            print(json.dumps(_as_data(shown, steps, measurements), indent=1, allow_nan=False))
         else:
             _print_all(shown, steps, horizon, table=table)
     if measurements:
         _print_measurements(measurements, shown, err=as_csv or as_json)
     for file in files.values():
         if file:
-            click.echo(f"Drawn into {file}", err=as_csv or as_json)
+            print(f"Drawn into {file}", file=sys.stderr if as_csv or as_json else sys.stdout)
 
 
 def _measured(
@@ -123,7 +123,8 @@ def _print_measurements(measurements: Measurements, shown: list[Shown], *, err: 
     """Say what the controllers listened to, and which of them had nothing to do."""
     idle = [one.text for one in shown if listeners(one.controller) and not _acts(one, measurements)]
     text = f" It gave {' and '.join(idle)} nothing to do." if idle else ""
-    click.echo(textwrap.fill(measurements.text + text, room_of(wide_console())), err=err)
+    text = textwrap.fill(measurements.text + text, room_of(wide_console()))
+    print(text, file=sys.stderr if err else sys.stdout)
 
 
 def _acts(one: Shown, measurements: Measurements) -> bool:
@@ -145,11 +146,11 @@ def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None, *, table
         room=room,
         colours=colours,
     )
-    click.echo(picture)
+    print(picture)
     for one, heading in zip(shown, headings(lines, room, colours), strict=True):
-        click.echo(heading)
+        print(heading)
         for sentence in [] if table else _sentences(one.facts, unit):
-            click.echo(textwrap.fill(sentence, room, initial_indent="   ", subsequent_indent="   "))
+            print(textwrap.fill(sentence, room, initial_indent="   ", subsequent_indent="   "))
     if table:
         _print_facts(shown)
         _print_values(shown, steps, horizon)
@@ -211,9 +212,9 @@ def _look(text: str, controller: Any, steps: int, measurements: Measurements | N
 def _print_facts(shown: list[Shown]) -> None:
     if (width := wide_console().width) < TABLE_WIDTH:  # a table would cut its numbers
         for one in shown:
-            click.echo(textwrap.fill(one.text, width))
+            print(textwrap.fill(one.text, width))
             for sentence in str(one.facts).splitlines():
-                click.echo(textwrap.fill(sentence, width, initial_indent="  ", subsequent_indent="  "))
+                print(textwrap.fill(sentence, width, initial_indent="  ", subsequent_indent="  "))
         return
     table = Table("", "peak", "at step", "last update", "end", "mean", "warm-up", "decay", "changes shape at step")
     for one in shown:
