@@ -21,7 +21,7 @@ NARROWEST: Final = 20
 MOST_ROWS: Final = 13
 LETTERS_APART: Final = 18
 """Columns between two letters of a line; fewer in a narrow picture, so that each line has some."""
-COLUMNS_A_TICK: Final = 10
+COLUMNS_A_TICK: Final = 8
 BLANK: Final = "\u2800"
 """A cell without dots: as wide as those with dots in every font, as a space may not be."""
 NOWHERE: Final = 10_000
