@@ -6,7 +6,7 @@ from ratesmith.cli import run
 
 TASK = f"{Path(__file__).parents[1] / 'numpy_task.py'}:task"
 QUICK = [TASK, "--steps", "20", "--seeds", "3", "--choice-seeds", "1", "--rates", "0.1", "--workers", "0"]
-CORRECTED = "Better and worse are said after Holm's correction: several strategies are compared at once."
+CORRECTED = "Several strategies are compared at once, so better and worse are said after Holm's correction."
 
 
 def test_the_table_names_the_correction_if_several_are_compared_at_once(tmp_path, capsys):

@@ -38,7 +38,7 @@ NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
 PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 """The user and password in an address, which are nobody else's to read."""
-CORRECTED: Final = "Better and worse are said after Holm's correction: several strategies are compared at once."
+CORRECTED: Final = "Several strategies are compared at once, so better and worse are said after Holm's correction."
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
