@@ -44,6 +44,11 @@ def test_the_example_is_measured_once_an_epoch_where_that_is_known():
     assert "once an epoch" in measured.text
 
 
+def test_an_epoch_that_does_not_divide_the_training_is_still_an_epoch():
+    assert example([Plateau()], 95, Horizon(95, steps_per_epoch=30)).steps == (30, 60, 90)
+    assert example([SpikeGuard()], 9, Horizon(9, steps_per_epoch=30)).steps == ()
+
+
 def test_a_spike_guard_gets_a_spike_and_others_alone_do_not():
     measured = example([SpikeGuard()], 1000, None)
     assert follow(SpikeGuard(), measured).changes == [800]

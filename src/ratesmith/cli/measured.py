@@ -93,13 +93,12 @@ def example(controllers: Iterable[Controller[Any]], steps: int, horizon: Horizon
     if not parts:
         return None
     epoch = horizon.steps_per_epoch if horizon else None
-    count = max(1, steps // epoch) if epoch else min(MEASURED, steps)
-    at = tuple(round((place + 1) * steps / count) for place in range(count))
+    count = steps // epoch if epoch else min(MEASURED, steps)
+    at = tuple((place + 1) * epoch if epoch else round((place + 1) * steps / count) for place in range(count))
     spikes = any(isinstance(part, SpikeGuard) for part in parts)
     losses = [_loss(step / steps) for step in at]
-    if spikes:
-        place = min(count - 1, math.ceil(SPIKES * count) - 1)
-        losses[place] *= SPIKE
+    if spikes and losses:
+        losses[math.ceil(SPIKES * count) - 1] *= SPIKE
     # From 0.5 to 2.5 as a loss; as an accuracy from 0.25 to 0.85.
     values = {
         (part.metric, _mode(part)): tuple(loss if _mode(part) == "min" else 1 - 0.3 * loss for loss in losses)
