@@ -58,6 +58,7 @@ def test_a_mistake_is_told_before_the_script_is_run(arguments, message, script, 
             "ratesmith compare train.py --steps 10ep --rates=0.1 -- --seed 3 --flag --more 2",
         ),
         (["compare", "train.py", "-d", "a b", "--quiet"], "ratesmith compare train.py --quiet -- -d 'a b'"),
+        (["compare", "train.py", "--yes", "--data", "x"], "ratesmith compare train.py --yes -- --data x"),
         (["find", "train.py", "--data", "x"], "ratesmith find train.py -- --data x"),
     ],
 )

@@ -45,6 +45,20 @@ def test_every_line_bears_its_letter_several_times_where_it_runs_alone():
     assert rises == sorted(rises, reverse=True)
 
 
+def test_a_letter_stands_where_its_line_runs_alone():
+    waves = [
+        Line("", [(step, 1 + math.sin(step / 5 + turn)) for step in range(101)], letter)
+        for turn, letter in ((0, "a"), (1, "b"), (2, "c"))
+    ]
+    both = drawn(waves, y_limits=(0, 2)).splitlines()[1:-2]
+    alone = {wave.letter: drawn([wave._replace(letter="")], y_limits=(0, 2)).splitlines()[1:-2] for wave in waves}
+    cells = [(row, column) for row, line in enumerate(both) for column, cell in enumerate(line) if cell in "abc"]
+    assert len(cells) >= 9
+    for row, column in cells:
+        through = {name for name, rows in alone.items() if rows[row][column : column + 1] not in ("", "\u2800")}
+        assert through == {both[row][column]}
+
+
 def test_two_equal_lines_show_both_letters():
     picture = drawn([FALLING, FALLING._replace(letter="b")])
     assert len(re.findall("a", picture)) > 2
