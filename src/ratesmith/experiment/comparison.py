@@ -111,7 +111,7 @@ class Comparison(DisplayedResult):
         )
 
     def _display_texts(self) -> list[str]:
-        return [self.verdict(), *self.note_lines()]
+        return [self.headline(), self.verdict(), *self.note_lines()]
 
     def _display_table(self) -> list[list[str]]:
         return summary.display_table(self)
