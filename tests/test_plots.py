@@ -92,7 +92,8 @@ def comparison(tmp_path_factory):
 def test_a_comparison_is_drawn_with_its_rates_and_with_what_each_gave(comparison):
     left, right = comparison.plot().axes
     assert len(left.lines) == len(comparison.rows)
-    assert [label.get_text() for label in right.get_yticklabels()] == list(labels(row.strategy for row in comparison.rows).values())
+    names = labels(row.strategy for row in comparison.rows)
+    assert [label.get_text() for label in right.get_yticklabels()] == list(names.values())
     seeds, means = right.lines[::2], right.lines[1::2]
     drawn = [line.get_xdata()[0] for line in means]
     assert drawn == sorted(drawn)  # what is drawn is what ranks
