@@ -35,25 +35,23 @@ def test_each_commands_help_has_examples(command, capsys):
 
 
 def test_show_draws_the_curve_and_prints_its_numbers(capsys):
-    assert run(["show", 'warmup("10%") >> cosine()', "step(every=500)", "--steps", "1000"]) == 0
+    assert run(["show", 'warmup("10%") >> cosine()', "step(every=500)", "--steps", "1000", "--table"]) == 0
     shown = capsys.readouterr().out
     assert "⠀" in shown
-    assert "(factor)" in shown
+    assert shown.startswith("factor\n  1 |")
     for row in ("0    │ 0 ", "100  │ 1 ", "500  │ 0.586824 ", "1000 │ 0 "):
         assert row in shown
     assert "0.1 " in shown
 
 
-def test_show_reads_epochs_a_function_and_says_what_a_plateau_does(capsys):
+def test_show_reads_epochs_and_a_function(capsys):
     options = ["--steps", "90", "--steps-per-epoch", "30", "--functions", TASK]
-    assert run(["show", 'custom("halving", every="1ep")', "plateau()", *options]) == 0
-    shown = capsys.readouterr().out
-    assert "0.25" in shown
-    assert "plateau, greedy and spike_guard listen to a metric" in shown
+    assert run(["show", 'custom("halving", every="1ep")', *options]) == 0
+    assert "Last update 0.25, end 0.125." in capsys.readouterr().out
 
 
 def test_show_tells_what_each_schedule_does(capsys):
-    assert run(["show", 'warmup("10%") >> cosine(final=0.1)', "Staircase(250)", "--steps", "1000"]) == 0
+    assert run(["show", 'warmup("10%") >> cosine(final=0.1)', "Staircase(250)", "--steps", "1000", "--table"]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("│ warmup", "│ Staircase"))]
     assert [cell.strip() for cell in rows[-2].split("│")[2:-1]] == [
         *("1", "100", "0.1", "0.1", "0.545", "10 %", "90 %", "100"),
@@ -64,9 +62,9 @@ def test_show_tells_what_each_schedule_does(capsys):
 
 
 def test_show_counts_in_epochs_where_it_knows_them(capsys):
-    assert run(["show", 'step(every="2ep")', "--epochs", "4", "--steps-per-epoch", "25"]) == 0
+    assert run(["show", 'step(every="2ep")', "--epochs", "4", "--steps-per-epoch", "25", "--table"]) == 0
     shown = capsys.readouterr().out
-    assert "(epoch)" in shown
+    assert "-> epoch" in shown
     assert "│ 2     │ 0.1 " in shown
 
 
@@ -150,9 +148,9 @@ def test_drawing_needs_none_of_what_comparing_needs():
     assert ran.stderr == "ratesmith: compare: it needs scipy; install Ratesmith with its extra [compare]\n"
 
 
-def test_on_a_narrow_terminal_the_facts_are_sentences(capsys, monkeypatch):
+def test_on_a_narrow_terminal_the_facts_of_the_table_are_sentences(capsys, monkeypatch):
     monkeypatch.setattr("ratesmith.cli.common.WIDE", 80)
-    assert run(["show", 'warmup("10%") >> cosine()', "--steps", "1000"]) == 0
+    assert run(["show", 'warmup("10%") >> cosine()', "--steps", "1000", "--table"]) == 0
     assert "\n  Its peak is 1, reached at step 100 (10 % of the way).\n" in capsys.readouterr().out
 
 
@@ -220,7 +218,8 @@ def test_quietly_compare_prints_the_verdict_and_what_to_mind_alone(tmp_path, cap
 def test_a_budget_is_answered_with_a_plan_and_one_too_small_with_the_least(tmp_path, capsys):
     assert run(["compare", *QUICK, "--budget", "100", "--out", str(tmp_path / "a")]) == 0
     err = capsys.readouterr().err
-    assert "At the most 80 steps, about " in err
+    assert "Up to 80 steps, about " in err
+    assert "; more if a best rate lies on the edge of the grid.\n" in err
     assert run(["compare", *QUICK, "--budget", "70", "--out", str(tmp_path / "b")]) == 2
     assert "compare: a budget of 70 steps is too small, the least plan is 80 steps" in capsys.readouterr().err
 
@@ -429,7 +428,9 @@ def test_find_draws_the_curve_explains_it_and_ends_with_the_line_to_paste(tmp_pa
     assert err == ""
     kept = json.loads((tmp_path / "found.json").read_text())
     assert out.splitlines()[-1] == f"lr={kept['suggestion']:.2g}"
-    assert "1e-06     1e-05     0.0001    0.001     0.01      0.1       1         10        100" in out
+    [marked] = [line for line in out.splitlines() if line.lstrip().startswith("[")]
+    low, high = kept["interval"]
+    assert marked.endswith(f"] {kept['suggestion']:.2g} ({low:.2g} to {high:.2g})")
     assert f"Initial rate: {kept['suggestion']:.2g}, " in out
     assert f"Page: {tmp_path / 'found.html'}" in out
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")

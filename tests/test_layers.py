@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ratesmith"
 LAYERS = [
     {"_checks", "_display", "_environment", "_process_tree", "_training_on_import", "_random_states", "_extras"},
-    {"_script_channel", "_streams", "_whole_files"},
+    {"_metric_names", "_script_channel", "_streams", "_whole_files"},
     {"_text", "codes"},
     {"_arrays", "_field_checks", "_update_count"},
     {"horizon"},

@@ -19,6 +19,7 @@ from ratesmith.finder import find
 from ratesmith.forecast import fit
 from ratesmith.logs import Curve
 from ratesmith.plots import draw_curves
+from ratesmith.strategy.labels import labels
 
 
 def texts(svg):
@@ -91,7 +92,8 @@ def comparison(tmp_path_factory):
 def test_a_comparison_is_drawn_with_its_rates_and_with_what_each_gave(comparison):
     left, right = comparison.plot().axes
     assert len(left.lines) == len(comparison.rows)
-    assert [label.get_text() for label in right.get_yticklabels()] == [row.strategy for row in comparison.rows]
+    names = labels(row.strategy for row in comparison.rows)
+    assert [label.get_text() for label in right.get_yticklabels()] == list(names.values())
     seeds, means = right.lines[::2], right.lines[1::2]
     drawn = [line.get_xdata()[0] for line in means]
     assert drawn == sorted(drawn)  # what is drawn is what ranks
@@ -108,7 +110,7 @@ def test_a_comparison_fits_into_axes_that_are_given(comparison):
 
 def test_a_comparison_in_a_notebook_is_its_verdict_its_picture_and_its_ranking(comparison):
     shown = xml.etree.ElementTree.fromstring(f"<div>{comparison._repr_html_()}</div>")
-    assert shown.find("p/b").text == comparison.verdict()
+    assert shown.find("p/b").text == comparison.headline()
     assert [row[1].text for row in shown.find("table/tbody")] == [row.strategy for row in comparison.rows]
     assert len(repr(comparison)) < 120
 

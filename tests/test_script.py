@@ -104,6 +104,77 @@ def test_a_controller_has_no_factor():
         _ = ratesmith.get_trial(lr=0.1, steps=10, schedule="plateau()").factor
 
 
+def test_a_loop_that_sets_its_rate_itself_asks_for_it_controllers_included():
+    trial = ratesmith.get_trial(lr=0.1, steps=10, schedule="linear()")
+    assert [trial.rate(step) for step in range(10)] == [trial.lr * trial.factor(step) for step in range(10)]
+    trial = ratesmith.get_trial(lr=0.1, steps=10, schedule="plateau(factor=0.5, patience=0)")
+    rates = []
+    for step in range(4):
+        rates.append(trial.rate(step))
+        trial.report(loss=1.0, step=step + 1)
+    assert rates == [0.1, 0.1, 0.05, 0.025]
+
+
+def test_the_rate_is_set_by_one_alone_and_counts_nothing():
+    class Counting:
+        last_epoch = 0
+
+    trial = ratesmith.get_trial(lr=0.1, steps=10)
+    trial.rate(3)
+    with pytest.raises(TypeError, match=r"trial.report: step must be given, got none"):
+        trial.report(loss=1.0)
+    trial.attach(Counting())
+    with pytest.raises(TypeError, match=r"trial.rate: a scheduler sets the rate already"):
+        trial.rate(3)
+
+
+RESUMED = """
+    import ratesmith
+    TORCH
+    class Weights:
+        def state_dict(self): return {"values": [1.0]}
+        def load_state_dict(self, state): pass
+    trial = ratesmith.get_trial(lr=0.1, steps=8)
+    SETUP
+    for step in range(trial.checkpoint(Weights()), trial.steps):
+        RATE
+        trial.report_train(rate)
+        UPDATE
+        trial.report(loss=1.0 if step < 2 else 2.0, step=step + 1)
+"""
+BY_ITSELF = {"TORCH": "", "SETUP": "", "RATE": "rate = trial.rate(step)", "UPDATE": ""}
+BY_TORCH = {
+    "TORCH": "import torch; from ratesmith.torch import ScheduleLR",
+    "SETUP": "optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=trial.lr); "
+    "ScheduleLR.from_trial(optimizer, trial)",
+    "RATE": "rate = optimizer.param_groups[0]['lr']",
+    "UPDATE": "optimizer.step()",
+}
+
+
+@pytest.mark.parametrize("parts", [BY_ITSELF, BY_TORCH], ids=["by itself", "by torch"])
+def test_a_controller_that_goes_on_from_a_state_has_heard_the_beginning(tmp_path, parts):
+    if parts is BY_TORCH:
+        pytest.importorskip("torch")
+    text = RESUMED
+    for place, code in parts.items():
+        text = text.replace(place, code)
+    plateau = {**ASKED, "schedule": "plateau(factor=0.5, patience=1)", "steps": 8}
+    state = str(tmp_path / "state")
+
+    def save(content):
+        due = content["kind"] == "report" and content["step"] == 4
+        return {"do": "save", "path": state} if due else {"do": "go"}
+
+    def rates(said):
+        return [message["losses"][0] for message in said if message["kind"] == "report"]
+
+    said, _ = run(script(tmp_path, text), tmp_path, save, plateau)
+    again, _ = run(script(tmp_path, text), tmp_path, asked={**plateau, "resume_from": state})
+    assert rates(said)[4:] == rates(again)
+    assert rates(again)[0] < rates(said)[0]
+
+
 def test_a_script_trains_as_it_is_asked_and_reports(tmp_path):
     said, process = run(script(tmp_path, LOOP), tmp_path)
     hello, *reports = said

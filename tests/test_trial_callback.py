@@ -3,7 +3,8 @@
 import pytest
 from trial_channel import rates, trial
 
-from ratesmith._trial_callback import TrialRate, checked_trial, measurements
+from ratesmith._script import TrialRate
+from ratesmith._trial_callback import checked_trial, measurements
 
 
 def test_a_callback_takes_a_trial_and_nothing_else():
@@ -15,7 +16,7 @@ def test_a_callback_takes_a_trial_and_nothing_else():
 
 def test_a_trial_that_has_a_scheduler_is_not_given_a_second_one():
     asked, _ = trial()
-    TrialRate(asked)
+    asked.attach(TrialRate(asked))
     with pytest.raises(ValueError, match="TrialCallback: trial must have one scheduler and one training, got a second"):
         checked_trial(asked)
 
@@ -32,6 +33,7 @@ def test_the_rate_is_the_trials_at_each_step():
 def test_a_controller_hears_what_is_reported():
     asked, _ = trial(schedule="plateau(patience=0, factor=0.1)")
     rate = TrialRate(asked)
+    asked.attach(rate)
     for step in (5, 10):
         rate.step_to(step)
         asked.report(loss=1.0)

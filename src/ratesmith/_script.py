@@ -90,6 +90,9 @@ class ActiveTrial:
         self.steps_per_epoch, self.functions = steps_per_epoch, dict(functions or {})
         self._channel, self._resume_from, self._every_loss = channel, resume_from, every_loss
         self._schedulers: list[TrialScheduler] = []
+        self._rates: TrialRate | None = None
+        self._reports: list[tuple[int, dict[str, float]]] = []
+        """What was reported, with the updates that the scheduler had counted: what a controller has heard."""
         self._objects: tuple[Any, ...] = ()
         self._losses: list[Any] = []
         self._trained = 0
@@ -124,6 +127,26 @@ class ActiveTrial:
             )
         return controller
 
+    def rate(self, step: int) -> float:
+        """Return the rate of update number `step`, counted from 0, for a loop that sets its rate itself.
+
+        A controller hears what is reported, so ask for one step after the other. Nothing is counted by it: `report`
+        needs its `step`. Raise TypeError if a scheduler of `from_trial` sets the rate.
+
+        >>> trial = get_trial(lr=0.1, schedule="plateau(factor=0.5, patience=0)", steps=4)
+        >>> before = trial.rate(0)
+        >>> trial.report(loss=1.0, step=1), trial.report(loss=2.0, step=2)
+        (None, None)
+        >>> before, trial.rate(2)
+        (0.1, 0.05)
+        """
+        if self._schedulers:
+            raise OptionTypeError("trial.rate: a scheduler sets the rate already, got a second; leave one of them out")
+        if self._rates is None:
+            self._rates = TrialRate(self)
+        self._rates.step_to(whole("trial.rate", "step", step, least=0))
+        return float(self._rates.get_last_lr()[0])
+
     def attach(self, scheduler: TrialScheduler) -> None:
         """Let a scheduler hear the measurements that are reported, and count the updates for them."""
         self._schedulers.append(scheduler)
@@ -147,7 +170,9 @@ class ActiveTrial:
                 f" must be the number of updates made, got {step} after {updates} updates of the optimizer; "
                 "count updates, not epochs or places in a loop, as get_trial's steps does",
             )
-        for scheduler in self._schedulers:
+        led = self._led()
+        self._reports.append((int(led[0].last_epoch) if led else step, numbers))
+        for scheduler in led:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)
         self._reported = step
@@ -225,9 +250,14 @@ class ActiveTrial:
             return int(self._schedulers[0].last_epoch)
         return self._trained or None
 
+    def _led(self) -> list[TrialScheduler]:
+        """Return what sets the rate: schedulers, or the loop itself; nothing if the trial does not know of it."""
+        return self._schedulers or ([] if self._rates is None else [self._rates])
+
     def _rate(self) -> float | None:
-        """Return the first group's rate now, which a controller may have changed; None if no scheduler is attached."""
-        rates = self._schedulers[0].get_last_lr() if self._schedulers else [None]
+        """Return the first group's rate now, which a controller may have changed; None if nothing is known of it."""
+        led = self._led()
+        rates = led[0].get_last_lr() if led else [None]
         return None if rates[0] is None else float(rates[0])
 
     def _ask(self, **message: Any) -> None:
@@ -248,6 +278,7 @@ class ActiveTrial:
             return {"saved": True}  # the first process has saved what all of them share
         state = {
             "step": self._reported,
+            "reports": [list(report) for report in self._reports],
             "objects": [thing.state_dict() for thing in self._objects],
             "random": random_states(),
         }
@@ -263,7 +294,14 @@ class ActiveTrial:
         for thing, saved in zip(self._objects, state["objects"], strict=True):
             thing.load_state_dict(saved)
         step = int(state["step"])
-        for scheduler in self._schedulers:
+        self._reports = [(int(updates), dict(numbers)) for updates, numbers in state["reports"]]
+        if self._rates is None and not self._schedulers and not isinstance(self.controller, Schedule):
+            self._rates = TrialRate(self)
+        for scheduler in self._led():
+            # A controller hears the beginning again, which another run may have trained: its own state is not in it.
+            for updates, numbers in [] if isinstance(self.controller, Schedule) else self._reports:
+                scheduler.step_to(updates)
+                scheduler.observe(numbers)
             scheduler.step_to(step)
         self._trained = self._reported = step
         set_random_states(state["random"])
@@ -280,6 +318,38 @@ class ActiveTrial:
             "functions": self.functions,
         }
         return _from_settings, (settings,)
+
+
+class TrialRate:
+    """The rate of a trial at a step, for frameworks that have no ScheduleLR; attached, it hears what is reported.
+
+    >>> rate = TrialRate(get_trial(lr=0.1, schedule="linear()", steps=4))
+    >>> rate.step_to(1)
+    >>> rate.get_last_lr()
+    [0.07500000000000001]
+    """
+
+    def __init__(self, trial: ActiveTrial) -> None:
+        """Begin at step 0."""
+        self._base, self._controller = trial.lr, trial.controller
+        self._state, self._step = self._controller.init(), 0
+
+    @property
+    def last_epoch(self) -> int:
+        """Updates made so far."""
+        return self._step
+
+    def observe(self, metrics: Mapping[str, float]) -> None:
+        """Hear a measurement."""
+        self._state = self._controller.observe(self._state, self._step, metrics)
+
+    def step_to(self, step: int) -> None:
+        """Set the number of updates made."""
+        self._step = step
+
+    def get_last_lr(self) -> list[Any]:
+        """Return the rate of the next update, in a list."""
+        return [self._base * float(self._controller.value(self._state, self._step))]
 
 
 def get_trial(

@@ -1,4 +1,4 @@
-"""What the callbacks of trainers share: a trial that is one, the names of measurements, and a rate without PyTorch."""
+"""What the callbacks of trainers share: a trial that is one, and the names of measurements."""
 
 from __future__ import annotations
 
@@ -44,37 +44,3 @@ def measurements(logs: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, 
         for prefix in prefixes
         if name.startswith(prefix) and name != prefix
     }
-
-
-class TrialRate:
-    """The rate of a trial at a step, for frameworks that have no ScheduleLR; it hears what is reported.
-
-    >>> from ratesmith import get_trial
-    >>> rate = TrialRate(get_trial(lr=0.1, schedule="linear()", steps=4))
-    >>> rate.step_to(1)
-    >>> rate.get_last_lr()
-    [0.07500000000000001]
-    """
-
-    def __init__(self, trial: ActiveTrial) -> None:
-        """Begin at step 0, and let the trial hand over its measurements."""
-        self._base, self._controller = trial.lr, trial.controller
-        self._state, self._step = self._controller.init(), 0
-        trial.attach(self)
-
-    @property
-    def last_epoch(self) -> int:
-        """Updates made so far."""
-        return self._step
-
-    def observe(self, metrics: Mapping[str, float]) -> None:
-        """Hear a measurement."""
-        self._state = self._controller.observe(self._state, self._step, metrics)
-
-    def step_to(self, step: int) -> None:
-        """Set the number of updates made."""
-        self._step = step
-
-    def get_last_lr(self) -> list[Any]:
-        """Return the rate of the next update, in a list."""
-        return [self._base * float(self._controller.value(self._state, self._step))]

@@ -158,6 +158,11 @@ CODES: Final = {
         Code("RS321", "seed_ignored", "The seed changes nothing: runs of different seeds are the same training."),
         Code("RS322", "rate_ignored", "The rate changes nothing: runs at different rates are the same training."),
         Code("RS323", "ran_on", "A script went on behind its last step, and was ended there."),
+        Code(
+            "RS324",
+            "unusual_mode",
+            "The mode goes against the name of the metric: small accuracies, or large losses, are sought.",
+        ),
         Code("RS401", "few_losses", "A run has too few losses after its warm-up."),
         Code("RS402", "no_annealing", "No run was annealed: what lower rates gain is taken from other models."),
         Code("RS403", "other_optimizer", "The optimizer is unlike AdamW, with which the laws were found."),

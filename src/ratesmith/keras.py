@@ -17,8 +17,8 @@ import numpy as np
 from ratesmith import finder
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state, seed_all
-from ratesmith._script import ActiveTrial
-from ratesmith._trial_callback import TrialRate, checked_trial, measurements, refuse_taken
+from ratesmith._script import ActiveTrial, TrialRate
+from ratesmith._trial_callback import checked_trial, measurements, refuse_taken
 from ratesmith.finder import FinderError, FinderResult
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
@@ -108,6 +108,7 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
                 f"epochs={-(-self.trial.steps * self._accumulated // batches)}, or epochs=trial.steps",
             )
         self._rate = TrialRate(self.trial)
+        self.trial.attach(self._rate)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begin the epoch's mean loss anew, as Keras does."""

@@ -12,6 +12,7 @@ from ratesmith._display import PLOTS
 from ratesmith._extras import needs
 from ratesmith.describe import extent, sample
 from ratesmith.schedule import Schedule
+from ratesmith.strategy.labels import labels
 
 if TYPE_CHECKING:
     from ratesmith.experiment import Comparison
@@ -27,8 +28,6 @@ with needs("plot", extra="plot"):
 
 LONGEST_LABEL: Final = 100
 """Characters of a label in a legend below; a longer one is cut."""
-LONGEST_NAME: Final = 34
-"""Characters of a name beside a row."""
 ROW_HEIGHT: Final = 0.36
 """Inches of a picture for each row of a ranking."""
 SPREAD: Final = 4.0
@@ -130,7 +129,8 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
         axes.plot(values, [place] * len(values), "o", color=colour, ms=4, alpha=0.45, mew=0)
         mean = statistics.geometric_mean(values) if by_logarithms else statistics.fmean(values)
         axes.plot([mean], [place], "o", color=colour, ms=9)
-    axes.set_yticks(range(len(rows)), [_plain(_cut(row.strategy, LONGEST_NAME)) for row in rows], fontsize=8)
+    names = labels(row.strategy for row in rows)
+    axes.set_yticks(range(len(rows)), [_plain(names[row.strategy]) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     better = "lower" if comparison.question.mode == "min" else "higher"
     large = "geometric mean" if by_logarithms else "mean"

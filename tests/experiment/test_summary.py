@@ -153,3 +153,37 @@ def test_one_sentence_says_where_the_code_without_ratesmith_is():
     assert judged({"greedy()": [1.0, 1.1]}).without_ratesmith() == ""
     assert judged({"constant()": [None, None]}).without_ratesmith() == ""
     assert judged({"constant()": [None, None]}).paste_forms() == ()
+
+
+EQUAL, WARM = [1.0, 1.1, 1.2], 'warmup("5%", shape="cosine") >> wsd(decay="20%")'
+HEADLINES = {
+    "Use cosine() with lr=0.1: 50 % lower loss than constant().": {"cosine()": [0.5, 0.55, 0.6]},
+    "Keep constant() with lr=0.1: the others tie with it.": {WARM: EQUAL},
+    "Not told apart by 3 seeds: warmup(…) >> wsd(…) with lr=0.1 (first) and constant().": {WARM: [0.2, 1.6, 1.3]},
+    "Keep constant() with lr=0.1: every other strategy is worse.": {"cosine()": [2.0, 2.2, 2.4]},
+    "A tie within 1 %: cosine() with lr=0.1 (first) and constant().": {"cosine()": [0.9995, 1.0995, 1.1995]},
+    "Incomplete: keep constant() with lr=0.1: no other strategy is shown to be better.": {"cosine()": [0.5, 0.6, None]},
+    "Incomplete: keep constant() with lr=0.1: no other strategy ended well at any rate.": {"cosine()": [None] * 3},
+    "Incomplete: use cosine() with lr=0.1: the baseline constant() ended well at no rate.": {
+        "constant()": [None] * 3,
+        "cosine()": EQUAL,
+    },
+    "Not told apart by one seed: cosine() with lr=0.1 (first) and constant().": {
+        "constant()": [1.0],
+        "cosine()": [0.5],
+    },
+    "No answer: every run diverged.": {"constant()": ["diverged"] * 3},
+    "No answer: no strategy has a rate at which every run ended well.": {"constant()": [None] * 3},
+    "constant() with lr=0.1: loss 1.1; nothing stands beside it.": {},
+}
+
+
+@pytest.mark.parametrize("headline", HEADLINES)
+def test_the_headline_gives_the_answer_in_20_words_with_the_honest_word(headline):
+    assert judged({"constant()": EQUAL} | HEADLINES[headline]).headline() == headline
+    assert len(headline.split()) <= 20
+
+
+def test_the_headline_of_a_metric_that_is_better_large_says_higher():
+    found = judged({"constant()": [0.8, 0.81, 0.82], "cosine()": [0.9, 0.91, 0.92]}, mode="max", metric="accuracy")
+    assert found.headline() == "Use cosine() with lr=0.1: 0.1 higher accuracy than constant()."

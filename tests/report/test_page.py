@@ -1,134 +1,159 @@
-"""The report in a real browser: it works from disk without a network, at desktop and phone width, light and dark."""
+"""Every page in a real browser: from disk without a network, at four widths, light and dark, by the keyboard too."""
 
-import html
 import re
+from dataclasses import replace
 
 import pytest
-from in_browser import opened
-from numpy_task import DivergingTask, LogisticTask
+from comparing import judged
+from in_browser import boxes, drawn_texts, open_all_details, opened
 
-from ratesmith.experiment import compare
-from ratesmith.finder import race
 from ratesmith.report import write_html
 
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    strategies = ["cosine()", "plateau(factor=0.3, patience=0)", 'multistep(milestones=["50%", "75%"])']
-    found = compare(DivergingTask(), strategies, folder=folder, steps=90, seeds=3, rates=[0.01, 0.1, 1.0])
-    path = write_html(found, folder / "report.html", title="<b>digits</b>.py:task", command="ratesmith compare 'x'")
-    return found, path
+PAGES = {"report": 6, "found_page": 2, "forecast_page": 8}
+"""Each page, and how many pictures it has."""
+WARM = [f'warmup("5%") >> wsd(decay=["10%", "{share}%"])' for share in (20, 25)]
+WIDTHS = (390, 1280, 1440, 1920)
 
 
-@pytest.fixture(scope="module")
-def found_page(tmp_path_factory):
-    found = race(LogisticTask(), steps=300)
-    return found, write_html(found, tmp_path_factory.mktemp("found") / "found.html", title="<b>mine</b>.py:task")
+@pytest.fixture(params=PAGES)
+def any_page(request):
+    """The file of a page, and how many pictures it has."""
+    _, path = request.getfixturevalue(request.param)
+    return path, PAGES[request.param]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_of_a_found_rate_shows_it_and_its_curves(found_page, browser, width):
-    found, path = found_page
-    page = opened(browser, path, pictures=2, width=width)
-    assert page.inner_text(".verdict") == found.explain().splitlines()[0]
-    assert page.inner_text("h1") == "<b>mine</b>.py:task: which initial rate?"
-    assert page.locator("table").first.locator("tbody tr").count() == len(found.curves)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_at_any_width(any_page, browser, width):
+    path, pictures = any_page
+    page = opened(browser, path, pictures=pictures, width=width)
+    open_all_details(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for wider, says_so, takes_focus in boxes(page):
+        assert wider <= 0 or width < 1280, "a table is wider than its box"
+        assert (wider > 0) == says_so == takes_focus
+    texts = drawn_texts(page)
+    assert len(texts) > 8 * pictures
+    assert [text for text, whole in texts if not whole] == []
+    assert page.evaluate("[...document.querySelectorAll('pre')].every(each => each.scrollWidth <= each.clientWidth)")
+    page.close()
+
+
+def test_long_names_and_large_differences_fit_on_a_telephone(browser, tmp_path):
+    names = [f'multistep(milestones=["{share}%", "95%"])' for share in (50, 75)]  # labels of nearly 40 characters
+    losses = {
+        names[0]: [1e-9, 1.1e-9, 1.2e-9],
+        names[1]: [9e9, 9.1e9, 9.2e9],
+        "0.5 * (cosine() * linear() * rex())": None,
+    }
+    found = judged({name: values or [0.9, 1.1, 1.2] for name, values in losses.items()}, baseline=names[0])
+    page = opened(browser, write_html(found, tmp_path / "report.html"), pictures=4, width=390)
+    texts = drawn_texts(page)
+    assert any("not told apart" in text or "worse" in text for text, _ in texts)
+    assert [text for text, whole in texts if not whole] == []
+    page.close()
+
+
+def test_a_metric_with_a_long_name_makes_no_table_too_wide_and_is_spelled_as_it_is(browser, tmp_path):
+    values = {
+        "constant()": [0.00012345, 0.00012399, 0.000122],
+        WARM[0]: [0.0001134, 0.000135, 0.0001],
+        WARM[1]: [0.9, 0.91, 0.92],
+    }
+    found = judged(values, metric="perplexity_of_WikiText_103_validation")
+    estimate = (
+        found.rows[0].estimates["perplexity_of_WikiText_103_validation"]._replace(low=-0.00054321, high=0.00012345)
+    )
+    more = {"another_long_metric_that_was_measured": estimate}
+    rows = tuple(replace(row, base_lr=1.23456e-05, estimates=row.estimates | more) for row in found.rows)
+    page = opened(browser, write_html(replace(found, rows=rows), tmp_path / "report.html"), pictures=2, width=1280)
+    open_all_details(page)
+    assert [box for box in boxes(page) if box[0] > 0] == []
+    assert page.inner_text("figure h3").startswith("Perplexity_of_WikiText_103_validation on the validation set")
+    page.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_shows_verdict_ranking_and_pictures_without_a_network(report, browser, width, scheme):
-    found, path = report
-    page = opened(browser, path, pictures=6, width=width, color_scheme=scheme)
-    assert page.inner_text(".verdict") == " ".join(found.verdict().split())
-    ranked = page.locator("table").first.locator("tbody tr code:first-of-type").all_inner_texts()
-    assert page.inner_text("pre") == found.paste()
-    assert ranked == [row.strategy for row in found.rows]
-    assert page.inner_text("h1") == "<b>digits</b>.py:task: which learning-rate strategy?"
-    for picture in page.locator("figure .bk-Figure").all():
+def test_a_page_says_its_answer_first_then_shows_it_then_has_its_table(any_page, browser, width, scheme):
+    path, pictures = any_page
+    page = opened(browser, path, pictures=pictures, width=width, color_scheme=scheme)
+    assert len(page.inner_text(".answer").split()) <= 20
+    places = [page.locator(name).first.bounding_box()["y"] for name in (".answer", "figure", "table")]
+    assert places == sorted(places)
+    assert places[0] < 150
+    for picture in page.locator("figure .bk-Figure:visible").all():
         box = picture.bounding_box()
         assert 250 < box["width"] <= width
-        assert box["height"] > 150
+        assert box["height"] > 100
     page.close()
 
 
-def test_the_table_of_runs_is_sorted_by_a_click_on_its_heading(report, browser):
-    found, path = report
-    page = opened(browser, path, pictures=6, width=1280)
-    page.locator("details summary").last.click()
-    rates = sorted(run.trial.base_lr for run in found.runs)
-    heading = page.locator("table.sortable th").nth(1)
-    for wanted in (rates, rates[::-1]):
-        heading.click()
-        shown = page.locator("table.sortable tbody td:nth-child(2)").all_inner_texts()
-        assert [float(text) for text in shown] == wanted
+def test_every_picture_has_a_title_which_is_read_aloud(any_page, browser):
+    path, pictures = any_page
+    page = opened(browser, path, pictures=pictures, width=1280)
+    open_all_details(page)
+    titles = page.locator("figure h3").all_inner_texts()
+    assert len(set(titles)) == pictures
+    assert page.evaluate("[...document.querySelectorAll('figure [role=img]')].map(each => each.ariaLabel)") == titles
     page.close()
 
 
-def test_what_the_pictures_draw_is_what_was_measured(report, browser):
-    found, path = report
-    page = browser.new_page()
-    page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('figure .bk-Figure').length === 6")
-    drawn = page.evaluate(
-        """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(plot => plot.renderers
-            .filter(drawn => drawn.data_source.data.y && drawn.data_source.data.name).map(drawn => [
-            plot.left[0].axis_label, drawn.glyph.type,
-            Array.from(drawn.data_source.get('y')), drawn.data_source.get('name')[0]]))"""
-    )
-    lines = {
-        (label, name): ys
-        for label, kind, ys, name in drawn
-        if kind in ("Line", "Step") and label in ("validation loss", "share of the initial rate")
-    }
-    for row in found.rows:
-        runs = found.runs_of(row.strategy, row.base_lr)
-        means = [sum(run.curve[i].metrics["loss"] for run in runs) / len(runs) for i in range(len(runs[0].curve))]
-        assert lines["validation loss", row.strategy] == pytest.approx(means)
-        shares = [rate / row.base_lr for _, rate in runs[0].rates]
-        assert lines["share of the initial rate", row.strategy] == pytest.approx(shares)
-    assert any(kind == "Scatter" and name == "constant()" for _, kind, _, name in drawn)
+def contrast(first, second):
+    """Return the contrast of two colours as CSS gives them, by WCAG 2."""
+
+    def luminance(colour):
+        shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted([luminance(first), luminance(second)], reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_the_page_light_and_dark(report, browser, scheme):
+    page = opened(browser, report[1], pictures=6, width=1280, color_scheme=scheme)
+    page.evaluate("document.body.style.background = 'Canvas'")
+    canvas = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for name in (".answer", ".note", "figcaption", "small", "h1"):
+        colour = page.evaluate(f"getComputedStyle(document.querySelector('{name}')).color")
+        assert contrast(colour, canvas) > 4.5, name
     page.close()
 
 
-def test_diverged_runs_are_named_on_the_page(report):
-    found, path = report
-    text = path.read_text(encoding="utf-8")
-    assert any(run.diverged for run in found.runs)
-    assert "diverged: training loss nan at step" in text
+def test_the_keyboard_reaches_what_is_folded_what_sorts_and_what_scrolls(report, browser):
+    page = opened(browser, report[1], pictures=6, width=390)
+    focused = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        tag, outline = page.evaluate(
+            """(() => {
+                const reached = document.activeElement, shown = reached.closest('[role=img]') || reached;
+                return [reached.tagName, getComputedStyle(shown).outlineStyle];
+            })()"""
+        )
+        if tag == "BODY":
+            break
+        assert outline == "solid", tag
+        focused.add(tag)
+        if tag == "SUMMARY":
+            page.keyboard.press("Enter")
+    assert {"DIV", "SUMMARY", "BUTTON"} <= focused
+    page.close()
 
 
-def test_what_to_mind_is_on_the_page_with_its_code(report):
-    found, path = report
-    text = path.read_text(encoding="utf-8")
-    assert all(html.escape(line, quote=False) in text for line in found.note_lines())
-    codes = [code for row in found.rows for code in found.codes_of(row)]
-    assert all(text.count(f"<small>{code}</small>") == codes.count(code) for code in codes)
-
-
-def test_the_page_is_one_file_that_names_no_other(report):
-    text = report[1].read_text(encoding="utf-8")
+def test_a_page_is_one_file_that_names_no_other(any_page):
+    text = any_page[0].read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", text)
 
 
-def test_a_comparison_without_a_winner_still_gives_a_page(tmp_path):
-    from numpy_task import ExplodingTask
-
-    found = compare(ExplodingTask(), ["cosine()"], folder=tmp_path, steps=30, seeds=2, rates=[0.1, 1.0])
-    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Every run diverged: give lower rates" in text
-    assert text.count("<figure>") <= 1  # what was shared at most
+def test_a_page_without_a_picture_carries_no_script_to_draw_it(tmp_path):
+    page = write_html(judged({"constant()": [None] * 3}), tmp_path / "report.html")
+    assert page.stat().st_size < 30_000
+    assert "No answer: no strategy has a rate at which every run ended well." in page.read_text(encoding="utf-8")
 
 
-def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_path):
-    class Shifted(LogisticTask):
-        def start(self, seed):
-            training = super().start(seed)
-            measure = training.evaluate
-            training.evaluate = lambda split="validation": {"loss": measure(split)["loss"] - 5}
-            return training
-
-    found = compare(Shifted(), ["cosine()"], folder=tmp_path, steps=30, seeds=1, rates=[0.1])
-    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "So few seeds cannot tell strategies apart" in text
+def test_the_command_is_there_to_reproduce_the_page_without_its_secrets(report, browser):
+    page = opened(browser, report[1], pictures=6, width=1280)
+    assert page.inner_text("h2:has-text('Reproduce') + pre") == "ratesmith compare x --token HIDDEN"
+    page.close()

@@ -19,7 +19,10 @@ COSIN = "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"
             "Notation: there is no strategy 'cosin'; did you mean 'cosine'?\n  warmup(5) >> cosin()\n               ^",
         ),
         ("qqq()", "Notation: there is no strategy 'qqq'; known: constant, step, multistep,"),
-        ("cosine", "Notation: a strategy is a name with options, such as cosine() or"),
+        (
+            "cosine",
+            "Notation: a strategy is a name with its options in brackets; did you mean cosine()?\n  cosine\n  ^",
+        ),
         ("cosine(", "Notation: this is not notation ('(' was never closed)"),
         ("", "Notation: this is not notation"),
         (

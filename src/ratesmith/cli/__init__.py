@@ -10,7 +10,7 @@ import click
 from ratesmith import __version__
 from ratesmith._streams import tolerant_output
 from ratesmith._text import one_line
-from ratesmith.cli.common import STRATEGIES
+from ratesmith.cli.common import StrategiesGroup, behind_dashes
 from ratesmith.cli.compare import compare
 from ratesmith.cli.find import find_rate
 from ratesmith.cli.forecast import forecast
@@ -19,7 +19,7 @@ from ratesmith.cli.signals import signals_stop, status_of, stopped_by
 from ratesmith.cli.study import study
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}, epilog=STRATEGIES)
+@click.group(cls=StrategiesGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__)
 def commands() -> None:
     """Choose, shape and adapt the learning rate, and prove the choice on a validation set."""
@@ -48,6 +48,10 @@ def run(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         return int(commands.main(arguments or ["--help"], prog_name="ratesmith", standalone_mode=False) or 0)
+    except click.NoSuchOption as error:
+        hint = behind_dashes(error, arguments)
+        print(f"ratesmith: {error.format_message()}{f' {hint}' if hint else ''}", file=sys.stderr)
+        return error.exit_code
     except click.ClickException as error:
         print(f"ratesmith: {error.format_message()}", file=sys.stderr)
         return error.exit_code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,23 +14,45 @@ import click
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
-from ratesmith._checks import OptionError
+from ratesmith._checks import OptionError, spell
+from ratesmith._metric_names import doubt_of_mode
 from ratesmith._text import one_line
-from ratesmith.strategy import NotationError, signatures
+from ratesmith.codes import coded
+from ratesmith.script_process import is_script
+from ratesmith.strategy import NotationError
+from ratesmith.strategy.registry import sentences
 
 WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""
-NAMES = "\n".join(f"  {signature}" for signature in signatures())
-STRATEGIES = f"""\b
-Strategies (lengths are steps as 500, shares of training as "5%", or epochs as "2ep"; join with >>, multiply with *, add
-with +):
-{NAMES}
-
-\b
-custom names a function of yours, plateau's patience and cooldown count measurements (one an epoch by default)."""
+INTRODUCTION = """Strategies: lengths are steps as 500, shares of training as "5%", or epochs as "2ep". Join with >>,
+multiply with *, add with +."""
+CLOSING = """custom names a function of yours; plateau's patience and cooldown count measurements, one an epoch by
+default."""
 
 SEE_STRATEGIES = """\b
 Strategies, such as cosine(), warmup("5%") >> linear() or step(every="30%"), are listed by 'ratesmith --help'."""
+
+
+class ListsStrategies(click.Command):
+    """A command whose help ends with every strategy, its options and what it is in one sentence."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the epilog, then the strategies."""
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(INTRODUCTION)
+        formatter.write_paragraph()
+        for signature, sentence in sentences():
+            formatter.write(textwrap.fill(signature, formatter.width, initial_indent="  ", subsequent_indent="    "))
+            formatter.write("\n")
+            formatter.write(textwrap.fill(sentence, formatter.width, initial_indent=" " * 6, subsequent_indent=" " * 6))
+            formatter.write("\n")
+        formatter.write_paragraph()
+        formatter.write_text(CLOSING)
+
+
+class StrategiesGroup(ListsStrategies, click.Group):
+    """A group of commands whose help ends with every strategy."""
 
 
 class Bar:
@@ -85,6 +109,41 @@ def option_names() -> dict[str, str]:
         for option in command.params
         if isinstance(option, click.Option)
     }
+
+
+def warn_of_mode(metric: str | None, mode: str | None) -> None:
+    """Print one line on standard error if a mode goes against the name of its metric."""
+    if doubt := doubt_of_mode(metric or "loss", mode):
+        print(f"ratesmith: {coded('RS324', f'{spell(doubt, option_names())}.')}", file=sys.stderr)
+
+
+def behind_dashes(error: click.NoSuchOption, arguments: list[str]) -> str:
+    """Return, for an option that a command with a script does not know, how the script's own options are given."""
+    command = error.ctx.command if error.ctx else None
+    names = [option.name for option in command.params] if command else []
+    if command is None or "arguments" not in names or not any(map(is_script, arguments)):
+        return ""
+    takes_value = {
+        name: not option.is_flag
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    own, others, rest = [], [], arguments[: arguments.index("--")] if "--" in arguments else list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, sign, _ = word.partition("=")
+        if name in takes_value:
+            own += [word, *(rest[:1] if takes_value[name] and not sign else [])]
+            del rest[: int(takes_value[name] and not sign)]
+        elif word.startswith("-"):
+            others.append(word)
+            while rest and not rest[0].startswith("-"):
+                others.append(rest.pop(0))
+        else:
+            own.append(word)
+    given = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
+    return f"If it is the script's own, it stands behind --: {shlex.join(['ratesmith', *own, '--', *others, *given])}"
 
 
 def folder_name(reference: str) -> str:

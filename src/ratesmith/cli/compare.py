@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from ratesmith.cli.common import (
     number_list,
     option_names,
     user_mistakes,
+    warn_of_mode,
     wide_console,
 )
 from ratesmith.cli.progress import ShownProgress
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
-PASSWORD: Final = re.compile(r"//[^/@\s]*@")
-"""The user and password in an address, which are nobody else's to read."""
+CORRECTED: Final = "Several strategies are compared at once, so better and worse are said after Holm's correction."
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -102,7 +101,7 @@ class Output:
     mlflow: str | None = None
 
 
-@click.command(epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
+@click.command(short_help="Train every strategy; say which is best.", epilog=f"{EXAMPLES}\n\n{SEE_STRATEGIES}")
 @click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")
@@ -160,9 +159,11 @@ def compare(task: str, out: Path | None, **given: Unpack[Given]) -> int:
     needs_extra()
     with mistakes():
         options = _options(given)
+    if not given["quiet"]:  # the note at the end says it then
+        warn_of_mode(given["metric"], given["mode"])
     output = Output(
         folder=out or Path("runs") / folder_name(task),
-        command=PASSWORD.sub("//", shlex.join(["ratesmith", *sys.argv[1:]])),
+        command=shlex.join(["ratesmith", *sys.argv[1:]]),
         quiet=given["quiet"],
         agreed=given["yes"],
         tensorboard=given["tensorboard"],
@@ -262,11 +263,11 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
         print(f"ratesmith: stopped by {stopped_by(error)}; {progress.kept()}", file=sys.stderr)
         return status_of(error)
     if output.quiet:
-        click.echo("\n".join([comparison.verdict(), *comparison.note_lines()]))
+        print("\n".join([comparison.verdict(), *comparison.note_lines()]))
     else:
         print_table(comparison)
         print_verdict(comparison)
-        click.echo(f"Report: {folder / 'report.html'}")
+        print(f"Report: {folder / 'report.html'}")
     status = INCOMPLETE if comparison.missing_runs else 0
     return status if _write_to_trackers(comparison, output) else 1
 
@@ -274,6 +275,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
 def _write_to_trackers(comparison: Comparison, output: Output) -> bool:
     """Whether all trackers have the runs; what one lacks is said, and costs nothing that is there already."""
     from ratesmith.experiment.export import to_tracker
+    from ratesmith.report.secrets import PASSWORD
     from ratesmith.study_database import StudyError
 
     whole = True
@@ -316,26 +318,28 @@ def print_table(comparison: Comparison) -> None:
         difference = "" if row.difference is None else f"{row.difference}\n{row.difference.conclusion}"
         figures = [*(str(row.estimates.get(name, "–")) for name in metrics), difference]
         table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
+    if sum(row.difference is not None for row in comparison.rows) > 1:
+        table.caption, table.caption_justify = CORRECTED, "left"
     console.print(table, highlight=False)
 
 
 def print_verdict(comparison: Comparison) -> None:
     """Print the outcome, what it cost, what to mind, and the lines to paste."""
-    click.echo(comparison.verdict())
+    print(comparison.verdict())
     if comparison.test:
         measured = ", ".join(f"{name} {estimate}" for name, estimate in comparison.test.items())
-        click.echo(f"On the test set, looked at for the winner only: {measured}.")
+        print(f"On the test set, looked at for the winner only: {measured}.")
     for line in comparison.note_lines():
-        click.echo(line)
+        print(line)
     costs = comparison.costs
     share = f" ({100 * costs.run / costs.planned:.0f} %)" if costs.planned else ""
-    click.echo(
+    print(
         f"The runs have {costs.planned:,} steps in all, {costs.shared:,} of them shared with another run: "
         f"{costs.run:,} were made{share}."
     )
     if comparison.cuts:
-        click.echo(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
+        print(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
-        click.echo(f"\nTo use it:\n\n{lines}\n")
+        print(f"\nTo use it:\n\n{lines}\n")
     if line := comparison.without_ratesmith():
-        click.echo(f"{line}\n")
+        print(f"{line}\n")

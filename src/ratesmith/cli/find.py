@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import sys
 from contextlib import nullcontext
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from ratesmith.cli.common import Bar, Mistake, folder_name, number_list, user_mistakes, wide_console
-from ratesmith.cli.picture import Line, draw, tick, width
+from ratesmith.cli.common import (
+    Bar,
+    Mistake,
+    folder_name,
+    number_list,
+    user_mistakes,
+    warn_of_mode,
+    wide_console,
+)
+from ratesmith.cli.find_picture import picture_of
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
+from ratesmith.finder.race import check_mode
 from ratesmith.horizon import Horizon
 from ratesmith.script_process import is_script
 from ratesmith.strategy import parse
@@ -34,7 +41,7 @@ Examples:
 """
 
 
-@click.command(name="find", epilog=EXAMPLES)
+@click.command(name="find", short_help="Measure the initial rate.", epilog=EXAMPLES)
 @click.argument("task", metavar="TRAIN.py|FILE.py:NAME")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--launch", default="", help="A launcher for a script, as 'torchrun --nproc-per-node 2'.")
@@ -102,7 +109,7 @@ def find_rate(
     with user_mistakes(OSError):
         data = json.dumps(result.to_data(), indent=1, allow_nan=False)
         if as_json:
-            click.echo(data)
+            print(data)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "found.json").write_text(data, encoding="utf-8")
         if png:
@@ -111,9 +118,10 @@ def find_rate(
     if result.suggestion is None:
         raise Mistake(f"find: {' '.join(result.explain().splitlines()[1:-1])}")
     if not as_json:
-        _print_result(result)
-        click.echo(page)
-        click.echo(f"\nlr={result.suggestion:.2g}")
+        print(picture_of(result, wide_console()))
+        print(result.explain())
+        print(page)
+        print(f"\nlr={result.suggestion:.2g}")
     return 0
 
 
@@ -145,6 +153,8 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
     foreign = sorted(set(options) - own.get(method, set(options)))
     if foreign:
         raise Mistake(f"find: --{foreign[0]} is not for the method {method}; drop it, or choose another --method")
+    if method in ("race", "grid"):
+        _refuse_early(method, options)
     if "seeds" in options:
         if options["seeds"] < 1:
             raise Mistake(f"find: --seeds must be at least 1, got {options['seeds']}; give a larger number")
@@ -164,6 +174,19 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
     if "schedule" in options:
         options["schedule"] = str(parse(options["schedule"]))
     return {**chosen, **options}
+
+
+def _refuse_early(method: str, options: dict[str, Any]) -> None:
+    """Refuse what no training is needed for to see it, before a script is run; and warn of a doubtful mode."""
+    if "steps" in options and not options["steps"].isdecimal():
+        try:
+            Horizon(1, 1).resolve(options["steps"])
+        except ValueError:
+            got = f"got {options['steps']!r}; write 500 or 10ep"
+            raise Mistake(f"find: --steps must be a number of steps or epochs, {got}") from None
+    metric, mode = options.get("metric", "loss"), options.get("mode")
+    check_mode(method, metric, mode)
+    warn_of_mode(metric, mode)
 
 
 def _steps(task: Any, text: str) -> int:
@@ -192,33 +215,6 @@ class ShownUpdates(Bar):
     def update(self, done: int, planned: int) -> None:
         """Take in how many updates have been made."""
         self.bar.update(self.row, completed=done, total=planned)
-
-
-def _print_result(result: FinderResult) -> None:
-    """Draw the curves by decades of the rate, and say what was found."""
-    lines = [
-        Line(curve.name, [(math.log10(r), v) for r, v in zip(curve.rates, curve.smooth, strict=True) if isfinite(v)])
-        for curve in result.decisive
-    ]
-    decades = [decade for line in lines for decade, _ in line.points]
-    low, high = math.floor(min(decades)), math.ceil(max(decades) + 1e-9)
-    console = wide_console()
-    columns, tenth = width(console, 90), 10 * (high - low)
-    picture = draw(
-        lines,
-        labels=("rate", result.metric),
-        x_limits=(low, high),
-        columns=columns // tenth * tenth or columns,  # so that each decade takes a multiple of ten columns
-        colours=console.is_terminal,
-        ticks=_decades_or_loss,
-    )
-    click.echo(picture)
-    click.echo(result.explain())
-
-
-def _decades_or_loss(value: float, chars: int, delta: float, left: bool = False) -> str:
-    """Write the ticks below the picture, which stand to the left, as rates, and those beside it as losses."""
-    return tick(10**value, chars, delta, left) if left else tick(value, chars, delta, left)
 
 
 def _write_page(result: FinderResult, file: Path, task: str) -> str:

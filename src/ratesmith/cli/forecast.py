@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ratesmith._extras import needs
 from ratesmith.cli.common import SEE_STRATEGIES, Mistake, user_mistakes, wide_console
-from ratesmith.cli.picture import Line, draw, width
+from ratesmith.cli.picture import Line, draw, headings, limits_of, room_of, with_colours
 from ratesmith.strategy import parse
 
 if TYPE_CHECKING:  # it needs NumPy and SciPy, which the command line is imported without
@@ -41,8 +41,8 @@ READING = {
 ASKING = {"schedule": "--compare"}
 """What the options of a forecast are called here; those that are missing have one name."""
 RANKED = "Last loss, as forecast; ranked by three laws together"
-MARKED = 16
-"""Points of a line that bear its mark if there are no colours."""
+BEGINNING = 0.25
+"""The share of the run to come that the picture leaves out, for there a loss falls steeply."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Logs:
     per_step: float | None
 
 
-@click.command(epilog=f"{EXAMPLES}\n{SEE_STRATEGIES}")
+@click.command(short_help="Forecast schedules that have not been run.", epilog=f"{EXAMPLES}\n{SEE_STRATEGIES}")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=Path)
 @click.option(
     "--compare",
@@ -127,12 +127,12 @@ def forecast(
         answers = Answers(forecaster, ranked, checks, _cooldown(forecaster) if cooldown else None)
         page = _write_page(answers, html) if html else None
     if as_json:
-        click.echo(json.dumps(answers.to_dict(), indent=1, allow_nan=False))
+        print(json.dumps(answers.to_dict(), indent=1, allow_nan=False))
         return 0
     _print_all(answers)
     if page:
-        click.echo(page)
-    click.echo(f"\n{ranked.best.name}")
+        print(page)
+    print(f"\n{ranked.best.name}")
     return 0
 
 
@@ -182,7 +182,7 @@ def _cooldown(forecaster: Forecaster) -> Candidates | None:
     """Return what annealing would give, unless no run has a rate left to anneal."""
     if any(curve.rates[curve.steps[-1] - 1] > 0 for curve in forecaster.curves):
         return forecaster.what_if_cooldown()
-    click.echo("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", err=True)
+    print("forecast: --cooldown: every run ended at a rate of 0, nothing is left to anneal", file=sys.stderr)
     return None
 
 
@@ -247,7 +247,7 @@ def _print_all(answers: Answers) -> None:
     console = wide_console()
     wide = console.width >= NARROW
     _print_picture(answers, console)
-    click.echo(answers.forecaster.explain())
+    print(answers.forecaster.explain())
     console.print(_table(answers.candidates, RANKED, wide), highlight=False)
     if answers.checks:
         console.print(_checks_table(answers.checks), highlight=False)
@@ -255,10 +255,10 @@ def _print_all(answers: Answers) -> None:
         title = "Annealing from now on, beside keeping the rate"
         console.print(_table(answers.cooldown, title, wide), highlight=False)
     if summary := answers.candidates.summary_of_checks(answers.checks):
-        click.echo(summary)
+        print(summary)
     several = (answers.candidates, answers.cooldown)
     lines = [line for each in several if each for line in answers.forecaster.lines_new_in(each)]
-    click.echo("\n".join(dict.fromkeys(lines)))
+    print("\n".join(dict.fromkeys(lines)))
 
 
 def _table(candidates: Candidates, title: str, wide: bool) -> Table:
@@ -310,27 +310,27 @@ def _print_picture(answers: Answers, console: Any) -> None:
     Runs are marked with letters, and candidates with their numbers in the table.
     """
     rows = answers.candidates.rows[:DRAWN]
-    curves = {f"{chr(97 + n)} {run.name}": (run.steps, run.losses) for n, run in enumerate(answers.forecaster.curves)}
-    curves |= {f"{n} {row.name}": (row.prediction.steps, row.prediction.losses) for n, row in enumerate(rows, 1)}
-    last = max(int(steps[-1]) for steps, _ in curves.values())
-    points = {
-        name: [(int(s), float(v)) for s, v in zip(steps, losses, strict=True) if s > last / 4]
-        for name, (steps, losses) in curves.items()
-    }
+    runs = answers.forecaster.curves
+    curves = [(f"{chr(97 + n)}", run.name, run.steps, run.losses) for n, run in enumerate(runs)]
+    curves += [(f"{n}", row.name, row.prediction.steps, row.prediction.losses) for n, row in enumerate(rows, 1)]
+    last = max(int(steps[-1]) for _, _, steps, _ in curves)
+    first = BEGINNING * last
     lines = []
-    for index, (name, pairs) in enumerate(points.items()):
-        colour = "white" if index < len(answers.forecaster.curves) else COLOURS[index % len(COLOURS)]
-        if pairs and console.is_terminal:
-            lines.append(Line(name, pairs, colour))
-        elif pairs:
-            few = [*pairs[: -1 : -(-len(pairs) // MARKED)], pairs[-1]]
-            lines.append(Line(name[2:], few, marker=name[0]))
-    columns = width(console, 80)
-    limits = (0, last)
+    for place, (letter, name, steps, losses) in enumerate(curves):
+        points = [(int(step), float(loss)) for step, loss in zip(steps, losses, strict=True) if step > first]
+        colour = "white" if place < len(runs) else COLOURS[place % len(COLOURS)]
+        if points:
+            lines.append(Line(name, points, letter, colour))
+    room, colours = room_of(console), with_colours(console)
     picture = draw(
-        lines, labels=("step", "loss"), x_limits=limits, columns=columns, colours=console.is_terminal, from_zero=False
+        lines,
+        names=("step", "loss"),
+        x_limits=(first, last),
+        y_limits=limits_of(lines, from_zero=False),
+        room=room,
+        colours=colours,
     )
-    click.echo(picture)
+    print("\n".join([picture, *headings(lines, room, colours)]))
 
 
 def _write_page(answers: Answers, file: Path) -> str:

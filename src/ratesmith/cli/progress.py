@@ -71,7 +71,7 @@ class ShownProgress(Bar):
         workers = f"{plan.workers} workers" if plan.workers > 1 else "one worker"
         time = f"about {_time(plan.time)} with {workers} once started"
         time += f", {plan.gpu_hours:.3g} GPU-hours" if plan.gpus else ""
-        self.say(f"At the most {plan.to_run:,} steps, {time}; rates beyond the grid may follow.")
+        self.say(f"Up to {plan.to_run:,} steps, {time}; more if a best rate lies on the edge of the grid.")
         if plan.made_smaller:
             self.say(f"Made smaller to fit the budget of {plan.budget}: {plan.made_smaller}.")
         agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)

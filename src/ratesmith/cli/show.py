@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from rich.table import Table
 
 from ratesmith import exporters
 from ratesmith._checks import FARTHEST, options_of
-from ratesmith.cli.common import STRATEGIES, Mistake, user_mistakes, wide_console
-from ratesmith.cli.picture import Line, draw, width
-from ratesmith.controllers import Adaptive, Controller
-from ratesmith.describe import ENDLESS_SHOWN, Breakpoints, ScheduleSummary, extent, measure, sample
+from ratesmith.cli.common import ListsStrategies, Mistake, user_mistakes, wide_console
+from ratesmith.cli.measured import Measurements, example, follow, listeners, read_losses
+from ratesmith.cli.picture import Line, draw, headings, letters_for, limits_of, room_of, with_colours
+from ratesmith.controllers import Controller
+from ratesmith.describe import ENDLESS_SHOWN, ScheduleSummary, extent, measure, sample
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, to_data
@@ -35,7 +37,9 @@ CODE_HELP = (
     "Print code that gives these rates instead: python, torch, lightning, transformers, optax, keras or ratesmith."
 )
 TABLE_WIDTH = 118
-"""Below so many columns the facts are sentences."""
+"""Below so many columns the facts of the table are sentences."""
+MOST_CHANGES = 5
+"""Steps at which a schedule changes its shape that are named."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,12 @@ class Shown:
 
     text: str
     controller: Controller[Any]
+    at: Callable[[int], float]
     facts: ScheduleSummary
     curve: list[tuple[int, float]]
 
-    def at(self, step: int) -> float:
-        """Return the factor at a step; a controller has heard nothing."""
-        return self.controller.value(self.controller.init(), step)
 
-
-@click.command(epilog=f"{EXAMPLES}\n{STRATEGIES}")
+@click.command(cls=ListsStrategies, short_help="Draw schedules, and tell what they do.", epilog=EXAMPLES)
 @click.argument("notation", nargs=-1, required=True)
 @click.option("--steps", type=int, help="How long training lasts, in optimizer steps.")
 @click.option("--epochs", type=float, help="How long training lasts, in epochs; needs --steps-per-epoch.")
@@ -60,6 +61,13 @@ class Shown:
 @click.option("--tokens-per-step", type=int, help="What '3Mtok' means.")
 @click.option("--samples-per-step", type=int, help="What '50ksp' means: the batch size.")
 @click.option("--functions", type=Path, metavar="FILE.py", help='The file with the function that custom("name") names.')
+@click.option(
+    "--losses",
+    type=Path,
+    metavar="FILE.csv",
+    help="A run's log, or a column of losses: what plateau, greedy and spike_guard listen to. Default: an example.",
+)
+@click.option("--table", is_flag=True, help="Print the facts and values as tables.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the factor at every step as CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print facts, data and curve as JSON instead.")
 @click.option("--code", metavar="FORM", help=CODE_HELP)
@@ -69,6 +77,8 @@ class Shown:
 def show(
     notation: tuple[str, ...],
     functions: Path | None,
+    losses: Path | None,
+    table: bool,
     as_csv: bool,
     as_json: bool,
     code: str | None,
@@ -86,27 +96,30 @@ def show(
         if any(files.values()):
             raise Mistake("show: --code prints code alone; ask for the picture without it")
         with user_mistakes(names={"form": "--code", "base_lr": "--lr", "horizon": "--steps"}):
-            click.echo(_code(notation, _horizon(**options), lr, code))
+            print(_code(notation, _horizon(**options), lr, code))
         return
     with user_mistakes(TaskError, OSError, OverflowError):
         horizon = _horizon(**options)
         known = load_functions(functions) if functions else {}
         strategies = [parse(text) for text in notation]
         controllers = [strategy.build(horizon, known) for strategy in strategies]
-        steps = horizon.steps if horizon else max(_own_length(controller) for controller in controllers)
-        shown = [_look(str(text), controller, steps) for text, controller in zip(strategies, controllers, strict=True)]
+        steps, measurements = _measured(controllers, horizon, losses)
+        pairs = zip(map(str, strategies), controllers, strict=True)
+        shown = [_look(text, controller, steps, measurements) for text, controller in pairs]
         for form, file in files.items():
             if file:
                 _draw(shown, horizon, file, form)
         if as_csv:
             _print_csv(shown, steps, horizon)
         elif as_json:
-            click.echo(json.dumps(_as_data(shown, steps), indent=1, allow_nan=False))
+            print(json.dumps(_as_data(shown, steps, measurements), indent=1, allow_nan=False))
         else:
-            _print_all(shown, steps, horizon)
+            _print_all(shown, steps, horizon, table=table)
+    if measurements:
+        _print_measurements(measurements, shown, err=as_csv or as_json)
     for file in files.values():
         if file:
-            click.echo(f"Drawn into {file}", err=as_csv or as_json)
+            print(f"Drawn into {file}", file=sys.stderr if as_csv or as_json else sys.stdout)
 
 
 def _code(notation: tuple[str, ...], horizon: Horizon | None, lr: float | None, form: str | None) -> str:
@@ -120,12 +133,80 @@ def _code(notation: tuple[str, ...], horizon: Horizon | None, lr: float | None, 
     return exporters.code(strategy, 1.0 if lr is None else lr, horizon, form)
 
 
-def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
-    _print_picture(shown, steps, horizon)
-    _print_facts(shown)
-    _print_values(shown, steps, horizon)
-    if any(isinstance(one.controller, Adaptive) for one in shown):
-        click.echo("plateau, greedy and spike_guard listen to a metric: here, with nothing measured, they do nothing.")
+def _measured(
+    controllers: list[Controller[Any]], horizon: Horizon | None, losses: Path | None
+) -> tuple[int, Measurements | None]:
+    """Return how many steps are shown, and what the controllers listen to over them."""
+    steps = horizon.steps if horizon else max(_own_length(controller) for controller in controllers)
+    if losses is None:
+        return steps, example(controllers, steps, horizon)
+    measurements = read_losses(losses, controllers, horizon.steps if horizon else None)
+    return (horizon.steps if horizon else max(1, measurements.steps[-1])), measurements
+
+
+def _print_measurements(measurements: Measurements, shown: list[Shown], *, err: bool) -> None:
+    """Say what the controllers listened to, and which of them had nothing to do."""
+    idle = [one.text for one in shown if listeners(one.controller) and not _acts(one, measurements)]
+    text = f" It gave {' and '.join(idle)} nothing to do." if idle else ""
+    text = textwrap.fill(measurements.text + text, room_of(wide_console()))
+    print(text, file=sys.stderr if err else sys.stdout)
+
+
+def _acts(one: Shown, measurements: Measurements) -> bool:
+    return bool(follow(one.controller, measurements).changes)
+
+
+def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None, *, table: bool) -> None:
+    console, unit = wide_console(), _unit(horizon)
+    lines = [
+        Line(one.text, [(step / unit, value) for step, value in one.curve], letter)
+        for one, letter in zip(shown, letters_for(len(shown)), strict=True)
+    ]
+    room, colours = room_of(console), with_colours(console)
+    picture = draw(
+        lines,
+        names=("epoch" if unit > 1 else "step", "factor"),
+        x_limits=(0, steps / unit),
+        y_limits=limits_of(lines, from_zero=True),
+        room=room,
+        colours=colours,
+    )
+    print(picture)
+    for one, heading in zip(shown, headings(lines, room, colours), strict=True):
+        print(heading)
+        for sentence in [] if table else _sentences(one.facts, unit):
+            print(textwrap.fill(sentence, room, initial_indent="   ", subsequent_indent="   "))
+    if table:
+        _print_facts(shown)
+        _print_values(shown, steps, horizon)
+
+
+def _sentences(facts: ScheduleSummary, unit: int) -> list[str]:
+    """Return the peak and when, the last value and the end, the mean and where the shape changes: a line each."""
+    if facts.peak_step == 0 and facts.peak_end == facts.steps and not facts.back:
+        return [f"It stays at {facts.peak:.4g}."]
+    steps = [f"{step}" for step, _ in facts.breakpoints[:MOST_CHANGES]]
+    more = f" and {len(facts.breakpoints) - MOST_CHANGES} more" if len(facts.breakpoints) > MOST_CHANGES else ""
+    changes = f"; changes shape at step{'s'[: len(steps) - 1]} {', '.join(steps)}{more}" if steps else ""
+    return [
+        f"Peak {facts.peak:.4g} {_peak(facts, unit)}.",
+        f"Last update {facts.last:.4g}, end {facts.final:.4g}.",
+        f"Mean {'' if facts.exact else 'about '}{facts.mean:.4g}{changes}.",
+    ]
+
+
+def _peak(facts: ScheduleSummary, unit: int) -> str:
+    """Say from when to when the peak is."""
+    first = _when(facts.peak_step, facts.steps, unit) if facts.peak_step else "the start"
+    last = _when(facts.peak_end, facts.steps, unit) if facts.decay else "the end"
+    if facts.back:
+        return f"at {first}, and again up to {last}"
+    return f"at {first}, falling from there" if facts.peak_end <= facts.peak_step else f"from {first} to {last}"
+
+
+def _when(step: int, steps: int, unit: int) -> str:
+    share = f"{100 * step / steps:.3g} %"
+    return f"step {step} (epoch {step / unit:.4g}, {share})" if unit > 1 else f"step {step} ({share})"
 
 
 def _horizon(
@@ -147,34 +228,18 @@ def _own_length(controller: Any) -> int:
     return extent(controller.steps, controller.breakpoints) if isinstance(controller, Schedule) else ENDLESS_SHOWN
 
 
-def _look(text: str, controller: Any, steps: int) -> Shown:
-    breakpoints: Breakpoints = getattr(controller, "breakpoints", lambda since, until: [])
-    state = controller.init()
-
-    def at(step: int) -> float:
-        return float(controller.value(state, step))
-
-    facts = measure(at, steps, breakpoints, own_length=steps)
-    return Shown(text, controller, facts, sample(at, steps, breakpoints(0, steps)))
-
-
-def _print_picture(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
-    console, unit = wide_console(), _unit(horizon)
-    lines = [Line(one.text, [(step / unit, value) for step, value in one.curve]) for one in shown]
-    picture = draw(
-        lines,
-        labels=("epoch" if unit > 1 else "step", "factor"),
-        x_limits=(0, steps / unit),
-        columns=width(console, 100),
-        colours=console.is_terminal and len(shown) > 1,
-    )
-    click.echo(picture)
+def _look(text: str, controller: Any, steps: int, measurements: Measurements | None) -> Shown:
+    track = follow(controller, measurements if listeners(controller) else None)
+    facts = measure(track.at, steps, track.breakpoints, own_length=steps)
+    return Shown(text, controller, track.at, facts, sample(track.at, steps, track.breakpoints(0, steps)))
 
 
 def _print_facts(shown: list[Shown]) -> None:
-    if wide_console().width < TABLE_WIDTH:  # a table would cut its numbers
+    if (width := wide_console().width) < TABLE_WIDTH:  # a table would cut its numbers
         for one in shown:
-            click.echo(f"{one.text}\n{textwrap.indent(str(one.facts), '  ')}")
+            print(textwrap.fill(one.text, width))
+            for sentence in str(one.facts).splitlines():
+                print(textwrap.fill(sentence, width, initial_indent="  ", subsequent_indent="  "))
         return
     table = Table("", "peak", "at step", "last update", "end", "mean", "warm-up", "decay", "changes shape at step")
     for one in shown:
@@ -204,9 +269,10 @@ def _print_csv(shown: list[Shown], steps: int, horizon: Horizon | None) -> None:
         writer.writerow([step, *epoch, *(repr(one.at(step)) for one in shown)])
 
 
-def _as_data(shown: list[Shown], steps: int) -> dict[str, Any]:
+def _as_data(shown: list[Shown], steps: int, measurements: Measurements | None) -> dict[str, Any]:
     return {
         "steps": steps,
+        **({"measurements": measurements.text} if measurements else {}),
         "schedules": [
             {
                 "notation": one.text,

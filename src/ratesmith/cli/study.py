@@ -16,7 +16,7 @@ from ratesmith.cli.compare import Output, mistakes, needs_extra, run_and_print
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 
-@click.group()
+@click.group(short_help="Manage what comparisons have kept.")
 def study() -> None:
     """List, check, export, resume and delete the studies that `ratesmith compare` keeps."""
     needs_extra()
@@ -33,7 +33,7 @@ def list_(root: Path) -> None:
     with mistakes():
         studies = list_studies(root)
     if not studies:
-        click.echo(f"There is no study in {root}.")
+        print(f"There is no study in {root}.")
         return
     table = Table("folder", "task", "steps", "runs", "waiting", "size", "now")
     for stored in studies:
@@ -54,9 +54,9 @@ def verify_(folder: Path) -> int:
         wrong = verify(folder)
         stored = describe(folder)
     for line in wrong:
-        click.echo(f"{folder}: {line}")
+        print(f"{folder}: {line}")
     if not wrong:
-        click.echo(f"{folder}: whole, {sum(stored.runs.values())} runs, {stored.unfinished} branches waiting.")
+        print(f"{folder}: whole, {sum(stored.runs.values())} runs, {stored.unfinished} branches waiting.")
     return 1 if wrong else 0
 
 
@@ -69,7 +69,7 @@ def export(folder: Path, file: Path) -> None:
 
     with mistakes():
         rows = to_file(folder, file)
-    click.echo(f"{file}: {rows:,} rows.")
+    print(f"{file}: {rows:,} rows.")
 
 
 @study.command()
@@ -107,7 +107,7 @@ def rm(folder: Path, yes: bool) -> None:
             if not agreed:
                 raise Mistake(f"study rm: {folder} is kept: nobody said yes; say it, or give --yes")
         remove(folder)
-    click.echo(f"{folder}: deleted.")
+    print(f"{folder}: deleted.")
 
 
 def _size(count: int) -> str:

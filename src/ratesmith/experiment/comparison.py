@@ -111,10 +111,14 @@ class Comparison(DisplayedResult):
         )
 
     def _display_texts(self) -> list[str]:
-        return [self.verdict(), *self.note_lines()]
+        return [self.headline(), self.verdict(), *self.note_lines()]
 
     def _display_table(self) -> list[list[str]]:
         return summary.display_table(self)
+
+    def headline(self) -> str:
+        """Return the answer in 20 words or fewer, for a page's first line."""
+        return summary.headline(self)
 
     def verdict(self) -> str:
         """Return the outcome as a few sentences: what is missing if runs are, then the answer."""

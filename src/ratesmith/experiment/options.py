@@ -12,6 +12,7 @@ from ratesmith._checks import Option, OptionError, OptionValueError, finite, who
 from ratesmith.experiment.grid import variants
 from ratesmith.experiment.plan import Budget, read_budget
 from ratesmith.experiment.question import Question
+from ratesmith.horizon import Horizon
 from ratesmith.strategy import ScheduleLike, as_strategy
 
 BASELINE: Final = "constant()"
@@ -25,6 +26,13 @@ DEFAULT_STRATEGIES: Final = (
 FIRST_FRESH_SEED: Final = 1000
 """The verdict's seeds count from here, those of the choice from 0: they never meet."""
 ENGINES: Final = ("local", "ray")
+
+
+LENGTHS: Final = {
+    "steps": (" must be a number of steps or epochs", "write 500 or '10ep'"),
+    "evaluate_every": (" must be a number of steps, epochs or a share", "write 50, '1ep' or '5%'"),
+}
+"""The options that are lengths: what each must be, and what to write."""
 
 
 class ComparisonError(OptionValueError):
@@ -64,6 +72,9 @@ class CompareOptions:
         """Work out what the options stand for, so that a mistake in one is found before anything is done."""
         for name in ("families", "question", "grid", "rung_shares", "limit"):
             getattr(self, name)
+        if self.steps is not None:
+            check_length("steps", self.steps)
+        check_length("evaluate_every", self.evaluate_every)
         whole("compare", "workers", self.workers, least=0)
         self._check_engine()
         if self.version is not None and not (isinstance(self.version, str) and self.version.strip()):
@@ -89,6 +100,12 @@ class CompareOptions:
         if self.mode not in (None, "min", "max"):
             raise ComparisonError(
                 "compare: ", Option("mode"), f" must be 'min' or 'max', got {self.mode!r}; choose one"
+            )
+        if self.mode is None and self.metric != "loss":
+            raise ComparisonError(
+                "compare: ",
+                Option("mode"),
+                f" must be given for the metric {self.metric!r}; write 'min' if small values are better, else 'max'",
             )
         choice_seeds = whole("compare", "choice_seeds", self.choice_seeds, least=1)
         seeds = whole("compare", "seeds", self.seeds, least=1)
@@ -144,7 +161,7 @@ class CompareOptions:
             )
 
     def check_metric(self, measured: Iterable[str]) -> None:
-        """Refuse a metric that the task does not report, and one of which nobody said which values are better."""
+        """Refuse a metric that the task does not report."""
         measured = tuple(measured)
         if self.metric == "loss" and "loss" not in measured:
             raise ComparisonError(
@@ -158,12 +175,6 @@ class CompareOptions:
                 Option("metric"),
                 f" must be one that the task reports, got {self.metric!r}; it reports {', '.join(measured)}",
             )
-        if self.mode is None and self.metric != "loss":
-            raise ComparisonError(
-                "compare: ",
-                Option("mode"),
-                f" must be given for the metric {self.metric!r}; write 'min' if small values are better, else 'max'",
-            )
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data, from which `from_data` makes the same options."""
@@ -176,6 +187,25 @@ class CompareOptions:
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
         return cls(**options)
+
+
+def check_length(option: str, given: int | str) -> None:
+    """Refuse what is no length, whatever the training is."""
+    if isinstance(given, int):
+        whole("compare", option, given, least=1)
+        return
+    try:
+        if not isinstance(given, str) or (option == "steps" and not given.strip().endswith("ep")):
+            raise no_length(option, given)
+        Horizon(1, steps_per_epoch=1, tokens_per_step=1, samples_per_step=1).resolve(given)
+    except (ValueError, TypeError):
+        raise no_length(option, given) from None
+
+
+def no_length(option: str, given: int | str) -> ComparisonError:
+    """Return the error for a length that cannot be read."""
+    must, remedy = LENGTHS[option]
+    return ComparisonError("compare: ", Option(option), f"{must}, got {given!r}; {remedy}")
 
 
 def as_texts(strategies: Iterable[ScheduleLike]) -> tuple[str, ...]:

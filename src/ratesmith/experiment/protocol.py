@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ratesmith._checks import Option
+from ratesmith._metric_names import doubt_of_mode
 from ratesmith._text import one_line
 from ratesmith.experiment.choice import (
     NO_PROMISE,
@@ -75,6 +76,8 @@ class ComparisonProtocol:
                 "trained from its beginning."
             )
             self.notes.append(Note("RS301", (text,)))
+        if doubt := doubt_of_mode(self.question.metric, self.question.mode):
+            self.notes.append(Note("RS324", (*doubt, ".")))
         self.notes += self.planned.notes
         chosen = self._choose()
         verdict = [Trial(*choice, seed, self.steps) for choice in chosen.values() for seed in self.question.seeds]

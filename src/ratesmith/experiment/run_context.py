@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ratesmith._checks import Option, whole
-from ratesmith.experiment.options import ComparisonError
+from ratesmith.experiment.options import ComparisonError, check_length, no_length
 from ratesmith.experiment.script_source import FunctionSource, OwnTraining
 from ratesmith.experiment.task_source import Source
 from ratesmith.experiment.trial import RunLayout
@@ -76,25 +76,18 @@ def own_of(context: RunContext) -> OwnTraining:
 
 def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: int | str) -> RunLayout:
     """Read lengths that may be epochs."""
-    if isinstance(steps, str) and not steps.strip().endswith("ep"):
-        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'")
+    check_length("steps", steps)
     epoch = Horizon(steps_per_epoch or 1, steps_per_epoch)
     if isinstance(steps, str) and steps_per_epoch is None:
-        raise _no_length(
-            "steps", " must be a number of updates here", steps, "write 500, or give get_trial its steps_per_epoch="
-        )
+        must = f" must be a number of updates here, got {steps!r}; write 500, or give get_trial its steps_per_epoch="
+        raise ComparisonError("compare: ", Option("steps"), must)
     try:
         length = epoch.resolve(steps)
     except (ValueError, TypeError):
-        raise _no_length("steps", " must be a number of steps or epochs", steps, "write 500 or '10ep'") from None
+        raise no_length("steps", steps) from None
     horizon = Horizon(whole("compare", "steps", length, least=1), steps_per_epoch)
     try:
         every = horizon.resolve(evaluate_every)
     except (ValueError, TypeError):
-        must = " must be a number of steps, epochs or a share"
-        raise _no_length("evaluate_every", must, evaluate_every, "write 50, '1ep' or '5%'") from None
+        raise no_length("evaluate_every", evaluate_every) from None
     return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch)
-
-
-def _no_length(option: str, must: str, given: int | str, remedy: str) -> ComparisonError:
-    return ComparisonError("compare: ", Option(option), f"{must}, got {given!r}; {remedy}")

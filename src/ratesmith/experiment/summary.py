@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ratesmith import exporters
@@ -14,6 +14,7 @@ from ratesmith.experiment.ranking import Row, rates_change_nothing, seeds_change
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.horizon import Horizon
+from ratesmith.strategy.labels import labels
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
@@ -40,6 +41,54 @@ def verdict(comparison: Comparison) -> str:
     )
     others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST_FOR_INTERVAL else []
     return " ".join([*incomplete, answer, *first, *others, *last])
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the answer in 20 words or fewer: what to use, and whether it is better, a tie or not told apart."""
+    notes, best = {note.code for note in comparison.verdict_notes}, comparison.best
+    if "RS322" in notes:
+        return "No answer: the rate that is given changes nothing in this training."
+    if "RS313" in notes:
+        return "No answer: every run diverged."
+    if best is None:
+        return "No answer: no strategy has a rate at which every run ended well."
+    shown = labels([best.chosen, *comparison.question.families])
+    name = f"{shown[best.chosen]} with lr={best.base_lr:g}"
+    answer = _answer(comparison, best, name, shown)
+    return f"Incomplete: {answer[0].lower()}{answer[1:]}" if "RS320" in notes else answer
+
+
+def _answer(comparison: Comparison, best: Row, name: str, shown: Mapping[str, str]) -> str:
+    difference, baseline = best.difference, shown[comparison.question.baseline]
+    if len(comparison.rows) == 1:
+        return f"{name}: {comparison.metric} {best.estimates[comparison.metric].mean:.4g}; nothing stands beside it."
+    if best.strategy == comparison.question.baseline:
+        return f"Keep {name}: {_rest(comparison)}."
+    if difference is None:
+        return f"Use {name}: the baseline {baseline} ended well at no rate."
+    if difference.conclusion == "better":
+        amount = difference.shown(difference.mean)
+        lower = "lower" if difference.mean < 0 else "higher"
+        return f"Use {name}: {amount.lstrip('+-')} {lower} {comparison.metric} than {baseline}."
+    if difference.conclusion == "tie":
+        return f"A tie within {_margin(comparison)}: {name} (first) and {baseline}."
+    seeds = "one seed" if difference.pairs == 1 else f"{difference.pairs} seeds"
+    return f"Not told apart by {seeds}: {name} (first) and {baseline}."
+
+
+def _rest(comparison: Comparison) -> str:
+    """Return how all the others did against the baseline that came first."""
+    conclusions = {None if row.to_best is None else row.to_best.conclusion for row in comparison.rows[1:]}
+    if conclusions == {"worse"}:
+        return "every other strategy is worse"
+    if conclusions == {None}:
+        return "no other strategy ended well at any rate"
+    return "the others tie with it" if conclusions == {"tie"} else "no other strategy is shown to be better"
+
+
+def _margin(comparison: Comparison) -> str:
+    margin = comparison.question.margin
+    return f"{100 * margin:g} %" if _relative(comparison) else f"{margin:g}"
 
 
 def of_verdict(comparison: Comparison) -> list[Note]:
@@ -127,9 +176,7 @@ def _others(comparison: Comparison) -> list[str]:
             by_conclusion.setdefault(row.to_best.conclusion, []).append(row.strategy)
     sentences = []
     if ties := by_conclusion.get("tie"):
-        margin = comparison.question.margin
-        within = f"{100 * margin:g} %" if _relative(comparison) else f"{margin:g}"
-        sentences.append(f"A tie with it, within {within}: {', '.join(ties)}.")
+        sentences.append(f"A tie with it, within {_margin(comparison)}: {', '.join(ties)}.")
     if unclear := by_conclusion.get("not told apart"):
         sentences.append(f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(unclear)}.")
     if all(row.to_best and row.to_best.conclusion == "worse" for row in comparison.rows[1:]):

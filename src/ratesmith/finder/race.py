@@ -120,6 +120,18 @@ def grid(
     return trainer.result(rung, (rung.curve(),), (), began)
 
 
+def check_mode(who: str, metric: str, mode: str | None) -> None:
+    """Refuse a mode that there is not, and none for another metric than the loss."""
+    if mode is None and metric != "loss":
+        raise OptionValueError(
+            f"{who}: ",
+            Option("mode"),
+            f" must be given for the metric {metric!r}, got none; give 'max' where more is better, else 'min'",
+        )
+    if mode not in (None, "min", "max"):
+        raise OptionValueError(f"{who}: ", Option("mode"), f" must be 'min' or 'max', got {mode!r}; choose one")
+
+
 def _orders(seeds: list[int]) -> list[int]:
     """Return three orders of the data for the sweep before a race."""
     return list(dict.fromkeys([*seeds, *(seed + 1000 * more for more in (1, 2) for seed in seeds)]))[:3]
@@ -147,17 +159,8 @@ class _Trainer:
 
     def begin(self, on_progress: Progress) -> None:
         """Look at a training that has not begun: how long an epoch is, and whether the metric is measured."""
-        if self.mode is None and self.metric != "loss":
-            raise OptionValueError(
-                f"{self.who}: ",
-                Option("mode"),
-                f" must be given for the metric {self.metric!r}, got none; give 'max' where more is better, else 'min'",
-            )
+        check_mode(self.who, self.metric, self.mode)
         self.mode = self.mode or "min"
-        if self.mode not in ("min", "max"):
-            raise OptionValueError(
-                f"{self.who}: ", Option("mode"), f" must be 'min' or 'max', got {self.mode!r}; choose one"
-            )
         self.on_progress = on_progress
         facts = trainable(self.task).facts(self.seeds[0])
         self.base_lr, self.epoch = facts.base_lr, facts.steps_per_epoch or 1
@@ -198,6 +201,7 @@ class _Trainer:
             base_lr=self.base_lr,
             metric=self.metric,
             pretrained=self.pretrained,
+            mode=self.mode or "min",
         )
 
     def lengths(self) -> tuple[int, int]:

@@ -58,6 +58,8 @@ class FinderResult(DisplayedResult):
     metric: str = "loss"
     pretrained: bool = False
     """Whether the model was trained before, as the task says or as its first loss shows."""
+    mode: str = "min"
+    """Whether the metric is better small, "min", or large, "max"."""
 
     @property
     def decisive(self) -> tuple[Curve, ...]:
@@ -88,16 +90,16 @@ class FinderResult(DisplayedResult):
         """Say in plain sentences what was found, how, and what to be careful about."""
         lines = [self._answer()]
         low, high = self.interval or (0.0, 0.0)
-        if low < high:
-            source = "The orders of the data, each alone, give" if self.method == "sweep" else "Nearly as good are"
+        if f"{low:.2g}" != f"{high:.2g}":
+            source = "Each order of the data alone suggests" if self.method == "sweep" else "Nearly as good are"
             least = "; the lowest of them is suggested, which changes the model least" * ("short_race" in self.flags)
             lines.append(f"{source} {low:.2g} to {high:.2g}{least}.")
         lines += self._forgetting()
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
         if self.method == "sweep" and "pretrained" not in self.flags:
             lines.append(
-                "A sweep says what a fresh model bears. For fine-tuning a pretrained model it errs more: say that it "
-                "was trained before, and short trainings are raced."
+                "A sweep shows which rates a freshly initialised model tolerates. For a pretrained model it errs more: "
+                "say that it was trained before, and short trainings are raced."
             )
         lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Put a comparison on one page: its verdict, ranking, pictures and runs."""
+"""Put a comparison on one page: its answer, ranking, pictures and runs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,32 @@ import math
 from pathlib import Path
 
 from ratesmith.experiment import Comparison
-from ratesmith.report.comparison_charts import charts
+from ratesmith.report.comparison_charts import View, charts
 from ratesmith.report.page import write_page
 from ratesmith.report.style import looks
+from ratesmith.strategy.labels import labels
+
+METRICS_RANKED = 2
+"""Metrics in the ranking, the deciding one first; a table of them all stands apart, so that none is too wide."""
 
 
 def write(comparison: Comparison, path: str | Path, *, title: str, command: str) -> Path:
     """Write the page of a comparison, and return its path."""
-    styles = looks([row.strategy for row in comparison.rows], comparison.question.baseline)
-    drawn = charts(comparison, styles)
+    names = [row.strategy for row in comparison.rows]
+    texts = [*names, *(row.chosen for row in comparison.rows), *(run.trial.strategy for run in comparison.runs)]
+    view = View(comparison, looks(names, comparison.question.baseline), labels(texts))
+    drawn = charts(view)
     relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
     margin = comparison.question.margin
+    measured = list(comparison.best.estimates) if comparison.best else []
+    metrics = sorted(measured, key=lambda name: name != comparison.metric) or [comparison.metric]
     values = {
         "comparison": comparison,
-        "looks": styles,
+        "first": next((name for name in ("forest", "basin") if name in drawn), None),
+        "looks": view.styles,
+        "labels": view.labels,
+        "metrics": metrics,
+        "ranked": metrics[:METRICS_RANKED],
         "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
         "tries": sorted({k for row in comparison.rows for k in row.expected}),
         "infinity": math.inf,

@@ -4,59 +4,112 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from bokeh.models import ColumnDataSource, HoverTool
-from bokeh.models.annotations import BoxAnnotation
+from bokeh.models.annotations import BoxAnnotation, Span
 
-from ratesmith.experiment import Comparison, Run
-from ratesmith.report.style import COLOURS, GREY, Looks, blank
+from ratesmith.experiment import Comparison, Difference, Row, Run
+from ratesmith.report.page import Picture, legend
+from ratesmith.report.shared_chart import shared
+from ratesmith.report.style import ANSWER, GREY, Looks, along, blank, log_axis, named_rows
+from ratesmith.report.ticks import percents_around
+
+SPREAD: Final = 3
+"""From this ratio of the greatest to the least on, values above 0 stand on a logarithmic axis."""
+MARKED: Final = 12
+"""Points of a line that bear its marker."""
+Band = list[tuple[float, float, float, float]]
+"""Step or epoch, mean, least and greatest over the seeds."""
 
 
-def charts(comparison: Comparison, styles: Looks) -> dict[str, Any]:
+@dataclass(frozen=True)
+class View:
+    """A comparison, and how its strategies look and are called."""
+
+    comparison: Comparison
+    styles: Looks
+    labels: Mapping[str, str]
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in a title."""
+        return "lower is better" if self.comparison.question.mode == "min" else "higher is better"
+
+    @property
+    def unit(self) -> tuple[str, int]:
+        """What the axis of training counts, and how many steps that is."""
+        epoch = self.comparison.layout.steps_per_epoch
+        return ("epoch", epoch) if epoch is not None and epoch > 1 else ("step", 1)
+
+    @property
+    def banded(self) -> set[str]:
+        """The strategies whose spread is drawn: more bands than these are not told apart."""
+        names = [row.strategy for row in self.comparison.rows]
+        others = [name for name in names if name != self.comparison.question.baseline]
+        return {self.comparison.question.baseline, *others[:2]}
+
+
+def charts(view: View) -> dict[str, Picture]:
     """Return the pictures by name, in the order of the page."""
+    comparison = view.comparison
     judged = [row for row in comparison.rows if row.base_lr is not None]
     best = {row.strategy: [run for run in comparison.runs_of(row.chosen, row.base_lr) if run.curve] for row in judged}
     best = {name: runs for name, runs in best.items() if runs}
     drawn = {}
     if any(row.difference is not None and row.difference.low is not None for row in judged):
-        drawn["forest"] = _forest(comparison, styles)
-    if any(run.metrics for run in comparison.runs):
-        drawn["basin"] = _basin(comparison, styles)
+        drawn["forest"] = _forest(view)
+    if any(run.metrics for run in comparison.runs if run.trial.steps == comparison.layout.steps):
+        drawn["basin"] = _basin(view)
     if best:
-        shares = {
-            name: [(step, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates] for name, runs in best.items()
-        }
-        drawn["rates"] = _lines(comparison, styles, shares, {}, ("step", "share of the initial rate"), stairs=True)
-        # A task measures a loss; a script may report other metrics alone.
-        metric = "loss" if any("loss" in run.metrics for runs in best.values() for run in runs) else comparison.metric
-        for split, label, value in (
-            ("validation", f"validation {metric}", lambda point: point.metrics.get(metric)),
-            ("training", "training loss", lambda point: point.train_loss),
-        ):
-            curves = {name: _curve(runs, value) for name, runs in best.items()}
-            if not any(curves.values()):
-                continue  # a script may keep its training losses to itself
-            means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
-            drawn[split] = _lines(comparison, styles, means, curves, ("step", label), log=True)
-    if shared := _shared(comparison):
-        drawn["shared"] = shared
+        drawn |= _courses(view, best)
+    if (picture := shared(comparison, view.labels, view.unit)) is not None:
+        drawn["shared"] = picture
     return drawn
 
 
-Band = list[tuple[int, float, float, float]]
-"""Step, mean, least and greatest over the seeds."""
+def _courses(view: View, best: Mapping[str, Sequence[Run]]) -> dict[str, Picture]:
+    """Draw what happens in the course of training: rates, validation and training losses."""
+    _, length = view.unit
+    shares = {
+        name: [(step / length, rate / runs[0].trial.base_lr) for step, rate in runs[0].rates]
+        for name, runs in best.items()
+    }
+    title = "The rate as training goes on, as a share of the initial one"
+    caption = "As each strategy used it with the first seed."
+    drawn = {}
+    if any(shares.values()):
+        drawn["rates"] = _lines(view, shares, {}, "share of the initial rate", (title, caption), stairs=True)
+    # A task measures a loss; a script may report other metrics alone.
+    metric = "loss" if any("loss" in run.metrics for runs in best.values() for run in runs) else view.comparison.metric
+    better = "lower is better" if metric == "loss" else view.better
+    for split, label, title, value in (
+        ("validation", f"validation {metric}", better, lambda point: point.metrics.get(metric)),
+        ("training", "training loss", "lower is better", lambda point: point.train_loss),
+    ):
+        curves = {name: _curve(runs, value, length) for name, runs in best.items()}
+        if not any(curves.values()):
+            continue  # a script may keep its training losses to itself
+        means = {name: [(step, mean) for step, mean, _, _ in points] for name, points in curves.items()}
+        bands = {name: points for name, points in curves.items() if name in view.banded}
+        caption = "Mean over the fresh seeds; bands, for the first strategies and the baseline, from least to greatest."
+        if split == "training":
+            caption = f"Mean since the measurement before. {caption}"
+        words = (f"{_begun(label)} as training goes on: {title}", caption)
+        drawn[split] = _lines(view, means, bands, label, words, log=True)
+    return drawn
 
 
-def _curve(runs: Sequence[Run], value: Callable[[Any], float | None]) -> Band:
-    """Return mean, least and greatest over the seeds at every step where each seed has a value."""
+def _curve(runs: Sequence[Run], value: Callable[[Any], float | None], length: int) -> Band:
+    """Return mean, least and greatest over the seeds wherever each seed has a value."""
     points = []
     for same_step in zip(*(run.curve for run in runs), strict=False):
         values = [value(point) for point in same_step]
         finite = [value for value in values if value is not None and math.isfinite(value)]
         if len(finite) == len(values):
-            points.append((same_step[0].step, statistics.fmean(finite), min(finite), max(finite)))
+            points.append((same_step[0].step / length, statistics.fmean(finite), min(finite), max(finite)))
     return points
 
 
@@ -65,130 +118,144 @@ def _source(name: str, points: Iterable[tuple[float, float]]) -> ColumnDataSourc
     return ColumnDataSource({"x": xs, "y": ys, "name": [name] * len(xs)})
 
 
+def _wide(values: Sequence[float]) -> bool:
+    """Whether values want a logarithmic axis; a loss that is not positive has no place on one."""
+    return bool(values) and min(values) > 0 and max(values) > SPREAD * min(values)
+
+
 def _lines(
-    comparison: Comparison,
-    styles: Looks,
-    curves: dict[str, list[tuple[int, float]]],
-    bands: dict[str, Band],
-    labels: tuple[str, str],
+    view: View,
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    bands: Mapping[str, Band],
+    label: str,
+    words: tuple[str, str],
     log: bool = False,
     stairs: bool = False,
-) -> Any:
-    # A loss that is not positive has no place on a log axis.
-    log = log and all(y > 0 for points in curves.values() for _, y in points)
-    plot = blank(labels, y_axis_type="log" if log else "linear", x_range=(0, comparison.layout.steps))
+) -> Picture:
+    unit, length = view.unit
+    values = [y for points in curves.values() for _, y in points]
+    values += [y for points in bands.values() for _, _, *ends in points for y in ends]
+    log = log and _wide(values)
+    last = view.comparison.layout.steps / length
+    plot = blank((unit, label), y_axis_type="log" if log else "linear", x_range=(0, last))
+    if log:
+        log_axis(plot, "y", values)
     drawn = []
     for name, points in reversed([(name, points) for name, points in curves.items() if points]):
-        colour, dash = styles[name]
+        look = view.styles[name]
         if bands.get(name):
             steps, _, low, high = zip(*bands[name], strict=True)
-            plot.varea(steps, low, high, color=colour, alpha=0.15)
+            plot.varea(steps, low, high, color=look.colour, alpha=0.15)
         source = _source(name, points)
         draw = plot.step if stairs else plot.line
         options = {"mode": "after"} if stairs else {}
-        draw("x", "y", source=source, color=colour, line_dash=dash, line_width=2, **options)
-        drawn.append(plot.scatter("x", "y", source=source, color=colour, size=0 if stairs else 4, hit_dilation=4))
-    plot.add_tools(HoverTool(renderers=drawn, tooltips=[("", "@name"), ("step", "@x"), (labels[1], "@y{0.0000}")]))
-    return plot
+        draw("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2, **options)
+        few = _source(name, points[:: -(-len(points) // MARKED)])
+        plot.scatter("x", "y", source=few, marker=look.marker, color=look.colour, size=7)
+        drawn.append(plot.scatter("x", "y", source=source, size=9, alpha=0))
+    plot.add_tools(HoverTool(renderers=drawn, tooltips=[("", "@name"), (unit, "@x"), (label, "@y{0.0000}")]))
+    shown = [row.strategy for row in view.comparison.rows if curves.get(row.strategy)]
+    return Picture(words[0], plot, words[1], legend(view.styles, view.labels, shown))
 
 
-def _forest(comparison: Comparison, styles: Looks) -> Any:
-    """Draw each strategy's paired difference to the baseline, with its interval and the margin of a tie."""
-    rows = [row for row in comparison.rows if row.difference is not None and row.difference.low is not None]
-    relative = all(row.difference is not None and row.difference.relative for row in rows)
-    scale = (lambda value: 100 * math.expm1(min(value, 50.0))) if relative else float
-    unit = f"{comparison.metric}, % above the baseline's" if relative else f"{comparison.metric} above the baseline's"
-    shown = _short([row.strategy for row in rows])
-    names = list(reversed(shown.values()))
-    plot = blank((unit, ""), y_range=names, x_axis_type="linear")
-    plot.height = 110 + 30 * len(rows)
+def _forest(view: View) -> Picture:
+    """Draw each strategy's difference to the baseline, with its interval and the margin of a tie."""
+    comparison, baseline = view.comparison, view.comparison.question.baseline
+    rows = [
+        row
+        for row in comparison.rows
+        if row.strategy == baseline or (row.difference is not None and row.difference.low is not None)
+    ]
+    differences = [row.difference for row in rows if row.difference is not None]
+    # Differences of logarithms are drawn as such, and said in percent: a loss ten times as high leaves the others room.
+    relative = all(difference.relative for difference in differences)
+    against = f"against {view.labels[baseline]}"
+    plot = blank((f"{comparison.metric} {against}", ""))
+    named_rows(plot, [_named(view, row.strategy, row.difference) for row in rows])
     margin = comparison.question.margin
-    plot.add_layout(BoxAnnotation(left=scale(-margin), right=scale(margin), fill_color=GREY, fill_alpha=0.2))
-    for row in rows:
-        difference = row.difference
-        assert difference is not None
-        assert difference.low is not None
-        assert difference.high is not None
-        colour = styles[row.strategy][0]
-        name = shown[row.strategy]
-        plot.segment([scale(difference.low)], [name], [scale(difference.high)], [name], color=colour, line_width=3)
-        plot.scatter([scale(difference.mean)], [name], color=colour, size=10)
-    return plot
+    plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color=GREY, fill_alpha=0.12))
+    plot.add_layout(Span(location=0, dimension="height", line_color=GREY, line_dash="dashed"))
+    ends = [-margin, margin]
+    for place, row in enumerate(rows):
+        look, difference = view.styles[row.strategy], row.difference
+        if difference is not None and difference.low is not None and difference.high is not None:
+            plot.segment([difference.low], [-place], [difference.high], [-place], color=look.colour, line_width=3)
+            ends += [difference.low, difference.high]
+        mean = 0.0 if difference is None else difference.mean
+        plot.scatter([mean], [-place], color=look.colour, marker=look.marker, size=11)
+    along(plot, min(ends), max(ends), percents_around if relative else None)
+    left = "left" if comparison.question.mode == "min" else "right"
+    title = f"{_begun(comparison.metric)} on the validation set {against}: {left} is better"
+    caption = (
+        "Bars are 95 % intervals; one that lies inside the grey band is a tie. One beside the line may still be not "
+        "told apart: to be better or worse it needs a p value below 0.05 too, corrected for the number of strategies."
+    )
+    return Picture(title, plot, caption)
 
 
-def _short(names: Sequence[str]) -> dict[str, str]:
-    """Return a short name for each, no two the same."""
-    shortened: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        short = name if len(name) <= 34 else f"{name[:33]}…"
-        shortened[name] = short if short not in shortened.values() else f"{short} ({len(shortened) + 1})"
-    return shortened
+def _begun(text: str) -> str:
+    """Return a text as a sentence begins; a name's other letters stay as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
-def _shared(comparison: Comparison) -> Any:
-    """Draw, for the rate and seed at which most is shared, what each run shares in grey and what is its own."""
-    groups: dict[tuple[float, int], list[Run]] = {}
-    for run in comparison.runs:
-        groups.setdefault((run.trial.base_lr, run.trial.seed), []).append(run)
-    most = max(groups, key=lambda key: sum(run.shared for run in groups[key]), default=None)
-    if most is None or not any(run.shared for run in groups[most]):
-        return None
-    runs = sorted(groups[most], key=lambda run: run.shared)[:40]
-    shown = _short([run.trial.strategy for run in runs])
-    names = [f"{shown[run.trial.strategy]}{_length(run, comparison)}" for run in runs]
-    plot = blank(("step", ""), y_range=list(reversed(names)), x_range=(0, comparison.layout.steps))
-    plot.height = 110 + 22 * len(runs)
-    data = {
-        "name": names,
-        "shared": [run.shared for run in runs],
-        "end": [run.updates for run in runs],
-        "with": [run.shared_with or "its own" for run in runs],
-    }
-    source = ColumnDataSource(data)
-    grey = plot.hbar("name", left=0, right="shared", height=0.5, color=GREY, alpha=0.4, source=source)
-    alone = plot.hbar("name", left="shared", right="end", height=0.5, color=COLOURS[1], source=source)
-    tips = [("", "@name"), ("shared updates", "@shared"), ("with", "@with")]
-    plot.add_tools(HoverTool(renderers=[grey, alone], tooltips=tips))
-    return plot
+def _named(view: View, strategy: str, difference: Difference | None) -> tuple[str, str]:
+    if difference is None:
+        return view.labels[strategy], "the baseline"
+    return view.labels[strategy], f"{difference.shown(difference.mean)}, {difference.conclusion}"
 
 
-def _length(run: Run, comparison: Comparison) -> str:
-    return "" if run.trial.steps == comparison.layout.steps else f", {run.trial.steps} steps"
-
-
-def _basin(comparison: Comparison, styles: Looks) -> Any:
+def _basin(view: View) -> Picture:
     """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
-    metric, seeds = comparison.metric, (*comparison.question.choice_seeds, *comparison.question.seeds)
+    comparison, metric = view.comparison, view.comparison.metric
     whole = [run for run in comparison.runs if run.trial.steps == comparison.layout.steps]
     values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
-    log = bool(values) and min(values) > 0
-    plot = blank(
-        ("initial rate", f"validation {metric} at the end"), x_axis_type="log", y_axis_type="log" if log else "linear"
-    )
-    top = max(values, default=1.0)
+    is_min = comparison.question.mode == "min"
+    log = is_min and _wide(values)
+    label = f"validation {metric} at the end"
+    plot = blank(("initial rate", label), x_axis_type="log", y_axis_type="log" if log else "linear")
+    worst = (max if is_min else min)(values, default=1.0)
+    cross_at = worst * 1.2 if log else worst
     drawn = []
     for row in reversed(comparison.rows):
-        colour, dash = styles[row.strategy]
-        means, dots, crosses = [], [], []
-        for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
-            chosen_by = comparison.runs_of(row.chosen, rate, comparison.question.choice_seeds)
-            sound = [run.metrics[metric] for run in comparison.runs_of(row.chosen, rate, seeds) if run.metrics]
-            dots += [(rate, value) for value in sound]
-            if chosen_by and all(run.metrics for run in chosen_by):
-                means.append((rate, statistics.fmean(run.metrics[metric] for run in chosen_by)))
-            if any(not run.metrics for run in chosen_by):
-                crosses.append((rate, top * 1.3 if log else top))
-        for points, marker, size in ((dots, "circle", 3), (means, "circle", 7), (crosses, "x", 10)):
+        look, (means, dots, crosses) = view.styles[row.strategy], _by_rate(comparison, row, whole, cross_at)
+        for points, marker, size in ((dots, "circle", 3), (means, look.marker, 8), (crosses, "x", 10)):
             if points:
                 source = _source(row.strategy, points)
-                mark = plot.scatter("x", "y", source=source, marker=marker, size=size, color=colour, alpha=0.9)
+                mark = plot.scatter("x", "y", source=source, marker=marker, size=size, color=look.colour, alpha=0.9)
                 drawn += [mark] if points is not dots else []
         if means:
-            plot.line("x", "y", source=_source(row.strategy, means), color=colour, line_dash=dash, line_width=2)
+            source = _source(row.strategy, means)
+            plot.line("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2)
+        if row is comparison.best and row.base_lr in dict(means):
+            at = ([row.base_lr], [dict(means)[row.base_lr]])
+            plot.scatter(*at, size=18, fill_color=None, line_color=ANSWER, line_width=3)
     tooltips = [("", "@name"), ("initial rate", "@x{0.0000}"), (metric, "@y{0.0000}")]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tooltips))
     rates = sorted({run.trial.base_lr for run in whole})
-    if len(rates) <= 12:
-        plot.xaxis.ticker = rates
-        plot.xaxis.major_label_overrides = {rate: f"{rate:g}" for rate in rates}
-    return plot
+    log_axis(plot, "x", [rates[0] / 1.2, rates[-1] * 1.2], rates if len(rates) <= 12 else ())
+    if log:
+        log_axis(plot, "y", [*values, cross_at])
+    title = f"Validation {metric} at the end, by initial rate: {view.better}"
+    caption = (
+        "Lines join the means over the seeds of the choice; small dots are seeds, those of the verdict too. A cross "
+        "is a rate at which a run did not end well. The green ring is the answer."
+    )
+    return Picture(title, plot, caption, legend(view.styles, view.labels, [row.strategy for row in comparison.rows]))
+
+
+Points = list[tuple[float, float]]
+
+
+def _by_rate(comparison: Comparison, row: Row, whole: Sequence[Run], cross_at: float) -> tuple[Points, Points, Points]:
+    """Return a strategy's points by rate: the means over the seeds of the choice, all seeds, and what went wrong."""
+    metric, choice = comparison.metric, comparison.question.choice_seeds
+    means, dots, crosses = Points(), Points(), Points()
+    for rate in sorted({run.trial.base_lr for run in whole if run.trial.strategy == row.chosen}):
+        chosen_by = comparison.runs_of(row.chosen, rate, choice)
+        seeds = comparison.runs_of(row.chosen, rate, (*choice, *comparison.question.seeds))
+        dots += [(rate, run.metrics[metric]) for run in seeds if run.metrics]
+        if chosen_by and all(run.metrics for run in chosen_by):
+            means.append((rate, statistics.fmean(run.metrics[metric] for run in chosen_by)))
+        if any(not run.metrics for run in chosen_by):
+            crosses.append((rate, cross_at))
+    return means, dots, crosses

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.finder import Curve, FinderResult
 from ratesmith.finder.result import EARLY_UPDATES
-from ratesmith.report.page import write_page
-from ratesmith.report.style import COLOURS, blank, legend_below
+from ratesmith.report.page import Picture, legend, write_page
+from ratesmith.report.style import ANSWER, Looks, blank, log_axis, looks
+from ratesmith.report.ticks import written
 
-CAPTIONS = {
-    "sweep": "Training loss while the rate rises, smoothed; each colour is another order of the data. The line is the "
-    "suggestion, the band its interval.",
-    "trainings": "At the end of whole trainings at these rates, on the validation set, each length in a colour. The "
-    "line is the suggestion, the band the rates that are nearly as good.",
-}
+FELL: Final = 0.1
+"""The share of a sweep's fall at which its flat beginning is over."""
+MARKED: Final = 12
+"""Points of a line that bear its marker."""
+BEFORE: Final = 3
+"""How far below the end of the flat part, or the interval, the picture of a sweep begins: a factor."""
 
 
 def write(result: FinderResult, path: str | Path, *, title: str, command: str) -> Path:
     """Write the page of a finder's result, and return its path."""
     sweeps, trainings = ([curve for curve in result.curves if curve.kind == kind] for kind in ("sweep", "training"))
     drawn = {}
-    if sweeps:
-        drawn["sweep"] = _chart(result, sweeps, "training loss", dots=False)
     if trainings:
-        drawn["trainings"] = _chart(result, trainings, f"validation {result.metric}", dots=True)
+        better = "lower" if result.mode == "min" else "higher"
+        words = (
+            f"Validation {result.metric} after whole trainings, by initial rate: {better} is better",
+            "Each line is a length of training. The green line is the suggestion, the band the rates that are nearly "
+            "as good.",
+        )
+        drawn["trainings"] = _chart(result, trainings, f"validation {result.metric}", words)
+    if sweeps:
+        interval = "" if trainings else ", the band its interval"
+        words = (
+            "Training loss while the rate rises: good rates lie where it falls",
+            f"Smoothed; each line is another order of the data. The green line is the suggestion{interval}.",
+        )
+        drawn["sweep"] = _chart(result, sweeps, "training loss", words)
+    suggestion = result.suggestion
     return write_page(
         "finder_result.html.jinja",
         path,
@@ -36,26 +51,72 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
         title=title,
         command=command,
         result=result,
+        headline="No rate is suggested." if suggestion is None else f"Start with lr={suggestion:.2g}.",
+        paste="" if suggestion is None else f"lr={suggestion:.2g}",
         sentences=result.explain().splitlines(),
-        captions=CAPTIONS,
         early_updates=EARLY_UPDATES,
     )
 
 
-def _chart(result: FinderResult, curves: list[Curve], label: str, dots: bool) -> Any:
-    losses = [loss for curve in curves for loss in curve.smooth if math.isfinite(loss)]
-    scale = "log" if min(losses) > 0 and max(losses) > 3 * min(losses) else "linear"
-    plot = blank(("rate", label), x_axis_type="log", y_axis_type=scale)
-    for place, curve in enumerate(curves):
-        points = [(r, v) for r, v in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(v)]
-        rates, values = zip(*points, strict=True) if points else ((), ())
-        colour = COLOURS[place % len(COLOURS)]
-        plot.line(rates, values, color=colour, line_width=2, legend_label=curve.name)
-        if dots:
-            plot.scatter(rates, values, color=colour, size=7)
+Points = list[tuple[float, float]]
+"""Rates with their losses."""
+
+
+def _chart(result: FinderResult, curves: Sequence[Curve], label: str, words: tuple[str, str]) -> Picture:
+    """Draw the loss by rate; of a sweep from where it begins to fall on."""
+    title, caption = words
+    shown = {curve.name: points for curve in curves if (points := _finite(curve))}
+    rates = [rate for points in shown.values() for rate, _ in points]
+    low = _start(result, curves) if curves[0].kind == "sweep" else 0.0
+    if rates and low > min(rates) * BEFORE:
+        caption += f" The flat part below {written(low)}, from {written(min(rates))} on, is left out."
+        shown = {name: [point for point in points if point[0] >= low] for name, points in shown.items()}
+    losses = [loss for points in shown.values() for _, loss in points]
+    log = result.mode == "min" and bool(losses) and min(losses) > 0 and max(losses) > 3 * min(losses)
+    plot = blank(("rate", label), x_axis_type="log", y_axis_type="log" if log else "linear")
+    styles = looks(curve.name for curve in curves)
+    _draw_curves(plot, shown, styles, label)
+    ends = [rate for points in shown.values() for rate, _ in points]
     if result.suggestion is not None and result.interval is not None:
-        plot.add_layout(Span(location=result.suggestion, dimension="height", line_color=COLOURS[2], line_width=2))
-        low, high = result.interval
-        plot.add_layout(BoxAnnotation(left=low, right=high, fill_color=COLOURS[2], fill_alpha=0.15))
-    legend_below(plot, 3)
-    return plot
+        ends += [result.suggestion, *result.interval]
+        plot.add_layout(Span(location=result.suggestion, dimension="height", line_color=ANSWER, line_width=3))
+        left, right = result.interval
+        plot.add_layout(BoxAnnotation(left=left, right=right, fill_color=ANSWER, fill_alpha=0.15))
+    if ends:
+        log_axis(plot, "x", ends)
+    if log:
+        log_axis(plot, "y", losses)
+    return Picture(title, plot, caption, legend(styles, names=shown))
+
+
+def _draw_curves(plot: Any, shown: Mapping[str, Points], styles: Looks, label: str) -> None:
+    marks = []
+    for name, points in shown.items():
+        if points:
+            xs, ys = zip(*points, strict=True)
+            source, look = ColumnDataSource({"x": xs, "y": ys, "name": [name] * len(xs)}), styles[name]
+            plot.line("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2)
+            few = ColumnDataSource({key: values[:: -(-len(xs) // MARKED)] for key, values in source.data.items()})
+            plot.scatter("x", "y", source=few, color=look.colour, marker=look.marker, size=8)
+            marks.append(plot.scatter("x", "y", source=source, size=9, alpha=0))
+    plot.add_tools(
+        HoverTool(renderers=marks, tooltips=[("", "@name"), ("rate", "@x{0.000000}"), (label, "@y{0.0000}")])
+    )
+
+
+def _finite(curve: Curve) -> Points:
+    return [(rate, loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(loss)]
+
+
+def _start(result: FinderResult, curves: Sequence[Curve]) -> float:
+    """Return the rate from which on sweeps are worth seeing: a little before the first of them has begun to fall."""
+    starts = [] if result.interval is None else [result.interval[0]]
+    for curve in curves:
+        points = _finite(curve)
+        least = min(range(len(points)), key=lambda place: points[place][1], default=0)
+        if least:
+            # Of the flat part the highest: it may begin with a batch of a low loss.
+            top = max(loss for _, loss in points[:least])
+            fallen = top - FELL * (top - points[least][1])
+            starts.append(max(rate for rate, loss in points[:least] if loss >= fallen))
+    return min(starts, default=0.0) / BEFORE

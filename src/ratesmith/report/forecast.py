@@ -7,36 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ratesmith.forecast import Candidates, Curve, Forecaster, Prediction
-from ratesmith.forecast.results import chance
-from ratesmith.report.forecast_charts import (
-    Unseen,
-    agreement,
-    annealing,
-    by_decay,
-    calibration,
-    fan,
-    forest,
-    misses,
-    rate_strip,
-)
+from ratesmith.forecast.results import SURE, chance
+from ratesmith.report.forecast_charts import annealing, by_decay, fan, forest, rate_strip
+from ratesmith.report.forecast_checks import Unseen, agreement, calibration, looks_of_runs, misses
 from ratesmith.report.page import write_page
 from ratesmith.report.style import looks
-
-CAPTIONS = {
-    "fan": "Dots: the runs that the law was fitted to. Lines: the candidates, with bands of 80 %.",
-    "rates": "Their rates, step by step.",
-    "forest": "Last loss against the baseline’s: left of the line is better. Thick: the band of 50 %, thin: of 95 %. "
-    "The numbers are those of the table.",
-    "decay": "The last loss of a plateau and then a linear decay to zero, by the share of training that decays; the "
-    "band of 80 % is that of the difference to linear decay all the way. The upright line marks the best.",
-    "annealing": "What a linear decay to zero from the end of the least annealed run on would gain over keeping the "
-    "rate for as many steps, with the band of 80 %.",
-    "misses": "What the law misses, by step: dots are runs that it was fitted to, crosses those that it was tried on.",
-    "agreement": "Forecast against measured, on runs that the law had not seen, at every measurement after the first "
-    "tenth: on the dashed line they agree. Of the runs that it was fitted to, each is forecast from the others.",
-    "calibration": "How many of these losses lie inside bands of each level: on the dashed line the bands are right, "
-    "above it too wide, below it too narrow. Losses of one run miss together, so a line may jump.",
-}
+from ratesmith.strategy.labels import labels
 
 
 def write(
@@ -52,35 +28,55 @@ def write(
     `checks`: further runs that were measured, each with the forecast under its own rates.
     """
     forecaster: Forecaster = candidates.forecaster
-    styles = looks([row.name for row in candidates.rows], candidates.baseline)
-    unseen = _unseen(forecaster, checks)
-    fan_plot = fan(forecaster, candidates, styles)
+    names = [row.name for row in candidates.rows]
+    styles, shown = looks(names, candidates.baseline), labels(names)
+    unseen, of_runs = _unseen(forecaster, checks), looks_of_runs(forecaster, checks)
+    losses = fan(forecaster, candidates, styles, shown)
     drawn = {
-        "fan": fan_plot,
-        "rates": rate_strip(forecaster, candidates, styles, fan_plot.x_range),
-        "forest": forest(candidates, styles),
+        "fan": losses,
+        "rates": rate_strip(forecaster, candidates, styles, losses.plot.x_range),
         "decay": by_decay(forecaster, candidates),
         "annealing": annealing(forecaster),
-        "misses": misses(forecaster, checks),
-        "agreement": agreement(unseen),
-        "calibration": calibration(unseen),
+        "forest": forest(candidates, styles, shown),
+        "misses": misses(forecaster, checks, of_runs),
+        "agreement": agreement(unseen, of_runs),
+        "calibration": calibration(unseen, of_runs),
     }
-    pictures = {name: drawn[name] for name in CAPTIONS if drawn.get(name) is not None}
     return write_page(
         "forecast.html.jinja",
         path,
-        pictures,
+        {name: picture for name, picture in drawn.items() if picture is not None},
         title=title,
         command=command,
         candidates=candidates,
+        headline=headline(candidates),
         checks=[_checked(*pair) for pair in checks],
         looks=styles,
+        labels=shown,
         fitted=forecaster.explain().splitlines(),
         tried=candidates.summary_of_checks(checks),
         sentences=forecaster.lines_new_in(candidates),
-        captions=CAPTIONS,
         chance=chance,
     )
+
+
+def headline(candidates: Candidates) -> str:
+    """Return the answer in 20 words or fewer: what to run next, and how sure that is."""
+    best, shown = candidates.best, labels(row.name for row in candidates.rows)
+    name, baseline = shown[best.name], shown[candidates.baseline]
+    if len(candidates.rows) == 1 and best.name == candidates.baseline:
+        return f"{name} would end at a loss of {best.final:.4f}."
+    other = max((row for row in candidates.rows if row.name != candidates.baseline), key=lambda row: row.better)
+    if best.name == candidates.baseline and other.better <= 0.5:
+        return f"Stay with {name}: nothing promises more."
+    if best.name == candidates.baseline or best.better < 0.5:
+        return f"Undecided between {name} and {shown[other.name]}: run both."
+    gain = f"forecast {-best.difference:.4f} lower loss than {baseline}"
+    if candidates.sure:
+        return f"Run {name} next: {gain}, with {chance(best.better)}."
+    if best.laws_disagree:
+        return f"Perhaps {name}: {gain}, but the laws disagree."
+    return f"Perhaps {name}: {gain}, {'a rough guess' if best.better >= SURE else f'with {chance(best.better)} only'}."
 
 
 def _unseen(forecaster: Forecaster, checks: Sequence[tuple[Curve, Prediction]]) -> Unseen:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,53 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratesmith import __version__
+from ratesmith.report.secrets import without_secrets
+from ratesmith.report.style import Look, Looks
+
+__all__ = ["Picture", "legend", "without_secrets", "write_page"]
 
 
-def write_page(template: str, path: str | Path, drawn: dict[str, Any], **known: Any) -> Path:
-    """Write a page from a template, with its pictures and what it knows."""
-    environment = Environment(
-        loader=PackageLoader("ratesmith.report", "templates"), autoescape=True, undefined=StrictUndefined
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its words, which are the page's own, so that they wrap and are read aloud."""
+
+    title: str
+    """What one sees, and which way is better."""
+    plot: Any
+    caption: str = ""
+    legend: tuple[tuple[Look, str, str], ...] = ()
+    """Of each line or row: its look, its label, and its whole text."""
+
+
+def legend(
+    styles: Looks, labels: Mapping[str, str] | None = None, names: Iterable[str] | None = None
+) -> tuple[tuple[Look, str, str], ...]:
+    """Return the legend of these names, or of all that have a look; without labels each is its own."""
+    return tuple(
+        (styles[name], name if labels is None else labels[name], name) for name in (styles if names is None else names)
     )
-    script, pictures = components(drawn) if drawn else ("", {})
-    library = Resources(mode="inline", components=["bokeh"]).render_js()
+
+
+def write_page(
+    template: str, path: str | Path, drawn: Mapping[str, Picture], *, command: str = "", **values: Any
+) -> Path:
+    """Write a page from a template, with its pictures, the command that made it and what else the template names."""
+    environment = Environment(
+        loader=PackageLoader("ratesmith.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    plots = {name: picture.plot for name, picture in drawn.items()}
+    script, places = components(plots) if plots else ("", {})
+    library = Resources(mode="inline", components=["bokeh"]).render_js() if plots else ""
     text = environment.get_template(template).render(
-        library=library, script=script, pictures=pictures, versions=_versions(), **known
+        library=library,
+        script=script,
+        pictures=drawn,
+        places=places,
+        versions=_versions(),
+        command=without_secrets(command),
+        **values,
     )
     path = Path(path)
     path.write_text(text, encoding="utf-8")

@@ -19,12 +19,22 @@ from ratesmith.schedule.base import one_schedule
 
 Read = Callable[[Horizon, Any], int | Fraction]
 
+HOLD: Final = "Change only once every `every`, as a schedule does that is stepped once an epoch."
+"""What `hold` does in a text, which has no stairs."""
 
-def _call_of(name: str, length: str = "", option: str = "", default: Any = None, read: Read = Horizon.resolve) -> Any:
+
+def _call_of(
+    name: str,
+    length: str = "",
+    option: str = "",
+    default: Any = None,
+    read: Read = Horizon.resolve,
+    says: str = "",
+) -> Any:
     """Return a method of Schedule as a function of a horizon, a schedule and its options by name.
 
     `length`: its parameter that is a length, if it has one. `option`: what notation calls it. `default`: what it is if
-    it is left out. `read`: how a horizon reads it.
+    it is left out. `read`: how a horizon reads it. `says`: what it does here, if the method's own sentence says more.
     """
     method = getattr(Schedule, name)
     option = option or length
@@ -44,6 +54,7 @@ def _call_of(name: str, length: str = "", option: str = "", default: Any = None,
         without = inspect.Parameter.empty if default is None else default
         shown[place] = shown[place].replace(name=option, default=without)
     first = (inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in ("horizon", "schedule"))
+    call.__doc__ = says or method.__doc__.replace(f"`{length}`", f"`{option}`")
     call.__signature__ = inspect.Signature([*first, *shown[1:]])  # type: ignore[attr-defined]  # as inspect reads it
     call.__annotations__ = {"schedule": Schedule, **{each.name: each.annotation for each in shown[1:]}}
     return call
@@ -51,7 +62,7 @@ def _call_of(name: str, length: str = "", option: str = "", default: Any = None,
 
 SCHEDULE_METHODS: Final[Mapping[str, Callable[..., Schedule]]] = MappingProxyType(
     {
-        "hold": _call_of("hold", "every", default="1ep", read=Horizon.period),
+        "hold": _call_of("hold", "every", default="1ep", read=Horizon.period, says=HOLD),
         "repeat": _call_of("repeat"),
         "shift": _call_of("shift", "by"),
         "stretch": _call_of("stretch", "steps", option="length"),

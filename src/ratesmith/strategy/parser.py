@@ -20,6 +20,7 @@ from ratesmith._checks import DEEPEST, LARGEST
 from ratesmith._text import hint
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value
+from ratesmith.strategy.other_names import OTHER_NAMES, UNREAD, answer_to
 from ratesmith.strategy.registry import CONTROLLERS, PUBLISHED, RECIPES, options_text, parameters, stored_name
 
 OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
@@ -80,9 +81,25 @@ class _Reader:
             return self._join(node, depth)
         if isinstance(node, (ast.BinOp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Tuple)) and not _is_number(node):
             self._refuse(node, "only >>, * and + join schedules; write a difference as a + -1 * b")
+        self._refuse_other_name(node)
+        if isinstance(node, ast.Name) and node.id in PUBLISHED:
+            needs = any(option.default is option.empty for option in parameters(node.id))
+            meant = f"{node.id}{options_text(node.id) if needs else '()'}"
+            self._refuse(node, f"a strategy is a name with its options in brackets; did you mean {meant}?")
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             self._refuse(node, 'a strategy is a name with options, such as cosine() or step(every="30%")')
         return self._call(node, node.func.id, depth)
+
+    def _refuse_other_name(self, node: ast.expr) -> None:
+        """Refuse a name of another library, however it is written, with what it is here."""
+        called = node.func if isinstance(node, ast.Call) else node
+        name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+        if name not in OTHER_NAMES:
+            return
+        values = [_foreign_value(value) for value in node.args] if isinstance(node, ast.Call) else []
+        keywords = node.keywords if isinstance(node, ast.Call) else []
+        options = {str(keyword.arg): _foreign_value(keyword.value) for keyword in keywords}
+        self._refuse(node, answer_to(name, values, options))
 
     def _join(self, node: ast.BinOp, depth: int) -> Join:
         parts = _operands(node)
@@ -136,6 +153,14 @@ class _Reader:
     def _refuse(self, node: ast.expr | ast.keyword, message: str) -> NoReturn:
         before = self.line.encode(errors="replace")[: node.col_offset]  # the parser counts bytes
         refuse(self.line, len(before.decode(errors="ignore")), message)
+
+
+def _foreign_value(node: ast.expr) -> Any:
+    """Return a plain value in a call of another library's, which may be a mapping too; anything else is not read."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return UNREAD
 
 
 def _is_join(node: ast.expr) -> TypeGuard[ast.BinOp]:

@@ -69,6 +69,20 @@ def signatures() -> tuple[str, ...]:
     return tuple(name + options_text(name) for name in (*RECIPES, *CONTROLLERS))
 
 
+def sentences() -> tuple[tuple[str, str], ...]:
+    """Return every recipe and controller with its options, and the sentence that its docstring begins with.
+
+    >>> sentences()[1]
+    ('step(every, gamma=0.1)', 'Step decay: times `gamma` once every `every`.')
+    """
+    return tuple((name + options_text(name), sentence(name)) for name in (*RECIPES, *CONTROLLERS))
+
+
+def sentence(name: str) -> str:
+    """Return what a published name is, in the sentence that its docstring begins with."""
+    return (inspect.getdoc(PUBLISHED[name]) or "").partition("\n")[0]
+
+
 def options_text(name: str) -> str:
     """Return the options of a published name as notation shows them: without the horizon and without types."""
     shown = (p.name if p.default is p.empty else f"{p.name}={literal(p.default)}" for p in parameters(name))

@@ -1,0 +1,110 @@
+"""What is answered to a name of another library equals that library's rates."""
+
+import itertools
+
+import keras
+import optax
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from ratesmith import Horizon, parse
+from ratesmith.strategy.other_names import UNREAD, equivalent
+
+STEPS = 60
+
+
+def ours(name, values, options):
+    here = equivalent(name, values, options)
+    controller = parse(here.notation).build(Horizon(here.steps or STEPS))
+    return here, [controller.value(controller.init(), step) for step in range((here.steps or STEPS) + 1)]
+
+
+def by_torch(name, values, options, lr, count):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler, rates = getattr(lr_scheduler, name)(optimizer, *values, **options), []
+    for _ in range(count):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options"),
+    [
+        ("StepLR", (7,), {}),
+        ("StepLR", (), {"step_size": 3, "gamma": 0.5}),
+        ("MultiStepLR", ([20, 5],), {"gamma": 0.3}),
+        ("ConstantLR", (), {}),
+        ("ConstantLR", (0.25, 9), {}),
+        ("LinearLR", (), {}),
+        ("LinearLR", (0.1, 0.7, 20), {}),
+        ("ExponentialLR", (0.9,), {}),
+        ("PolynomialLR", (30, 2.0), {}),
+        ("CosineAnnealingLR", (), {"T_max": 50}),
+        ("CosineAnnealingWarmRestarts", (10,), {"T_mult": 2}),
+        ("CyclicLR", (0.1, 1.0, 8), {"cycle_momentum": False}),
+        ("CyclicLR", (0.1, 1.0, 8, 4), {"cycle_momentum": False, "mode": "exp_range", "gamma": 0.99}),
+    ],
+)
+def test_the_answer_equals_torchs_scheduler(name, values, options):
+    here, factors = ours(name, (UNREAD, *values), options)
+    assert not here.is_example
+    assert factors == pytest.approx(by_torch(name, values, options, 1.0, len(factors)), rel=1e-9, abs=1e-11)
+
+
+@pytest.mark.parametrize("options", [{}, {"three_phase": True, "anneal_strategy": "linear", "pct_start": 0.25}])
+def test_one_cycle_is_torchs_but_for_a_step(options):
+    here, factors = ours("OneCycleLR", (UNREAD, 1.0), {"total_steps": 200, **options})
+    theirs = by_torch("OneCycleLR", (1.0,), {"total_steps": 200, "cycle_momentum": False, **options}, 1.0, 200)
+    # Within what two steps change at most: the middle of three phases lies two steps apart.
+    largest = max(abs(a - b) for a, b in itertools.pairwise(theirs))
+    assert max(abs(a - b) for a, b in zip(factors, theirs, strict=False)) <= 2.1 * largest
+    assert "a step earlier" in here.note
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options", "base"),
+    [
+        ("ExponentialDecay", (0.5, 10, 0.7), {}, 0.5),
+        ("ExponentialDecay", (0.5, 10, 0.7), {"staircase": True}, 0.5),
+        ("CosineDecay", (0.5, 40), {"alpha": 0.1}, 0.5),
+        ("CosineDecay", (0.1, 40), {"warmup_target": 0.5, "warmup_steps": 10}, 0.5),
+        ("CosineDecayRestarts", (0.5, 10), {"t_mul": 2.0, "m_mul": 0.7, "alpha": 0.1}, 0.5),
+        ("PolynomialDecay", (0.5, 40, 0.05, 2.0), {}, 0.5),
+        ("InverseTimeDecay", (0.5, 10, 0.3), {}, 0.5),
+        ("InverseTimeDecay", (0.5, 10, 0.3, True), {}, 0.5),
+        ("PiecewiseConstantDecay", ([10, 20], [0.5, 0.2, 0.1]), {}, 0.5),
+    ],
+)
+def test_the_answer_equals_keras_schedule(name, values, options, base):
+    theirs = getattr(keras.optimizers.schedules, name)(*values, **options)
+    here, factors = ours(name, values, options)
+    assert not here.is_example
+    rates = [float(theirs(step)) / base for step in range(len(factors))]
+    assert factors == pytest.approx(rates, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options", "base"),
+    [
+        ("cosine_decay_schedule", (0.5, 40), {"alpha": 0.1}, 0.5),
+        ("warmup_cosine_decay_schedule", (0.1, 0.5, 10, 50, 0.05), {}, 0.5),
+        ("exponential_decay", (0.5, 10, 0.7), {}, 0.5),
+        ("exponential_decay", (0.5, 10, 0.7), {"transition_begin": 5, "staircase": True, "end_value": 0.1}, 0.5),
+        ("warmup_exponential_decay_schedule", (0.0, 0.5, 10, 10, 0.7), {}, 0.5),
+        ("piecewise_constant_schedule", (0.5, {10: 0.5, 30: 0.1}), {}, 0.5),
+        ("piecewise_constant_schedule", (0.5, {10: 0.5, 30: 0.5}), {}, 0.5),
+        ("linear_schedule", (0.1, 0.5, 20), {"transition_begin": 5}, 0.5),
+        ("polynomial_schedule", (0.5, 0.05, 2.0, 30), {}, 0.5),
+        ("cosine_onecycle_schedule", (100, 0.5), {}, 0.5),
+        ("warmup_constant_schedule", (0.1, 0.5, 10), {}, 0.5),
+    ],
+)
+def test_the_answer_equals_optax_schedule(name, values, options, base):
+    theirs = getattr(optax, name)(*values, **options)
+    here, factors = ours(name, values, options)
+    assert not here.is_example
+    rates = [float(theirs(step)) / base for step in range(len(factors))]
+    assert factors == pytest.approx(rates, rel=1e-4, abs=1e-5)

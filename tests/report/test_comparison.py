@@ -1,0 +1,196 @@
+"""The page of a comparison: its answer, its ranking, what its pictures draw, and what to mind."""
+
+import html
+import math
+from dataclasses import replace
+
+import pytest
+from comparing import judged
+from in_browser import opened
+from numpy_task import ExplodingTask, LogisticTask
+
+from ratesmith.experiment import Run, RunStatus, Trial, compare
+from ratesmith.report import write_html
+from ratesmith.strategy.labels import labels
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_shows_answer_ranking_and_pictures_without_a_network(report, browser, width, scheme):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=width, color_scheme=scheme)
+    assert page.inner_text(".answer") == found.headline()
+    assert page.inner_text(".verdict") == " ".join(found.verdict().split())
+    ranked = page.locator("table").first.locator("tbody td:nth-child(2) > code").all_inner_texts()
+    shown = labels([row.strategy for row in found.rows] + [row.chosen for row in found.rows])
+    assert ranked == [shown[row.strategy] for row in found.rows]
+    assert page.locator("pre").first.inner_text() == found.paste()
+    assert page.inner_text("h1") == "<b>digits</b>.py:task: which learning-rate strategy?"
+    page.close()
+
+
+def test_a_name_that_is_shortened_stands_in_full_where_it_was_chosen_and_on_hovering(report, browser):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=390)
+    short = page.locator("table").first.locator("code", has_text="multistep")
+    assert short.inner_text() == "multistep(…)"
+    assert short.get_attribute("title") == 'multistep(milestones=["50%", "75%"])'
+    in_full = page.locator("h2:has-text('How each was chosen') + div td:first-child > code").all_inner_texts()
+    assert in_full == [row.strategy for row in found.rows]
+    page.close()
+
+
+def test_the_table_of_runs_is_sorted_by_its_headings(report, browser):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=1280)
+    page.locator("details summary").last.click()
+    rates = sorted(run.trial.base_lr for run in found.runs)
+    heading = page.locator("table.sortable th button").nth(1)
+    for wanted in (rates, rates[::-1]):
+        heading.press("Enter")
+        shown = page.locator("table.sortable tbody td:nth-child(2)").all_inner_texts()
+        assert [float(text) for text in shown] == wanted
+    page.close()
+
+
+DRAWN = """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(plot => plot.renderers
+    .filter(drawn => drawn.data_source.data.y && drawn.data_source.data.name).map(drawn => [
+    plot.left[0].axis_label, drawn.glyph.type, Array.from(drawn.data_source.get('x')),
+    Array.from(drawn.data_source.get('y')), drawn.data_source.get('name')[0]]))"""
+
+
+def test_what_the_pictures_draw_is_what_was_measured(report, browser):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=1280)
+    drawn = page.evaluate(DRAWN)
+    lines = {
+        (label, name): (xs, ys)
+        for label, kind, xs, ys, name in drawn
+        if kind in ("Line", "Step") and label in ("validation loss", "share of the initial rate")
+    }
+    length = found.layout.steps_per_epoch
+    assert length == 30
+    for row in found.rows:
+        runs = found.runs_of(row.strategy, row.base_lr) or found.runs_of(row.chosen, row.base_lr)
+        means = [sum(run.curve[i].metrics["loss"] for run in runs) / len(runs) for i in range(len(runs[0].curve))]
+        epochs, losses = lines["validation loss", row.strategy]
+        assert epochs == pytest.approx([point.step / length for point in runs[0].curve])
+        assert losses == pytest.approx(means)
+        epochs, shares = lines["share of the initial rate", row.strategy]
+        assert epochs == pytest.approx([step / length for step, _ in runs[0].rates])
+        assert shares == pytest.approx([rate / row.base_lr for _, rate in runs[0].rates])
+    assert any(kind == "Scatter" and name == "constant()" for _, kind, _, _, name in drawn)
+    page.close()
+
+
+def test_the_first_picture_draws_the_differences_that_decide(report, browser):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=1280)
+    bars, texts = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => d.roots()).filter(plot => plot.below[0].axis_label.includes('against'))
+            .map(plot => [plot.renderers.filter(each => each.glyph.type === 'Segment').map(each => [
+                each.data_source.get('x0')[0], each.data_source.get('x1')[0]]),
+                plot.center.filter(each => each.type === 'Label').map(each => each.text)])[0]"""
+    )
+    differences = [row.difference for row in found.rows if row.difference is not None]
+    assert bars == [[pytest.approx(each.low), pytest.approx(each.high)] for each in differences]
+    assert len(texts) == len(found.rows)
+    for row, text in zip(found.rows, texts, strict=True):
+        words = "the baseline" if row.difference is None else row.difference.conclusion
+        assert text.endswith(words)
+    page.close()
+
+
+def test_ticks_of_logarithmic_axes_surround_what_is_drawn(report, browser):
+    page = opened(browser, report[1], pictures=6, width=1280)
+    axes = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => d.roots()).flatMap(plot =>
+            [['x', plot.below[0], plot.x_scale], ['y', plot.left[0], plot.y_scale]]
+            .filter(([way, axis, scale]) => scale.type === 'LogScale').map(([way, axis]) => [
+                axis.ticker.ticks, plot.renderers.flatMap(
+                    each => each.data_source.data[way] ? Array.from(each.data_source.get(way)) : [])]))"""
+    )
+    assert len(axes) >= 3
+    for ticks, values in axes:
+        assert len(ticks) >= 3
+        assert min(ticks) <= min(values) < max(values) <= max(ticks)
+    page.close()
+
+
+def test_at_most_three_strategies_have_a_band(report, browser):
+    page = opened(browser, report[1], pictures=6, width=1280)
+    counts = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => d.roots()).map(plot =>
+            plot.renderers.filter(each => each.glyph.type === 'VArea').length)"""
+    )
+    assert len(report[0].rows) == 5
+    assert max(counts) == 3
+    page.close()
+
+
+def test_diverged_runs_are_named_on_the_page(report):
+    found, path = report
+    text = path.read_text(encoding="utf-8")
+    assert any(run.diverged for run in found.runs)
+    assert "diverged: training loss nan at step" in text
+
+
+def test_what_to_mind_is_on_the_page_with_its_code(report):
+    found, path = report
+    text = path.read_text(encoding="utf-8")
+    assert all(html.escape(line, quote=False) in text for line in found.note_lines())
+    codes = [code for row in found.rows for code in found.codes_of(row)]
+    assert all(text.count(f"<small>{code}</small>") == codes.count(code) for code in codes)
+
+
+def test_a_comparison_without_a_winner_still_gives_a_page(tmp_path):
+    found = compare(ExplodingTask(), ["cosine()"], folder=tmp_path, steps=30, seeds=2, rates=[0.1, 1.0])
+    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<p class="answer">No answer: every run diverged.</p>' in text
+    assert "Every run diverged: give lower rates" in text
+    assert text.count("<figure>") <= 1  # what was shared at most
+
+
+def test_a_comparison_in_which_no_run_of_the_whole_length_ended_well_still_gives_a_page(tmp_path):
+    found = judged({"constant()": [None] * 3, "cosine()": [None] * 3})
+    short = Run(Trial("cosine()", 0.1, 0, 5), RunStatus.DONE, 5, 0.0, metrics={"loss": 1.0})
+    path = write_html(replace(found, runs=(*found.runs, short)), tmp_path / "report.html")
+    assert "No answer: no strategy has a rate at which every run ended well." in path.read_text(encoding="utf-8")
+
+
+def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_path):
+    class Shifted(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            training.evaluate = lambda split="validation": {"loss": measure(split)["loss"] - 5}
+            return training
+
+    found = compare(Shifted(), ["cosine()"], folder=tmp_path, steps=30, seeds=1, rates=[0.1])
+    text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "So few seeds cannot tell strategies apart" in text
+    assert text.count('"name":"LogAxis"') == 1  # that of the rates
+
+
+def test_a_metric_that_is_better_large_is_said_to_be_and_many_metrics_have_a_table_of_their_own(tmp_path, browser):
+    class Measured(LogisticTask):
+        def start(self, seed):
+            training = super().start(seed)
+            measure = training.evaluate
+            more = {f"a_metric_with_a_long_name_{number}": math.pi for number in range(5)}
+            training.evaluate = lambda split="validation": measure(split) | more
+            return training
+
+    options = {"steps": 60, "seeds": 3, "rates": [0.01, 0.1], "metric": "accuracy", "mode": "max"}
+    found = compare(Measured(), ["cosine()"], folder=tmp_path, **options)
+    path = write_html(found, tmp_path / "report.html")
+    page = opened(browser, path, pictures=5, width=1280)
+    titles = page.locator("figure h3").all_inner_texts()
+    assert titles[0] == "Accuracy on the validation set against constant(): right is better"
+    assert "Validation accuracy at the end, by initial rate: higher is better" in titles
+    headings = page.locator("table").first.locator("th").all_inner_texts()
+    assert [text.split("\n")[0] for text in headings[3:5]] == ["accuracy", "loss"]
+    assert len(headings) == 9
+    page.locator("summary", has_text="All 7 metrics").click()
+    assert page.locator("details table").first.locator("tbody tr").count() == 2 * 7
+    page.close()
