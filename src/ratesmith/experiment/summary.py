@@ -222,7 +222,10 @@ def paste_forms(comparison: Comparison) -> tuple[str, ...]:
     best = comparison.best
     if best is None or best.base_lr is None or not paste(comparison):
         return ()
-    return exporters.forms(best.chosen, _horizon(comparison), best.base_lr)
+    try:
+        return exporters.forms(best.chosen, _horizon(comparison), best.base_lr)
+    except ValueError:  # a text that cannot be built makes no page fail
+        return ()
 
 
 def without_ratesmith(comparison: Comparison) -> str:

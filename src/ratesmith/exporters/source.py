@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,21 +16,24 @@ from ratesmith.strategy import ScheduleLike, Strategy, as_schedule, as_strategy
 
 @dataclass(frozen=True)
 class Source:
-    """A strategy with its rate and length, and the value that it was built to; None if functions of yours lack."""
+    """A strategy with its initial rate and the length of its training."""
 
     strategy: Strategy
     base_lr: float
     horizon: Horizon
-    built: Controller[Any] | None
+    given: ScheduleLike
 
     @classmethod
     def of(cls, strategy: ScheduleLike, base_lr: float, horizon: Horizon | int) -> Source:
-        """Build the strategy, if that needs no function of the user's."""
+        """Check what is given; only a form that needs the built value builds it."""
         asked, training = as_strategy(strategy, who="code"), Horizon.of(horizon)
         rate = finite("code", "base_lr", base_lr, least=0.0)
-        given = strategy if not isinstance(strategy, str) else asked
-        built = None if asked.functions() else as_schedule(given, training, who="code")
-        return cls(asked, rate, training, built)
+        return cls(asked, rate, training, strategy)
+
+    @functools.cached_property
+    def built(self) -> Controller[Any] | None:
+        """The value for the length of training; None if that takes functions of the user's."""
+        return None if self.strategy.functions() else as_schedule(self.given, self.horizon, who="code")
 
     @property
     def until(self) -> int:
