@@ -18,6 +18,7 @@ LAYERS = [
     {"shapes"},
     {"recipes", "controllers"},
     {"strategy", "describe"},
+    {"example_metric"},
     {"task", "importers", "exporters", "study_database", "_script"},
     {"script_process", "_trial_callback", "_progress"},
     {"finder", "logs"},

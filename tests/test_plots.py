@@ -197,6 +197,20 @@ def test_a_strategy_is_drawn_over_a_horizon_and_shown_over_a_thousand_steps():
     assert "<svg" in strategy._repr_svg_()
 
 
-@pytest.mark.parametrize("text", ["plateau()", 'custom("mine")'])
-def test_a_strategy_that_cannot_be_drawn_is_shown_as_text(text):
-    assert ratesmith.parse(text)._repr_svg_() is None
+def test_a_strategy_that_cannot_be_drawn_is_shown_as_text():
+    assert ratesmith.parse('custom("mine")')._repr_svg_() is None
+
+
+def test_a_controller_is_drawn_on_an_example_that_is_named():
+    for controller in (ratesmith.parse("plateau(patience=3)").build(500), ratesmith.Plateau(patience=3)):
+        [axes] = controller.plot().axes
+        assert min(axes.lines[0].get_ydata()) < 1
+        assert "example metric" in axes.get_title(loc="left")
+
+
+def test_a_curve_is_called_as_it_was_written():
+    built = ratesmith.parse('warmup("10%") >> one_cycle(final=0.01)').build(220)
+    assert built.plot().axes[0].lines[0].get_label() == str(ratesmith.parse('warmup("10%") >> one_cycle(final=0.01)'))
+    axes = Figure().subplots()
+    built.plot(ax=axes)
+    assert len(axes.lines[0].get_label()) <= 40

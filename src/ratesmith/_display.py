@@ -50,6 +50,11 @@ class Drawn:
 class Displayed(Drawn):
     """A value that a notebook shows as its picture."""
 
+    _horizon: int | None = None
+    """How far to draw it, if it never ends: the horizon that it was built for. It is no part of the value."""
+    _notation: str = ""
+    """The notation that it was built from, which is shorter than its own. It is no part of the value."""
+
     def _repr_svg_(self) -> str | None:
         """Return the picture for a notebook; None without matplotlib, so that the notebook shows the text alone."""
         return self._svg()

@@ -42,6 +42,11 @@ class ProgressBar:
         if self._shown is not None:
             self._shown.close()
 
+    def say(self, line: str) -> None:
+        """Print a line at once, if somebody looks."""
+        if _is_seen():
+            print(f"{self.what}: {line}", file=sys.stderr)
+
     def update(self, done: int, planned: int, note: str = "") -> None:
         """Take in how much is done; `note` stands behind the bar."""
         now = time.monotonic()
@@ -54,12 +59,17 @@ class ProgressBar:
             self._shown.show(done, planned, note)
 
 
+def _is_seen() -> bool:
+    """Whether somebody looks: on a terminal or in a notebook."""
+    return _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
 def _begin(what: str, unit: str) -> _Shown | None:
     """Return what shows a bar here; None if nobody looks."""
+    if not _is_seen():
+        return None
     if _in_notebook():
         return _Notebook(what, unit)
-    if sys.stderr is None or not sys.stderr.isatty():
-        return None
     try:
         return _Terminal(what, unit)
     except ModuleNotFoundError:  # without rich all is as it is, but for the bar

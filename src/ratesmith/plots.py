@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith._display import PLOTS
 from ratesmith._extras import needs
-from ratesmith.describe import extent, sample
+from ratesmith.controllers import Adaptive
+from ratesmith.describe import ENDLESS_SHOWN, extent, sample
+from ratesmith.example_metric import example, follow
 from ratesmith.schedule import Schedule
 from ratesmith.strategy.labels import labels
 
@@ -59,12 +61,17 @@ def draw_curves(
     before = len(axes.lines)
     for place, (label, points) in enumerate(curves.items(), before):
         epochs = [step / steps_per_epoch for step, _ in points]
-        axes.plot(epochs, [value for _, value in points], label=_plain(label), **_look(place))
+        shown = label if ax is None else labels([label])[label]
+        axes.plot(epochs, [value for _, value in points], label=_plain(shown), **_look(place))
     last = max(step for points in curves.values() for step, _ in points) / steps_per_epoch
     axes.set(xlabel="epoch" if steps_per_epoch > 1 else "step", ylabel="factor of the initial rate")
     axes.set_xlim(0, max(last, axes.get_xlim()[1]) if before else last)
     axes.set_ylim(min(0.0, *axes.get_ylim()), None)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, prop={"family": "monospace", "size": 8})
+    if ax is None:
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
+        axes.legend(**below, frameon=False, prop={"family": "monospace", "size": 8})
+    else:  # the axes are somebody's, with neighbours
+        axes.legend(frameon=False, fontsize=7)
     return axes.figure
 
 
@@ -73,7 +80,18 @@ def draw_schedule(schedule: Schedule, ax: Any = None) -> Figure | Any:
     horizon = schedule._horizon if schedule.steps is None else None
     steps = horizon or extent(schedule.steps, schedule.breakpoints)
     points = sample(schedule, steps, schedule.breakpoints(0, steps))
-    return draw_curves({_cut(str(schedule), LONGEST_LABEL): points}, ax=ax)
+    return draw_curves({_name(schedule): points}, ax=ax)
+
+
+def draw_controller(controller: Adaptive[Any], ax: Any = None) -> Figure | Any:
+    """Return a picture of a controller on an example metric, since it does nothing before something is measured."""
+    steps = controller._horizon or ENDLESS_SHOWN
+    measurements = example([controller], steps, None)
+    curve = follow(controller, measurements)
+    figure = draw_curves({_name(controller): sample(curve.at, steps, curve.breakpoints(0, steps))}, ax=ax)
+    if ax is None and measurements is not None:
+        figure.axes[0].set_title(measurements.text, fontsize=8, loc="left")
+    return figure
 
 
 def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
@@ -131,6 +149,8 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
         axes.plot([mean], [place], "o", color=colour, ms=9)
     names = labels(row.strategy for row in rows)
     axes.set_yticks(range(len(rows)), [_plain(names[row.strategy]) for row in rows], fontsize=8)
+    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):  # they are the legend of the rates too
+        tick.set_color(looks[row.strategy]["color"])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     better = "lower" if comparison.question.mode == "min" else "higher"
     large = "geometric mean" if by_logarithms else "mean"
@@ -214,6 +234,11 @@ def _look(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place % len(COLOURS)], "ls": DASHES[place % len(DASHES)], "lw": 1.6}
 
 
+def _name(value: Schedule | Adaptive[Any]) -> str:
+    """Return what a curve is called: the notation that it was built from, if that is known."""
+    return _cut(value._notation or str(value), LONGEST_LABEL)
+
+
 def _plain(label: str) -> str:
     """Return a label in which no dollar sign begins a formula, and no underscore hides it from the legend."""
     return label.replace("$", r"\$").removeprefix("_")
@@ -226,6 +251,7 @@ def _cut(text: str, longest: int) -> str:
 PLOTS.update(
     {
         "ratesmith.schedule.base.Schedule": draw_schedule,
+        "ratesmith.controllers.base.Adaptive": draw_controller,
         "ratesmith.finder.result.FinderResult": draw_finder_result,
         "ratesmith.experiment.comparison.Comparison": draw_comparison,
         "ratesmith.forecast.results.Candidates": draw_candidates,

@@ -76,8 +76,8 @@ def no_report(metric: str) -> str:
 def last_report(steps: int, step: int) -> str:
     """Return, as a sentence's part, what a script must do whose last report came too early."""
     return (
-        f"the last report must come at step {steps}, got step {step}; train for trial.steps updates, and report the "
-        "number of updates made"
+        f"the last report must come at step {steps}, got step {step}; train for trial.steps updates without "
+        "early stopping, and report the number of updates made"
     )
 
 
@@ -89,6 +89,8 @@ class Ending(NamedTuple):
     failed: bool
     died: bool = False
     """Whether a signal that nobody here has sent ended its process."""
+    error: BaseException | None = None
+    """What a function in this process has raised."""
 
 
 class ScriptError(TaskError):

@@ -265,8 +265,8 @@ def test_the_winner_is_pasted_into_the_script(tmp_path):
     [
         (
             "stop early",
-            "reporting_script.py: the last report must come at step 40, got step 35; train for trial.steps updates, "
-            "and report the number of updates made",
+            "reporting_script.py: the last report must come at step 40, got step 35; train for trial.steps updates "
+            "without early stopping, and report the number of updates made",
         ),
         (
             "never report",
@@ -446,7 +446,8 @@ def test_a_function_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
     comparison = compare(local, ["linear()"], folder=tmp_path, **options)
     run = next(run for run in comparison.runs if run.diverged)
     assert (run.trial.base_lr, run.updates) == (0.5, 9)
-    assert run.message.endswith(" after 1 at first, and it raised FloatingPointError: the loss is too high")
+    told = " after 1 at first, and it raised FloatingPointError: the loss is too high in local, line "
+    assert told in run.message
 
 
 def test_a_function_that_raises_or_is_stopped_is_told(tmp_path):
@@ -480,6 +481,50 @@ def test_what_a_function_needs_is_said_before_anything_is_run(tmp_path, options,
         compare(train, ["linear()"], folder=tmp_path / "study", **options)
     assert str(error.value) == message
     assert not (tmp_path / "study").exists()
+
+
+def test_an_error_in_a_function_is_told_with_its_line_and_shown_with_its_cause(tmp_path):
+    def inner(batch):
+        return batch["x"]
+
+    def local(trial):
+        inner({})
+
+    with pytest.raises(TaskError, match=r"local: it raised KeyError: 'x' in inner, line \d+$") as error:
+        compare(local, ["linear()"], folder=tmp_path, steps=4, rates=[0.1])
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_a_function_is_told_how_to_be_called_with_the_winner(tmp_path):
+    comparison = compare(train, ["linear()"], folder=tmp_path, steps=20, rates=[0.1], seeds=1, choice_seeds=1)
+    winner = comparison.best
+    assert comparison.paste().splitlines()[-1] == (
+        f"train(ratesmith.get_trial(lr=0.1, schedule={winner.chosen!r}, steps=20))"
+    )
+
+
+def test_what_is_kept_and_whether_it_can_be_gone_on_with_is_said(tmp_path, capsys):
+    options = {"steps": 20, "rates": [0.1], "seeds": 1, "choice_seeds": 1}
+    compare(train, ["linear()"], folder=tmp_path / "a", **options)
+    assert 'give version="1" too' in capsys.readouterr().err
+    for _ in range(2):
+        compare(train, ["linear()"], folder=tmp_path / "b", version="1", **options)
+    assert f"compare: finished runs are kept in {tmp_path / 'b'}" in capsys.readouterr().err
+
+
+def test_a_comparison_that_was_never_made_leaves_no_folder_and_says_nothing_of_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ComparisonError):
+        compare(train, ["linear()"], rates=[0.1])
+    with pytest.raises(TaskError):
+        compare(lambda trial: None, ["linear()"], steps=4, rates=[0.1])
+    assert list(tmp_path.iterdir()) == []
+    assert "kept" not in capsys.readouterr().err
+
+
+def test_rates_that_are_one_number_are_told_as_a_list():
+    with pytest.raises(ComparisonError, match=r"compare: rates must be a list of numbers, got 0.1; write \[0.1\]"):
+        compare(train, ["linear()"], steps=4, rates=0.1)
 
 
 def test_a_study_of_a_script_is_resumed_from_anywhere_and_deleted_whole(tmp_path, monkeypatch):

@@ -18,10 +18,11 @@ from rich.table import Table
 from ratesmith import exporters
 from ratesmith._checks import FARTHEST, options_of
 from ratesmith.cli.common import ListsStrategies, Mistake, user_mistakes, wide_console
-from ratesmith.cli.measured import Measurements, example, follow, listeners, read_losses
+from ratesmith.cli.measured import read_losses
 from ratesmith.cli.picture import Line, draw, headings, letters_for, limits_of, room_of, with_colours
 from ratesmith.controllers import Controller
 from ratesmith.describe import ENDLESS_SHOWN, ScheduleSummary, extent, measure, sample
+from ratesmith.example_metric import Measurements, example, follow, listeners
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, to_data
@@ -139,7 +140,9 @@ def _measured(
     """Return how many steps are shown, and what the controllers listen to over them."""
     steps = horizon.steps if horizon else max(_own_length(controller) for controller in controllers)
     if losses is None:
-        return steps, example(controllers, steps, horizon)
+        measurements = example(controllers, steps, horizon)
+        text = f"{measurements.text}; --losses FILE.csv draws on yours." if measurements else ""
+        return steps, measurements and dataclasses.replace(measurements, text=text)
     measurements = read_losses(losses, controllers, horizon.steps if horizon else None)
     return (horizon.steps if horizon else max(1, measurements.steps[-1])), measurements
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ratesmith import _text
 from ratesmith._checks import LARGEST, Option, OptionTypeError, OptionValueError, finite
+from ratesmith._display import Displayed
 from ratesmith._field_checks import check_fields, derive
 from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
 
@@ -39,7 +40,7 @@ class Controller(Protocol[State]):
         """Return what it did between two states, and why; nothing if it did nothing."""
 
 
-class Adaptive(abc.ABC, Generic[State]):
+class Adaptive(Displayed, abc.ABC, Generic[State]):
     """Base of the controllers that listen: it lets them be multiplied with schedules and with each other.
 
     A subclass is a frozen dataclass of its options. Its state is a NamedTuple of numbers, None and tuples of numbers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,7 +116,7 @@ def compare(
     options = CompareOptions(
         strategies=as_texts(strategies),
         steps=steps,
-        rates=None if rates is None else tuple(rates),
+        rates=None if rates is None else _rates(rates),
         seeds=seeds,
         choice_seeds=choice_seeds,
         baseline=as_text(baseline),
@@ -135,24 +136,53 @@ def compare(
         arguments=tuple(arguments),
         launch=launch,
     )
-    if on_progress is not None:
-        return run_comparison(task, options, folder=_folder(folder), on_plan=on_plan, on_progress=on_progress)
-    with ProgressBar("compare", "runs") as bar:
+    source_of(task, options)  # a mistake is told before anything is said of folders
+    with _kept_in(folder, task, version) as place:
+        if on_progress is not None:
+            return run_comparison(task, options, folder=place, on_plan=on_plan, on_progress=on_progress)
+        with ProgressBar("compare", "runs") as bar:
+            if callable(task) and not isinstance(task, Task):
+                bar.say("the function is called twice or three times up to its first reports, to see what it measures")
 
-        def update(now: Progress) -> None:
-            best = "" if now.best is None else f"; best so far {now.best[0]} at {now.best[1]:g}"
-            bar.update(now.done, now.planned, f"{now.stage}{best}")
+            begun = False
 
-        return run_comparison(task, options, folder=_folder(folder), on_plan=on_plan, on_progress=update)
+            def update(now: Progress) -> None:
+                nonlocal begun
+                if now.resumed and not begun:
+                    _say(f"finished runs are kept in {place}, and are not made again")
+                begun = True
+                best = "" if now.best is None else f"; best so far {now.best[0]} at {now.best[1]:g}"
+                bar.update(now.done, now.planned, f"{now.stage}{best}")
+
+            return run_comparison(task, options, folder=place, on_plan=on_plan, on_progress=update)
 
 
-def _folder(folder: str | Path | None) -> Path:
-    """Return the folder that was given, or a temporary one, and say where that is."""
+@contextmanager
+def _kept_in(folder: str | Path | None, task: object, version: str | None) -> Iterator[Path]:
+    """Return the folder that was given, or a temporary one; say where runs are kept, and whether they can be used."""
     if folder is not None:
-        return Path(folder)
+        if not isinstance(task, str) and version is None and not (Path(folder) / STUDY_FILE).exists():
+            _say('give version="1" too, to go on in this folder later: whether the task has changed cannot be seen')
+        yield Path(folder)
+        return
     temporary = Path(tempfile.mkdtemp(prefix="ratesmith-"))
-    print(f"compare: runs are kept in {temporary}; give folder= to keep them elsewhere, and to go on", file=sys.stderr)
-    return temporary
+    try:
+        yield temporary
+    finally:
+        if not (temporary / STUDY_FILE).exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            _say(f"runs are kept in {temporary}; give folder= to keep them elsewhere, and to go on")
+
+
+def _say(line: str) -> None:
+    print(f"compare: {line}", file=sys.stderr)
+
+
+def _rates(rates: Sequence[float]) -> tuple[float, ...]:
+    if isinstance(rates, (int, float)):
+        raise ComparisonError("compare: ", Option("rates"), f" must be a list of numbers, got {rates}; write [{rates}]")
+    return tuple(rates)
 
 
 def run_comparison(

@@ -46,6 +46,8 @@ class Comparison(DisplayedResult):
     """How many (strategy, rate) pairs the test set of this study has judged."""
     script: str = ""
     """The script that was trained; "" if it was a task or a function."""
+    function: str = ""
+    """The name of the function `train(trial)` that was called; "" if it was something else."""
     option_names: Mapping[str, str] = field(default_factory=lambda: PYTHON_NAMES, repr=False, compare=False)
     """How options are called where the comparison was asked for, by their names in Python; no others differ."""
 

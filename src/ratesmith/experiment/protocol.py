@@ -29,6 +29,7 @@ from ratesmith.experiment.ranking import Row, rank
 from ratesmith.experiment.run_context import TaskProfile
 from ratesmith.experiment.rungs import Cut, survivors
 from ratesmith.experiment.runner import Runner
+from ratesmith.experiment.script_source import FunctionSource
 from ratesmith.experiment.statistics import Estimate, estimate
 from ratesmith.experiment.summary import idle
 from ratesmith.experiment.trial import Run, RunStatus, Trial
@@ -109,6 +110,7 @@ class ComparisonProtocol:
             test=test,
             tested=tested,
             script=source.path if isinstance(source := self.runner.context.source, Script) else "",
+            function=source.name if isinstance(source, FunctionSource) else "",
         )
 
     def _choose(self) -> dict[str, Choice]:

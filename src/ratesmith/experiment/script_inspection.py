@@ -104,7 +104,8 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
             probe = _Probe(resolve, options.metric, reports, Path(folder) / "probe.state", after)
             ending = _exhausted(carried_out(source, probe, Path(folder) / "probe.log", options.timeout))
             if not probe.heard and not after:
-                raise TaskError(f"{source.name}: {ending.how if ending.failed else no_report(options.metric)}")
+                how = ending.how if ending.failed else no_report(options.metric)
+                raise TaskError(f"{source.name}: {how}") from ending.error  # a notebook shows its traceback too
             return probe
 
         try:

@@ -59,7 +59,7 @@ def _called(source: FunctionSource, listener: Listener) -> Generator[Part, None,
         except TrialStopped:
             pass
         except (Exception, SystemExit) as error:
-            ending = Ending(source.error_text(error), failed=True)
+            ending = Ending(source.error_text(error), failed=True, error=error)
     if trial is not None:
         trial.end()
     yield from listener.taken()

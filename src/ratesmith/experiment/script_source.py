@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ratesmith._script import ActiveTrial
 from ratesmith._text import named_line
@@ -16,6 +17,9 @@ from ratesmith.experiment.options import ComparisonError
 from ratesmith.experiment.task_source import digest_of_files, imported_beside, imported_names
 from ratesmith.script_process import Script
 from ratesmith.study_database import StudyError
+
+LIBRARIES: Final = ("ratesmith", "site-packages", "dist-packages")
+"""Folders with code that is not the user's: his own line is the last one outside of them."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,11 @@ class FunctionSource:
         return {**known, "seed": 0, "steps_per_epoch": None, "functions": ()}
 
     def error_text(self, error: BaseException) -> str:
-        """Return an error of the function's as a sentence's part."""
-        return f"it raised {named_line(error)}"
+        """Return an error of the function's as a sentence's part, with the last line of the user's own code."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not set(LIBRARIES) & set(Path(frame.filename).parts)]
+        where = f" in {own[-1].name}, line {own[-1].lineno}" if own else ""
+        return f"it raised {named_line(error)}{where}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send the function as it is if it cannot be imported where it arrives."""

@@ -13,6 +13,7 @@ from ratesmith.experiment.notes import Note
 from ratesmith.experiment.ranking import Row, rates_change_nothing, seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
+from ratesmith.exporters.scheduler import identifier
 from ratesmith.horizon import Horizon
 from ratesmith.strategy.labels import labels
 
@@ -208,10 +209,13 @@ def paste(comparison: Comparison, form: str = "ratesmith") -> str:
     best = comparison.best
     if best is None or best.base_lr is None or "RS322" in {note.code for note in comparison.verdict_notes}:
         return ""
-    if comparison.script and form == "ratesmith":
+    if (comparison.script or comparison.function) and form == "ratesmith":
         layout = comparison.layout
         epoch = "" if layout.steps_per_epoch is None else f", steps_per_epoch={layout.steps_per_epoch}"
         options = f"lr={best.base_lr!r}, schedule={best.chosen!r}, steps={layout.steps}{epoch}"
+        if comparison.function:
+            name = identifier(comparison.function.rpartition(".")[2], "your_function")
+            return f"import ratesmith\n\n{name}(ratesmith.get_trial({options}))"
         script = " ".join(str(comparison.script).split())  # in one line: it is a comment
         return f"# in {script}, with your other options\ntrial = ratesmith.get_trial({options})"
     return exporters.code(best.chosen, best.base_lr, _horizon(comparison), form)

@@ -56,8 +56,6 @@ class Schedule(Displayed, abc.ABC):
     """How many steps it lasts; None: it never ends."""
     _depth: int = 1
     """How many schedules lie inside each other here, this one included."""
-    _horizon: int | None = None
-    """How far to draw it, if it never ends: the horizon that a recipe was given. It is no part of the value."""
 
     @abc.abstractmethod
     def at(self, t: Any, xp: Any) -> Any:

@@ -61,18 +61,13 @@ class Strategy(Displayed):
         """
         training = None if horizon is None else Horizon.of(horizon)
         built = build(self.root, training, functions)
-        if training is not None and isinstance(built, Schedule):
-            derive(built, _horizon=training.steps)
+        if training is not None and isinstance(built, (Schedule, Adaptive)):
+            derive(built, _horizon=training.steps, _notation=self.text)
         return built
 
     def plot(self, ax: Any = None, horizon: Horizon | int = PLOTTED) -> Any:
-        """Return a picture of its schedule over a horizon, as `Schedule.plot` does.
-
-        Raises TypeError for a controller, which does nothing before something is measured.
-        """
-        built = self.build(horizon)
-        if not isinstance(built, Schedule):
-            raise TypeError(f"plot: a schedule must be given, got {self}, which listens to measurements")
+        """Return a picture of its schedule over a horizon, as `Schedule.plot` does; of a controller, on an example."""
+        built: Any = self.build(horizon)
         return built.plot(ax)
 
     def variants(self) -> Iterator[Strategy]:
