@@ -533,3 +533,20 @@ def test_without_a_package_that_it_was_to_bring_the_command_says_what_to_install
     )
     assert found.returncode == 1
     assert found.stderr == "ratesmith: it needs click, which was not installed with it; pip install click\n"
+
+
+def test_other_results_in_a_folder_are_said_to_be_replaced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.py").write_text("from numpy_task import LogisticTask\ntask = LogisticTask()\n")
+    few = ["--steps", "8", "--rates", "0.1", "--seeds", "1", "--choice-seeds", "1", "--workers", "0"]
+    shown = []
+    for strategy in ("cosine()", "cosine()", "linear()"):
+        assert run(["compare", "tasks.py:task", "--strategy", strategy, *few]) == 0
+        shown.append("in place of the last one" in capsys.readouterr().out)
+    assert shown == [False, False, True]
+
+
+def test_a_width_that_is_given_holds_without_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(["show", "warmup('5%') >> cosine()", "step(every='30%')", "--steps", "1000"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60

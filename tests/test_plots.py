@@ -159,9 +159,9 @@ def test_a_result_is_drawn_with_its_suggestion_and_its_interval():
     result = find(Valley())
     [axes] = result.plot().axes
     assert [line.get_label() for line in axes.lines] == [
-        "order 0",
-        "order 1",
-        "order 2",
+        "data in order 0",
+        "data in order 1",
+        "data in order 2",
         f"suggestion {result.suggestion:.2g}",
     ]
     assert axes.get_xscale() == "log"

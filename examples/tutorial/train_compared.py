@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import ratesmith
 from ratesmith.torch import ScheduleLR
 
-trial = ratesmith.get_trial(lr=0.01, schedule="constant()", steps=380, steps_per_epoch=38)
+trial = ratesmith.get_trial(lr=0.01, schedule="constant()", steps=380, steps_per_epoch=38)  # 10 epochs of 38 batches
 images, digits = (torch.tensor(array) for array in load_digits(return_X_y=True))
 images = images.float() / 16
 loader = DataLoader(TensorDataset(images[:1200], digits[:1200]), batch_size=32, shuffle=True)

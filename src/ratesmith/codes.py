@@ -163,6 +163,11 @@ CODES: Final = {
             "unusual_mode",
             "The mode goes against the name of the metric: small accuracies, or large losses, are sought.",
         ),
+        Code(
+            "RS325",
+            "schedule_ignored",
+            "The schedule changes nothing: runs with different schedules are the same training.",
+        ),
         Code("RS401", "few_losses", "A run has too few losses after its warm-up."),
         Code("RS402", "no_annealing", "No run was annealed: what lower rates gain is taken from other models."),
         Code("RS403", "other_optimizer", "The optimizer is unlike AdamW, with which the laws were found."),

@@ -101,13 +101,15 @@ def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
         points = [(rate, loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(loss)]
         marker = "" if len(points) > 20 else "o"
         rates, losses = [rate for rate, _ in points], [loss for _, loss in points]
-        axes.plot(rates, losses, label=curve.name, marker=marker, **_look(place))
+        label = f"data in {curve.name}" if curve.kind == "sweep" else curve.name
+        axes.plot(rates, losses, label=label, marker=marker, **_look(place))
     axes.set(xscale="log", xlabel="initial rate", ylabel=result.metric)
     if result.suggestion is not None and result.interval is not None:
         axes.set_xlim(max(axes.get_xlim()[0], result.suggestion / SHOWN_BELOW), None)
         axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0)
         axes.axvline(result.suggestion, color=SUGGESTION, label=f"suggestion {result.suggestion:.2g}")
-        axes.set_title(f"Start with lr={result.suggestion:.2g}", fontsize=10, loc="left")
+        why = ", where the loss falls, well below its lowest point" if result.method == "sweep" else ""
+        axes.set_title(f"Start with lr={result.suggestion:.2g}{why}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8)
     return axes.figure
 

@@ -235,6 +235,19 @@ def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
     assert "The rate changes nothing" not in compared(tmp_path / "usual", rates=TWO).verdict()
 
 
+@pytest.mark.parametrize("rates", [(0.1,), TWO])
+def test_a_script_that_keeps_a_schedule_of_its_own_is_told(tmp_path, rates):
+    script = tmp_path / "train.py"
+    text = Path(SCRIPT).read_text(encoding="utf-8")
+    script.write_text(text.replace("lr = scheduler.get_last_lr()[0]", "lr = trial.lr * 0.9**step"), encoding="utf-8")
+    comparison = compared(tmp_path / "study", script=str(script), rates=rates)
+    assert comparison.verdict().startswith(
+        "No verdict. The schedule changes nothing: runs with different schedules are"
+    )
+    assert comparison.headline() == "No answer: the schedule that is given changes nothing in this training."
+    assert comparison.paste() == ""
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

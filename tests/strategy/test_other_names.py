@@ -66,12 +66,12 @@ def test_whatever_the_options_are_the_answer_is_notation(name, values, options):
         ),
         (
             "StepLR(step_size=3, gamma=0.1)",
-            'PyTorch\'s name; here: step(3, gamma=0.1), or step("3ep", gamma=0.1) if it is stepped once an epoch',
+            'PyTorch\'s name; here: step("3ep", gamma=0.1) if it is stepped once an epoch, else step(3, gamma=0.1)',
         ),
         (
             "torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[30, 80])",
-            "PyTorch's name; here: multistep([30, 80], gamma=0.1), or "
-            'multistep(["30ep", "80ep"], gamma=0.1) if it is stepped once an epoch',
+            'PyTorch\'s name; here: multistep(["30ep", "80ep"], gamma=0.1) if it is stepped once an epoch, else '
+            "multistep([30, 80], gamma=0.1)",
         ),
         ("ReduceLROnPlateau(optimizer, 'min', patience=3)", "PyTorch's and Keras' name; here: plateau(patience=3)"),
         ("ReduceLROnPlateau('val_loss', 0.5)", "PyTorch's and Keras' name; here: plateau()"),

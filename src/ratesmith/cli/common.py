@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import textwrap
@@ -165,5 +166,7 @@ def number_list(command: str, text: str) -> list[float]:
 
 
 def wide_console() -> Console:
-    """Return a console as wide as the terminal, or wide where there is none."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False)
+    """Return a console as wide as the terminal or COLUMNS says, or wide if neither does."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() and int(columns) > 0 else WIDE
+    return Console(width=None if sys.stdout.isatty() else width, markup=False)

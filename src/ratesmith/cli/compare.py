@@ -237,6 +237,11 @@ def needs_extra() -> None:
         raise Mistake(str(error)) from None
 
 
+def _replaces(kept: Path, results: str) -> bool:
+    """Whether other results are there already, which these take the place of."""
+    return kept.is_file() and kept.read_text(encoding="utf-8", errors="replace") != results
+
+
 def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     """Compare, write results and report, and print what came out."""
     from ratesmith.experiment.compare import run_comparison
@@ -256,6 +261,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
                 )
             comparison = replace(comparison, option_names=spelling())
             results = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+            replaced = _replaces(folder / "results.json", results)
             with results_written(folder) as place:
                 (place / "results.json").write_text(results, encoding="utf-8")
                 write_html(comparison, place / "report.html", title=task, command=output.command)
@@ -267,7 +273,7 @@ def run_and_print(task: str, options: CompareOptions, output: Output) -> int:
     else:
         print_table(comparison)
         print_verdict(comparison)
-        print(f"Report: {folder / 'report.html'}")
+        print(f"Report: {folder / 'report.html'}{' (in place of the last one; --out keeps both)' if replaced else ''}")
     status = INCOMPLETE if comparison.missing_runs else 0
     return status if _write_to_trackers(comparison, output) else 1
 

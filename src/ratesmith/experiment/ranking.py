@@ -109,13 +109,20 @@ def seeds_change_nothing(verdicts: Iterable[Sequence[Run]]) -> bool:
     return bool(several) and all(len({repr(run.curve) for run in runs if run.done}) == 1 for runs in several)
 
 
-def rates_change_nothing(runs: Iterable[Run]) -> bool:
-    """Whether any two runs of one seed and length had different rates, and are the same training to the last bit."""
-    rates: dict[tuple[int, int, str], set[tuple[tuple[int, float], ...]]] = {}
+def changes_nothing(runs: Iterable[Run]) -> str:
+    """Return what the training does not take: "rate", "schedule", or "" if different rates make different trainings.
+
+    "rate": two runs at different initial rates are the same to the last bit. "schedule": two at one initial rate are,
+    though their schedules differ.
+    """
+    alike: dict[tuple[int, int, str], list[Run]] = {}
     for run in runs:
         if run.done and "loss" in run.metrics:
-            rates.setdefault((run.trial.seed, run.trial.steps, repr(run.curve)), set()).add(run.rates)
-    return any(len(different) > 1 for different in rates.values())
+            alike.setdefault((run.trial.seed, run.trial.steps, repr(run.curve)), []).append(run)
+    different = [group for group in alike.values() if len({run.rates for run in group}) > 1]
+    if any(len({run.trial.base_lr for run in group}) > 1 for group in different):
+        return "rate"
+    return "schedule" if different else ""
 
 
 def _order(finals: Finals, question: Question, seeds: int) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from ratesmith import exporters
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
-from ratesmith.experiment.ranking import Row, rates_change_nothing, seeds_change_nothing
+from ratesmith.experiment.ranking import Row, changes_nothing, seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.exporters.scheduler import identifier
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
 
 
+NO_VERDICT: Final = MappingProxyType({"RS322": "rate", "RS325": "schedule"})
+"""What makes a comparison worthless, and what the training does not take."""
+
+
 def verdict(comparison: Comparison) -> str:
     """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
     lines = {note.code: note.spelled(comparison.option_names) for note in comparison.verdict_notes}
-    if "RS322" in lines:
-        return f"No verdict. {lines['RS322']}"
+    for code in NO_VERDICT:
+        if code in lines:
+            return f"No verdict. {lines[code]}"
     incomplete = [line for code, line in lines.items() if code == "RS320"]
     first = [line for code, line in lines.items() if code not in ("RS316", "RS320")]
     last = [line for code, line in lines.items() if code == "RS316"]
@@ -47,8 +53,9 @@ def verdict(comparison: Comparison) -> str:
 def headline(comparison: Comparison) -> str:
     """Return the answer in 20 words or fewer: what to use, and whether it is better, a tie or not told apart."""
     notes, best = {note.code for note in comparison.verdict_notes}, comparison.best
-    if "RS322" in notes:
-        return "No answer: the rate that is given changes nothing in this training."
+    for code, ignored in NO_VERDICT.items():
+        if code in notes:
+            return f"No answer: the {ignored} that is given changes nothing in this training."
     if "RS313" in notes:
         return "No answer: every run diverged."
     if best is None:
@@ -115,12 +122,20 @@ def of_verdict(comparison: Comparison) -> list[Note]:
             "nothing can be told apart; let the seed decide weights and order, as trial.seed or start(seed) gives it."
         )
         notes.append(Note("RS321", (text,)))
-    if rates_change_nothing(comparison.runs):
+    ignored = changes_nothing(comparison.runs)
+    if ignored == "rate":
         text = (
             "The rate changes nothing: runs at different rates are the same to the last bit. The training does not "
             "take the rate that it is given: make the optimizer with lr=trial.lr, and set it by the trial's schedule."
         )
         notes.append(Note("RS322", (text,)))
+    if ignored == "schedule":
+        text = (
+            "The schedule changes nothing: runs with different schedules are the same to the last bit. The training "
+            "does not follow the one that it is given: put ScheduleLR.from_trial(optimizer, trial) in the place of its "
+            "own scheduler."
+        )
+        notes.append(Note("RS325", (text,)))
     if all(run.diverged for run in comparison.runs):
         text = "Every run diverged: give lower rates, or look for NaN in the data and the model."
         return [*notes, Note("RS313", (text,))]
@@ -181,7 +196,7 @@ def _others(comparison: Comparison) -> list[str]:
     if unclear := by_conclusion.get("not told apart"):
         sentences.append(f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(unclear)}.")
     if all(row.to_best and row.to_best.conclusion == "worse" for row in comparison.rows[1:]):
-        sentences.append("Every other strategy is worse.")
+        sentences.append("Every other strategy is worse than it.")
     return sentences
 
 
@@ -207,7 +222,7 @@ def _relative(comparison: Comparison) -> bool:
 def paste(comparison: Comparison, form: str = "ratesmith") -> str:
     """Return the lines that put the winner into a training script, in a form of the exporters; nothing without one."""
     best = comparison.best
-    if best is None or best.base_lr is None or "RS322" in {note.code for note in comparison.verdict_notes}:
+    if best is None or best.base_lr is None or NO_VERDICT.keys() & {note.code for note in comparison.verdict_notes}:
         return ""
     if (comparison.script or comparison.function) and form == "ratesmith":
         layout = comparison.layout

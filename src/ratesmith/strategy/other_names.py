@@ -111,7 +111,10 @@ def answer_to(name: str, values: Sequence[Any] = (), options: Mapping[str, Any] 
     here = equivalent(name, values, options)
     by_epoch = whose in STEPPED_BY_EPOCH and here.by_epoch is not None
     length = f" over {here.steps} steps" if here.steps is not None else ""
-    if by_epoch and (here.by_epoch or here.steps is not None):
-        length += f", or {here.by_epoch or f'{here.steps} epochs'} if it is stepped once an epoch"
-    start = f"{name} is {whose} name; here{', for instance' if here.is_example else ''}: {here.notation}"
-    return f"{start}{length}{f'; {here.note}' if here.note else ''}"
+    start = f"{name} is {whose} name; here{', for instance' if here.is_example else ''}: "
+    answer = f"{here.notation}{length}"
+    if by_epoch and here.by_epoch:  # first: most loops step such a scheduler once an epoch
+        answer = f"{here.by_epoch} if it is stepped once an epoch, else {answer}"
+    elif by_epoch and here.steps is not None:
+        answer += f", or {here.steps} epochs if it is stepped once an epoch"
+    return f"{start}{answer}{f'; {here.note}' if here.note else ''}"

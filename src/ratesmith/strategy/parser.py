@@ -53,6 +53,8 @@ def _parsed(line: str) -> ast.expr:
         place = len(line[: (getattr(error, "offset", None) or 1) - 1])
         unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", line)
         do = 'write a share in quotes, as "5%"' if re.search(r"\d\s*%", unquoted) else "write name(option=value)"
+        if length := re.search(r"\d[\d.]*(?:ep|[kMG]?tok|[kMG]?sp)\b", unquoted):
+            do = f'write a length in quotes, as "{length[0]}"'
         refuse(line, place, f"this is not notation ({getattr(error, 'msg', error)}); {do}")
 
 
