@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -132,3 +133,9 @@ def test_the_page_of_the_architecture_names_files_that_are_there():
         for name in re.findall(r"`((?:ratesmith/)?[\w/]+(?:\.py|/))`", text):
             file = SOURCE / name.removeprefix("ratesmith/")
             assert file.exists() or (SOURCE.parents[1] / name).exists(), f"{page}: {name}"
+
+
+def test_the_picture_of_the_layers_is_drawn_from_this_list():
+    drawing = SOURCE.parents[1] / "docs" / "pictures" / "draw_layers.py"
+    names = runpy.run_path(str(drawing))
+    assert (SOURCE.parents[1] / "docs" / "layers.svg").read_text(encoding="utf-8") == names["drawn"]()
