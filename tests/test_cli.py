@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from comparing import judged
 
 from ratesmith import Ramp, from_data, parse
-from ratesmith.cli import run
+from ratesmith.cli import common, run
 from ratesmith.cli.compare import print_verdict
 from ratesmith.cli.signals import Stopped, signals_stop
 
@@ -550,3 +551,10 @@ def test_a_width_that_is_given_holds_without_a_terminal(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     assert run(["show", "warmup('5%') >> cosine()", "step(every='30%')", "--steps", "1000"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
+def test_the_strategies_that_help_calls_the_most_used_are_strategies():
+    used = re.findall(r"\w+\([^)]*\)", common.MOST_USED)
+    assert len(used) == 7
+    for text in used:
+        assert parse(text).build(100)

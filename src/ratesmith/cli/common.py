@@ -27,6 +27,8 @@ WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""
 INTRODUCTION = """Strategies: lengths are steps as 500, shares of training as "5%", or epochs as "2ep". Join with >>,
 multiply with *, add with +."""
+MOST_USED = """The most used: cosine(), linear(), wsd(), one_cycle(), step("30%") and plateau(); the first three mostly
+behind warmup("5%") >>."""
 CLOSING = """custom names a function of yours; plateau's patience and cooldown count measurements, one an epoch by
 default."""
 
@@ -41,8 +43,9 @@ class ListsStrategies(click.Command):
         """Write the epilog, then the strategies."""
         super().format_epilog(ctx, formatter)
         formatter.write_paragraph()
-        formatter.write_text(INTRODUCTION)
-        formatter.write_paragraph()
+        for text in (INTRODUCTION, MOST_USED):
+            formatter.write_text(text)
+            formatter.write_paragraph()
         for signature, sentence in sentences():
             formatter.write(textwrap.fill(signature, formatter.width, initial_indent="  ", subsequent_indent="    "))
             formatter.write("\n")
