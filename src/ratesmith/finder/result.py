@@ -94,6 +94,8 @@ class FinderResult(DisplayedResult):
             source = "Each order of the data alone suggests" if self.method == "sweep" else "Nearly as good are"
             least = "; the lowest of them is suggested, which changes the model least" * ("short_race" in self.flags)
             lines.append(f"{source} {low:.2g} to {high:.2g}{least}.")
+        if dead := self._dead_rates():
+            lines.append(f"Trainings at {', '.join(f'{rate:.2g}' for rate in dead)} diverged.")
         lines += self._forgetting()
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
         if self.method == "sweep" and "pretrained" not in self.flags:
@@ -103,6 +105,17 @@ class FinderResult(DisplayedResult):
             )
         lines.append(f"It took {self.updates} updates, {self.seconds:.1f} s.")
         return "\n".join(lines)
+
+    def _dead_rates(self) -> list[float]:
+        """Return the rates at which whole trainings ended without a finite measurement."""
+        trainings = [curve for curve in self.decisive if curve.kind == "training"]
+        rates = {
+            rate
+            for curve in trainings
+            for rate, loss in zip(curve.rates, curve.losses, strict=True)
+            if not math.isfinite(loss)
+        }
+        return sorted(rates)
 
     def _forgetting(self) -> list[str]:
         """Say what higher rates do to the first loss: of a model that was trained before, what they make it forget."""
@@ -122,6 +135,8 @@ class FinderResult(DisplayedResult):
             return "No rate is suggested."
         change = self.suggestion / self.base_lr
         than = f"{change:.2g} times" if change >= 1 else f"1/{1 / change:.2g} of"
+        if f"{change:.1f}" == "1.0":
+            than = "about"
         return f"Initial rate: {self.suggestion:.2g}, {than} the optimizer's own {self.base_lr:g}."
 
     def to_data(self) -> dict[str, Any]:
