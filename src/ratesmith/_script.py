@@ -171,6 +171,8 @@ class ActiveTrial:
                 "count updates, not epochs or places in a loop, as get_trial's steps does",
             )
         led = self._led()
+        for scheduler in led:
+            getattr(scheduler, "refuse_others", lambda: None)()
         self._reports.append((int(led[0].last_epoch) if led else step, numbers))
         for scheduler in led:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear

@@ -22,8 +22,8 @@ from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.chained import carry_over, with_states
 from ratesmith.torch.counting import UpdateCounter, counters, hook_into
-from ratesmith.torch.group_history import note_again, noted_here
-from ratesmith.torch.key import Group, name_of
+from ratesmith.torch.group_history import has_foreign_scheduler, note_again, noted_here
+from ratesmith.torch.key import Group, name_of, near
 from ratesmith.torch.resumption import Resumption
 from ratesmith.torch.user_warnings import warn_user
 
@@ -112,6 +112,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._step_written: int | None = None
         self._counting, self._replaced = count_updates, False
         self._resumption = Resumption(self._bindings, count_updates)
+        self._trial_base_lrs: list[Any] | None = None
         self._hooks: list[Any] = []
         before = [(group, dict(group)) for group in self._bindings.groups()]
         noted = list(map(noted_here, self.optimizers))
@@ -146,8 +147,29 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 "ScheduleLR.from_trial: the optimizer must be made with lr=trial.lr, ",
                 f"{trial.lr:g}, got {rates.pop():g}; write lr=trial.lr",
             )
+        scheduler._trial_base_lrs = scheduler.base_lrs
         trial.attach(scheduler)
         return scheduler
+
+    def refuse_others(self) -> None:
+        """Raise ValueError if anything else sets the rates of a trial: the two would multiply, and nobody would see it.
+
+        Two would multiply. What sets a rate otherwise than by one of torch's schedulers makes another base.
+        """
+        if self._trial_base_lrs is None:
+            return
+        got = ""
+        if any(map(has_foreign_scheduler, self.optimizers)):
+            got = "a scheduler of torch's on the same optimizer"
+        pairs = zip(self._trial_base_lrs, self.base_lrs, strict=False)  # groups may have come since
+        if changed := [(before, now) for before, now in pairs if before is not None and not near(now, before)]:
+            before, now = changed[0]
+            got = f"something that set the rate {before:g} to {now:g}"
+        if got:
+            raise OptionValueError(
+                "trial.report: the trial's schedule alone must set the rate, ",
+                f"got {got}; take the other scheduler out of the script",
+            )
 
     @classmethod
     def _following(
