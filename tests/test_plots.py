@@ -1,5 +1,7 @@
 """Pictures of schedules and results: in files, in notebooks, and none without matplotlib."""
 
+import copy
+import pickle
 import sys
 import xml.etree.ElementTree
 
@@ -214,3 +216,18 @@ def test_a_curve_is_called_as_it_was_written():
     axes = Figure().subplots()
     built.plot(ax=axes)
     assert len(axes.lines[0].get_label()) <= 40
+
+
+def test_what_a_picture_needs_is_no_part_of_a_value():
+    built, plain = ratesmith.parse("cosine()").build(50), Ramp(1.0, 0.0, 50, "cosine")
+    assert pickle.dumps(built) == pickle.dumps(plain)
+    assert (built, hash(built), ratesmith.to_data(built)) == (plain, hash(plain), ratesmith.to_data(plain))
+    assert copy.deepcopy(built) == plain
+
+
+def test_a_metric_whose_name_is_a_broken_formula_is_drawn(tmp_path):
+    def train(trial):
+        trial.report(**{r"$\frac{a$<b>": trial.lr}, step=4)
+
+    options = {"metric": r"$\frac{a$<b>", "mode": "min", "steps": 4, "rates": [0.1, 0.5], "seeds": 1, "choice_seeds": 1}
+    assert "<svg" in compare(train, ["linear()"], folder=tmp_path, **options)._repr_html_()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import ratesmith
+from ratesmith._script import TrialRate
 from ratesmith._script_channel import ADDRESS
 from ratesmith.script_process import Script, ScriptError, ScriptProcess, ScriptTimeout
 
@@ -113,6 +114,31 @@ def test_a_loop_that_sets_its_rate_itself_asks_for_it_controllers_included():
         rates.append(trial.rate(step))
         trial.report(loss=1.0, step=step + 1)
     assert rates == [0.1, 0.1, 0.05, 0.025]
+
+
+SPIKE = "spike_guard(0.5, settle=2, recover=4)"
+
+
+@pytest.mark.parametrize("schedule", ["plateau(factor=0.5, patience=0)", SPIKE])
+@pytest.mark.parametrize("at_zero", [False, True])
+def test_a_controller_hears_by_a_loop_what_it_hears_by_a_scheduler(schedule, at_zero):
+    rates = []
+    for by_scheduler in (False, True):
+        trial, mine = ratesmith.get_trial(lr=0.1, steps=20, schedule=schedule), []
+        scheduler = TrialRate(trial)
+        if by_scheduler:
+            trial.attach(scheduler)
+        if at_zero:
+            trial.report(loss=1.0, step=0)
+        for step in range(20):
+            scheduler.step_to(step)
+            mine.append(scheduler.get_last_lr()[0] if by_scheduler else trial.rate(step))
+            scheduler.step_to(step + 1)
+            if step % 5 == 4:
+                trial.report(loss=9.0 if step == 14 else 1.0, step=step + 1)
+        rates.append(mine)
+    assert rates[0] == rates[1]
+    assert min(rates[0]) < 0.1
 
 
 def test_the_rate_is_set_by_one_alone_and_counts_nothing():

@@ -38,12 +38,11 @@ class Drawn:
 
     def _svg(self) -> str | None:
         """Return the picture as text; None if there can be none here."""
+        text = io.StringIO()
         try:
-            figure = self.plot()
+            self.plot().savefig(text, format="svg", bbox_inches="tight")
         except NO_PICTURE:
             return None
-        text = io.StringIO()
-        figure.savefig(text, format="svg", bbox_inches="tight")
         return text.getvalue()
 
 
@@ -54,6 +53,10 @@ class Displayed(Drawn):
     """How far to draw it, if it never ends: the horizon that it was built for. It is no part of the value."""
     _notation: str = ""
     """The notation that it was built from, which is shorter than its own. It is no part of the value."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is the value: not the hints for its picture, so that equal values are pickled alike."""
+        return {name: field for name, field in vars(self).items() if name not in ("_horizon", "_notation")}
 
     def _repr_svg_(self) -> str | None:
         """Return the picture for a notebook; None without matplotlib, so that the notebook shows the text alone."""

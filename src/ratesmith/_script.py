@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -144,6 +144,7 @@ class ActiveTrial:
             raise OptionTypeError("trial.rate: a scheduler sets the rate already, got a second; leave one of them out")
         if self._rates is None:
             self._rates = TrialRate(self)
+            self._replay([self._rates])  # what was reported before the first update
         self._rates.step_to(whole("trial.rate", "step", step, least=0))
         return float(self._rates.get_last_lr()[0])
 
@@ -173,6 +174,8 @@ class ActiveTrial:
         led = self._led()
         for scheduler in led:
             getattr(scheduler, "refuse_others", lambda: None)()
+        if self._rates is not None:
+            self._rates.step_to(step)  # the updates made, of which `rate` knows one less
         self._reports.append((int(led[0].last_epoch) if led else step, numbers))
         for scheduler in led:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
@@ -252,6 +255,13 @@ class ActiveTrial:
             return int(self._schedulers[0].last_epoch)
         return self._trained or None
 
+    def _replay(self, schedulers: Iterable[TrialScheduler]) -> None:
+        """Let a controller hear again what was reported; another run may have trained that, so no state is taken."""
+        for scheduler in schedulers:
+            for updates, numbers in [] if isinstance(self.controller, Schedule) else self._reports:
+                scheduler.step_to(updates)
+                scheduler.observe(numbers)
+
     def _led(self) -> list[TrialScheduler]:
         """Return what sets the rate: schedulers, or the loop itself; nothing if the trial does not know of it."""
         return self._schedulers or ([] if self._rates is None else [self._rates])
@@ -299,11 +309,8 @@ class ActiveTrial:
         self._reports = [(int(updates), dict(numbers)) for updates, numbers in state["reports"]]
         if self._rates is None and not self._schedulers and not isinstance(self.controller, Schedule):
             self._rates = TrialRate(self)
+        self._replay(self._led())
         for scheduler in self._led():
-            # A controller hears the beginning again, which another run may have trained: its own state is not in it.
-            for updates, numbers in [] if isinstance(self.controller, Schedule) else self._reports:
-                scheduler.step_to(updates)
-                scheduler.observe(numbers)
             scheduler.step_to(step)
         self._trained = self._reported = step
         set_random_states(state["random"])

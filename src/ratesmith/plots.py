@@ -103,7 +103,7 @@ def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
         rates, losses = [rate for rate, _ in points], [loss for _, loss in points]
         label = f"data in {curve.name}" if curve.kind == "sweep" else curve.name
         axes.plot(rates, losses, label=label, marker=marker, **_look(place))
-    axes.set(xscale="log", xlabel="initial rate", ylabel=result.metric)
+    axes.set(xscale="log", xlabel="initial rate", ylabel=_plain(result.metric))
     if result.suggestion is not None and result.interval is not None:
         axes.set_xlim(max(axes.get_xlim()[0], result.suggestion / SHOWN_BELOW), None)
         axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0)
@@ -141,6 +141,9 @@ def draw_comparison(comparison: Comparison, ax: Any = None) -> Figure | Any:
 def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[str, Any], axes: Any) -> None:
     """Draw what each strategy gave on each fresh seed, and the mean that it is ranked by, the best on top."""
     metric = comparison.metric
+    if not rows:
+        axes.set(yticks=[], xlabel="no strategy has a rate at which every run ended well")
+        return
     finals = {row.strategy: _finals(comparison, row) for row in rows}
     every = [value for values in finals.values() for value in values]
     by_logarithms = comparison.question.mode == "min" and min(every, default=0.0) > 0
@@ -156,7 +159,7 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
     axes.set_ylim(len(rows) - 0.5, -0.5)
     better = "lower" if comparison.question.mode == "min" else "higher"
     large = "geometric mean" if by_logarithms else "mean"
-    axes.set(xlabel=f"validation {metric}, {better} is better; large: {large}")
+    axes.set(xlabel=f"validation {_plain(metric)}, {better} is better; large: {large}")
     if every and 0 < SPREAD * min(every) < max(every):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

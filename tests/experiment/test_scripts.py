@@ -235,6 +235,21 @@ def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
     assert "The rate changes nothing" not in compared(tmp_path / "usual", rates=TWO).verdict()
 
 
+def test_a_controller_that_does_nothing_is_no_schedule_that_is_ignored(tmp_path):
+    strategies = ("cosine()", "plateau(patience=99)", "spike_guard(0.5)")
+    verdict = compared(tmp_path, strategies=strategies, rates=TWO).verdict()
+    assert verdict.startswith("Best on the validation set")
+
+
+def test_a_coarse_measurement_is_no_rate_that_is_ignored(tmp_path):
+    def coarse(trial):
+        moved = sum(trial.rate(step) for step in range(trial.steps))
+        trial.report(loss=round(1 / (1 + moved), 1), step=trial.steps)
+
+    options = {"steps": 4, "rates": [0.05, 0.1, 0.5], "seeds": 1, "choice_seeds": 1}
+    assert compare(coarse, ["linear()"], folder=tmp_path, **options).verdict().startswith("Best on")
+
+
 @pytest.mark.parametrize("rates", [(0.1,), TWO])
 def test_a_script_that_keeps_a_schedule_of_its_own_is_told(tmp_path, rates):
     script = tmp_path / "train.py"

@@ -54,3 +54,8 @@ def test_a_jump_between_two_steps_is_not_said_since_a_compiled_division_may_roun
     assert "optax" not in forms("stretch(take(step(7), 99), 43)", 100)
     assert "optax" in forms("stretch(take(step(7), 99), 33)", 100)
     assert "optax" in forms("closed(cosine())", 100)
+
+
+def test_lengths_that_jax_cannot_hold_are_not_said():
+    assert "optax" not in forms("Ramp(1.0, 0.0, 3000000000)", 100)
+    assert "optax" not in forms("0.5 * Ramp(1.0, 0.0, 3000000000) * cosine()", 100)

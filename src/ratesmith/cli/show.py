@@ -94,7 +94,7 @@ def show(
     if as_csv + as_json + (code is not None) > 1:
         raise Mistake("show: --csv, --json and --code print different things; give one of them")
     if code is not None or lr is not None:
-        if any(files.values()):
+        if any(files.values()) or losses or table:
             raise Mistake("show: --code prints code alone; ask for the picture without it")
         with user_mistakes(names={"form": "--code", "base_lr": "--lr", "horizon": "--steps"}):
             print(_code(notation, _horizon(**options), lr, code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,17 +113,40 @@ def seeds_change_nothing(verdicts: Iterable[Sequence[Run]]) -> bool:
 def changes_nothing(runs: Iterable[Run]) -> str:
     """Return what the training does not take: "rate", "schedule", or "" if different rates make different trainings.
 
-    "rate": two runs at different initial rates are the same to the last bit. "schedule": two at one initial rate are,
-    though their schedules differ.
+    "rate": all pairs of runs of one seed that differ in their initial rate are the same to the last bit. "schedule":
+    all pairs at one initial rate are, though their schedules differ. One pair that is alike means nothing: measurements
+    may be coarse, and two networks may have died in the same way.
     """
-    alike: dict[tuple[int, int, str], list[Run]] = {}
+    groups: dict[tuple[int, int], list[Run]] = {}
     for run in runs:
         if run.done and "loss" in run.metrics:
-            alike.setdefault((run.trial.seed, run.trial.steps, repr(run.curve)), []).append(run)
-    different = [group for group in alike.values() if len({run.rates for run in group}) > 1]
-    if any(len({run.trial.base_lr for run in group}) > 1 for group in different):
+            groups.setdefault((run.trial.seed, run.trial.steps), []).append(run)
+    pairs = [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
+    by_rate = (pair for pair in pairs if pair[0].trial.base_lr != pair[1].trial.base_lr)
+    by_schedule = (pair for pair in pairs if pair[0].trial.base_lr == pair[1].trial.base_lr)
+    if _all_alike(by_rate):
         return "rate"
-    return "schedule" if different else ""
+    return "schedule" if _all_alike(by_schedule) else ""
+
+
+def _all_alike(pairs: Iterable[tuple[Run, Run]]) -> bool:
+    """Whether there are pairs with different rates, and each is the same training to the last bit."""
+    some = False
+    for first, second in pairs:
+        if _trained_differently(first, second):
+            some = True
+            if repr(first.curve) != repr(second.curve):
+                return False
+    return some
+
+
+def _trained_differently(first: Run, second: Run) -> bool:
+    """Whether an update of one had another rate than that of the other, at a step where both are recorded.
+
+    A schedule's rates are recorded now and then, a controller's at its reports, also one after the last update.
+    """
+    rates, others = dict(first.rates), dict(second.rates)
+    return any(rates[step] != others[step] for step in rates.keys() & others.keys() if step < first.trial.steps)
 
 
 def _order(finals: Finals, question: Question, seeds: int) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import textwrap
+import tokenize
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,10 +27,20 @@ def optax(source: Source) -> str:
         raise NotExactError("its steps do not fit into 32 bits")
     schedule, rate = source.without_scale()
     native = _native(schedule, rate)
+    if any(length > LARGEST_INTEGER for length in _whole_numbers(native)):
+        raise NotExactError("its lengths do not fit into 32 bits")
     if native:
         return "\n".join(["import optax", "", USED, f"learning_rate = {native}"])
     function = array_function(source)
+    if any(length > LARGEST_INTEGER for length in _whole_numbers(function)):
+        raise NotExactError("its lengths do not fit into 32 bits")
     return f"{function}\n\n\n{USED}"
+
+
+def _whole_numbers(code: str) -> list[int]:
+    """Return the whole numbers in code."""
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [int(token.string) for token in tokens if token.type == tokenize.NUMBER and token.string.isdecimal()]
 
 
 def _native(schedule: Schedule, rate: float) -> str:

@@ -12,6 +12,7 @@ PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 """The name and password of an address."""
 SECRET_WORDS: Final = frozenset(
     {"token", "password", "passwd", "passphrase", "pwd", "secret", "secrets", "credential", "credentials", "apikey"}
+    | {"auth", "authorization", "bearer", "cookie"}
 )
 NAME: Final = r"[A-Za-z][A-Za-z0-9_.-]*"
 INSIDE: Final = re.compile(rf"""(?<![\w.-])({NAME})["']?\s*[=:]\s*["']?|(?<!\S)--?({NAME})\s+(?!--)""")

@@ -111,7 +111,8 @@ def answer_to(name: str, values: Sequence[Any] = (), options: Mapping[str, Any] 
     here = equivalent(name, values, options)
     by_epoch = whose in STEPPED_BY_EPOCH and here.by_epoch is not None
     length = f" over {here.steps} steps" if here.steps is not None else ""
-    start = f"{name} is {whose} name; here{', for instance' if here.is_example else ''}: "
+    is_example = here.is_example or here.note.endswith("of the initial rate")  # whose number we cannot know
+    start = f"{name} is {whose} name; here{', for instance' if is_example else ''}: "
     answer = f"{here.notation}{length}"
     if by_epoch and here.by_epoch:  # first: most loops step such a scheduler once an epoch
         answer = f"{here.by_epoch} if it is stepped once an epoch, else {answer}"
