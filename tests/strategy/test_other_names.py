@@ -61,8 +61,8 @@ def test_whatever_the_options_are_the_answer_is_notation(name, values, options):
         ),
         (
             "CosineAnnealingLR(optimizer, 50, eta_min=1e-5)",
-            "PyTorch's name; here, for instance: cosine(final=0.01) over 50 steps, or 50 epochs if it is stepped once an "
-            "epoch; final is eta_min as a share of the initial rate",
+            "PyTorch's name; here, for instance: cosine(final=0.01) over 50 steps, or 50 epochs if it is "
+            "stepped once an epoch; final is eta_min as a share of the initial rate",
         ),
         (
             "StepLR(step_size=3, gamma=0.1)",
