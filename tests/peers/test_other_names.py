@@ -2,14 +2,14 @@
 
 import itertools
 
-import keras
-import optax
 import pytest
 import torch
 from torch.optim import lr_scheduler
 
 from ratesmith import Horizon, parse
 from ratesmith.strategy.other_names import UNREAD, equivalent
+
+keras, optax = (pytest.importorskip(name) for name in ("keras", "optax"))
 
 STEPS = 60
 
