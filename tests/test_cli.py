@@ -15,7 +15,7 @@ from comparing import judged
 
 from ratesmith import Ramp, from_data, parse
 from ratesmith.cli import common, run
-from ratesmith.cli.compare import print_verdict
+from ratesmith.cli.compare import print_verdict, without_ratesmith
 from ratesmith.cli.signals import Stopped, signals_stop
 
 TASK = f"{Path(__file__).parent / 'numpy_task.py'}"
@@ -558,3 +558,13 @@ def test_the_strategies_that_help_calls_the_most_used_are_strategies():
     assert len(used) == 7
     for text in used:
         assert parse(text).build(100)
+
+
+def test_one_sentence_says_where_the_code_without_ratesmith_is():
+    found = judged({'warmup("5%") >> cosine()': [1.0, 1.1]})
+    command = f"ratesmith show 'warmup(\"5%\") >> cosine()' --steps {found.layout.steps}"
+    assert without_ratesmith(found).startswith(f"The same without Ratesmith: the report's page, or `{command} ")
+    assert without_ratesmith(found).endswith(f" --lr {found.best.base_lr!r} --code torch`")
+    assert without_ratesmith(judged({"greedy()": [1.0, 1.1]})) == ""
+    assert without_ratesmith(judged({"constant()": [None, None]})) == ""
+    assert judged({"constant()": [None, None]}).paste_forms() == ()

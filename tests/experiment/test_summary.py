@@ -145,16 +145,6 @@ def test_the_winner_is_pasted_in_every_form_that_says_it_exactly():
         judged({"greedy()": [1.0, 1.1]}).paste("torch")
 
 
-def test_one_sentence_says_where_the_code_without_ratesmith_is():
-    found = judged({'warmup("5%") >> cosine()': [1.0, 1.1]})
-    command = f"ratesmith show 'warmup(\"5%\") >> cosine()' --steps {found.layout.steps}"
-    assert found.without_ratesmith().startswith(f"The same without Ratesmith: the report's page, or `{command} ")
-    assert found.without_ratesmith().endswith(f" --lr {found.best.base_lr!r} --code torch`")
-    assert judged({"greedy()": [1.0, 1.1]}).without_ratesmith() == ""
-    assert judged({"constant()": [None, None]}).without_ratesmith() == ""
-    assert judged({"constant()": [None, None]}).paste_forms() == ()
-
-
 EQUAL, WARM = [1.0, 1.1, 1.2], 'warmup("5%", shape="cosine") >> wsd(decay="20%")'
 HEADLINES = {
     "Use cosine() with lr=0.1: 50 % lower loss than constant().": {"cosine()": [0.5, 0.55, 0.6]},

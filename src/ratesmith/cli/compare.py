@@ -347,5 +347,17 @@ def print_verdict(comparison: Comparison) -> None:
         print(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
         print(f"\nTo use it:\n\n{lines}\n")
-    if line := comparison.without_ratesmith():
+    if line := without_ratesmith(comparison):
         print(f"{line}\n")
+
+
+def without_ratesmith(comparison: Comparison) -> str:
+    """Return the sentence that says where the winner's code without Ratesmith is; nothing if it has none."""
+    best = comparison.best
+    forms = [form for form in ("torch", "python") if form in comparison.paste_forms()]
+    if best is None or not forms:
+        return ""
+    layout = comparison.layout
+    epoch = "" if layout.steps_per_epoch is None else f" --steps-per-epoch {layout.steps_per_epoch}"
+    options = f"--steps {layout.steps}{epoch} --lr {best.base_lr!r} --code {forms[0]}"
+    return f"The same without Ratesmith: the report's page, or `ratesmith show {shlex.quote(best.chosen)} {options}`"

@@ -145,10 +145,6 @@ class Comparison(DisplayedResult):
         """Return the forms in which `paste` says the winner exactly: "ratesmith", "python", "torch" and others."""
         return summary.paste_forms(self)
 
-    def without_ratesmith(self) -> str:
-        """Return the sentence that says where the winner's code without Ratesmith is; "" if it has none."""
-        return summary.without_ratesmith(self)
-
     def table(self) -> list[dict[str, Any]]:
         """Return the ranking as rows of plain values."""
         return summary.table(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -245,18 +244,6 @@ def paste_forms(comparison: Comparison) -> tuple[str, ...]:
         return exporters.forms(best.chosen, _horizon(comparison), best.base_lr)
     except ValueError:  # a text that cannot be built makes no page fail
         return ()
-
-
-def without_ratesmith(comparison: Comparison) -> str:
-    """Return the sentence that says where the winner's code without Ratesmith is; nothing if it has none."""
-    best = comparison.best
-    forms = [form for form in ("torch", "python") if form in paste_forms(comparison)]
-    if best is None or not forms:
-        return ""
-    layout = comparison.layout
-    epoch = "" if layout.steps_per_epoch is None else f" --steps-per-epoch {layout.steps_per_epoch}"
-    options = f"--steps {layout.steps}{epoch} --lr {best.base_lr!r} --code {forms[0]}"
-    return f"The same without Ratesmith: the report's page, or `ratesmith show {shlex.quote(best.chosen)} {options}`"
 
 
 def _horizon(comparison: Comparison) -> Horizon:
