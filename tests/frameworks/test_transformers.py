@@ -150,7 +150,7 @@ def test_the_loss_of_an_update_is_what_the_trainer_logs(monkeypatch, tmp_path):
     logged = [entry["loss"] for entry in theirs.state.log_history if "loss" in entry]
     seen = []
 
-    def method(task):
+    def method(task, on_progress):
         training = task.start(3)
         assert training.steps_per_epoch == 3
         seen.extend(training.step(0.01) for _ in range(6))
