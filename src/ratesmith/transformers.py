@@ -10,8 +10,9 @@ from typing import Any, Final
 from ratesmith._extras import needs
 
 with needs("ratesmith.transformers", extra="transformers"):
-    import accelerate  # noqa: F401  # the Trainer needs it
     import transformers
+with needs("ratesmith.transformers", extra="transformers"):
+    import accelerate  # noqa: F401  # the Trainer needs it
 
 from transformers import TrainerCallback, TrainerControl
 from transformers.trainer_callback import CallbackHandler, DefaultFlowCallback
