@@ -307,8 +307,6 @@ class ActiveTrial:
             thing.load_state_dict(saved)
         step = int(state["step"])
         self._reports = [(int(updates), dict(numbers)) for updates, numbers in state["reports"]]
-        if self._rates is None and not self._schedulers and not isinstance(self.controller, Schedule):
-            self._rates = TrialRate(self)
         self._replay(self._led())
         for scheduler in self._led():
             scheduler.step_to(step)

@@ -232,9 +232,9 @@ def _own_length(controller: Any) -> int:
 
 
 def _look(text: str, controller: Any, steps: int, measurements: Measurements | None) -> Shown:
-    track = follow(controller, measurements if listeners(controller) else None)
-    facts = measure(track.at, steps, track.breakpoints, own_length=steps)
-    return Shown(text, controller, track.at, facts, sample(track.at, steps, track.breakpoints(0, steps)))
+    curve = follow(controller, measurements if listeners(controller) else None)
+    facts = measure(curve.at, steps, curve.breakpoints, own_length=steps)
+    return Shown(text, controller, curve.at, facts, sample(curve.at, steps, curve.breakpoints(0, steps)))
 
 
 def _print_facts(shown: list[Shown]) -> None:

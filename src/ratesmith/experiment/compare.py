@@ -101,8 +101,10 @@ def compare(
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. Without one they are kept
     in a temporary folder, whose name is said. `on_progress` hears how far it is; without one a bar is shown, on a
-    terminal and in a notebook, after two seconds. `workers` processes, each
-    spawned, train side by side; 0 trains in this process and with its threads, as a task that is no file must be.
+    terminal and in a notebook, after two seconds.
+
+    `workers` processes, each spawned, train side by side; 0 trains in this process and with its threads, as a task that
+    is no file must be.
     What a task that is an object trains cannot be seen from outside: a call goes on with its finished runs only if it
     and the calls before gave the same `version`, such as "2", which you change with the task.
     `timeout` is the seconds that a worker may spend on one trial. `engine` "ray" trains on the cluster at `address`,

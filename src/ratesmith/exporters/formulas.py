@@ -89,17 +89,26 @@ def _table(write: Writer, rows: list[tuple[int, Schedule]], t: Time) -> Expressi
 
 def _product(write: Writer, schedule: Product, t: Time) -> Expression:
     refuse_large(schedule)
-    value, most = number(schedule.scale), INSIDE if len(schedule.factors) > 1 else READABLE
-    for factor in schedule.factors:
-        value = times(value, write.short(value_of(write, factor, t), "factor", most))
-    return value
+    return _joined(write, number(schedule.scale), times, schedule.factors, "factor", t)
 
 
 def _sum(write: Writer, schedule: Sum, t: Time) -> Expression:
     refuse_large(schedule)
-    value, most = number(schedule.offset), INSIDE if len(schedule.parts) > 1 else READABLE
-    for part in schedule.parts:
-        value = plus(value, write.short(value_of(write, part, t), "part", most))
+    return _joined(write, number(schedule.offset), plus, schedule.parts, "part", t)
+
+
+def _joined(
+    write: Writer,
+    value: Expression,
+    join: Callable[[Expression, Expression], Expression],
+    parts: tuple[Schedule, ...],
+    name: str,
+    t: Time,
+) -> Expression:
+    """Return a number with the value of each part joined to it; long ones get a name and a line of their own."""
+    most = INSIDE if len(parts) > 1 else READABLE
+    for part in parts:
+        value = join(value, write.short(value_of(write, part, t), name, most))
     return value
 
 
