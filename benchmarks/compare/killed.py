@@ -45,7 +45,7 @@ class Comparison:
         """That of the last command, once it has ended."""
 
     def start(self) -> None:
-        """Give the command."""
+        """Run the command."""
         strategies = ['wsd(decay=["20%", "40%"])', 'step(every="50%")', "plateau(factor=0.5, patience=0)", "cosine()"]
         options = [part for strategy in strategies for part in ("--strategy", strategy)]
         options += ["--rates", "0.1,0.6", "--seeds", "5", "--choice-seeds", "2", "--workers", "2", "--quiet"]

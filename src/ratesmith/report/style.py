@@ -101,7 +101,7 @@ def blank(labels: tuple[str, str], **options: Any) -> Any:
 
 
 def log_axis(plot: Any, way: str, values: Iterable[float], ticks: Sequence[float] = ()) -> None:
-    """Give a logarithmic axis, "x" or "y", ticks that surround the values, or these ticks, and a range to its ends."""
+    """Set the ticks of a logarithmic axis, "x" or "y", around the values or to those given, and its range to them."""
     values = [*values, *ticks]
     placed = ticks_around(min(values), max(values))
     axis, name = (plot.xaxis, "x_range") if way == "x" else (plot.yaxis, "y_range")
@@ -130,7 +130,7 @@ def named_rows(plot: Any, names: Sequence[tuple[str, str]]) -> None:
 
 
 def along(plot: Any, low: float, high: float, labelled: Callable[[float, float], dict[float, str]] | None) -> None:
-    """Give the axis to the right a range with some room, and the ticks that `labelled` names between the ends."""
+    """Set the range of the axis to the right, with some room, and the ticks that `labelled` names between the ends."""
     room = 0.06 * (high - low) or 0.01  # if nothing differs
     plot.x_range = Range1d(start=low - room, end=high + room)
     plot.xaxis.ticker.desired_num_ticks = 5
@@ -141,6 +141,6 @@ def along(plot: Any, low: float, high: float, labelled: Callable[[float, float],
 
 
 def steps_along(plot: Any) -> None:
-    """Give the axis to the right steps as people write them, such as 50k."""
+    """Write the steps of the axis to the right as people do, such as 50k."""
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]a")
     plot.xaxis.ticker.desired_num_ticks = 5
