@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 
 def moved(batch: Any, device: torch.device, *, copied: bool = False) -> Any:
-    """Return a batch of any kind with all its tensors on a device; its dicts, tuples and lists keep their types.
+    """Return a batch of any kind with all its tensors on a device; dicts, tuples, lists and dataclasses keep their types.
 
     `copied`: in memory of their own, since a loader or a model may use its memory again.
     """
@@ -25,7 +27,28 @@ def moved(batch: Any, device: torch.device, *, copied: bool = False) -> Any:
         return type(batch)(*(moved(value, device, copied=copied) for value in batch))
     if isinstance(batch, (tuple, list)):
         return type(batch)(moved(value, device, copied=copied) for value in batch)
-    return batch.to(device) if hasattr(batch, "to") else batch
+    if hasattr(batch, "to"):
+        return batch.to(device)
+    if not _is_dataclass(batch):
+        return batch
+    there = copy.copy(batch)  # as `replace` does, but fields that the class computes are moved too
+    for field in dataclasses.fields(batch):
+        # Frozen ones as well: nobody else has this copy.
+        object.__setattr__(there, field.name, moved(getattr(batch, field.name), device, copied=copied))
+    return there
+
+
+def _is_dataclass(batch: Any) -> bool:
+    return dataclasses.is_dataclass(batch) and not isinstance(batch, type)
+
+
+def _parts(batch: Any) -> Sequence[Any]:
+    """Return what a batch is made of; nothing if it cannot be looked into."""
+    if isinstance(batch, Mapping):
+        return list(batch.values())
+    if isinstance(batch, (tuple, list)):
+        return batch
+    return [getattr(batch, field.name) for field in dataclasses.fields(batch)] if _is_dataclass(batch) else []
 
 
 def _like(batch: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
@@ -44,7 +67,7 @@ def samples_in(batch: Any) -> int:
     """
     if isinstance(batch, Tensor):
         return len(batch) if batch.dim() else 1
-    parts = list(batch.values()) if isinstance(batch, Mapping) else batch if isinstance(batch, (tuple, list)) else []
+    parts = _parts(batch)
     for part in parts:
         if isinstance(part, Tensor) and part.dim():
             return len(part)
@@ -63,8 +86,6 @@ def _is_of_tensors(part: Any) -> bool:
 
 def first_tensor(batch: Any) -> Tensor | None:
     """Return the first tensor in a batch."""
-    if isinstance(batch, Mapping):
-        batch = list(batch.values())
-    if isinstance(batch, (tuple, list)):
-        return next((tensor for part in batch if (tensor := first_tensor(part)) is not None), None)
-    return batch if isinstance(batch, Tensor) else None
+    if isinstance(batch, Tensor):
+        return batch
+    return next((tensor for part in _parts(batch) if (tensor := first_tensor(part)) is not None), None)

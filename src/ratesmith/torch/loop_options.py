@@ -11,6 +11,8 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite,
 
 WEIGHTS: Final = ("samples", "tokens")
 """What a batch's loss may count for, beside a function of the batch."""
+IGNORED: Final = -100
+"""The target that losses of PyTorch leave out: it is no token."""
 
 
 @dataclass(frozen=True, kw_only=True)

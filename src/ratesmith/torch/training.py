@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +22,9 @@ from ratesmith._random_states import preserve_rng_state, seed_all
 from ratesmith._text import shortened
 from ratesmith.task import is_out_of_memory
 from ratesmith.torch.batch import moved, samples_in
+from ratesmith.torch.chance import is_below_chance
 from ratesmith.torch.group_rates import GroupRates
-from ratesmith.torch.loop_options import LoopOptions
-
-IGNORED: Final = -100
-"""The target that losses of PyTorch leave out: it is no token."""
+from ratesmith.torch.loop_options import IGNORED, LoopOptions
 
 
 class Loop:
@@ -82,7 +80,7 @@ class Loop:
             with options.autocast():
                 loss, output, target = self.loss(batch)
                 if self.began_below_chance is None:
-                    self.began_below_chance = _is_below_chance(loss, output, target)
+                    self.began_below_chance = is_below_chance(loss, output, target, of_model=options.loss is None)
                 if options.accumulate > 1:
                     loss = loss / options.accumulate
             (self.scaler.scale(loss) if self.scaler else loss).backward()
@@ -313,19 +311,6 @@ class Loop:
             columns = [self._joined(list(column)) for column in zip(*parts, strict=True)]
             return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
         return first if all(part is None for part in parts) else parts
-
-
-def _is_below_chance(loss: Tensor, output: Any, target: Any) -> bool:
-    """Whether a loss is under half of what equal chances for all classes give, as that of a trained model is.
-
-    Known only of logits, (samples, classes, ...), beside whole numbers of fewer dimensions.
-    """
-    logits = getattr(output, "logits", output)
-    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)) or target.is_floating_point():
-        return False
-    if logits.dim() < 2 or logits.dim() != target.dim() + 1 or logits.shape[1] < 2:
-        return False
-    return loss.item() < math.log(logits.shape[1]) / 2
 
 
 def switch(optimizer: Optimizer, to: str) -> None:
