@@ -223,6 +223,23 @@ def test_a_counter_that_the_state_leaves_out_is_seen_without_asking_for_more_ste
         check_task(Counting())
 
 
+@pytest.mark.parametrize("batches", [4, 8])
+def test_a_task_whose_optimizer_waits_for_several_batches_is_told_of_its_counter_and_not_of_the_rate(batches):
+    class Waiting(LogisticTask):
+        """Only every fourth or eighth call changes the weights, by a counter that the state leaves out."""
+
+        def start(self, seed):
+            training = super().start(seed)
+            step, made = training.step, []
+            training.step = lambda lr: made.append(1) or step(0 if len(made) % batches else lr)
+            return training
+
+    with pytest.raises(AssertionError, match=r"load_state_dict must go on .* whatever counts updates or batches"):
+        check_task(Waiting())
+    with pytest.raises(AssertionError, match=r"step must use the rate that it is given, got .* over 3 updates; set it"):
+        check_task(Waiting(), steps=3)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -165,7 +165,7 @@ def find(
     class_weight: Mapping[int, float] | None = None,
     batch_size: int = 32,
     validation_data: Any = None,
-    method: str = "sweep",
+    method: str | None = None,
     **options: Any,
 ) -> FinderResult:
     """Suggest an initial rate for a compiled model as it stands, and leave model and optimizer as they were.
@@ -175,9 +175,9 @@ def find(
     dicts; the seed decides the order of the samples. An optimizer that accumulates gradients makes one step of so many
     batches.
 
-    `method` and `options` are those of ratesmith.find. "race" and "grid" judge by what `evaluate` measures on
-    `validation_data`, a tuple (x, y) or (x, y, sample_weight): by its loss, or by a `metric` that the model was
-    compiled with, which then needs its `mode`.
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `evaluate` measures on `validation_data`, a tuple (x, y) or (x, y, sample_weight): by its loss, or by a `metric`
+    that the model was compiled with, which then needs its `mode`.
 
     Weights, the optimizer's variables, metrics and seed generators are put back bit for bit; an optimizer that had no
     variables yet has them then, as new. Raises ValueError or TypeError for a model or data that cannot be trained.
@@ -197,7 +197,7 @@ class _ModelTask:
         self.model, self.data, self.class_weight = model, data, class_weight
         self.batch_size = whole("find", "batch_size", batch_size, least=1)
         self.samples = _samples_in(data)
-        self.validation = validation_data
+        self.validation, self.can_measure = validation_data, validation_data is not None
         pair = isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
         if validation_data is not None and not pair:
             raise OptionTypeError(

@@ -48,6 +48,8 @@ QUIET: Final = {
     "num_sanity_val_steps": 0,
 }
 """Options of a Trainer that a search has as it needs them, whatever the user's are."""
+LOSS: Final = "val_loss"
+"""What a module calls its loss on validation data, by custom."""
 NEVER: Final = sys.maxsize
 """Steps until the module's own schedulers change a rate."""
 PREFIXES: Final = ("val_", "val/", "valid_", "valid/", "validation_", "validation/")
@@ -140,8 +142,8 @@ def find(
     datamodule: Any = None,
     validation: Any = None,
     trainer_options: Mapping[str, Any] | None = None,
-    method: str = "sweep",
-    metric: str = "val_loss",
+    method: str | None = None,
+    metric: str = LOSS,
     mode: str | None = None,
     **options: Any,
 ) -> FinderResult:
@@ -153,20 +155,22 @@ def find(
     loggers among them are left out. Schedulers sleep, and the optimizers' rates keep their ratio. In manual
     optimization the batches up to an update make one step, and `training_step` must return its loss.
 
-    `method` and `options` are those of ratesmith.find. "race" and "grid" judge by what `Trainer.validate` measures:
-    by `metric`, which the module logs. `mode` says whether it is better small, "min", or large, "max"; it need not be
-    given if the name ends with "loss".
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `Trainer.validate` measures: by `metric`, which the module logs. `mode` says whether it is better small, "min", or
+    large, "max"; it need not be given if the name ends with "loss".
 
     Raises TypeError for what is no LightningModule, FinderError for a training that cannot be searched.
     """
     package = _package_of(module)
     given = dict(trainer_options or {})
-    if method != "sweep":
+    if (method or finder.default_method(options)) != "sweep":
         options |= {"metric": metric, "mode": "min" if mode is None and metric.endswith("loss") else mode}
         if not {"max_steps", "max_epochs"} & given.keys():
             steps = options.get("steps")
             given["max_steps"] = steps if isinstance(steps, int) else -1  # the method says what is wrong with it
     task = _ModuleTask(package, module, given, {"train_dataloaders": train, "datamodule": datamodule}, validation)
+    # A race that follows a sweep is one by val_loss; whoever asks for another metric names the method too.
+    task.can_measure = not task.lacks() and metric == LOSS
     with _quiet(), task.kept():
         result = finder.find(task, method=method, **options)
     return result.flagged({"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep})
@@ -174,6 +178,7 @@ def find(
 
 class _ModuleTask(TrainerTask):
     in_fixed_order = False
+    can_measure = False
 
     def __init__(
         self, package: Any, module: Any, options: dict[str, Any], data: dict[str, Any], validation: Any
@@ -205,14 +210,20 @@ class _ModuleTask(TrainerTask):
         trainer.callbacks.append(_waiting_callback(self.package.Callback, self, loop))
         trainer.fit(self.model, **self.data)
 
-    def measure(self) -> dict[str, float]:
-        """Validate with a Trainer beside the one that waits, and leave to that one the module as it was."""
+    def lacks(self) -> str:
+        """Return what is missing to validate; nothing if all is there."""
         base = self.package.LightningModule
         by_module = type(self.model).val_dataloader is not base.val_dataloader
         if self.validation is None and self.data["datamodule"] is None and not by_module:
-            raise FinderError("find: validation must be given to race or to train a grid, got none; give a loader")
+            return "find: validation must be given to race or to train a grid, got none; give a loader"
         if type(self.model).validation_step is base.validation_step:
-            raise FinderError("find: the module must have a validation_step to race or to train a grid, got none")
+            return "find: the module must have a validation_step to race or to train a grid, got none"
+        return ""
+
+    def measure(self) -> dict[str, float]:
+        """Validate with a Trainer beside the one that waits, and leave to that one the module as it was."""
+        if missing := self.lacks():
+            raise FinderError(missing)
         kept, device = Attributes([*self.model.modules(), *self._objects]), next(self.model.parameters()).device
         given = {"dataloaders": self.validation} if self.validation is not None else {}
         given |= {"datamodule": self.data["datamodule"]} if not given else {}
@@ -221,7 +232,10 @@ class _ModuleTask(TrainerTask):
         finally:
             bring(self.model, device)  # a Trainer that ends takes its module off the GPU
             kept.restore()
-        return {name: value for part in measured for name, value in part.items()}
+        named = {name: value for part in measured for name, value in part.items()}
+        if LOSS in named:
+            named.setdefault("loss", named[LOSS])  # as all other tasks call it
+        return named
 
 
 def _waiting_callback(base: Any, task: _ModuleTask, loop: PausedLoop) -> Any:

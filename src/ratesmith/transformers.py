@@ -167,16 +167,16 @@ def _trainer_that_calls() -> Any:
     return frame.f_locals["self"]
 
 
-def find(trainer: transformers.Trainer, *, method: str = "sweep", **options: Any) -> FinderResult:
+def find(trainer: transformers.Trainer, *, method: str | None = None, **options: Any) -> FinderResult:
     """Suggest an initial rate for a Trainer's model as it stands, and leave the trainer exactly as it was.
 
     A copy of the trainer trains, with everything that it has: `compute_loss`, data and collator, the optimizer or
     `create_optimizer`, accumulation, clipping and precision, as its arguments say. Its scheduler and the callbacks that
     were added to it sleep, and nothing is logged or saved. With `model_init` each training begins with a new model.
 
-    `method` and `options` are those of ratesmith.find. "race" and "grid" judge by what `evaluate` measures on the
-    trainer's `eval_dataset`: by its loss, or by a `metric` of `compute_metrics`, which then needs its `mode`. Under
-    torchrun every rank calls this.
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `evaluate` measures on the trainer's `eval_dataset`: by its loss, or by a `metric` of `compute_metrics`, which then
+    needs its `mode`. Under torchrun every rank calls this.
 
     Raises TypeError for what is no Trainer, FinderError for a training that cannot be searched.
     """
@@ -243,10 +243,15 @@ class _CopiedTrainerTask(TrainerTask):
             arguments.accelerator_config.gradient_accumulation_kwargs.pop("num_steps", None)
         return arguments
 
+    @property
+    def can_measure(self) -> bool:
+        """Whether the trainer has data to evaluate on."""
+        replaced = type(self.trainer).get_eval_dataloader is not transformers.Trainer.get_eval_dataloader
+        return self.trainer.eval_dataset is not None or replaced
+
     def measure(self) -> Mapping[str, float]:
         """Evaluate with the copy; a metric has its name with and without "eval_"."""
-        replaced = type(self.trainer).get_eval_dataloader is not transformers.Trainer.get_eval_dataloader
-        if self.trainer.eval_dataset is None and not replaced:
+        if not self.can_measure:
             raise FinderError("find: the trainer must have an eval_dataset to race or to train a grid, got none")
         measured = {name: value for name, value in self.copied.evaluate().items() if isinstance(value, (int, float))}
         return {name.removeprefix("eval_"): value for name, value in measured.items()} | measured

@@ -166,6 +166,9 @@ def trained(look):
         found = find(model, x, y, batch_size=8, validation_data=(x, y), method="race", steps=300, around=0.01,
                      metric="accuracy", mode="max")
         assert found.metric == "accuracy" and max(found.decisive[-1].losses) > 0.8
+        raced = find(model, x, y, batch_size=8, validation_data=(x, y), pretrained=True, seeds=[0])
+        swept = find(model, x, y, batch_size=8, pretrained=True, seeds=[0])
+        assert (raced.method, swept.method) == ("race", "sweep") and "pretrained" in swept.flags
         try:
             find(model, x, y, on_progress=lambda done, planned: 1 // (done < 20))
             raise SystemExit("not broken off")

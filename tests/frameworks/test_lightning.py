@@ -302,6 +302,19 @@ def test_a_race_judges_by_what_the_module_logs():
     assert 0.9 <= max(found.decisive[-1].losses) <= 1
 
 
+def test_a_module_that_was_trained_before_is_swept_and_then_raced_if_it_can_be_validated():
+    given = {"trainer_options": {"accelerator": "cpu"}, "pretrained": True, "seeds": [0]}
+    validation = DataLoader(DATA, 16)
+    found = find(made(Plain), loader(), validation=validation, **given)
+    assert (found.method, found.metric) == ("race", "loss")
+    assert "short_race" in found.flags
+    for swept in (
+        find(made(Plain), loader(), **given),
+        find(made(Plain), loader(), validation=validation, metric="accuracy", mode="max", **given),
+    ):
+        assert (swept.method, "pretrained" in swept.flags) == ("sweep", True)
+
+
 class Held(Plain):
     """It keeps its optimizer, and its loader."""
 

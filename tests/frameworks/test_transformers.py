@@ -200,6 +200,16 @@ def test_a_race_judges_by_a_metric_and_callbacks_sleep(tmp_path):
     assert "hooks_asleep" in found.flags
 
 
+def test_a_model_that_was_trained_before_is_swept_and_then_raced_if_it_can_be_evaluated(tmp_path):
+    trainer = made(Plain, tmp_path)
+    found = find(trainer, pretrained=True, seeds=[0])
+    assert (found.method, found.metric) == ("race", "loss")
+    assert "short_race" in found.flags
+    trainer.eval_dataset = None
+    swept = find(trainer, pretrained=True, seeds=[0])
+    assert (swept.method, "pretrained" in swept.flags) == ("sweep", True)
+
+
 def test_with_model_init_each_training_begins_with_its_own_model(tmp_path):
     trainer = made(lambda model, *given, **named: Plain(None, *given, model_init=Net, **named), tmp_path)
     before = everything(trainer)

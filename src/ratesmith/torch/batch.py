@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def moved(batch: Any, device: torch.device, *, copied: bool = False) -> Any:
-    """Return a batch of any kind with all its tensors on a device; dicts, tuples, lists and dataclasses keep their types.
+    """Return a batch of any kind with its tensors on a device; dicts, tuples, lists and dataclasses keep their types.
 
     `copied`: in memory of their own, since a loader or a model may use its memory again.
     """
