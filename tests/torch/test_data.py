@@ -161,6 +161,7 @@ def test_an_order_that_never_changes_is_noticed_whoever_makes_the_batches():
     assert not is_in_fixed_order(DataLoader(PAIRS, batch_sampler=shuffled))
     assert not is_in_fixed_order(DataLoader(PAIRS, 8, shuffle=True))
     assert not is_in_fixed_order(DataLoader(Stream(), 8))
+    assert not is_in_fixed_order(DataLoader(PAIRS, len(PAIRS))), "one batch has no order"
 
 
 @pytest.mark.parametrize(

@@ -422,6 +422,13 @@ class NoRate(torch.optim.Optimizer):
         raise AssertionError
 
 
+class Sharp(torch.optim.SGD):
+    """As SAM: it calls the model a second time."""
+
+    def step(self, closure):
+        raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -437,6 +444,10 @@ class NoRate(torch.optim.Optimizer):
         ({"loss": None}, "loss must be given where the model gives none, got output Tensor; give a function"),
         ({"optimizer": lambda model: NoRate(model.parameters())}, "optimizer must have a rate, got lr=None"),
         ({"optimizer": lambda model: torch.optim.LBFGS(model.parameters())}, "optimizer must update from one gradient"),
+        (
+            {"optimizer": lambda model: Sharp(model.parameters(), lr=0.1)},
+            "optimizer must update from one gradient, got Sharp, whose step must be given a closure; give one",
+        ),
         ({"optimizer": lambda model: "sgd"}, "optimizer must be a torch Optimizer, got str; give one"),
         ({"accumulate": 0}, "accumulate must be a whole number of at least 1, got 0"),
         ({"clip_norm": -1.0}, "clip_norm must be a finite number"),

@@ -372,8 +372,8 @@ class _FunctionPosition(Position):
 
 
 def is_in_fixed_order(loader: Any) -> bool:
-    """Whether a DataLoader is known to give its data in one order, whatever the seed."""
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+    """Whether a DataLoader is known to give its data in one order, whatever the seed, and could give another."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset) or _length(loader) == 1:
         return False
     batches = loader.batch_sampler
     return type(batches) is BatchSampler and isinstance(batches.sampler, SequentialSampler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,24 @@ def _refuse_unfit(who: str, optimizer: Any) -> None:
             " must update from one gradient, got LBFGS, which calls the model several times; its rate is a first guess "
             "of its line search, so leave it at 1",
         )
+    if _needs_closure(optimizer):
+        raise OptionTypeError(
+            f"{who}: ",
+            Option("optimizer"),
+            f" must update from one gradient, got {type(optimizer).__name__}, whose step must be given a closure; give "
+            "one whose step() can be called without",
+        )
+
+
+def _needs_closure(optimizer: Optimizer) -> bool:
+    """Whether `step` cannot be called without an argument, as that of SAM."""
+    try:
+        # Of the class: a scheduler of torch's puts a function before the object's own.
+        _, *parameters = inspect.signature(type(optimizer).step).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return False
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return any(parameter.default is parameter.empty and parameter.kind not in several for parameter in parameters)
 
 
 def unwrapped(optimizer: Any) -> Any:
