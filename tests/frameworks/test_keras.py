@@ -221,6 +221,45 @@ def test_a_search_trains_as_fit_and_leaves_no_trace(backend):
     assert ran.stdout == "found\n", ran.stderr
 
 
+TUTORIAL = """
+import keras, numpy as np
+model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+def train():
+    model.fit(np.zeros((64, 3)), np.zeros((64, 1)), verbose=0)
+def task():
+    return None
+"""
+IMPORT = """
+import sys
+from ratesmith.task import TaskError, load_task
+try:
+    load_task("tutorial.py:task")
+except TaskError as error:
+    print(error)
+sys.modules["ratesmith_task_tutorial"].train()
+print("trained")
+"""
+
+
+@pytest.mark.parametrize("first", ["", "import keras\n"])
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_file_that_fits_when_it_is_imported_is_noticed_and_one_that_does_not_may_fit_later(backend, first, tmp_path):
+    pytest.importorskip(backend)
+
+    def told(more):
+        (tmp_path / "tutorial.py").write_text(TUTORIAL + more)
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        command = [sys.executable, "-c", first + IMPORT]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout
+
+    refused = "tutorial.py, line 6: the file must not train when it is imported, got an optimizer's update; put the "
+    assert told("train()\n").startswith(refused)
+    first_line, last_line = told("").splitlines()
+    assert first_line.startswith("tutorial.py:task: this must be a task")
+    assert last_line == "trained", "who only makes a model is not stopped, neither then nor later"
+
+
 def test_a_backend_that_does_not_train_is_refused():
     program = "import keras, ratesmith.keras; ratesmith.keras.find(keras.Sequential(), [])"
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
