@@ -4,16 +4,53 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from numpy_task import LogisticTask
 
-from ratesmith.task import ONE_THREAD, TaskError, is_beside, load_task, one_thread, split_reference
+from ratesmith.experiment import compare
+from ratesmith.finder import find
+from ratesmith.task import ONE_THREAD, TaskError, is_beside, load_task, loss_of, one_thread, split_reference
+from ratesmith.testing import check_task
 
 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     """Put back where modules are looked for."""
     monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+LOSS = 0.5
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [LOSS, np.float32(LOSS), np.array(LOSS), torch.tensor(LOSS), torch.tensor([LOSS], requires_grad=True)],
+)
+def test_a_step_may_return_a_number_of_every_make(returned):
+    assert loss_of(returned) == LOSS
+    assert type(loss_of(returned)) is float
+
+
+class Unreduced(LogisticTask):
+    """Its steps return the loss of each sample."""
+
+    def start(self, seed):
+        training = super().start(seed)
+        step = training.step
+        training.step = lambda lr: np.full(100, step(lr))
+        return training
+
+
+def test_whoever_returns_the_losses_of_all_samples_is_told_by_all_that_train(tmp_path):
+    message = r"step must return the loss as one number, got array\(\[.* \.\.\.; return its mean over the batch$"
+    with pytest.raises(TypeError, match=f"^{message}"):
+        find(Unreduced(), seeds=[0])
+    with pytest.raises(TypeError, match=f"^{message}"):
+        compare(Unreduced(), ["cosine()"], folder=tmp_path, steps=10, rates=[0.1], version="1")
+    with pytest.raises(AssertionError, match=f"^{message}"):
+        check_task(Unreduced())
 
 
 def written(folder, text):

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
@@ -107,6 +108,21 @@ def is_pretrained(task: FindTask, training: FindTraining) -> bool:
     """Whether a task's model was trained before: as the task says, else as this training has noticed."""
     given = getattr(task, "pretrained", None)
     return bool(getattr(training, "began_below_chance", False) if given is None else given)
+
+
+def loss_of(returned: Any) -> float:
+    """Return what a training's step has returned as a number; raise TypeError, in one line, if it is none.
+
+    >>> loss_of("0.5 of it")
+    Traceback (most recent call last):
+    TypeError: step must return the loss as one number, got '0.5 of it'; return its mean over the batch
+    """
+    try:
+        # PyTorch warns of a number that is taken from within a graph of gradients.
+        return float(returned.detach() if hasattr(returned, "detach") else returned)
+    except (TypeError, ValueError):
+        what = shorten(repr(returned), 80, placeholder=" ...")
+    raise TypeError(f"step must return the loss as one number, got {what}; return its mean over the batch")
 
 
 OF_MEMORY: Final = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")

@@ -20,7 +20,7 @@ from typing import Any, Final
 from ratesmith._checks import FARTHEST
 from ratesmith.controllers import Controller, restore
 from ratesmith.schedule import Schedule
-from ratesmith.task import Task, Training
+from ratesmith.task import Task, Training, loss_of
 
 __all__ = ["check_controller", "check_schedule", "check_task"]
 
@@ -270,9 +270,9 @@ def _step(training: Training) -> float:
     """Make an update at the training's own rate."""
     loss: Any = _asked("step(lr)", training.step, training.base_lr)
     try:
-        return float(loss)
-    except (TypeError, ValueError):
-        raise AssertionError(f"step must return the loss as one number, got {loss!r}") from None
+        return loss_of(loss)
+    except TypeError as error:
+        raise AssertionError(str(error)) from None
 
 
 def _measured(training: Training, split: str | None = None) -> dict[str, float]:

@@ -11,7 +11,7 @@ from ratesmith._text import one_line
 from ratesmith.experiment.open_run import Diverged, OpenRun, measure
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork, Rates
 from ratesmith.experiment.trial import Run, RunLayout, RunStatus
-from ratesmith.task import Training
+from ratesmith.task import Training, loss_of
 
 Part = Run | FinalState | Fork | Checkpoint
 """What a worker sends on the way."""
@@ -75,7 +75,7 @@ class BranchTrainer:
                     return
             lr, loss = self.runs[0].rate(self.step), None
             try:
-                loss = float(self.training.step(lr))
+                loss = loss_of(self.training.step(lr))
             finally:
                 # Sent after the update, since its loss, of the weights and the batch before it, is what each fork's
                 # own first loss must be; and in any case, since these trials are no longer this branch's.

@@ -22,7 +22,7 @@ from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import as_schedule
-from ratesmith.task import Task, Training, is_out_of_memory
+from ratesmith.task import Task, Training, is_out_of_memory, loss_of
 
 TIMED_STEPS: Final = 5
 MOST_INSPECTED: Final = 64
@@ -46,12 +46,12 @@ def inspect_task(
     base_lr = training.base_lr
     with blaming(source):
         # What no file shows, such as data or a library's version, shows in the first losses.
-        first_losses = [metrics["loss"], float(training.step(base_lr)), measure(training)["loss"]]
-        repeatable = repr(float(loaded.task.start(0).step(base_lr))) == repr(first_losses[1])
+        first_losses = [metrics["loss"], loss_of(training.step(base_lr)), measure(training)["loss"]]
+        repeatable = repr(loss_of(loaded.task.start(0).step(base_lr))) == repr(first_losses[1])
         exact = repeatable and _goes_on(loaded.task, training)
         # Timed last, when caches are warm and lazy set-up is over.
         began = time.perf_counter()
-        first_losses += [float(training.step(base_lr)) for _ in range(TIMED_STEPS)]
+        first_losses += [loss_of(training.step(base_lr)) for _ in range(TIMED_STEPS)]
         stepped = time.perf_counter()
         measure(training)
         measured = time.perf_counter()
@@ -79,11 +79,11 @@ def _goes_on(task: Task, training: Training) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         task.save(training.state_dict(), path)
-        went_on = [float(training.step(training.base_lr)) for _ in range(steps)] + [measure(training)["loss"]]
+        went_on = [loss_of(training.step(training.base_lr)) for _ in range(steps)] + [measure(training)["loss"]]
         other = task.start(0)  # a fresh one: what the state leaves out must not be left over from the first
         try:
             other.load_state_dict(task.load(path))
-            resumed = [float(other.step(training.base_lr)) for _ in range(steps)] + [measure(other)["loss"]]
+            resumed = [loss_of(other.step(training.base_lr)) for _ in range(steps)] + [measure(other)["loss"]]
         except Exception:
             return False
     return went_on == resumed or repr(went_on) == repr(resumed)  # NaN is not equal to itself

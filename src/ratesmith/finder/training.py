@@ -21,7 +21,7 @@ from ratesmith.script_process import (
     has_risen,
     last_report,
 )
-from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained
+from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained, loss_of
 
 Hear = Callable[[Sequence[float], int], bool]
 """Hears of so many further updates, with the training loss of each, or with none; returns whether to go on."""
@@ -87,7 +87,7 @@ class TaskTraining:
         """Train update by update."""
         training = self._task.start(course.seed)
         for rate in course.rates:
-            if not hear([float(training.step(rate))], 1):
+            if not hear([loss_of(training.step(rate))], 1):
                 return self._trained(training, {})
         return self._trained(training, training.evaluate() if measure else {})
 
