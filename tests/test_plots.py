@@ -158,7 +158,7 @@ def test_runs_and_forecasts_are_drawn_with_what_they_hold():
 
 
 def test_a_result_is_drawn_with_its_suggestion_and_its_interval():
-    result = find(Valley())
+    result = find(Valley(), method="sweep")
     [axes] = result.plot().axes
     assert [line.get_label() for line in axes.lines] == [
         "data in order 0",
@@ -166,7 +166,32 @@ def test_a_result_is_drawn_with_its_suggestion_and_its_interval():
         "data in order 2",
         f"suggestion {result.suggestion:.2g}",
     ]
-    assert axes.get_xscale() == "log"
+    assert (axes.get_xscale(), axes.get_ylabel()) == ("log", "training loss")
+
+
+def test_a_race_is_drawn_with_its_trainings_what_died_and_what_the_band_is():
+    result = find(Valley(), around=4.0)
+    assert result.dead
+    [axes] = result.plot().axes
+    labels = axes.get_legend_handles_labels()[1]
+    interval, suggestion = "where the best rate lies in 8 of 10 searches", f"suggestion {result.suggestion:.2g}"
+    assert labels == ["trainings of 96 steps", "died", interval, suggestion]
+    assert axes.get_ylabel() == "validation loss"
+    trained, *verticals = axes.lines
+    alive = [rate for rate in result.decisive[0].rates if rate not in result.dead]
+    assert list(trained.get_xdata()) == alive
+    assert [line.get_xdata()[0] for line in verticals] == [*result.dead, result.suggestion]
+    axes.figure.canvas.draw()
+    low, high = axes.get_xlim()
+    assert low < min(*result.interval, *alive) < max(*result.interval, *result.dead) < high
+    assert {"1", "2", "5", "10"} <= {text.get_text() for text in axes.get_xticklabels()}, "rates as one writes them"
+
+
+def test_a_grid_is_drawn_with_its_suggestion_and_without_an_interval():
+    result = find(Valley(), method="grid", steps=50, rates=[0.1, 0.5, 1.0])
+    [axes] = result.plot().axes
+    assert axes.get_legend_handles_labels()[1] == ["trainings of 50 steps", f"suggestion {result.suggestion:.2g}"]
+    assert not axes.patches
 
 
 def test_a_dollar_sign_begins_no_formula():

@@ -34,17 +34,11 @@ CODES: Final = {
             "no_divergence",
             "The loss did not rise at any rate tried, so the highest rate that works is not known.",
         ),
-        Code("RS104", "edge", "The answer lies on the edge of the rates tried; give a wider range."),
+        Code("RS104", "edge", "The answer lies on the edge of the rates tried: the best one may lie beyond."),
         Code(
             "RS105",
             "seed_spread",
             "The orders of the data disagree by more than half a decade: take the answer as a rough one.",
-        ),
-        Code(
-            "RS106",
-            "moved",
-            "The best rate moved by more than a factor of 2 from the shorter trainings to the longer: at full length "
-            "it may move further.",
         ),
         Code(
             "RS107",
@@ -59,14 +53,17 @@ CODES: Final = {
         Code(
             "RS109",
             "pretrained",
-            "The model was trained before: a sweep says what diverges, and not what forgets. Race short trainings "
-            "instead.",
+            "The model was trained before, and no validation data judged: what a rate makes it forget was not seen.",
         ),
         Code(
-            "RS110",
-            "short_race",
-            "The model was trained before, so trainings of 100 updates were raced after the sweep: say how many steps "
-            "yours has, and the race is made for it.",
+            "RS111",
+            "little_learned",
+            "The loss hardly fell in the short trainings: say how many steps yours has, and longer ones decide.",
+        ),
+        Code(
+            "RS112",
+            "budget_spent",
+            "The sweep took so much of the budget that no trainings decide: give a larger one.",
         ),
         Code(
             "RS201",

@@ -175,7 +175,7 @@ def find(
     dicts; the seed decides the order of the samples. An optimizer that accumulates gradients makes one step of so many
     batches.
 
-    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. Trainings are judged by what
     `evaluate` measures on `validation_data`, a tuple (x, y) or (x, y, sample_weight): by its loss, or by a `metric`
     that the model was compiled with, which then needs its `mode`.
 

@@ -155,7 +155,7 @@ def find(
     loggers among them are left out. Schedulers sleep, and the optimizers' rates keep their ratio. In manual
     optimization the batches up to an update make one step, and `training_step` must return its loss.
 
-    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. Trainings are judged by what
     `Trainer.validate` measures: by `metric`, which the module logs. `mode` says whether it is better small, "min", or
     large, "max"; it need not be given if the name ends with "loss".
 
@@ -163,14 +163,14 @@ def find(
     """
     package = _package_of(module)
     given = dict(trainer_options or {})
-    if (method or finder.default_method(options)) != "sweep":
+    task = _ModuleTask(package, module, given, {"train_dataloaders": train, "datamodule": datamodule}, validation)
+    task.can_measure = not task.lacks()
+    must_measure = "steps" in options or metric != LOSS
+    if (method or finder.default_method(options)) != "sweep" and (task.can_measure or must_measure):
         options |= {"metric": metric, "mode": "min" if mode is None and metric.endswith("loss") else mode}
         if not {"max_steps", "max_epochs"} & given.keys():
             steps = options.get("steps")
-            given["max_steps"] = steps if isinstance(steps, int) else -1  # the method says what is wrong with it
-    task = _ModuleTask(package, module, given, {"train_dataloaders": train, "datamodule": datamodule}, validation)
-    # A race that follows a sweep is one by val_loss; whoever asks for another metric names the method too.
-    task.can_measure = not task.lacks() and metric == LOSS
+            task.options["max_steps"] = steps if isinstance(steps, int) else -1  # the method says what is wrong
     with _quiet(), task.kept():
         result = finder.find(task, method=method, **options)
     return result.flagged({"unshuffled": task.in_fixed_order, "hooks_asleep": task.hooks_asleep})

@@ -95,21 +95,30 @@ def draw_controller(controller: Adaptive[Any], ax: Any = None) -> Figure | Any:
 
 
 def draw_finder_result(result: FinderResult, ax: Any = None) -> Figure | Any:
-    """Return a picture of the loss by rate, the suggestion as a line and its interval as a band."""
+    """Return a picture of the loss by rate: the suggestion a line, its interval a band, dead rates dotted lines."""
     axes = _axes() if ax is None else ax
     for place, curve in enumerate(result.decisive):
-        points = [(rate, loss) for rate, loss in zip(curve.rates, curve.smooth, strict=True) if math.isfinite(loss)]
+        pairs = zip(curve.rates, curve.smooth, strict=True)
+        points = [(rate, loss) for rate, loss in pairs if math.isfinite(loss) and rate not in result.dead]
         marker = "" if len(points) > 20 else "o"
         rates, losses = [rate for rate, _ in points], [loss for _, loss in points]
-        label = f"data in {curve.name}" if curve.kind == "sweep" else curve.name
+        label = f"data in {curve.name}" if curve.kind == "sweep" else f"trainings of {curve.name}"
         axes.plot(rates, losses, label=label, marker=marker, **_look(place))
-    axes.set(xscale="log", xlabel="initial rate", ylabel=_plain(result.metric))
-    if result.suggestion is not None and result.interval is not None:
-        axes.set_xlim(max(axes.get_xlim()[0], result.suggestion / SHOWN_BELOW), None)
-        axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0)
+    axes.set(xscale="log", xlabel="initial rate", ylabel=_plain(result.measure))
+    if result.suggestion is not None:
+        for rate in result.dead:
+            axes.axvline(rate, color=BASELINE, ls=":", label="died" if rate == result.dead[0] else None)
+        if result.interval is not None:
+            label = "where the best rate lies in 8 of 10 searches"
+            axes.axvspan(*result.interval, alpha=0.15, color=SUGGESTION, lw=0, label=label)
         axes.axvline(result.suggestion, color=SUGGESTION, label=f"suggestion {result.suggestion:.2g}")
+        axes.set_xlim(max(axes.get_xlim()[0], result.suggestion / SHOWN_BELOW), None)
         why = ", where the loss falls, well below its lowest point" if result.method == "sweep" else ""
         axes.set_title(f"Start with lr={result.suggestion:.2g}{why}", fontsize=10, loc="left")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False, fontsize=8)
     return axes.figure
 

@@ -174,7 +174,7 @@ def find(trainer: transformers.Trainer, *, method: str | None = None, **options:
     `create_optimizer`, accumulation, clipping and precision, as its arguments say. Its scheduler and the callbacks that
     were added to it sleep, and nothing is logged or saved. With `model_init` each training begins with a new model.
 
-    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. "race" and "grid" judge by what
+    `method` and `options`, as `pretrained=True`, are those of ratesmith.find. Trainings are judged by what
     `evaluate` measures on the trainer's `eval_dataset`: by its loss, or by a `metric` of `compute_metrics`, which then
     needs its `mode`. Under torchrun every rank calls this.
 

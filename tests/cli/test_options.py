@@ -29,6 +29,7 @@ def script(tmp_path, monkeypatch):
             ["compare", "train.py", "--evaluate-every", "often"],
             "compare: --evaluate-every must be a number of steps, epochs or a share, got 'often'; write 50, '1ep'",
         ),
+        (["find", "train.py", "--group", "head"], "find: --group is for a task; drop it: a script's groups keep their"),
         (["find", "train.py", "--steps", "soon"], "find: --steps must be a number of steps or epochs, got 'soon'"),
         (
             ["find", "train.py", "--method", "race", "--metric", "f1"],

@@ -1,7 +1,7 @@
 """Races and grids: the best of rates that are known, whole schedules squeezed, and what they refuse."""
 
-import itertools
 import math
+import random
 
 import numpy as np
 import pytest
@@ -21,29 +21,242 @@ def final(rate, steps, curvatures=(1.0, 0.1, 0.01)):
 def test_a_race_finds_the_rate_that_trains_best_at_its_length():
     found = race(Valley(), steps=800, schedule="constant()")
     rates = [10 ** (power / 50) for power in range(-100, 20)]
-    best = min(rates, key=lambda rate: final(rate, 200))
+    best = min(rates, key=lambda rate: final(rate, 480))
     assert best / 4 < found.suggestion < best  # the best lies next to the rates that diverge
-    assert [curve.name for curve in found.curves if curve.kind == "training"] == ["100 steps", "200 steps"]
+    assert [curve.name for curve in found.curves] == ["order 0", "480 steps"]
     assert found.interval[0] <= found.suggestion <= found.interval[1]
 
 
-def test_the_whole_schedule_is_squeezed_into_the_short_trainings():
-    seen = []
+class Seen(Valley):
+    """Keeps the rates of each training."""
 
-    class Seen(Valley):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def start(self, seed):
+        training = super().start(seed)
+        step, rates = training.step, []
+        self.seen.append(rates)
+        training.step = lambda lr: (rates.append(lr), step(lr))[1]
+        return training
+
+
+def test_the_whole_schedule_is_squeezed_into_the_short_trainings():
+    task = Seen()
+    schedule = Ramp(0.0, 1.0, 100) >> Ramp(1.0, 0.0, 700, "cosine")
+    found = race(task, steps=800, schedule=schedule, around=0.1)
+    whole = [rates for rates in task.seen if rates]
+    assert whole[0] == [pytest.approx(0.0316228 * schedule(step * 800 / 480)) for step in range(480)]
+    assert found.updates == sum(map(len, task.seen))
+
+
+def test_without_a_length_a_schedule_of_its_own_length_is_squeezed_and_notation_has_the_short_ones():
+    for schedule, factor in (
+        (Ramp(1.0, 0.0, 500, "cosine"), Ramp(1.0, 0.0, 96, "cosine")),
+        ("linear()", Ramp(1.0, 0.0, 96)),
+    ):
+        task = Seen()
+        race(task, schedule=schedule, around=0.1)
+        first = next(rates for rates in task.seen if rates)
+        assert first == [pytest.approx(0.0316228 * factor(step)) for step in range(96)]
+
+
+def test_a_race_without_a_length_takes_a_sweep_and_three_trainings_and_is_lower_than_its_vertex():
+    task = Scored(lambda rate, steps: 1 + math.log10(rate / 0.1) ** 2 if steps == 96 else 9.0)
+    found = race(task, schedule="constant()")
+    raced = found.curves[-1]
+    assert len(raced.rates) == 3
+    assert raced.suggestion == pytest.approx(0.1)
+    assert found.suggestion == pytest.approx(0.075)
+    assert race(task, steps=96, schedule="constant()").suggestion == pytest.approx(0.1)  # they are the training itself
+
+
+@pytest.mark.parametrize("dead", [3.95, math.inf])
+def test_beside_a_rate_that_learns_nothing_the_answer_is_lower_still(dead):
+    score = Scored(lambda rate, steps: dead if rate > 0.15 else 1 + abs(math.log10(rate / 0.1)))
+    found = race(score, schedule="constant()")
+    assert found.suggestion == pytest.approx(0.45 * found.curves[-1].suggestion)
+    assert 0.15 < found.dead[0] < 0.4
+    assert found.interval[1] <= found.dead[0]
+
+
+def test_the_trainings_climb_where_it_is_better_and_down_where_two_are_equal():
+    def rates(score):
+        return race(Scored(score), around=0.1, schedule="constant()").curves[-1].rates
+
+    assert rates(lambda rate, steps: 1 + abs(math.log10(rate / 1e-3))) == (
+        0.000316228,
+        0.001,
+        0.00316228,
+        0.01,
+        0.0316228,
+        0.1,
+    )
+    assert rates(lambda rate, steps: 1.0 if 0.02 < rate < 0.2 else 2.0) == (0.01, 0.0316228, 0.1)
+    assert len(rates(lambda rate, steps: 1 / (1 + rate))) == 6
+    assert max(rates(lambda rate, steps: 1 / (1 + rate))) == pytest.approx(10)
+
+
+def test_there_is_a_fourth_training_if_none_has_learned_much_and_that_is_said():
+    def count(loss):
+        found = race(Scored(lambda rate, steps: loss - 1e-3 * math.log(rate)), schedule="constant()")
+        return len(found.curves[-1].rates), "little_learned" in found.flags
+
+    assert count(3.7) == (4, True)
+    assert count(3.0) == (3, False)
+
+
+def test_the_budget_decides_how_long_the_trainings_are():
+    for budget, steps in ((250, None), (1000, None), (1000, 5000), (10**6, 300)):
+        found = race(Valley(), budget=budget, steps=steps, schedule="constant()")
+        length = min((budget - 112) // 3, steps or budget)
+        assert found.curves[-1].name == f"{length} steps"
+        assert found.updates <= budget
+    with pytest.raises(ValueError, match="race: budget must be a whole number of at least 208, got 100"):
+        race(Valley(), budget=100)
+
+
+def test_a_sweep_that_takes_more_than_planned_leaves_shorter_trainings_or_is_the_answer():
+    noisy = Valley(noise=2.0)  # its batches are measured once more at rate 0
+    swept = race(noisy, schedule="constant()").updates - 3 * 96
+    assert swept > 130
+    found = race(Valley(noise=2.0), budget=500)
+    assert (found.method, found.updates <= 500) == ("race", True)
+    short = race(Valley(noise=2.0), budget=210)
+    assert (short.method, len(short.curves), "budget_spent" in short.flags) == ("sweep", 1, True)
+
+
+def test_a_sweep_of_a_model_that_learns_nothing_keeps_to_the_budget():
+    class Constant(Valley):
         def start(self, seed):
             training = super().start(seed)
-            step = training.step
-            rates = []
-            seen.append(rates)
-            training.step = lambda lr: (rates.append(lr), step(lr))[1]
+            training.step = lambda lr: 3.0 + random.Random(seed).gauss(0, 1)
             return training
 
-    schedule = Ramp(0.0, 1.0, 100) >> Ramp(1.0, 0.0, 700, "cosine")
-    found = race(Seen(), steps=800, schedule=schedule, around=0.1)
-    short = [rates for rates in seen if len(rates) == 100]
-    assert short[0] == [pytest.approx(0.01 * schedule(8 * step)) for step in range(100)]
-    assert found.updates == sum(map(len, seen))
+    assert race(Constant()).updates > 900
+    assert race(Constant(), budget=400).updates <= 400
+
+
+def test_a_training_shorter_than_the_shortest_wants_no_larger_budget():
+    assert race(Valley(), steps=1, budget=115, schedule="constant()").updates <= 115
+    with pytest.raises(ValueError, match="budget must be a whole number of at least 115, got 114"):
+        race(Valley(), steps=1, budget=114)
+
+
+def test_training_losses_are_compared_with_those_of_the_first_batches_of_the_sweep():
+    class Lucky(Valley):
+        """The loss of its first batch is far below the others."""
+
+        can_measure = False
+
+        def start(self, seed):
+            training = super().start(seed)
+            step, made = training.step, []
+            training.step = lambda lr: (made.append(lr), step(lr) - (4.0 if len(made) == 1 else 0.0))[1]
+            return training
+
+    found = race(Lucky(offset=5.0))
+    assert found.suggestion is not None
+
+
+def test_noisy_training_losses_that_no_rate_lowers_are_no_answer():
+    class Noise(Valley):
+        can_measure = False
+
+        def start(self, seed):
+            training, chance = super().start(seed), random.Random(seed)
+            training.step = lambda lr: 3.0 + chance.gauss(0, 1)
+            return training
+
+    for seed in range(3):
+        found = race(Noise(), seeds=[seed])
+        assert (found.suggestion, found.flags[0]) == (None, "no_descent")
+
+
+def test_a_rate_that_is_too_low_to_learn_has_not_died():
+    assert scored({0.01: 3.99, 0.1: 1.0, 1.0: 3.99}).dead == (1.0,)
+    assert scored({0.01: math.inf, 0.1: 1.0}).dead == (0.01,)
+
+
+def test_trainings_too_short_for_ten_updates_tell_nothing_of_them():
+    found = race(Valley(), steps=5)
+    assert found.curves[-1].early == ()
+    assert "over the next 10 updates" not in found.explain()
+
+
+def test_a_model_that_learns_nothing_gets_no_rate_if_its_first_weights_cannot_be_measured():
+    class Noise(Valley):
+        def start(self, seed):
+            training, chance = super().start(seed), random.Random(seed)
+            training.step = lambda lr: 3.0 + chance.gauss(0, 1)
+            training.evaluate = lambda split="validation": {"loss": 3.0 if chance.getstate() != first else math.nan}
+            first = chance.getstate()
+            return training
+
+    found = race(Noise())
+    assert (found.suggestion, found.flags[0]) == (None, "no_descent")
+
+
+def test_what_died_is_not_named_among_the_nearly_as_good():
+    found = scored({0.01: 3.95, 0.1: 3.9, 1.0: 3.999})
+    assert (found.nearly, found.dead) == ((0.01, 0.1), (1.0,))
+
+
+def test_around_a_rate_far_too_low_the_answer_is_an_edge_without_an_interval():
+    found = race(Valley(), around=1e-8)
+    assert found.suggestion < 1e-5
+    assert {"edge", "little_learned"} <= set(found.flags)
+    assert found.interval is None
+    assert "best rate lies between" not in found.explain()
+
+
+def test_around_a_rate_far_too_high_lower_ones_are_advised():
+    found = race(Valley((100.0, 10.0)), around=1e3)
+    assert found.suggestion is None
+    assert f"race around one below {found.curves[-1].rates[0]:.2g}" in found.explain()
+
+
+def test_a_schedule_longer_than_the_short_trainings_wants_the_length_of_that_to_come():
+    with pytest.raises(ValueError, match="race: steps must be given for the schedule"):
+        race(Valley(), schedule="warmup(200) >> cosine()")
+    with pytest.raises(ValueError, match="takes 200 of 100 steps"):
+        race(Valley(), schedule="warmup(200) >> cosine()", steps=100)
+    assert race(Valley(), schedule="warmup(200) >> cosine()", steps=400).suggestion is not None
+
+
+def test_with_several_seeds_the_first_weights_count_as_their_mean():
+    class Weighed(Valley):
+        def start(self, seed):
+            training = super().start(seed)
+            training.evaluate = lambda split="validation": {"loss": 1.0 + seed}
+            return training
+
+    found = race(Weighed(), steps=100, seeds=[0, 1], around=0.1)
+    assert (found.suggestion, found.flags) == (None, ("no_descent",))
+
+
+def test_without_validation_data_trainings_are_judged_by_their_last_losses():
+    class Unmeasured(Valley):
+        can_measure = False
+
+        def start(self, seed):
+            training = super().start(seed)
+
+            def refuse(split="validation"):
+                raise FinderError("there is no validation data")
+
+            training.evaluate = refuse
+            return training
+
+    found = race(Unmeasured())
+    assert (found.judged_by, found.method) == ("training", "race")
+    assert found.curves[-1].losses[0] < 0.1
+    assert "Nothing was measured on validation data" in found.explain()
+    assert 0.1 < found.suggestion < 4
+    for options in ({"steps": 200}, {"metric": "accuracy", "mode": "max"}):
+        with pytest.raises(FinderError, match="there is no validation data"):
+            race(Unmeasured(), **options)
 
 
 def test_a_text_a_strategy_and_a_schedule_are_raced_alike():
@@ -51,13 +264,6 @@ def test_a_text_a_strategy_and_a_schedule_are_raced_alike():
     assert len({race(Valley(), steps=800, schedule=form, around=0.1).suggestion for form in forms}) == 1
     with pytest.raises(TypeError, match="race: a schedule, controller or notation must be given, got 3; give one"):
         race(Valley(), steps=800, schedule=3)
-
-
-@pytest.mark.parametrize("around", [1e-4, 30.0])
-def test_rates_are_added_where_the_best_lies_on_the_edge(around):
-    well = race(Valley(), steps=800).suggestion
-    found = race(Valley(), steps=800, around=around)
-    assert well / 3 < found.suggestion < well * 3
 
 
 class Scored(Valley):
@@ -83,15 +289,9 @@ def scored(scores, untrained=4.0):
     return grid(task, steps=5, rates=list(scores), schedule="constant()")
 
 
-@pytest.mark.parametrize(
-    ("steps", "epoch", "lengths"),
-    [(1600, 10, [200, 400]), (400, 10, [100, 200]), (800, 150, [150, 300]), (150, 10, [100, 150])],
-)
-def test_the_short_trainings_last_an_eighth_and_a_quarter_and_at_least_an_epoch_or_a_hundred_steps(
-    steps, epoch, lengths
-):
-    found = race(Valley(epoch=epoch), steps=steps, around=0.3)
-    assert [curve.name for curve in found.curves] == [f"{length} steps" for length in lengths]
+@pytest.mark.parametrize(("steps", "length"), [(1600, 880), (400, 280), (161, 160), (160, 160), (90, 90)])
+def test_the_trainings_last_for_half_of_the_length_and_eighty_updates_and_never_longer(steps, length):
+    assert race(Valley(), steps=steps, around=0.3).curves[-1].name == f"{length} steps"
 
 
 @pytest.mark.parametrize(
@@ -109,16 +309,11 @@ def test_the_answer_is_where_the_parabola_through_the_best_and_its_neighbours_is
 
 
 @pytest.mark.parametrize("best", [1.0, -1.0])
-def test_the_interval_holds_the_rates_within_five_percent_of_the_best(best):
+def test_the_rates_within_five_percent_of_the_best_are_named(best):
     away = {0.01: 0.5, 0.1: 0.04, 1.0: 0.0, 10.0: 0.04, 100.0: 0.06}
-    assert scored({rate: best + worse for rate, worse in away.items()}).interval == (0.1, 10.0)
-
-
-@pytest.mark.parametrize(("later", "moved"), [(0.1, False), (1.0, True)])
-def test_a_best_rate_that_moves_with_the_length_is_flagged(later, moved):
-    best = {100: 0.1, 200: later}
-    task = Scored(lambda rate, steps: 1 + abs(math.log(rate / best[steps])) ** 2 / 10)
-    assert ("moved" in race(task, steps=800, schedule="constant()", around=0.1).flags) is moved
+    found = scored({rate: best + worse for rate, worse in away.items()})
+    assert found.nearly == (0.1, 1.0, 10.0)
+    assert found.interval is None
 
 
 def test_an_end_that_is_worse_than_the_untrained_model_is_flagged():
@@ -229,30 +424,7 @@ def test_of_equal_scores_the_middle_rate_is_taken():
     assert 0.09 < found.suggestion < 1.1
 
 
-def test_a_short_training_runs_no_rate_twice():
-    task = Valley()
-    found = race(task, steps=60, around=0.3)
-    assert len(found.curves[-1].rates) > 3
-
-
-def test_a_task_without_descent_is_not_raced():
+def test_where_the_sweep_finds_nothing_the_optimizers_own_rate_is_raced_around():
     found = race(Valley(curvatures=(0.0,), offset=1.0), steps=800)
     assert (found.suggestion, found.flags) == (None, ("no_descent",))
-
-
-def test_rungs_of_one_length_do_not_train_a_rate_again_that_differs_in_its_last_digit():
-    class Shelf(Valley):
-        """Equally good at all rates of a decade, as an accuracy of 1 is."""
-
-        def start(self, seed):
-            training = super().start(seed)
-            rates = []
-            step = training.step
-            training.step = lambda lr: rates.append(lr) or step(1e-3)
-            training.evaluate = lambda split="validation": {"loss": 0.5 if rates and 0.009 < rates[0] < 0.11 else 0.9}
-            return training
-
-    result = race(Shelf(), steps=100, schedule="constant()", around=0.01)
-    rates = result.curves[-1].rates
-    assert all(b / a > 1.5 for a, b in itertools.pairwise(rates))
-    assert 0.009 < result.suggestion < 0.11
+    assert found.curves[-1].rates == (0.00316228, 0.01, 0.0316228, 0.1)

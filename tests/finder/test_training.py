@@ -47,7 +47,7 @@ def test_a_training_hands_out_the_whole_schedule_stretched_and_its_losses_are_th
     trained = task("--every", "5").train(
         course, lambda losses, made: heard.append((losses, made)) or True, measure=True
     )
-    assert [made for _, made in heard] == [5, 5, 5, 5]
+    assert sum(made for _, made in heard) == 20
     text = Path(SCRIPT).read_text(encoding="utf-8")
     asked = f'lr=0.5, schedule="{schedule}", steps=20, seed=3'
     text = text.replace('lr=0.3, schedule="cosine()", steps=options.steps, seed=0', asked)
@@ -66,6 +66,34 @@ def test_a_race_judges_by_what_the_script_reports_at_its_last_step():
     assert result.suggestion > 0.3
 
 
+def test_a_race_judges_by_training_losses_if_the_script_goes_on_past_the_last_update_and_stops_it_there(tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(
+        "import ratesmith\n"
+        "trial = ratesmith.get_trial(lr=0.1, steps=100)\n"
+        f"weight, made = 2.0, open({str(tmp_path / 'made')!r}, 'a')\n"
+        "for step in range(100_000):  # an epoch, whatever trial.steps says\n"
+        "    weight -= trial.lr * trial.factor(min(step, trial.steps - 1)) * 2 * weight\n"
+        "    made.write('.')\n"
+        "    made.flush()\n"
+        "    trial.report_train(weight**2 + 0.01)\n"
+        "trial.report(loss=weight**2, step=100_000)\n"
+    )
+    found = find(ScriptTask(str(file)))
+    assert found.judged_by == "training"
+    assert len((tmp_path / "made").read_text()) < 1000
+    assert 0.1 < found.suggestion < 1.0
+    with pytest.raises(TaskError, match="the last report must come at step 230, got step 0"):
+        find(ScriptTask(str(file)), steps=300, around=0.3)
+
+
+def test_a_race_of_a_script_lasts_for_whole_epochs_so_that_it_measures_at_their_end():
+    found = find(task("--every", "10"), steps=135, around=1.0)  # half and 80 are 147, and never more than all
+    assert found.curves[-1].name == "135 steps"
+    found = find(task("--every", "10"), steps=195, around=1.0)
+    assert found.curves[-1].name == "180 steps"
+
+
 @pytest.mark.parametrize("around", [None, 1.0])
 def test_a_race_does_not_need_the_training_losses(around):
     result = find(task("--every", "50", "--do", "no training losses"), method="race", steps=200, around=around)
@@ -79,7 +107,7 @@ def test_a_sweep_of_a_script_that_keeps_its_losses_to_itself_says_what_to_add():
         find(task("--do", "no training losses"))
     assert str(error.value) == (
         "sweep: reporting_script.py must report the training loss of each update, got a report without; call "
-        "trial.report_train(loss) after each, or use the method race"
+        "trial.report_train(loss) after each, or give steps, the length of the training to come"
     )
 
 
@@ -117,7 +145,7 @@ def test_the_command_finds_a_rate_for_a_script_and_hands_its_arguments_through(t
 def test_a_race_by_the_command_takes_the_scripts_own_length_and_schedule(tmp_path):
     done = run(tmp_path, SCRIPT, "--method", "race", "--", "--steps", "200", "--every", "50")
     assert done.returncode == 0, done.stderr
-    assert "200 steps" in done.stdout
+    assert "180 steps" in done.stdout
 
 
 def test_what_is_for_scripts_is_refused_for_a_task(tmp_path):

@@ -166,9 +166,16 @@ def trained(look):
         found = find(model, x, y, batch_size=8, validation_data=(x, y), method="race", steps=300, around=0.01,
                      metric="accuracy", mode="max")
         assert found.metric == "accuracy" and max(found.decisive[-1].losses) > 0.8
-        raced = find(model, x, y, batch_size=8, validation_data=(x, y), pretrained=True, seeds=[0])
-        swept = find(model, x, y, batch_size=8, pretrained=True, seeds=[0])
-        assert (raced.method, swept.method) == ("race", "sweep") and "pretrained" in swept.flags
+        measured = find(model, x, y, batch_size=8, validation_data=(x, y), pretrained=True)
+        assert (measured.judged_by, "pretrained" in measured.flags) == ("validation", False), measured
+        by_losses = find(model, x, y, batch_size=8, pretrained=True)
+        assert (by_losses.judged_by, "pretrained" in by_losses.flags) == ("training", True), by_losses
+        assert "Nothing was measured on validation data: rates were judged by their" in by_losses.explain()
+        try:
+            find(model, x, y, batch_size=8, steps=100)
+            raise SystemExit("not refused")
+        except FinderError as error:
+            assert str(error).startswith("find: validation_data must be given to race or to train a grid, got none")
         try:
             find(model, x, y, on_progress=lambda done, planned: 1 // (done < 20))
             raise SystemExit("not broken off")

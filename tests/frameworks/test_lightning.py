@@ -302,17 +302,19 @@ def test_a_race_judges_by_what_the_module_logs():
     assert 0.9 <= max(found.decisive[-1].losses) <= 1
 
 
-def test_a_module_that_was_trained_before_is_swept_and_then_raced_if_it_can_be_validated():
-    given = {"trainer_options": {"accelerator": "cpu"}, "pretrained": True, "seeds": [0]}
+@pytest.mark.parametrize("options", [{}, {"method": "race"}], ids=["as it is", "a race by name"])
+def test_without_validation_data_training_losses_judge_and_with_some_what_the_module_logs(options):
+    given = {"trainer_options": {"accelerator": "cpu"}, "pretrained": True, **options}
     validation = DataLoader(DATA, 16)
-    found = find(made(Plain), loader(), validation=validation, **given)
-    assert (found.method, found.metric) == ("race", "loss")
-    assert "short_race" in found.flags
-    for swept in (
-        find(made(Plain), loader(), **given),
-        find(made(Plain), loader(), validation=validation, metric="accuracy", mode="max", **given),
-    ):
-        assert (swept.method, "pretrained" in swept.flags) == ("sweep", True)
+    measured = find(made(Plain), loader(), validation=validation, **given)
+    assert (measured.method, measured.metric, measured.judged_by) == ("race", "val_loss", "validation")
+    assert "pretrained" not in measured.flags
+    by_accuracy = find(made(Plain), loader(), validation=validation, metric="accuracy", mode="max", **given)
+    assert (by_accuracy.metric, by_accuracy.judged_by) == ("accuracy", "validation")
+    for kind, more in ((Plain, {}), (WithoutValidation, {"validation": validation})):
+        found = find(made(kind), loader(), **given, **more)
+        assert (found.method, found.judged_by, "pretrained" in found.flags) == ("race", "training", True)
+        assert "Nothing was measured on validation data: rates were judged by their training losses" in found.explain()
 
 
 class Held(Plain):
@@ -425,6 +427,8 @@ RACE = {"method": "race", "steps": 100, "around": 0.1}
         (WithoutUpdate, {}, "find: there must be an update in every epoch, got none; return the losses"),
         (WithoutOptimizer, {}, "find: there must be an optimizer with a rate, got none; see that the trainer is given"),
         (Plain, RACE, "find: validation must be given to race or to train a grid, got none; give a loader"),
+        (Plain, {"steps": 40}, "find: validation must be given to race or to train a grid, got none; give a loader"),
+        (Plain, {"metric": "accuracy", "mode": "max"}, "find: validation must be given to race or to train a grid"),
         (WithoutValidation, RACE | {"validation": loader()}, "find: the module must have a validation_step to race"),
         (
             *(Plain, RACE | {"validation": loader(), "metric": "f1", "mode": "max"}),

@@ -200,14 +200,17 @@ def test_a_race_judges_by_a_metric_and_callbacks_sleep(tmp_path):
     assert "hooks_asleep" in found.flags
 
 
-def test_a_model_that_was_trained_before_is_swept_and_then_raced_if_it_can_be_evaluated(tmp_path):
+def test_without_data_to_evaluate_on_training_losses_judge_and_that_is_told(tmp_path):
     trainer = made(Plain, tmp_path)
-    found = find(trainer, pretrained=True, seeds=[0])
-    assert (found.method, found.metric) == ("race", "loss")
-    assert "short_race" in found.flags
+    measured = find(trainer, pretrained=True)
+    assert (measured.method, measured.metric, measured.judged_by) == ("race", "loss", "validation")
+    assert "pretrained" not in measured.flags
     trainer.eval_dataset = None
-    swept = find(trainer, pretrained=True, seeds=[0])
-    assert (swept.method, "pretrained" in swept.flags) == ("sweep", True)
+    found = find(trainer, pretrained=True)
+    assert (found.method, found.judged_by, "pretrained" in found.flags) == ("race", "training", True)
+    assert "Nothing was measured on validation data: rates were judged by their training losses" in found.explain()
+    with pytest.raises(FinderError, match="find: the trainer must have an eval_dataset to race or to train a grid"):
+        find(trainer, steps=200)
 
 
 def test_with_model_init_each_training_begins_with_its_own_model(tmp_path):

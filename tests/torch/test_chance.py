@@ -98,3 +98,11 @@ def test_a_trained_model_with_a_loss_of_its_own_is_noticed_in_dicts():
         training = trained.start(0)
         training.step(0.001)
         assert training.began_below_chance
+
+
+def test_one_label_tells_nothing_since_a_guess_is_often_right_about_it():
+    sure = torch.tensor([[9.0, 0.0], [9.0, 0.0]])
+    labels = torch.tensor([0, 0])
+    assert is_below_chance(torch.tensor(0.0), sure, labels, of_model=False)
+    for of_model in (False, True):
+        assert not is_below_chance(torch.tensor(0.0), sure[:1], labels[:1], of_model=of_model)

@@ -270,6 +270,63 @@ def test_the_groups_keep_their_ratio():
     assert ratios == {10.0}
 
 
+def grouped(*names):
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 2))
+    options = [{"name": name} if name else {} for name in names]
+    body = {"params": model[0].parameters(), "lr": 0.1, **options[0]}
+    head = {"params": model[1].parameters(), "lr": 0.01, **options[1]}
+    return model, torch.optim.SGD([body, head])
+
+
+@pytest.mark.parametrize(
+    ("given", "names"), [((None, None), ("group 0", "group 1")), (("body", "head"), ("body", "head"))]
+)
+def test_the_rate_of_each_group_is_told_by_its_name(given, names):
+    found = find(*grouped(*given), nn.functional.cross_entropy, [(INPUTS, TARGETS)])
+    assert found.rates == pytest.approx(dict(zip(names, (found.suggestion, found.suggestion / 10), strict=True)))
+    assert found.rate_of(names[1]) == found.rates[names[1]]
+    sentence = f"By group: {names[0]} {found.suggestion:.2g}, {names[1]} {found.suggestion / 10:.2g}."
+    assert sentence in found.explain()
+    with pytest.raises(ValueError, match=f"^find: group must be .*, got 'tail'; known: {', '.join(names)}$"):
+        found.rate_of("tail")
+
+
+def test_groups_that_share_a_rate_and_a_single_group_are_not_listed():
+    model, optimizer = grouped("body", "head")
+    optimizer.param_groups[1]["lr"] = 0.1
+    assert "By group" not in find(model, optimizer, nn.functional.cross_entropy, [(INPUTS, TARGETS)]).explain()
+    found = regression(lambda: nn.Linear(6, 2), nn.functional.cross_entropy)([(INPUTS, TARGETS)])
+    assert (found.rates, "By group" in found.explain()) == ({}, False)
+    with pytest.raises(ValueError, match=r"^find: group must be .*, got 'body'; the optimizer has one$"):
+        found.rate_of("body")
+
+
+def test_without_validation_data_training_losses_judge_and_that_is_told():
+    linear = regression(lambda: nn.Linear(6, 2), nn.functional.cross_entropy)
+    batches = [(INPUTS[place::4], TARGETS[place::4]) for place in range(4)]
+    found = linear(batches)
+    assert (found.method, found.judged_by) == ("race", "training")
+    assert "Nothing was measured on validation data: rates were judged by their training losses" in found.explain()
+    assert found.decisive[-1].name == "96 steps"
+    measured = linear(batches, validation=[(INPUTS, TARGETS)])
+    assert measured.judged_by == "validation"
+    assert "validation data: rates were judged" not in measured.explain()
+    wide, narrow = (result.interval[1] / result.interval[0] for result in (found, measured))
+    assert wide > narrow, "training losses err more"
+    [trained], [validated] = found.decisive, measured.decisive
+    assert set(trained.rates) & set(validated.rates), "the sweep is the same"
+    assert trained.losses != validated.losses
+
+
+def test_a_model_in_the_default_search_is_left_as_it_was_with_validation_too():
+    work = Work("groups")
+    work.train(1)
+    before = work.state()
+    found = work.look(validation=work.loader)
+    assert found.judged_by == "validation"
+    assert same(work.state(), before)
+
+
 def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
     modes = []
 
@@ -310,6 +367,14 @@ def test_an_optimizer_with_two_modes_is_put_into_the_right_one():
         ),
         (
             lambda: regression(lambda: nn.Linear(6, 6), method="race", steps=9)([INPUTS]),
+            "find: validation must be given to race or to train a grid, got none",
+        ),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6), steps=9)([INPUTS]),
+            "find: validation must be given to race or to train a grid, got none",
+        ),
+        (
+            lambda: regression(lambda: nn.Linear(6, 6), metric="accuracy", mode="max")([INPUTS]),
             "find: validation must be given to race or to train a grid, got none",
         ),
         (

@@ -506,7 +506,9 @@ def test_a_model_that_was_trained_before_is_noticed_or_said():
             optimizer.step()
     noticed = find(model, optimizer, cross_entropy, pairs(), seeds=[0])
     assert "pretrained" in noticed.flags
-    assert "Race short trainings instead. [RS109]" in noticed.explain()
+    assert "no validation data judged: what a rate makes it forget was not seen. [RS109]" in noticed.explain()
+    measured = find(model, optimizer, cross_entropy, pairs(), validation=VALIDATION, seeds=[0])
+    assert (measured.pretrained, "pretrained" in measured.flags) == (True, False)
     assert "pretrained" not in find(model, optimizer, cross_entropy, pairs(), seeds=[0], pretrained=False).flags
     assert "pretrained" in find(model, sgd(model), cross_entropy, pairs(), seeds=[0], pretrained=True).flags
 
@@ -529,8 +531,19 @@ def test_a_stream_that_gives_one_order_whatever_the_seed_is_flagged():
 
     torch.manual_seed(0)
     model = Net()
-    assert "unshuffled" in find(model, sgd(model), cross_entropy, DataLoader(Stream(), 32)).flags
-    assert "unshuffled" not in find(model, sgd(model), cross_entropy, pairs()).flags
+    for options in ({}, {"method": "sweep"}, {"method": "sweep", "seeds": [5]}):
+        assert "unshuffled" in find(model, sgd(model), cross_entropy, DataLoader(Stream(), 32), **options).flags
+        assert "unshuffled" not in find(model, sgd(model), cross_entropy, pairs(), **options).flags
+
+
+def test_a_stream_that_shuffles_itself_is_not_flagged():
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter([(INPUTS[place], TARGETS[place]) for place in torch.randperm(len(INPUTS))])
+
+    torch.manual_seed(0)
+    model = Net()
+    assert "unshuffled" not in find(model, sgd(model), cross_entropy, DataLoader(Stream(), 32)).flags
 
 
 def test_a_state_brings_the_scale_of_gradients_and_the_average_of_weights():

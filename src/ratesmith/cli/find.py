@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,20 @@ from ratesmith.cli.common import (
 from ratesmith.cli.find_picture import picture_of
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.finder import METHODS, RULES, FinderError, FinderResult, ScriptTask, default_method, find
-from ratesmith.finder.race import check_mode
+from ratesmith.finder.race import check_mode, planned
+from ratesmith.finder.result import check_group
+from ratesmith.finder.sweep import PLANNED
 from ratesmith.horizon import Horizon
 from ratesmith.script_process import is_script
-from ratesmith.strategy import parse
+from ratesmith.strategy import as_schedule, parse
 from ratesmith.task import TaskError, callables, fail_in_user_code, load_task, one_thread
 
 EXAMPLES = """\b
 Examples:
   ratesmith find train.py
-  ratesmith find train.py --method race -- --data digits
+  ratesmith find train.py --budget 1000 -- --data digits
   ratesmith find digits.py:task
-  ratesmith find digits.py:task --method race --steps 20ep --schedule 'warmup("5%") >> cosine()'
+  ratesmith find digits.py:task --steps 20ep --schedule 'warmup("5%") >> cosine()'
   ratesmith find digits.py:task --method grid --steps 10ep --rates 0.01,0.03,0.1,0.3,1 --metric accuracy --mode max
 """
 
@@ -48,8 +50,7 @@ Examples:
 @click.option("--timeout", type=float, help="Seconds that one training of a script may take.")
 @click.option(
     "--method",
-    help=f"One of {', '.join(METHODS)}. Default: race if --steps is given, else sweep; and for a pretrained model a "
-    "short race after it.",
+    help=f"One of {', '.join(METHODS)}. Default: race, or sweep if --rule, --low or --high is given.",
 )
 @click.option(
     "--pretrained/--from-scratch",
@@ -57,6 +58,9 @@ Examples:
     help="Whether the model was trained before. Default: as the task says, or as its first loss shows.",
 )
 @click.option("--steps", help="How long the training to come lasts, for race and grid: steps, or epochs as 10ep.")
+@click.option("--budget", type=int, help="The updates that a race may take in all, as 500.")
+@click.option("--around", type=float, help="The rate to race around, as 0.1, instead of a sweep's.")
+@click.option("--group", metavar="NAME", help="The parameter group whose rate to give. Default: the first.")
 @click.option("--schedule", help="The schedule to race with, in notation. Default: cosine().")
 @click.option("--rates", help="The rates of a grid, as 0.01,0.1,1.")
 @click.option("--seeds", type=int, help="Orders of the data (and first weights) to try. Default: 3; race and grid 1.")
@@ -76,26 +80,34 @@ def find_rate(
     out: Path | None,
     png: Path | None,
     as_json: bool,
+    group: str | None,
     **options: Any,
 ) -> int:
     """Measure the initial rate for a script, or for a task.
 
-    A sweep takes about 300 updates. A race trains short versions of the whole training at several rates: it costs about
-    one and a half of these, but at least 1,400 updates, and is more accurate. A model that was trained before is raced
-    after its sweep, for about 700 updates more.
+    A race makes a sweep of rising rates, and then three short trainings around what it shows: about 400 updates. With
+    --steps, the length of your training, they last for half of it, and the answer errs less. A sweep alone takes about
+    300 updates, and errs more.
 
     TRAIN.py is a script of your own that asks for its trial by ratesmith.get_trial; what stands after -- is handed to
-    it. A sweep needs its training losses: trial.report_train(loss). Or NAME is a function (or object) in FILE.py that
+    it. It must report its training losses: trial.report_train(loss). Or NAME is a function (or object) in FILE.py that
     gives a task. It runs on one thread, unless OMP_NUM_THREADS says otherwise.
     """
     folder = out or Path("runs") / f"find-{folder_name(task)}"
-    with user_mistakes(TaskError, FinderError, OSError), ShownUpdates() as shown:
+    # What a task prints by itself is no JSON.
+    printed: AbstractContextManager[Any] = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with user_mistakes(TaskError, FinderError, OSError), printed, ShownUpdates() as shown:
+        if is_script(task) and group is not None:
+            raise Mistake("find: --group is for a task; drop it: a script's groups keep their ratio to trial.lr")
         if not is_script(task):
             _refuse_for_tasks(arguments=arguments, launch=launch, timeout=timeout)
         with nullcontext() if "OMP_NUM_THREADS" in os.environ else one_thread():
             loaded, functions = _script(task, arguments, launch, timeout) if is_script(task) else _task(task)
         try:
             chosen = _options(loaded, functions, **options)
+            if group is not None:
+                check_group(group, getattr(loaded.start(0), "group_lrs", {}))
+            shown.cost = "" if as_json else _cost(**chosen)
             result = find(loaded, on_progress=shown.update, **chosen)
         except KeyboardInterrupt as error:
             print(
@@ -117,11 +129,12 @@ def find_rate(
         page = _write_page(result, folder / "found.html", task)
     if result.suggestion is None:
         raise Mistake(f"find: {' '.join(result.explain().splitlines()[1:-1])}")
+    rate = result.suggestion if group is None else result.rate_of(group)
     if not as_json:
         print(picture_of(result, wide_console()))
         print(result.explain())
         print(page)
-        print(f"\nlr={result.suggestion:.2g}")
+        print(f"\nlr={rate:.2g}" + (f"  # {group}" if group else ""))
     return 0
 
 
@@ -147,7 +160,7 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
     method = method or default_method(options)
     own = {
         "sweep": {"seeds", "rule", "low", "high"},
-        "race": {"seeds", "steps", "schedule", "metric", "mode"},
+        "race": {"seeds", "steps", "budget", "around", "schedule", "metric", "mode"},
         "grid": {"seeds", "steps", "schedule", "metric", "mode", "rates"},
     }
     foreign = sorted(set(options) - own.get(method, set(options)))
@@ -161,17 +174,18 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
         options["seeds"] = range(options["seeds"])
     if method in ("race", "grid"):
         if isinstance(task, ScriptTask):
-            options = {**_of_script(task), **options}
-        if "steps" not in options or (method == "grid" and "rates" not in options):
-            missing = "steps" if "steps" not in options else "rates"
-            raise Mistake(f"find: {method} needs --{missing}; add it")
+            options = _of_script(task, long=bool({"steps", "method"} & options.keys() or chosen["method"])) | options
+        for needed in ("steps", "rates") if method == "grid" else ():
+            if needed not in options:
+                raise Mistake(f"find: grid needs --{needed}; add it")
         options["functions"] = functions
-        options["steps"] = _steps(task, options["steps"])
+        if "steps" in options:
+            options["steps"] = _steps(task, options["steps"])
     elif isinstance(task, ScriptTask):
         _ = task.asked  # a script that does not ask for its trial is told so at once
     if "rates" in options:
         options["rates"] = number_list("find", options["rates"])
-    if "schedule" in options:
+    if isinstance(options.get("schedule"), str):
         options["schedule"] = str(parse(options["schedule"]))
     return {**chosen, **options}
 
@@ -196,15 +210,36 @@ def _steps(task: Any, text: str) -> int:
     return Horizon(1, epoch).resolve(text)
 
 
-def _of_script(task: ScriptTask) -> dict[str, Any]:
-    """Return the length and the schedule that a script has by itself; a controller is no schedule to race with."""
-    options = {"steps": str(task.asked["steps"])}
+def _of_script(task: ScriptTask, *, long: bool) -> dict[str, Any]:
+    """Return the schedule that a script has by itself, and its length if that is to be raced for.
+
+    A controller is no schedule to race with.
+    """
+    options: dict[str, Any] = {"steps": str(task.asked["steps"])} if long else {}
     strategy = parse(task.asked["schedule"])
-    return options if strategy.controllers() or strategy.functions() else {**options, "schedule": str(strategy)}
+    if strategy.controllers() or strategy.functions():
+        return options
+    return {**options, "schedule": as_schedule(strategy, Horizon(task.asked["steps"], task.asked["steps_per_epoch"]))}
+
+
+def _cost(method: str | None, **options: Any) -> str:
+    """Say what a search will take, before it begins."""
+    method = method or default_method(options)
+    seeds = len(options.get("seeds", ())) or 1
+    if method == "sweep":
+        orders = len(options.get("seeds", range(3)))
+        return f"find: a sweep of {'1 order' if orders == 1 else f'{orders} orders, each'} of about {PLANNED} updates"
+    if method == "grid":
+        count, steps = len(options["rates"]) * seeds, options["steps"]
+        return f"find: {count} trainings of {steps} updates, {count * steps:,} in all"
+    return f"find: {planned('find', options.get('steps'), options.get('budget'), seeds, swept='around' not in options)}"
 
 
 class ShownUpdates(Bar):
-    """The progress bar of updates made."""
+    """The progress bar of updates made, below a line that says what they will cost."""
+
+    cost = ""
+    """What the search will take: shown with its first update, so that a mistake in the options is one line alone."""
 
     def __init__(self) -> None:
         """Make the bar."""
@@ -214,6 +249,9 @@ class ShownUpdates(Bar):
 
     def update(self, done: int, planned: int) -> None:
         """Take in how many updates have been made."""
+        if self.cost:
+            self.console.print(self.cost, markup=False, highlight=False, soft_wrap=True)
+            self.cost = ""
         self.bar.update(self.row, completed=done, total=planned)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import isfinite
 from typing import Final
 
 from rich.console import Console
 
 from ratesmith.cli.picture import Line, Mark, draw, headings, letters_for, rate_ticks, room_of, with_colours
-from ratesmith.finder import FinderResult
+from ratesmith.finder import Curve, FinderResult
 
 SEEN: Final = 0.05
 """A change of the loss, as a share of its whole fall, from which on a curve is drawn."""
@@ -19,25 +19,27 @@ ABOVE_SHOWN: Final = 0.5
 
 
 def picture_of(result: FinderResult, console: Console) -> str:
-    """Return the loss by decades of the rate, with what is suggested marked, and the curves' names."""
-    lines = [
-        Line(curve.name, [(math.log10(r), v) for r, v in zip(curve.rates, curve.smooth, strict=True) if isfinite(v)])
-        for curve in result.decisive
-    ]
+    """Return the loss by decades of the rate, with what is suggested marked, and the curves' names.
+
+    Of trainings every rate is shown, as an o, or as an x if they died; of a sweep the part that decides.
+    """
+    trained = result.method != "sweep"
+    lines = [Line(curve.name, _points(curve, result.dead), has_dots=trained) for curve in result.decisive]
     lines = [line._replace(letter=letter) for line, letter in zip(lines, letters_for(len(lines)), strict=True)]
     mark = _mark(result)
-    lowest, highest = _range_shown(lines, mark)
+    lowest, highest = _trained_range(result, mark) if trained else _range_shown(lines, mark)
     lines = [line._replace(points=[(x, v) for x, v in line.points if lowest <= x <= highest]) for line in lines]
     room, colours = room_of(console), with_colours(console)
     picture = draw(
         lines,
-        names=("rate", result.metric),
+        names=("rate", f"{result.measure} after {result.decisive[0].name}" if trained else result.measure),
         x_limits=(lowest, highest),
         y_limits=_losses_shown(lines, mark.at),
         room=room,
         colours=colours,
         ticks=rate_ticks,
         mark=mark,
+        crosses=[math.log10(rate) for rate in result.dead],
     )
     return "\n".join([picture, *(headings(lines, room, colours) if len(lines) > 1 else [])])
 
@@ -48,6 +50,19 @@ def _mark(result: FinderResult) -> Mark:
     low, high = result.interval or (result.suggestion, result.suggestion)
     text = f"{result.suggestion:.2g}" + (f" ({low:.2g} to {high:.2g})" if low < high else "")
     return Mark(math.log10(result.suggestion), math.log10(low), math.log10(high), text)
+
+
+def _points(curve: Curve, dead: Collection[float]) -> list[tuple[float, float]]:
+    """Return the losses by decades of the rate, without those that are not finite and those of trainings that died."""
+    pairs = zip(curve.rates, curve.smooth, strict=True)
+    return [(math.log10(rate), loss) for rate, loss in pairs if isfinite(loss) and rate not in dead]
+
+
+def _trained_range(result: FinderResult, mark: Mark) -> tuple[float, float]:
+    """Return the decades from the lowest rate trained to the highest, those that died too, and the interval."""
+    places = [math.log10(rate) for curve in result.decisive for rate in curve.rates]
+    low, high = min(*places, mark.low), max(*places, mark.high)
+    return (low, high) if low < high else (low, low + 0.5)
 
 
 def _range_shown(lines: Sequence[Line], mark: Mark) -> tuple[float, float]:

@@ -39,6 +39,8 @@ class Line(NamedTuple):
     letter: str = ""
     """Stands in the line now and then, and before its label; "" if there is only one line."""
     colour: str | None = None
+    has_dots: bool = False
+    """Whether each point is shown, as an o: what lies between them was not measured."""
 
 
 class Mark(NamedTuple):
@@ -105,8 +107,12 @@ def draw(
     colours: bool,
     ticks: Ticks | None = None,
     mark: Mark | None = None,
+    crosses: Sequence[float] = (),
 ) -> str:
-    """Return the picture without the labels: `names` are those of its axes, `room` the columns it may take."""
+    """Return the picture without the labels: `names` are those of its axes, `room` the columns it may take.
+
+    An x stands at the upper edge above each place of `crosses`.
+    """
     bottom, each, rows = _round_rows(*y_limits)
     numbers = [f"{(bottom + row) * each:.4g}" for row in range(rows)]
     gutter = max(map(len, numbers))
@@ -122,7 +128,8 @@ def draw(
         return [(round((x - low) * across), _dot_row(y / each - bottom)) for x, y in inside]
 
     drawn = [dots(line.points) for line in lines]
-    rows_of_cells = _cells(lines, drawn, (columns, rows), colours, None if mark is None else column_of(mark.at))
+    at = None if mark is None else column_of(mark.at)
+    rows_of_cells = _cells(lines, drawn, (columns, rows), colours, at, list(map(column_of, crosses)))
     text = [f"{names[1]:>{gutter}}"]
     text += [f"{number:>{gutter}} |{cells}" for number, cells in zip(reversed(numbers), rows_of_cells, strict=True)]
     shown = (ticks or round_ticks)(low, high, max(2, columns // COLUMNS_A_TICK))
@@ -143,8 +150,9 @@ def _cells(
     size: tuple[int, int],
     colours: bool,
     mark: int | None,
+    crosses: Sequence[int],
 ) -> list[str]:
-    """Return the rows of the picture from above, with a letter in each line now and then."""
+    """Return the rows of the picture from above, with a letter in each line now and then, and dots if it has some."""
     canvas = _canvas(size, colours)
     taken = [_taken(points, size) for points in drawn]
     for place, (line, points) in enumerate(zip(lines, drawn, strict=True)):
@@ -161,6 +169,12 @@ def _cells(
         for row in range(size[1]):
             if (mark, row) not in full:
                 canvas.text(2 * mark, 4 * row, "|")
+    for column in crosses:
+        canvas.text(2 * column, 4 * (size[1] - 1), "x")
+    for place, (line, points) in enumerate(zip(lines, drawn, strict=True)):
+        for x, y in points if line.has_dots else ():
+            if 0 <= y <= 4 * size[1]:  # the highest may be rounded up beyond the first row
+                canvas.text(x, min(y // 4, size[1] - 1) * 4, "o", color=_colour(line, place) if colours else None)
     rows: list[str] = canvas.plot("\n").split("\n")
     return rows
 

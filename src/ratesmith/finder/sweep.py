@@ -9,12 +9,12 @@ from typing import Final
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._random_states import preserve_rng_state
+from ratesmith.finder.interval import interval_of
 from ratesmith.finder.result import Curve, FinderError, FinderResult
 from ratesmith.finder.rules import FIRST_UPDATES, RULES, SMOOTHING, beginning, bounded, mean, smoothed
-from ratesmith.finder.training import Course, ScriptTask, trainable
+from ratesmith.finder.training import Course, Searched, Trained, trainable
 from ratesmith.schedule import Constant
 from ratesmith.shapes import Exponential
-from ratesmith.task import FindTask
 
 LOWEST_RATE: Final = 1e-6
 HIGHEST_RATE: Final = 100.0
@@ -24,6 +24,8 @@ LARGEST_RISE: Final = 2.0
 """A sweep ends where the smoothed loss has risen by so many times its fall."""
 CLEAR_FALL: Final = 4.0
 """Where the loss falls by fewer of its standard deviations than this, a second pass at rate 0 measures the batches."""
+PLANNED: Final = round(UPDATES_PER_DECADE * math.log10(HIGHEST_RATE / LOWEST_RATE))
+"""Updates of a sweep over the whole range, if it need not be widened."""
 WIDER: Final = 1000.0
 """The range grows by this factor where the curve leaves it."""
 WIDENINGS: Final = 3
@@ -36,12 +38,13 @@ Progress = Callable[[int, int], None]
 
 
 def sweep(
-    task: FindTask | ScriptTask,
+    task: Searched,
     *,
     seeds: Iterable[int] = (0, 1, 2),
     rule: str = "middle",
     low: float = LOWEST_RATE,
     high: float = HIGHEST_RATE,
+    budget: int | None = None,
     on_progress: Progress = lambda done, planned: None,
 ) -> FinderResult:
     """Suggest an initial rate from short runs in which the rate rises from `low` to `high` by equal factors.
@@ -50,8 +53,9 @@ def sweep(
     update before it; the curve is smoothed, and `rule` (one of ratesmith.finder.RULES) reads a rate off it. The
     suggestion is the geometric mean over the seeds. A run stops where the smoothed loss has risen by twice its fall, or
     is not finite; where the curve leaves the range to either side, the range is widened. Where batches differ much,
-    the loss of the first weights on each is taken off, at the cost of as many updates at rate 0. All rates are those of
-    the first parameter group; the others keep their ratio to it. Random states are put back.
+    the loss of the first weights on each is taken off, at the cost of as many updates at rate 0. Neither is done where
+    it would take more than `budget` updates in all. All rates are those of the first parameter group; the others keep
+    their ratio to it. Random states are put back.
 
     Raises ValueError or TypeError for a range, a rule or seeds that cannot be, FinderError where the first loss is not
     finite.
@@ -67,23 +71,26 @@ def sweep(
             "sweep: ", Option("low"), f" must be above 0 and below high, got {low:g} and {high:g}; mend the range"
         )
     seeds = read_seeds("sweep", seeds)
-    began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high))
+    began, cost = time.perf_counter(), _Cost(on_progress, len(seeds) * _count(low, high), budget)
     with preserve_rng_state():
         low, high, first = _widened(task, seeds[0], low, high, cost)
         runs = [first, *(_run(task, seed, low, high, cost) for seed in seeds[1:])]
     curves = [_read(run, rule, seed) for run, seed in zip(runs, seeds, strict=True)]
     answers = [curve.suggestion for curve in curves if curve.suggestion is not None]
+    suggestion = _geometric_mean(answers) if answers else None
     return FinderResult(
         method="sweep",
-        suggestion=_geometric_mean(answers) if answers else None,
-        interval=(min(answers), max(answers)) if answers else None,
+        suggestion=suggestion,
+        interval=None if suggestion is None else interval_of(suggestion, "sweep"),
         flags=tuple(_flags(runs, answers)),
         curves=tuple(curves),
         updates=cost.done,
         seconds=time.perf_counter() - began,
-        base_lr=first.base_lr,
+        base_lr=first.trained.base_lr,
         rule=rule,
-        pretrained=any(run.pretrained for run in runs),
+        pretrained=any(run.trained.pretrained for run in runs),
+        judged_by="training",
+        group_lrs=first.trained.group_lrs,
     )
 
 
@@ -109,8 +116,13 @@ def _geometric_mean(answers: list[float]) -> float:
 class _Cost:
     """Counts updates, and tells of them."""
 
-    def __init__(self, on_progress: Progress, planned: int) -> None:
+    def __init__(self, on_progress: Progress, planned: int, budget: int | None) -> None:
         self._tell, self.done, self.planned = on_progress, 0, planned
+        self._most = math.inf if budget is None else budget
+
+    def allows(self, more: int) -> bool:
+        """Whether so many further updates may be made."""
+        return self.done + more <= self._most
 
     def one(self) -> None:
         self.done += 1
@@ -120,8 +132,8 @@ class _Cost:
 class _Run:
     """One sweep: rates, losses, and how it ended."""
 
-    def __init__(self, rates: list[float], losses: list[float], rose: bool, base_lr: float, pretrained: bool) -> None:
-        self.rates, self.losses, self.rose, self.base_lr, self.pretrained = rates, losses, rose, base_lr, pretrained
+    def __init__(self, rates: list[float], losses: list[float], rose: bool, trained: Trained) -> None:
+        self.rates, self.losses, self.rose, self.trained = rates, losses, rose, trained
         self.smooth = smoothed(bounded(losses))
         self.lowest = self.smooth.index(min(self.smooth))
 
@@ -160,7 +172,7 @@ def _spread(losses: Sequence[float]) -> float:
     return math.sqrt(mean([(loss - first) ** 2 for loss in losses[:FIRST_UPDATES]]))
 
 
-def _run(task: FindTask | ScriptTask, seed: int, low: float, high: float, cost: _Cost) -> _Run:
+def _run(task: Searched, seed: int, low: float, high: float, cost: _Cost) -> _Run:
     count = _count(low, high)
     rates = [low * (high / low) ** (place / (count - 1)) for place in range(count)]
     watch = _Watch(cost)
@@ -170,9 +182,10 @@ def _run(task: FindTask | ScriptTask, seed: int, low: float, high: float, cost: 
         raise FinderError(
             f"sweep: the first loss must be finite, got {watch.last!r}; see that the model and its data hold no NaN"
         )
-    facts = (watch.rose, trained.base_lr, trained.pretrained)
-    run = _Run(rates, watch.losses, *facts)
-    return _Run(rates, _paired(task, seed, watch.losses, cost), *facts) if run.noisy else run
+    run = _Run(rates, watch.losses, watch.rose, trained)
+    if not run.noisy or not cost.allows(len(watch.losses)):
+        return run
+    return _Run(rates, _paired(task, seed, watch.losses, cost), watch.rose, trained)
 
 
 class _Watch:
@@ -203,7 +216,7 @@ class _Watch:
         return not self.rose
 
 
-def _paired(task: FindTask | ScriptTask, seed: int, losses: list[float], cost: _Cost) -> list[float]:
+def _paired(task: Searched, seed: int, losses: list[float], cost: _Cost) -> list[float]:
     """Take from each loss what its batch is above or below the others for the weights that the sweep began with."""
     losses_at_rest: list[float] = []
 
@@ -218,7 +231,7 @@ def _paired(task: FindTask | ScriptTask, seed: int, losses: list[float], cost: _
     return [loss - at_rest + mean(losses_at_rest) for loss, at_rest in zip(losses, losses_at_rest, strict=True)]
 
 
-def _widened(task: FindTask | ScriptTask, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
+def _widened(task: Searched, seed: int, low: float, high: float, cost: _Cost) -> tuple[float, float, _Run]:
     """Sweep once, and again over a wider range while the curve leaves it."""
     run = _run(task, seed, low, high, cost)
     for _ in range(WIDENINGS):
@@ -226,7 +239,10 @@ def _widened(task: FindTask | ScriptTask, seed: int, low: float, high: float, co
         right = run.fell and not run.rose and run.lowest > len(run.smooth) - UPDATES_PER_DECADE
         if not (left or right):
             break
-        low, high = low / (WIDER if left else 1), high * (WIDER if right else 1)
+        wider = low / (WIDER if left else 1), high * (WIDER if right else 1)
+        if not cost.allows(_count(*wider)):
+            break
+        low, high = wider
         run = _run(task, seed, low, high, cost)
     if run.rose and len(run.losses) <= FIRST_UPDATES:
         raise FinderError(

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ratesmith.finder.result import FinderError
 from ratesmith.schedule import Schedule
@@ -23,12 +23,18 @@ from ratesmith.script_process import (
 )
 from ratesmith.task import FindTask, FindTraining, TaskError, is_pretrained, loss_of
 
+PROMPT: Final = 512
+"""Scripts tell each training loss of trainings up to this length at once; of longer ones with their reports."""
 Hear = Callable[[Sequence[float], int], bool]
 """Hears of so many further updates, with the training loss of each, or with none; returns whether to go on."""
 
 
 class NoLossesError(FinderError):
     """A script keeps its training losses to itself, so that it cannot be swept."""
+
+
+class NotMeasuredError(TaskError):
+    """A script has not measured where its training was to end."""
 
 
 class Course(NamedTuple):
@@ -50,6 +56,8 @@ class Trained(NamedTuple):
     base_lr: float
     """The optimizer's own rate."""
     pretrained: bool
+    group_lrs: Mapping[str, float] = {}
+    """The own rates of the parameter groups, by name, if there is more than one."""
 
 
 class Facts(NamedTuple):
@@ -59,13 +67,15 @@ class Facts(NamedTuple):
     steps_per_epoch: int | None
     metrics: Mapping[str, float]
     """What the first weights measure; nothing if that cannot be known."""
+    measures: bool = True
+    """Whether trainings can be measured at all."""
 
 
 class Trainable(Protocol):
     """What a search trains."""
 
-    def facts(self, seed: int) -> Facts:
-        """Return what is known before the first update."""
+    def facts(self, seed: int, *, must_measure: bool = False) -> Facts:
+        """Return what is known before the first update; raise the task's own error if it must measure, and can't."""
 
     def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
         """Train, and tell `hear` of each update, until it has heard enough."""
@@ -78,10 +88,11 @@ class TaskTraining:
         """Take the task."""
         self._task = task
 
-    def facts(self, seed: int) -> Facts:
+    def facts(self, seed: int, *, must_measure: bool = False) -> Facts:
         """Measure a training that has not begun."""
         training = self._task.start(seed)
-        return Facts(training.base_lr, training.steps_per_epoch, training.evaluate())
+        measures = must_measure or getattr(self._task, "can_measure", True)
+        return Facts(training.base_lr, training.steps_per_epoch, training.evaluate() if measures else {}, measures)
 
     def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
         """Train update by update."""
@@ -92,7 +103,8 @@ class TaskTraining:
         return self._trained(training, training.evaluate() if measure else {})
 
     def _trained(self, training: FindTraining, metrics: Mapping[str, float]) -> Trained:
-        return Trained(metrics, training.base_lr, is_pretrained(self._task, training))
+        group_lrs = getattr(training, "group_lrs", {})
+        return Trained(metrics, training.base_lr, is_pretrained(self._task, training), group_lrs)
 
 
 class ScriptTask:
@@ -129,39 +141,47 @@ class ScriptTask:
         self._run(hear)
         return asked
 
-    def facts(self, seed: int) -> Facts:
+    def facts(self, seed: int, *, must_measure: bool = False) -> Facts:
         """Return what the script asks for; what its first weights measure is not known."""
         return Facts(self.asked["lr"], self.asked["steps_per_epoch"], {})
 
     def train(self, course: Course, hear: Hear, *, measure: bool) -> Trained:
-        """Start the script with the schedule; its losses come as it reports them."""
+        """Start the script with the schedule; its losses come as it reports them.
+
+        Raises NotMeasuredError if it goes on where it should have measured, or ends before.
+        """
         metrics: dict[str, float] = {}
-        enough = False
+        enough = overdue = False
         losses: list[float] = []
-        step = 0
+        step = told = 0
+        prompt = not measure or course.steps <= PROMPT
 
         def answer(message: ScriptMessage) -> dict[str, Any]:
-            nonlocal enough, step
+            nonlocal enough, overdue, step, told
             content = message.content
             if content["kind"] == "hello":
                 settings = {"lr": course.lr, "schedule": str(course.schedule), "steps": course.steps}
-                return {"do": "go", "trial": {**settings, "seed": course.seed, "every_loss": not measure}}
+                return {"do": "go", "trial": {**settings, "seed": course.seed, "every_loss": prompt}}
             go_on = True
             if content["kind"] == "train":
+                overdue = measure and len(losses) == course.steps and not metrics
                 losses.append(content["loss"])
-                go_on = hear(losses[-1:], 1)
+                told += 1
+                go_on = not overdue and hear(losses[-1:], 1) and (measure or len(losses) < course.steps)
             elif content["kind"] == "report":
-                made, step = content["step"] - step, content["step"]
+                step = content["step"]
+                made, told = max(step - told, 0), max(step, told)
                 if measure:
                     losses.extend(content["losses"])
                     go_on = step <= course.steps and hear(content["losses"], made)
                 elif made and not losses:
                     raise NoLossesError(
                         f"sweep: {self.name} must report the training loss of each update, got a report without; call "
-                        "trial.report_train(loss) after each, or use the method race"
+                        "trial.report_train(loss) after each, or give steps, the length of the training to come"
                     )
                 if step == course.steps:
                     metrics.update(content["metrics"])
+                overdue = measure and step > course.steps and not metrics
             elif content["kind"] == "end" and not enough:
                 losses.extend(content["losses"])
                 go_on = hear(content["losses"], len(content["losses"]))
@@ -173,8 +193,8 @@ class ScriptTask:
             enough = not hear([math.nan], 0)  # a script that sees its loss rise or become NaN often ends itself
         if ending.failed and not enough and not metrics:
             raise TaskError(f"{self.name}: {ending.how}")
-        if measure and not enough and not metrics:
-            raise TaskError(f"{self.name}: {last_report(course.steps, step)}")
+        if measure and not metrics and (overdue or not enough):
+            raise NotMeasuredError(f"{self.name}: {last_report(course.steps, step)}")
         return Trained(metrics, float(self.asked["lr"]), bool(self.pretrained))
 
     def _run(self, answer: Callable[[ScriptMessage], dict[str, Any]]) -> Ending:
@@ -194,6 +214,10 @@ class ScriptTask:
             return ending
 
 
-def trainable(task: FindTask | ScriptTask) -> Trainable:
+Searched = FindTask | ScriptTask | TaskTraining
+"""What a rate is found for: a task, a script, or what trains in its own way."""
+
+
+def trainable(task: Searched) -> Trainable:
     """Return what a search trains."""
-    return task if isinstance(task, ScriptTask) else TaskTraining(task)
+    return task if isinstance(task, ScriptTask | TaskTraining) else TaskTraining(task)

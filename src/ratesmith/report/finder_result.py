@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from bokeh.models.annotations import BoxAnnotation, Span
 from ratesmith.finder import Curve, FinderResult
 from ratesmith.finder.result import EARLY_UPDATES
 from ratesmith.report.page import Picture, legend, write_page
-from ratesmith.report.style import ANSWER, Looks, blank, log_axis, looks
+from ratesmith.report.style import ANSWER, GREY, Looks, blank, log_axis, looks
 from ratesmith.report.ticks import written
 
 FELL: Final = 0.1
@@ -30,20 +30,14 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
     drawn = {}
     if trainings:
         better = "lower" if result.mode == "min" else "higher"
-        words = (
-            f"Validation {result.metric} after whole trainings, by initial rate: {better} is better",
-            "Each line is a length of training. The green line is the suggestion, the band the rates that are nearly "
-            "as good.",
-        )
-        drawn["trainings"] = _chart(result, trainings, f"validation {result.metric}", words)
+        title_words = f"{result.measure.capitalize()} after trainings of {trainings[0].name}, by initial rate"
+        words = (f"{title_words}: {better} is better", " ".join(_of_trainings(result, trainings[0])))
+        drawn["trainings"] = _chart(result, trainings, result.measure, words)
     if sweeps:
-        interval = "" if trainings else ", the band its interval"
-        words = (
-            "Training loss while the rate rises: good rates lie where it falls",
-            f"Smoothed; each line is another order of the data. The green line is the suggestion{interval}.",
-        )
+        words = ("Training loss while the rate rises: good rates lie where it falls", _of_sweeps(result, sweeps))
         drawn["sweep"] = _chart(result, sweeps, "training loss", words)
     suggestion = result.suggestion
+    how_it_ended = {rate: _how_it_ended(result, rate) for curve in trainings for rate in curve.rates}
     return write_page(
         "finder_result.html.jinja",
         path,
@@ -52,10 +46,51 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
         command=command,
         result=result,
         headline="No rate is suggested." if suggestion is None else f"Start with lr={suggestion:.2g}.",
-        paste="" if suggestion is None else f"lr={suggestion:.2g}",
+        paste=_to_paste(result),
         sentences=result.explain().splitlines(),
         early_updates=EARLY_UPDATES,
+        how_it_ended=how_it_ended,
+        some_to_say=any(how_it_ended.values()),
+        infinity=math.inf,
     )
+
+
+def _to_paste(result: FinderResult) -> str:
+    """Return the rate as an option, or those of the groups if they differ."""
+    if len(set(result.rates.values())) > 1:
+        return "\n".join(f"lr={rate:.2g}  # {name}" for name, rate in result.rates.items())
+    return "" if result.suggestion is None else f"lr={result.suggestion:.2g}"
+
+
+def _of_trainings(result: FinderResult, curve: Curve) -> Iterator[str]:
+    """Yield the sentences below the picture of trainings."""
+    if result.suggestion is not None:
+        yield _marked(result)
+        if curve.suggestion is not None and result.suggestion < 0.99 * curve.suggestion:
+            yield "It is lower than the best rate of these short trainings, since longer ones like lower rates."
+        if result.dead:
+            yield "Trainings died at the dotted lines."
+
+
+def _of_sweeps(result: FinderResult, sweeps: Sequence[Curve]) -> str:
+    """Return the sentences below the picture of sweeps."""
+    lines = "each line is another order of the data" if len(sweeps) > 1 else "one order of the data"
+    led = "" if result.method == "sweep" else " It showed where to train."
+    marked = "" if result.suggestion is None else f" {_marked(result)}"
+    return f"Smoothed; {lines}.{led}{marked}"
+
+
+def _marked(result: FinderResult) -> str:
+    """Return what the green line and the band are."""
+    band = "" if result.interval is None else "; in 8 of 10 searches like this one the best rate lies in the band"
+    return f"The green line is the suggestion{band}."
+
+
+def _how_it_ended(result: FinderResult, rate: float) -> str:
+    """Return what is to be said of the trainings at a rate."""
+    if result.suggestion is not None and rate in result.dead:
+        return "died"
+    return "among the best" if len(result.nearly) > 1 and rate in result.nearly else ""
 
 
 Points = list[tuple[float, float]]
@@ -65,7 +100,7 @@ Points = list[tuple[float, float]]
 def _chart(result: FinderResult, curves: Sequence[Curve], label: str, words: tuple[str, str]) -> Picture:
     """Draw the loss by rate; of a sweep from where it begins to fall on."""
     title, caption = words
-    shown = {curve.name: points for curve in curves if (points := _finite(curve))}
+    shown = {curve.name: points for curve in curves if (points := _drawn(result, curve))}
     rates = [rate for points in shown.values() for rate, _ in points]
     low = _start(result, curves) if curves[0].kind == "sweep" else 0.0
     if rates and low > min(rates) * BEFORE:
@@ -77,9 +112,14 @@ def _chart(result: FinderResult, curves: Sequence[Curve], label: str, words: tup
     styles = looks(curve.name for curve in curves)
     _draw_curves(plot, shown, styles, label)
     ends = [rate for points in shown.values() for rate, _ in points]
-    if result.suggestion is not None and result.interval is not None:
-        ends += [result.suggestion, *result.interval]
+    if result.suggestion is not None:
+        if curves[0].kind == "training":
+            for rate in result.dead:
+                plot.add_layout(Span(location=rate, dimension="height", line_color=GREY, line_dash="dotted"))
+            ends += result.dead
+        ends += [result.suggestion, *(result.interval or ())]
         plot.add_layout(Span(location=result.suggestion, dimension="height", line_color=ANSWER, line_width=3))
+    if result.interval is not None:
         left, right = result.interval
         plot.add_layout(BoxAnnotation(left=left, right=right, fill_color=ANSWER, fill_alpha=0.15))
     if ends:
@@ -102,6 +142,12 @@ def _draw_curves(plot: Any, shown: Mapping[str, Points], styles: Looks, label: s
     plot.add_tools(
         HoverTool(renderers=marks, tooltips=[("", "@name"), ("rate", "@x{0.000000}"), (label, "@y{0.0000}")])
     )
+
+
+def _drawn(result: FinderResult, curve: Curve) -> Points:
+    """Return the losses to draw: of trainings that died a line is drawn, and no loss."""
+    died = result.dead if curve.kind == "training" and result.suggestion is not None else ()
+    return [(rate, loss) for rate, loss in _finite(curve) if rate not in died]
 
 
 def _finite(curve: Curve) -> Points:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from ratesmith.torch.loop_options import IGNORED
+
+FEWEST: Final = 2
+"""Labels that a first batch must have: a guess is often right about one."""
 
 
 def is_below_chance(loss: Tensor, output: Any, target: Any, *, of_model: bool) -> bool:
@@ -34,6 +37,8 @@ def _is_low(loss: Tensor, logits: Tensor, labels: Tensor, of_model: bool) -> boo
     if classes < 2 or loss.item() >= chance / 2:
         return False
     counted = labels != IGNORED
+    if int(counted.sum()) < FEWEST:
+        return False
     chosen = labels[counted].long()
     # A label that is no class would end a GPU's process.
     if of_model or not len(chosen) or chosen.min() < 0 or chosen.max() >= classes:

@@ -15,7 +15,15 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import preserve_rng_state, random_states, set_random_states
@@ -377,6 +385,13 @@ def is_in_fixed_order(loader: Any) -> bool:
         return False
     batches = loader.batch_sampler
     return type(batches) is BatchSampler and isinstance(batches.sampler, SequentialSampler)
+
+
+def is_shuffled(loader: Any) -> bool:
+    """Whether a DataLoader is known to draw its samples at random."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return False
+    return isinstance(getattr(loader.batch_sampler, "sampler", None), (RandomSampler, WeightedRandomSampler))
 
 
 def _length(loader: Any) -> int | None:

@@ -26,6 +26,7 @@ from ratesmith.torch.data import (
     Position,
     data_of,
     is_in_fixed_order,
+    is_shuffled,
 )
 from ratesmith.torch.generators import generators_in, holders_in, kept_in_place
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
@@ -69,12 +70,14 @@ def find(
     to come. Of several optimizers, given in a list or a dict, all rates keep their ratio; or `search` is the place or
     name of the one whose rate is searched, and the others keep theirs.
 
-    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. Without
-    a `method` the sweep is then followed by a race of 100 updates for each rate, if `validation` is given; else the
-    result is flagged.
+    Rates are judged by `validation`, after short trainings of the model itself. Without it they are judged by their
+    last training losses, which errs more, and the result says so; `steps`, a grid and another metric need it.
 
-    `method` and `options` are those of ratesmith.find; "race" and "grid" need `validation`. Under torch.distributed
-    every rank calls this, and all decide by the mean of their losses.
+    `pretrained` says that the model was trained before; None looks whether its first loss is far below chance. What a
+    rate makes such a model forget is seen on `validation` alone: without it the result is flagged.
+
+    `method` and `options` are those of ratesmith.find. Under torch.distributed every rank calls this, and all decide by
+    the mean of their losses.
 
     Afterwards, whether it ended well, with an error or by Ctrl-C, all is as before, bit for bit: parameters, buffers,
     gradients, optimizer, scaler, flags, random states, and the loader's generators. Raises TypeError for an optimizer
@@ -141,6 +144,8 @@ def find(
             for loader, _ in persistent:
                 loader._iterator = None
             result = finder.find(task, method=method, pretrained=pretrained, **options)
+            if isinstance(training_data, (LoaderData, FunctionData)) and not is_shuffled(train):
+                task.look_at_another_order()
         finally:
             task.stop()
             for loader, iterator in persistent:
@@ -195,6 +200,11 @@ class _ModelTask:
             self.running.position.close()
             self.running = None
 
+    def look_at_another_order(self) -> None:
+        """Draw the first batch of another seed, if all trainings had the same: it tells whether a seed changes any."""
+        if len(self.first_batches) == 1:
+            self.start(1 + next(iter(self.first_batches))).draw()
+
     @property
     def saw_one_order(self) -> bool:
         """Whether several seeds began with the very same batch, though an epoch has more than one."""
@@ -208,6 +218,7 @@ class _ModelTraining:
         self._task, self._seed = task, seed
         self._loop = task.loop()
         self.base_lr = self._loop.rates.base_lr
+        self.group_lrs = self._loop.rates.by_name
         self.position: Position = task.train.begin(seed)
         self.steps_per_epoch = task.epoch or max(1, (task.train.batches or 1) // self._loop.options.accumulate)
         groups = (group for optimizer in self._loop.optimizers for group in optimizer.param_groups)
@@ -226,11 +237,12 @@ class _ModelTraining:
 
     def step(self, lr: float) -> float:
         """Make one update; where gradients are scaled, it may be skipped."""
-        loss = self._loop.step(lr, self._draw)
+        loss = self._loop.step(lr, self.draw)
         loss = loss if math.isfinite(loss) and self._weights_finite() else math.nan
         return agree_on_every_rank({"loss": loss})["loss"]
 
-    def _draw(self) -> Any:
+    def draw(self) -> Any:
+        """Return the next batch; the first one is remembered."""
         batch = self.position.next()
         if self._seed not in self._task.first_batches and (tensor := first_tensor(batch)) is not None:
             self._task.first_batches[self._seed] = tensor.detach().clone()

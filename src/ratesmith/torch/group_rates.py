@@ -32,11 +32,23 @@ class GroupRates:
             )
         self.base_lr = first
         self._ratios = [[rate / first for rate in own] for own in rates]
+        self.by_name = _named(self._moved, rates)
+        """The own rates of the groups, if there are several: by their "name", or else as "group 0", "group 1"."""
 
     def set(self, lr: float) -> None:
         """Set the first group's rate, and those of the others by their ratio to it."""
         for optimizer, ratios in zip(self._moved, self._ratios, strict=True):
             set_rates(optimizer, [lr * ratio for ratio in ratios])
+
+
+def _named(optimizers: Sequence[Optimizer], rates: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Return the rates by the groups' names; of groups that share one, the first."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    names = [str(group.get("name") or f"group {place}") for place, group in enumerate(groups)]
+    rate_of: dict[str, float] = {}
+    for name, rate in zip(names, (rate for own in rates for rate in own), strict=True):
+        rate_of.setdefault(name, rate)
+    return rate_of if len(groups) > 1 else {}
 
 
 def _own_rate(who: str, group: dict[str, Any]) -> float:

@@ -275,6 +275,7 @@ class TorchTraining:
         )
         train = self._take_data(seed)
         self.base_lr = self._loop.rates.base_lr
+        self.group_lrs = self._loop.rates.by_name
         self.steps_per_epoch = task.steps_per_epoch or max(1, (train.batches or 1) // task.accumulate)
         self._position = train.begin(seed)
         if not self._model.training:  # else parts that the function has frozen in evaluation stay so

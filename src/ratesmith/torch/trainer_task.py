@@ -134,6 +134,7 @@ class TrainerTraining:
         task.running = self  # so that it is ended also if it fails to begin
         ready: Ready = loop.begin()
         self.base_lr, self.steps_per_epoch = ready.rates.base_lr, ready.steps_per_epoch
+        self.group_lrs = ready.rates.by_name
 
     def step(self, lr: float) -> float:
         """Let the trainer make one update, and return its loss."""
