@@ -20,7 +20,9 @@ from ratesmith.torch import TorchTask
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "find"))
 
-import problems
+import images
+import parts
+import tables
 
 STRATEGIES = (
     "constant()",
@@ -58,7 +60,7 @@ class Problem:
 
 
 @cache
-def characters() -> tuple[problems.Pairs, problems.Pairs, int]:
+def characters() -> tuple[parts.Pairs, parts.Pairs, int]:
     """Python's own documentation: eight characters, and the one that follows."""
     whole = "".join(topics[name] for name in sorted(topics))
     places = {character: place for place, character in enumerate(sorted(set(whole)))}
@@ -72,8 +74,8 @@ def text(optimizer: str) -> TorchTask:
     """The next character from the eight before it, by a perceptron over embeddings."""
     train, validation, count = characters()
     return TorchTask(
-        model=lambda: nn.Sequential(nn.Embedding(count, 16), nn.Flatten(), problems.mlp(16 * CONTEXT, 96, count)),
-        optimizer=problems.OPTIMIZERS[optimizer],
+        model=lambda: nn.Sequential(nn.Embedding(count, 16), nn.Flatten(), parts.mlp(16 * CONTEXT, 96, count)),
+        optimizer=parts.OPTIMIZERS[optimizer],
         loss=F.cross_entropy,
         train=train,
         validation=validation,
@@ -83,7 +85,7 @@ def text(optimizer: str) -> TorchTask:
 
 
 @cache
-def photographs() -> tuple[problems.Pairs, problems.Pairs]:
+def photographs() -> tuple[parts.Pairs, parts.Pairs]:
     """Two photographs, the left of each for training: a pixel's three colours, and the sixteen pixels around it."""
     inputs: dict[bool, list[Tensor]] = {True: [], False: []}
     targets: dict[bool, list[Tensor]] = {True: [], False: []}
@@ -105,8 +107,8 @@ def pixels(optimizer: str) -> TorchTask:
     """A regression: a pixel from the ring of sixteen around it, by a perceptron."""
     train, validation = photographs()
     return TorchTask(
-        model=lambda: problems.mlp(48, 64, 3),
-        optimizer=problems.OPTIMIZERS[optimizer],
+        model=lambda: parts.mlp(48, 64, 3),
+        optimizer=parts.OPTIMIZERS[optimizer],
         loss=F.mse_loss,
         train=train,
         validation=validation,
@@ -117,17 +119,17 @@ def pixels(optimizer: str) -> TorchTask:
 
 def digits(optimizer: str) -> TorchTask:
     """Digits by a perceptron; their labels are smoothed by a tenth, without which the loss ends near zero."""
-    return replace(problems.digits_mlp(optimizer), loss=nn.CrossEntropyLoss(label_smoothing=0.1))
+    return replace(images.digits_mlp(optimizer), loss=nn.CrossEntropyLoss(label_smoothing=0.1))
 
 
 PROBLEMS = {
     problem.name: problem
     for problem in (
         Problem("text", "sgd", -5, text),
-        Problem("halves", "adamw", -8, problems.halves),
+        Problem("halves", "adamw", -8, images.halves),
         Problem("pixels", "adamw", -8, pixels),
         Problem("digits", "sgd", -5, digits),
-        Problem("diabetes", "sgd", -7, problems.diabetes),
+        Problem("diabetes", "sgd", -7, tables.diabetes),
     )
 }
 CHOOSE = ("text", "halves")

@@ -1,10 +1,10 @@
 """How good the rates are that finders suggest: the final loss to expect from each over the best of a grid of rates.
 
-Each finder is asked on eight trainings, with two optimizers and three seeds. What to expect from its rate is read off
-oracle.csv, which oracle.py made; no answer counts as the loss at initialisation. Suggestions are kept in a file, so
-that a table can be printed again at once; those of a package whose version has changed are asked for anew.
+Each finder is asked on eighteen trainings, with two optimizers and three seeds. What to expect from its rate is read
+off trainings.csv, which trainings.py made; no answer counts as the loss at initialisation. Suggestions are kept in a
+file, so that a table can be printed again at once; those of a package whose version has changed are asked for anew.
 
-    pip install lightning pytorch-ignite torch-lr-finder matplotlib rich scikit-learn
+    pip install lightning pytorch-ignite torch-lr-finder matplotlib mlxtend plotly rich scikit-learn
     python benchmarks/find/run.py [--quick] [--again ratesmith] [--markdown] [--out FILE]
 """
 
@@ -18,19 +18,20 @@ import math
 import platform
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from oracle import RATES, SEEDS, curves, pool
 from peers import PEERS, quietly
 from problems import OPTIMIZERS, PROBLEMS, SETS
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from sweeps import ORDERS
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from trainings import RATES, SEEDS, curves, pool
 
 from ratesmith.torch import TorchTask
 
@@ -64,11 +65,13 @@ def ours() -> dict[str, Callable[[TorchTask, int, int], float | None]]:
     except ModuleNotFoundError:
         return {}
     return {
-        "ratesmith sweep": lambda task, seed, steps: finder.sweep(task, seeds=(seed,)).suggestion,
-        "ratesmith sweep, three orders": lambda task, seed, steps: (
-            finder.sweep(task, seeds=(seed, seed + 100, seed + 200)).suggestion
+        "ratesmith": lambda task, seed, steps: finder.find(task, seeds=[seed]).suggestion,
+        "ratesmith, the length given": lambda task, seed, steps: (
+            finder.find(task, steps=steps, seeds=[seed]).suggestion
         ),
-        "ratesmith race": lambda task, seed, steps: finder.race(task, steps=steps, seeds=(seed,)).suggestion,
+        "ratesmith sweep": lambda task, seed, steps: (
+            finder.sweep(task, seeds=[seed + more for more in ORDERS]).suggestion
+        ),
     }
 
 
@@ -102,7 +105,7 @@ def suggest(rule: str, cell: Cell) -> Suggestion:
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         rate, failure = None, f"gave {rate}"
     if rule == "whole grid, one seed":
-        updates = problem.steps * len(RATES)  # made once, by oracle.py
+        updates = problem.steps * len(RATES[optimizer])  # made once, by trainings.py
     date = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return Suggestion(rule, *cell, rate, updates, packages()[rule], date, failure)
 
@@ -169,14 +172,14 @@ def summary(rule: str, found: list[Suggestion]) -> list[str]:
     ]
 
 
-def show(title: str, lines: list[list[str]], markdown: bool) -> None:
+def show(title: str, lines: list[list[str]], markdown: bool, columns: Sequence[str] = COLUMNS) -> None:
     """Print a table."""
     if markdown:
-        bars = [f"| {' | '.join(line)} |" for line in ([*COLUMNS], ["---", *["---:"] * (len(COLUMNS) - 1)], *lines)]
+        bars = [f"| {' | '.join(line)} |" for line in ([*columns], ["---", *["---:"] * (len(columns) - 1)], *lines)]
         print(f"\n**{title}**\n", *bars, sep="\n")
         return
     table = Table(title=title, title_justify="left")
-    for place, column in enumerate(COLUMNS):
+    for place, column in enumerate(columns):
         table.add_column(column, justify="right" if place else "left", no_wrap=not place)
     for line in lines:
         table.add_row(*line)

