@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import sweeps
+from printed import show
 from problems import OPTIMIZERS, PROBLEMS, SETS
-from rich.console import Console
-from rich.table import Table
 from trainings import RATES, SEEDS, WARMUP, Key, curves, rows
 
 from ratesmith.finder import FinderResult, find
@@ -194,24 +193,10 @@ def main() -> None:
         lines = [line(way, judgements) for way, judgements in answers.items()]
         default = next(iter(answers.values()))
         safe = [answer.safe for answer in default]
-        show(f"{name}: {len(cells)} cells of {', '.join(SETS[name])}", lines, given.markdown)
+        show(f"{name}: {len(cells)} cells of {', '.join(SETS[name])}", COLUMNS, lines, given.markdown)
         print(f"The safe rate of the default: {statistics.geometric_mean(safe):.2f}, worst {max(safe):.2f}")
         for answer in (answer for way in answers.values() for answer in way if given.cells and answer.ratio > 1.2):
             print(f"{answer.cell}: {answer.rate:.3g} for {answer.best:.3g}, x {answer.ratio:.2f}")
-
-
-def show(title: str, lines: list[list[str]], markdown: bool) -> None:
-    """Print a table."""
-    if markdown:
-        bars = [f"| {' | '.join(line)} |" for line in ([*COLUMNS], ["---", *["---:"] * (len(COLUMNS) - 1)], *lines)]
-        print(f"\n**{title}**\n", *bars, sep="\n")
-        return
-    table = Table(title=title, title_justify="left")
-    for place, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
-    for cells in lines:
-        table.add_row(*cells)
-    Console(width=170).print(table)
 
 
 if __name__ == "__main__":

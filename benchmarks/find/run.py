@@ -18,17 +18,16 @@ import math
 import platform
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from peers import PEERS, quietly
+from printed import show
 from problems import OPTIMIZERS, PROBLEMS, SETS
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from sweeps import ORDERS
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from trainings import RATES, SEEDS, curves, pool
@@ -172,20 +171,6 @@ def summary(rule: str, found: list[Suggestion]) -> list[str]:
     ]
 
 
-def show(title: str, lines: list[list[str]], markdown: bool, columns: Sequence[str] = COLUMNS) -> None:
-    """Print a table."""
-    if markdown:
-        bars = [f"| {' | '.join(line)} |" for line in ([*columns], ["---", *["---:"] * (len(columns) - 1)], *lines)]
-        print(f"\n**{title}**\n", *bars, sep="\n")
-        return
-    table = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
-    for line in lines:
-        table.add_row(*line)
-    Console(width=140).print(table)
-
-
 def report(found: list[Suggestion], markdown: bool) -> None:
     """Print what was asked, and a table for each set of problems."""
     versions = sorted({row.package for row in found} | {f"torch {importlib.metadata.version('torch')}"})
@@ -201,7 +186,7 @@ def report(found: list[Suggestion], markdown: bool) -> None:
         lines.sort(key=lambda line: float(line[1]))
         cells = len({row[1:4] for row in chosen})
         names = ", ".join(dict.fromkeys(row.problem for row in chosen))
-        show(f"{name if whole else 'quick'}: {cells} cells of {names}", lines, markdown)
+        show(f"{name if whole else 'quick'}: {cells} cells of {names}", COLUMNS, lines, markdown)
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ import jax
 import numpy as np
 import optax
 import torch
+from printed import show
 from problems import PROBLEMS
 from prodigyopt import Prodigy
 from rich.progress import track
@@ -272,14 +273,12 @@ def lines(results: list[Result], beside: tuple[str, ...]) -> list[list[str]]:
 
 def report(results: list[Result], markdown: bool) -> None:
     """Print what was trained, and a table beside each choice of grids."""
-    from run import show  # not above: it loads the packages of all finders, and workers need none of them
-
     versions = sorted({row.package for row in results} | {f"torch {importlib.metadata.version('torch')}"})
     print(f"{', '.join(versions)}, Python {platform.python_version()}, trained {max(row.date for row in results)}")
     cells = {row[1:3] for row in results}
     names = ", ".join(dict.fromkeys(row.problem for row in results))
     for title, beside in (("SGD or AdamW", ("sgd", "adamw")), ("SGD", ("sgd",)), ("AdamW", ("adamw",))):
-        show(f"beside the best of {title}: {len(cells)} cells of {names}", lines(results, beside), markdown, COLUMNS)
+        show(f"beside the best of {title}: {len(cells)} cells of {names}", COLUMNS, lines(results, beside), markdown)
 
 
 def main() -> None:

@@ -11,8 +11,9 @@ from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite,
 from ratesmith._random_states import preserve_rng_state
 from ratesmith.finder.interval import interval_of
 from ratesmith.finder.result import Curve, FinderResult
-from ratesmith.finder.rung import Rung, Trainer, nearest_place
+from ratesmith.finder.rung import Rung, nearest_place
 from ratesmith.finder.sweep import PLANNED, Progress, read_seeds, sweep
+from ratesmith.finder.trainer import Trainer
 from ratesmith.finder.training import NoLossesError, Searched
 from ratesmith.strategy import Functions, ScheduleLike
 
