@@ -70,13 +70,13 @@ def compiled(name: str) -> Callable[..., Any]:
     """Return the update of an optimizer of optax.contrib, which begins its state if there is none yet."""
     make = getattr(optax.contrib, name)
 
-    @jax.jit
     def update(grads: Any, state: Any, weights: Any, lr: Any, loss: Any) -> tuple[Any, Any]:
         method = optax.with_extra_args_support(make(learning_rate=lr))
         updates, state = method.update(grads, method.init(weights) if state is None else state, weights, value=loss)
         return optax.apply_updates(weights, updates), state
 
-    return update
+    jitted: Callable[..., Any] = jax.jit(update)
+    return jitted
 
 
 class Optax(torch.optim.Optimizer):

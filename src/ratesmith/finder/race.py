@@ -71,30 +71,39 @@ def race(
     trainer = Trainer("race", task, seeds, steps, schedule, metric, mode or "min", functions or {}, on_progress)
     with preserve_rng_state():
         trainer.begin()
-        try:
-            first = (
-                None
-                if around is not None
-                else sweep(task, seeds=seeds[:1], on_progress=_within(plan, on_progress), budget=budget)
-            )
-        except NoLossesError:
-            if steps is None:
-                raise
-            first, around = None, trainer.base_lr  # where the script's author thinks that it lies
-            plan = planned("race", steps, budget, len(seeds), swept=False)
-        trainer.updates, trainer.planned = first.updates if first else 0, plan.updates
-        if first is not None:
-            trainer.at_rest, trainer.in_doubt = first.curves[0].first, first.suggestion is None
-        length, left = plan.length, math.inf if budget is None else budget - trainer.updates
-        if left < plan.trainings * len(seeds) * length:  # a noisy sweep takes twice as many
-            length = int(left) // (plan.trainings * len(seeds))
-        if first is not None and length < min(LEAST, plan.length):
-            return first.flagged({"budget_spent": True})
-        rung = Rung(trainer, trainer.whole_epochs(length, up=budget is None))
-        more = (plan.trainings + 1) * len(seeds) * rung.steps <= left
-        centre = around or (first and first.suggestion) or trainer.base_lr
-        rung.climb(nearest_place(centre) + FIRST, plan.trainings, more=more)
+        first = None
+        if around is None:
+            try:
+                first = sweep(task, seeds=seeds[:1], budget=budget, on_progress=_within(plan, on_progress))
+            except NoLossesError:
+                if steps is None:
+                    raise
+                around = trainer.base_lr  # where the script's author thinks that it lies
+                plan = planned("race", steps, budget, len(seeds), swept=False)
+        rung = _climbed(trainer, plan, first, around, budget)
+    if first is not None and rung is None:
+        return first.flagged({"budget_spent": True})
+    assert rung is not None, "without a sweep the budget is whole"
     return _result(trainer, rung, first.curves if first else (), began)
+
+
+def _climbed(
+    trainer: Trainer, plan: Plan, first: FinderResult | None, around: float | None, budget: int | None
+) -> Rung | None:
+    """Train around a rate, or around what a sweep suggests; None if that has left too little of the budget."""
+    trainer.updates, trainer.planned = first.updates if first else 0, plan.updates
+    if first is not None:
+        trainer.at_rest, trainer.in_doubt = first.curves[0].first, first.suggestion is None
+    left = math.inf if budget is None else budget - trainer.updates
+    seeds, length = len(trainer.seeds), plan.length
+    if left < plan.trainings * seeds * length:  # a noisy sweep takes twice as many
+        length = int(left) // (plan.trainings * seeds)
+    if first is not None and length < min(LEAST, plan.length):
+        return None
+    rung = Rung(trainer, trainer.whole_epochs(length, up=budget is None))
+    centre = around or (first and first.suggestion) or trainer.base_lr
+    rung.climb(nearest_place(centre) + FIRST, plan.trainings, more=(plan.trainings + 1) * seeds * rung.steps <= left)
+    return rung
 
 
 class Plan(NamedTuple):
@@ -147,23 +156,21 @@ def _result(trainer: Trainer, rung: Rung, swept: tuple[Curve, ...], began: float
     suggestion = rung.answer() if rung.learned else None
     way = trainer.who
     if way == "race":
-        way = "unmeasured" if not trainer.measures else "short" if trainer.steps is None else "race"
+        way = "unmeasured" if not trainer.measures else "race" if rung.is_long else "short"
+    # Rates that end alike say little of an edge; but where little was learned all do, and the best may lie far beyond.
+    alike = way != "grid" and len(rung.nearly()) > 1 and not (rung.learned_little and not swept)
     flags = {
         "no_descent": not rung.learned,
-        # Where little was learned, all rates end alike, and the best may lie far beyond.
-        "edge": rung.learned
-        and rung.on_edge
-        and (way == "grid" or len(rung.nearly()) == 1 or (not swept and rung.learned_little)),
+        "edge": rung.learned and rung.on_edge and not alike,
         "little_learned": rung.learned and rung.learned_little and way == "short",
         "diverged": any(score > rung.untrained or score == math.inf for score in rung.scores.values()),
     }
+    # An edge that no sweep led to may be anywhere.
+    is_known = bool(swept) or not flags["edge"]
     return FinderResult(
         method=trainer.who,
         suggestion=suggestion,
-        # An edge that no sweep led to may be anywhere.
-        interval=None
-        if suggestion is None or (flags["edge"] and not swept)
-        else interval_of(suggestion, way, rung.dead()),
+        interval=interval_of(suggestion, way, rung.dead()) if suggestion is not None and is_known else None,
         flags=tuple(name for name, holds in flags.items() if holds),
         curves=(*swept, rung.curve()),
         updates=trainer.updates,

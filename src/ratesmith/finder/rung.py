@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from ratesmith.finder.result import Curve, FinderError
+from ratesmith.finder.result import Curve
 from ratesmith.finder.rules import mean
 from ratesmith.finder.trainer import Ended, Trainer
 
@@ -82,9 +82,9 @@ class Rung:
             self.run(rate_at(nearest_place(rates[0]) - APART if down else nearest_place(rates[-1]) + APART))
 
     @property
-    def share(self) -> float | None:
-        """How long each training is, as a part of the training to come; None if that is not known."""
-        return self.steps / self.trainer.steps if self.trainer.steps else None
+    def is_long(self) -> bool:
+        """Whether the trainings are long enough beside that to come, if its length is known, to like the same rates."""
+        return self.trainer.steps is not None and self.steps >= LONG * self.trainer.steps
 
     @property
     def learned_little(self) -> bool:
@@ -147,10 +147,6 @@ class Rung:
         Where the next higher rate diverged, it is at most the best one trained.
         """
         rates, scores = list(self.scores), list(self.scores.values())
-        if math.isinf(min(scores)):
-            raise FinderError(
-                f"{self.trainer.who}: all trainings diverged, at {rates[0]:.2g} to {rates[-1]:.2g}; give lower rates"
-            )
         if self.on_edge:
             return rates[self.best]
         around = slice(self.best - 1, self.best + 2)
@@ -168,7 +164,7 @@ class Rung:
 
         Where the next higher rate learns nothing, it is lower still: long trainings die of rates that short ones bear.
         """
-        if self.share is not None and self.share >= LONG:
+        if self.is_long:
             return self.vertex()
         rates = list(self.scores)
         above = rates[self.best + 1 : self.best + 2]
