@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sweeps
-from printed import show
+from printed import SPREAD, show, spread
 from problems import OPTIMIZERS, PROBLEMS, SETS
 from trainings import RATES, SEEDS, WARMUP, Key, curves, rows
 
@@ -26,7 +26,7 @@ from ratesmith.finder.training import Course, Facts, Hear, TaskTraining, Trained
 
 OWN_RATES = {"sgd": 0.1, "adamw": 1e-3}
 COLUMNS = (
-    *("way", "geometric mean", "median", "90%", "worst", "within 1.2x", "above 2x", "updates", "trainings"),
+    *("way", *SPREAD, "updates", "trainings"),
     *("interval holds the best", "Wilson 95%", "width"),
 )
 
@@ -146,10 +146,7 @@ def line(name: str, answers: list[Judged]) -> list[str]:
     low, high = wilson(sum(held), len(held)) if held else (math.nan, math.nan)
     return [
         name,
-        f"{statistics.geometric_mean(ratios):.3f}",
-        *(f"{value:.2f}" for value in np.quantile(ratios, (0.5, 0.9, 1.0))),
-        f"{np.mean(np.array(ratios) <= 1.2):.0%}",
-        f"{np.mean(np.array(ratios) > 2):.0%}",
+        *spread(ratios, digits=3),
         f"{statistics.mean(answer.updates for answer in answers):.0f}",
         f"{statistics.mean(answer.updates / answer.cell.steps for answer in answers):.1f}",
         f"{statistics.mean(held):.0%}" if held else "",

@@ -23,9 +23,8 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from peers import PEERS, quietly
-from printed import show
+from printed import SPREAD, show, spread
 from problems import OPTIMIZERS, PROBLEMS, SETS
 from rich.progress import track
 from sweeps import ORDERS
@@ -37,7 +36,7 @@ from ratesmith.torch import TorchTask
 FILE = Path(__file__).with_name("suggestions.csv")
 QUICK = [("digits-mlp", "sgd", 0), ("cancer", "adamw", 0), ("gru", "adamw", 0)]
 COLUMNS = (
-    *("rule", "geometric mean", "median", "90%", "worst", "within 1.2x", "above 2x", "no answer"),
+    *("rule", *SPREAD, "no answer"),
     *("median log10(rate / best)", "updates"),
 )
 Cell = tuple[str, str, int]
@@ -161,10 +160,7 @@ def summary(rule: str, found: list[Suggestion]) -> list[str]:
     offsets = [math.log10(row.rate / curve.best[0]) for curve, row in zip(cells, found, strict=True) if row.rate]
     return [
         rule,
-        f"{statistics.geometric_mean(ratios):.2f}",
-        *(f"{value:.2f}" for value in np.quantile(ratios, (0.5, 0.9, 1.0))),
-        f"{np.mean(np.array(ratios) <= 1.2):.0%}",
-        f"{np.mean(np.array(ratios) > 2):.0%}",
+        *spread(ratios),
         str(sum(row.rate is None for row in found)),
         f"{statistics.median(offsets):+.2f}" if offsets else "",
         f"{statistics.mean(row.updates for row in found):.0f}",

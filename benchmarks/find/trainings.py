@@ -173,11 +173,11 @@ class Curve:
 
 
 @functools.cache
-def curves(warmup: float = 0.0) -> dict[tuple[str, str], Curve]:
+def curves() -> dict[tuple[str, str], Curve]:
     """Return the curve of each problem and optimizer, from whole trainings."""
     whole: dict[tuple[str, str], list[Row]] = {}
     for key, row in rows().items():
-        if key.steps == PROBLEMS[key.problem].steps and key.warmup == warmup:
+        if key.steps == PROBLEMS[key.problem].steps and not key.warmup:
             whole.setdefault((key.problem, key.optimizer), []).append(row)
     return {
         cell: Curve(

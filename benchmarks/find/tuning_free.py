@@ -19,7 +19,6 @@ import inspect
 import itertools
 import math
 import platform
-import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import as_completed
@@ -31,7 +30,7 @@ import jax
 import numpy as np
 import optax
 import torch
-from printed import show
+from printed import SPREAD, show, spread
 from problems import PROBLEMS
 from prodigyopt import Prodigy
 from rich.progress import track
@@ -46,7 +45,7 @@ from ratesmith.torch import TorchTask
 
 FILE = Path(__file__).with_name("tuning_free.csv")
 QUICK = [("digits-mlp", 0), ("cancer", 0)]
-COLUMNS = ("optimizer", "geometric mean", "median", "90%", "worst", "within 1.2x", "above 2x", "diverged")
+COLUMNS = ("optimizer", *SPREAD, "diverged")
 CONSTANTS = {"sgd": 0.1, "adamw": 1e-3}
 Cell = tuple[str, int]
 Notes = dict[str, float]
@@ -244,18 +243,6 @@ def gather(file: Path, cells: list[Cell], again: str | None) -> list[Result]:
     return [kept[job] for job in wanted]
 
 
-def summary(name: str, ratios: list[float], diverged: int) -> list[str]:
-    """Return a line of the table."""
-    return [
-        name,
-        f"{statistics.geometric_mean(ratios):.2f}",
-        *(f"{value:.2f}" for value in np.quantile(ratios, (0.5, 0.9, 1.0))),
-        f"{np.mean(np.array(ratios) <= 1.2):.0%}",
-        f"{np.mean(np.array(ratios) > 2):.0%}",
-        str(diverged),
-    ]
-
-
 def lines(results: list[Result], beside: tuple[str, ...]) -> list[list[str]]:
     """Return the table's lines beside the best of the grids of some optimizers, and those of their usual constants."""
     problems = list(dict.fromkeys(row.problem for row in results))
@@ -264,10 +251,10 @@ def lines(results: list[Result], beside: tuple[str, ...]) -> list[list[str]]:
     for name in METHODS:
         rows = [row for row in results if row.optimizer == name]
         ratios = [row.loss / best[row.problem] for row in rows]
-        table.append(summary(name, ratios, sum(row.diverged for row in rows)))
+        table.append([name, *spread(ratios), str(sum(row.diverged for row in rows))])
     for optimizer, rate in CONSTANTS.items():
         ratios = [curves()[name, optimizer].loss(rate) / best[name] for name in problems]
-        table.append([*summary(f"constant: {optimizer} {rate}, cosine, mean of seeds", ratios, 0)[:-1], ""])
+        table.append([f"constant: {optimizer} {rate}, cosine, mean of seeds", *spread(ratios), ""])
     return sorted(table, key=lambda line: float(line[1]))
 
 

@@ -174,7 +174,7 @@ def _options(task: Any, functions: Any, method: str | None, pretrained: bool | N
         options["seeds"] = range(options["seeds"])
     if method in ("race", "grid"):
         if isinstance(task, ScriptTask):
-            options = _of_script(task, long=bool({"steps", "method"} & options.keys() or chosen["method"])) | options
+            options = _of_script(task, long="steps" in options or chosen["method"] is not None) | options
         for needed in ("steps", "rates") if method == "grid" else ():
             if needed not in options:
                 raise Mistake(f"find: grid needs --{needed}; add it")

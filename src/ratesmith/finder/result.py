@@ -89,6 +89,11 @@ class FinderResult(DisplayedResult):
         change = self.suggestion / self.base_lr
         return {name: change * rate for name, rate in self.group_lrs.items()}
 
+    @property
+    def rates_differ(self) -> bool:
+        """Whether the parameter groups have different rates."""
+        return len(set(self.rates.values())) > 1
+
     def rate_of(self, group: str) -> float | None:
         """Return the rate of the group that is named; None if no rate is suggested.
 
@@ -154,7 +159,7 @@ class FinderResult(DisplayedResult):
 
     def _groups(self) -> list[str]:
         """Say the rate of each group, if they differ."""
-        if len(set(self.rates.values())) < 2:
+        if not self.rates_differ:
             return []
         return [f"By group: {', '.join(f'{name} {rate:.2g}' for name, rate in self.rates.items())}."]
 

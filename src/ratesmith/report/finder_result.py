@@ -57,7 +57,7 @@ def write(result: FinderResult, path: str | Path, *, title: str, command: str) -
 
 def _to_paste(result: FinderResult) -> str:
     """Return the rate as an option, or those of the groups if they differ."""
-    if len(set(result.rates.values())) > 1:
+    if result.rates_differ:
         return "\n".join(f"lr={rate:.2g}  # {name}" for name, rate in result.rates.items())
     return "" if result.suggestion is None else f"lr={result.suggestion:.2g}"
 

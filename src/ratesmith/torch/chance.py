@@ -41,7 +41,7 @@ def _is_low(loss: Tensor, logits: Tensor, labels: Tensor, of_model: bool) -> boo
         return False
     chosen = labels[counted].long()
     # A label that is no class would end a GPU's process.
-    if of_model or not len(chosen) or chosen.min() < 0 or chosen.max() >= classes:
+    if of_model or chosen.min() < 0 or chosen.max() >= classes:
         return of_model
     with torch.no_grad():
         return nn.functional.cross_entropy(logits[counted].float(), chosen).item() < chance / 2
