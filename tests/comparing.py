@@ -7,6 +7,7 @@ from numpy_task import LogisticTask
 from ratesmith.experiment import Comparison, Point, Run, RunLayout, RunStatus, Trial, compare
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.ranking import rank
+from ratesmith.experiment.standing import Standing
 
 TASK = f"{Path(__file__).with_name('numpy_task.py')}:task"
 STRATEGIES = ['step(every="30%")', "cosine()", "plateau(factor=0.3, patience=1)"]
@@ -19,12 +20,12 @@ def small(task, folder, strategies=("cosine()",), **options):
     return compare(task, strategies, folder=folder, **{**standard, **options})
 
 
-def judged(finals, mode="min", metric="loss", baseline="constant()"):
-    """Return a comparison of strategies by their final values; None failed, "diverged" did."""
+def judged(finals, mode="min", metric="loss", baseline="constant()", doubts=None):
+    """Return a comparison of strategies by their final values; None failed, "diverged" did. Few values: few seeds."""
     seeds = tuple(range(1000, 1000 + max(map(len, finals.values()))))
     runs = {}
     for name, values in finals.items():
-        for seed, value in zip(seeds, values, strict=True):
+        for seed, value in zip(seeds, values, strict=False):
             trial, start = Trial(name, 0.1, seed, 10), Point(0, None, {"loss": 3.0, metric: 3.0})
             if value is None:
                 runs[trial] = Run(trial, RunStatus.FAILED, 3, 0.0, message="no")
@@ -35,8 +36,18 @@ def judged(finals, mode="min", metric="loss", baseline="constant()"):
                 runs[trial] = Run(trial, RunStatus.DONE, 10, 0.0, metrics=end, curve=(start, Point(10, 1.0, end)))
     question = Question({name: (name,) for name in finals}, baseline, metric, mode, 0.01, (0,), seeds)
     chosen = {name: Choice(name, 0.1) for name in finals}
-    rows = rank(runs, chosen, question, LAYOUT, (metric,))
+    asked = {name: len(values) for name, values in finals.items()}
+    rows = rank(runs, chosen, question, LAYOUT, (metric,), asked=asked, doubts=doubts or {})
     return Comparison(rows=rows, question=question, layout=LAYOUT, runs=tuple(runs.values()))
+
+
+def standing(values, *, cap=10, mode="min", metric="loss", margin=0.01, paired=True, **others):
+    """Return where strategies stand by their values: a list for each, or by seed. The first is the baseline."""
+    finals = {name: given if isinstance(given, dict) else dict(enumerate(given)) for name, given in values.items()}
+    families = {name: (name,) for name in finals}
+    question = Question(families, next(iter(finals)), metric, mode, margin, (), tuple(range(cap)), paired=paired)
+    asked = {name: len(its_values) for name, its_values in finals.items()}
+    return Standing(finals, others.pop("asked", asked), question, **others)
 
 
 def study(folder, **options):

@@ -181,7 +181,7 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
 
 def _finals(comparison: Comparison, row: Row) -> list[float]:
     """Return what the fresh seeds gave, as the ranking counts it: a diverged run as if nothing had been learned."""
-    from ratesmith.experiment.ranking import capped
+    from ratesmith.experiment.standing import capped
 
     values = [capped(run, comparison.metric) for run in comparison.runs_of(row.chosen, row.base_lr)]
     return [value for value in values if value is not None]

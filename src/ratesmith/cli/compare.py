@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 NARROW: Final = 150
 """Below so many columns a strategy's facts stand under its name."""
-CORRECTED: Final = "Several strategies are compared at once, so better and worse are said after Holm's correction."
+CORRECTED: Final = "Several strategies are compared at once: all intervals, and the words beside them, allow for that."
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b

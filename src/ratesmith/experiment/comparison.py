@@ -80,7 +80,7 @@ class Comparison(DisplayedResult):
 
     def seeds_of(self, row: Row) -> int:
         """Return on how many fresh seeds a strategy is judged."""
-        return 0 if row.base_lr is None else len(self.question.seeds) - row.missing
+        return 0 if row.base_lr is None else row.seeds
 
     def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
         """Return a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""

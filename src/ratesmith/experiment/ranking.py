@@ -10,21 +10,17 @@ from dataclasses import dataclass, replace
 
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.question import Choice, Question
+from ratesmith.experiment.standing import NO_DOUBTS, Standing, finals_of, verdict_runs
 from ratesmith.experiment.statistics import (
     Difference,
     Estimate,
-    corrected,
+    adjusted_means,
     estimate,
     expected_best,
-    logarithmic,
     nearly_as_good,
-    paired,
-    unpaired,
+    scale_of,
 )
 from ratesmith.experiment.trial import Run, RunLayout, Trial
-
-Finals = Mapping[str, Mapping[int, float]]
-"""The final metric of each strategy, by seed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Row:
     base_lr: float | None
     """Its own best initial rate; None if no rate had all seeds done."""
     estimates: dict[str, Estimate]
-    """Each validation metric after the last step, over the fresh seeds, at that rate."""
+    """Each validation metric after the last step, at that rate, as if all strategies had the same fresh seeds."""
     difference: Difference | None
     """To the baseline; None for the baseline itself, and if one of the two has no rate."""
     to_best: Difference | None
@@ -46,7 +42,11 @@ class Row:
     diverged: int
     """Runs of this strategy that diverged, over all rates and seeds; the verdict counts them with their first loss."""
     missing: int
-    """Fresh seeds without a result: the run failed, was killed or stopped, or its metric is not finite."""
+    """Fresh seeds that were asked for and have no result: the run failed or was killed, or its metric is not finite."""
+    seeds: int
+    """Fresh seeds that it is judged by: what is plainly worse gets no more than three."""
+    doubt: float
+    """By how much its best rate may be better than the chosen one: in logarithms of the loss, or the metric's unit."""
     tried: int
     """Rates and options that its choice was made from."""
     expected: dict[int, float]
@@ -61,53 +61,48 @@ class Row:
     seconds: float
 
 
-def capped(run: Run, metric: str) -> float | None:
-    """Return a run's final metric, or None; a diverged run counts as if nothing had been learned."""
-    metrics = run.curve[0].metrics if run.diverged and run.curve else run.metrics
-    value = metrics.get(metric)
-    return None if value is None or not math.isfinite(value) else value
-
-
 def rank(
     runs: Mapping[Trial, Run],
     chosen: Mapping[str, Choice],
     question: Question,
     layout: RunLayout,
     metrics: Sequence[str],
+    *,
+    asked: Mapping[str, int] | None = None,
+    doubts: Mapping[str, float] = NO_DOUBTS,
+    overlap: float = 0.0,
 ) -> tuple[Row, ...]:
-    """Return a row for each strategy, the best first; those without a rate last."""
-    verdicts = {
-        family: [runs[trial] for seed in question.seeds if (trial := Trial(*choice, seed, layout.steps)) in runs]
-        for family, choice in chosen.items()
-    }
-    finals: dict[str, dict[int, float]] = {}
-    for family, its_runs in verdicts.items():
-        values = {run.trial.seed: capped(run, question.metric) for run in its_runs}
-        finals[family] = {seed: value for seed, value in values.items() if value is not None}
-    seeds = len(question.seeds)
-    if seeds_change_nothing(verdicts.values()):
-        # Copies of one run are one run: what they show is exact for it, and says nothing of another.
-        finals, seeds = {family: dict(list(values.items())[:1]) for family, values in finals.items()}, 1
-    order = _order(finals, question, seeds)
-    to_baseline = _differences(question.baseline, order, finals, question)
-    to_best = _differences(order[0] if order else "", order, finals, question)
-    target = _target(question, finals)
+    """Return a row for each strategy, the best first; those without a rate last.
+
+    `asked`, `doubts` and `overlap` as in `Standing`.
+    """
+    standing = Standing.of(runs, chosen, question, layout.steps, asked=asked, doubts=doubts, overlap=overlap)
+    verdicts = verdict_runs(runs, chosen, question, layout.steps)
+    counts = dict.fromkeys(chosen, len(question.seeds)) if asked is None else asked
+    estimates = {metric: _estimates(verdicts, metric, standing) for metric in metrics}
+    target = _target(standing)
     rows = []
-    for family in (*order, *(family for family in question.families if family not in order)):
-        row = _alone(family, runs.values(), chosen.get(family), verdicts.get(family, []), question, layout, metrics)
-        if family in order:
-            reached = _reached(verdicts[family], question, target)
-            row = replace(row, difference=to_baseline.get(family), to_best=to_best.get(family), reached=reached)
+    for family in (*standing.order, *(family for family in question.families if family not in standing.order)):
+        row = _alone(family, runs.values(), chosen.get(family), question, layout)
+        judged = finals_of(verdicts.get(family, []), question.metric)
+        if family in chosen:
+            row = replace(row, missing=counts[family] - len(judged), seeds=len(judged), doubt=doubts.get(family, 0.0))
+        if family in standing.order:
+            row = replace(
+                row,
+                estimates={metric: estimates[metric][family] for metric in metrics},
+                difference=_difference(standing, family, question.baseline),
+                to_best=_difference(standing, family, standing.order[0]),
+                reached=_reached(verdicts[family], question, target, counts[family]),
+            )
         else:
             row = replace(row, base_lr=None)
         rows.append(row)
     return tuple(rows)
 
 
-def seeds_change_nothing(verdicts: Iterable[Sequence[Run]]) -> bool:
-    """Whether runs of different seeds are the same training throughout, to the last bit."""
-    several = [runs for runs in verdicts if len([run for run in runs if run.done]) > 1]
-    return bool(several) and all(len({repr(run.curve) for run in runs if run.done}) == 1 for runs in several)
+def _difference(standing: Standing, family: str, other: str) -> Difference | None:
+    return None if family == other else standing.difference(family, other)
 
 
 def changes_nothing(runs: Iterable[Run]) -> str:
@@ -149,43 +144,20 @@ def _trained_differently(first: Run, second: Run) -> bool:
     return any(rates[step] != others[step] for step in rates.keys() & others.keys() if step < first.trial.steps)
 
 
-def _order(finals: Finals, question: Question, seeds: int) -> list[str]:
-    """Order by what is tested: the mean of the logarithms; a strategy without all `seeds` below those with all."""
-    relative = logarithmic([value for values in finals.values() for value in values.values()], question.mode)
-
-    def place(family: str) -> tuple[bool, float]:
-        costs = [math.log(value) if relative else question.cost(value) for value in finals[family].values()]
-        return len(costs) < seeds, statistics.fmean(costs)
-
-    return sorted((family for family in question.families if finals.get(family)), key=place)
-
-
-def _differences(other: str, order: Sequence[str], finals: Finals, question: Question) -> dict[str, Difference]:
-    """Compare all with one, over the seeds that both have, corrected for how many they are."""
-    differences = {}
-    for family in order:
-        seeds = [seed for seed in finals[family] if seed in finals.get(other, {})]
-        if family != other and seeds:
-            values, others = ([finals[name][seed] for seed in seeds] for name in (family, other))
-            compare = paired if question.paired else unpaired
-            differences[family] = compare(values, others, question.mode, question.margin)
-    return corrected(differences, question.mode, question.margin)
-
-
-def _target(question: Question, finals: Finals) -> float | None:
-    """Return the metric to be reached: the one asked for, else the baseline's mean at its end."""
-    values = finals.get(question.baseline)
-    if question.target is not None or not values:
+def _target(standing: Standing) -> float | None:
+    """Return the metric to be reached: the one asked for, else what is printed as the baseline's at its end."""
+    question = standing.question
+    if question.target is not None or question.baseline not in standing.means:
         return question.target
-    return statistics.fmean(values.values())
+    return standing.scale.written(standing.means[question.baseline])
 
 
-def _reached(runs: Sequence[Run], question: Question, target: float | None) -> float | None:
+def _reached(runs: Sequence[Run], question: Question, target: float | None, asked: int) -> float | None:
     """Return the median over the seeds of the updates until the target; a seed without a run never reached it."""
     if target is None:
         return None
     goal = question.cost(target)
-    steps = [math.inf] * (len(question.seeds) - len(runs))
+    steps = [math.inf] * (asked - len(runs))
     for run in runs:
         values = ((point.step, point.metrics.get(question.metric, math.nan)) for point in run.curve[1:])
         steps.append(float(next((step for step, value in values if question.cost(value) <= goal), math.inf)))
@@ -196,17 +168,14 @@ def _alone(
     family: str,
     runs: Iterable[Run],
     choice: Choice | None,
-    verdict: Sequence[Run],
     question: Question,
     layout: RunLayout,
-    metrics: Sequence[str],
 ) -> Row:
     """Return what can be told of one strategy by itself."""
     its_runs = [run for run in runs if run.trial.strategy in question.families[family]]
     whole = [run for run in its_runs if run.trial.steps == layout.steps and run.trial.seed in question.choice_seeds]
     tried = {run.trial[:2] for run in whole}
     means = choice_means({run.trial: run for run in whole}, sorted(tried), question, layout.steps)
-    judged = [run for run in verdict if capped(run, question.metric) is not None]
     # After rungs the rates that were tried at the whole length are no random sample of all that were tried.
     on_rungs = any(run.trial.steps < layout.steps for run in its_runs)
     counts = [] if on_rungs else [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(means)]
@@ -215,11 +184,13 @@ def _alone(
         strategy=family,
         chosen=choice.variant if choice else family,
         base_lr=choice.base_lr if choice else None,
-        estimates=_estimates(judged, metrics),
+        estimates={},
         difference=None,
         to_best=None,
         diverged=sum(run.diverged for run in its_runs),
-        missing=len(question.seeds) - len(judged) if choice else 0,
+        missing=0,
+        seeds=0,
+        doubt=0.0,
         tried=len(tried),
         expected={k: expected_best(list(means.values()), k, question.mode) for k in counts},
         nearly=nearly_as_good(at_its_options, question.mode),
@@ -230,9 +201,25 @@ def _alone(
     )
 
 
-def _estimates(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, Estimate]:
-    estimates = {}
-    for metric in metrics if runs else ():
-        values = [capped(run, metric) for run in runs]
-        estimates[metric] = estimate([math.nan if value is None else value for value in values])
-    return estimates
+def _estimates(verdicts: Mapping[str, Sequence[Run]], metric: str, standing: Standing) -> dict[str, Estimate]:
+    """Return a metric's mean for each strategy that is ranked, over the runs that have the deciding one."""
+    question = standing.question
+    values = {}
+    for family in standing.order:
+        judged = finals_of(verdicts[family], question.metric)
+        its_values = finals_of(verdicts[family], metric)
+        # Without one of them it has no mean: to leave the seed out would reward the strategy.
+        values[family] = its_values if its_values.keys() >= judged.keys() else {}
+    everything = [value for its_values in values.values() for value in its_values.values()]
+    scale = scale_of(metric, everything, question.mode if metric == question.metric else None)
+    placed = {
+        family: {seed: scale.read(value) for seed, value in its_values.items()}
+        for family, its_values in values.items()
+        if its_values
+    }
+    centres = adjusted_means(placed) if question.paired else {}
+    nothing = Estimate(math.nan, None, None)
+    return {
+        family: estimate(list(its_values.values()), scale, centres.get(family)) if its_values else nothing
+        for family, its_values in values.items()
+    }

@@ -1,20 +1,22 @@
-"""The statistics of a verdict: differences, paired by seed or not, their intervals, and what may be said of them."""
+"""The statistics of a verdict: means with their intervals, on the scale of the metric, and what a difference is."""
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ratesmith._extras import require
+from ratesmith._metric_names import bounds, small_is_better
 
 require("ratesmith.experiment", "scipy", extra="compare")
 
-CONFIDENCE: Final = 0.95
-RESAMPLES: Final = 9999
+ERROR: Final = 0.05
+"""How often equal strategies may be called different: in how many comparisons, over all their looks and strategies."""
 FEWEST_FOR_INTERVAL: Final = 3
 """Values from which an interval is given: that of two is 13 standard errors wide to each side, and says nothing."""
 NEARLY_AS_GOOD: Final = 0.05
@@ -22,7 +24,10 @@ NEARLY_AS_GOOD: Final = 0.05
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval; `low` and `high` are None for fewer than three seeds."""
+    """A mean over seeds with its 95 % interval; `low` and `high` are None for fewer than three seeds.
+
+    Of a loss above 0 the geometric mean; of a share, such as an accuracy, an interval within its range.
+    """
 
     mean: float
     low: float | None
@@ -39,20 +44,18 @@ class Difference(NamedTuple):
     """How a strategy differs from another: paired by seed, or, if the seed does not decide the training, unpaired.
 
     Of the logarithms if `relative` (a loss, all of it above 0), so that -0.05 is 5 % lower; of the metric itself
-    otherwise. Intervals are None for fewer than three pairs.
+    otherwise.
     """
 
     mean: float
     low: float | None
     high: float | None
-    """The 95 % interval by Student's t."""
-    boot_low: float | None
-    boot_high: float | None
-    """The same by the bootstrap: the middle 95 % of the means of 9,999 resamples."""
-    p: float
-    """Two-sided, by the paired t test, or by Welch's; after Holm's correction if several were asked at once."""
+    """The interval that decides; None for fewer than three pairs.
+
+    All intervals of a comparison, at all its looks, hold the true differences in 95 % of comparisons.
+    """
     conclusion: str
-    """"better", "worse", "tie" (the interval lies within the margin) or "not told apart"."""
+    """"better", "worse", "tie" (the interval lies within the margin) or "not told apart", as the interval has it."""
     relative: bool
     pairs: int
 
@@ -67,30 +70,37 @@ class Difference(NamedTuple):
         return f"{100 * math.expm1(min(value, 700.0)):+.3g} %" if self.relative else f"{value:+.3g}"
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Return the mean with its 95 % interval by Student's t.
+class Scale(NamedTuple):
+    """How a metric's values are averaged: in logarithms or as they are, and between which bounds they lie."""
 
-    >>> print(estimate([1.0, 2.0, 3.0]))
-    2 [-0.4841, 4.484]
+    logs: bool = False
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    def read(self, value: float) -> float:
+        """Return a value on this scale."""
+        return math.log(value) if self.logs else value
+
+    def written(self, value: float) -> float:
+        """Return a value of this scale as the metric has it, within its bounds."""
+        metric = math.exp(min(value, 700.0)) if self.logs else value
+        return min(max(metric, self.lowest), self.highest)
+
+
+PLAIN: Final = Scale()
+"""The scale of a metric of which nothing is known."""
+
+
+def scale_of(metric: str, values: Iterable[float], mode: str | None = None) -> Scale:
+    """Return the scale of a metric with these values; without `mode` its name says which way is better.
+
+    >>> scale_of("loss", [0.5, 2.0]).logs, scale_of("val_accuracy", [0.5, 0.9])[1:]
+    (True, (0.0, 1.0))
     """
-    mean = statistics.fmean(values)
-    if len(values) < FEWEST_FOR_INTERVAL:
-        return Estimate(mean, None, None)
-    # sem: the standard error, with n - 1 in the variance.
-    half = _half(float(_scipy_stats().sem(values)), len(values))
-    return Estimate(mean, mean - half, mean + half)
-
-
-def _scipy_stats() -> Any:
-    """Return scipy's statistics, which take a second to import: no worker process needs them."""
-    from scipy import stats
-
-    return stats
-
-
-def _half(error: float, count: int) -> float:
-    """Return half of the 95 % interval of a mean of so many values, by Student's t."""
-    return float(_scipy_stats().t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
+    values = list(values)
+    if mode is None:
+        mode = "min" if small_is_better(metric) else "max"
+    return Scale(logarithmic(values, mode), *bounds(metric, max(values, default=0.0)))
 
 
 def logarithmic(values: Sequence[float], mode: str) -> bool:
@@ -98,123 +108,59 @@ def logarithmic(values: Sequence[float], mode: str) -> bool:
     return mode == "min" and all(value > 0 for value in values)
 
 
-def paired(values: Sequence[float], others: Sequence[float], mode: str, margin: float) -> Difference:
-    """Compare two strategies over the same seeds, in the same order.
+def estimate(values: Sequence[float], scale: Scale = PLAIN, centre: float | None = None) -> Estimate:
+    """Return the mean with its 95 % interval by Student's t, on the metric's scale.
 
-    >>> paired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).conclusion
-    'better'
+    `centre` is the mean on that scale if it is not that of the values alone: adjusted to the seeds of others.
+
+    >>> print(estimate([1.0, 2.0, 3.0]), "and", estimate([1.0, 2.0, 4.0], Scale(logs=True)))
+    2 [-0.4841, 4.484] and 2 [0.3575, 11.19]
     """
-    # A loss falls by shares: logarithms make the difference of two strategies alike for easy and hard seeds.
-    relative = logarithmic([*values, *others], mode)
-    pairs = zip(values, others, strict=True)
-    differences = [math.log(a) - math.log(b) if relative else a - b for a, b in pairs]
-    mean = statistics.fmean(differences)
-    if len(differences) < FEWEST_FOR_INTERVAL:
-        return Difference(mean, None, None, None, None, 1.0, "not told apart", relative, len(differences))
-    low, high, p = _student(differences, mean)
-    boot_low, boot_high = _bootstrap(differences)
-    difference = Difference(mean, low, high, boot_low, boot_high, p, "", relative, len(differences))
-    return difference._replace(conclusion=conclude(difference, mode, margin))
+    placed = [scale.read(value) for value in values]
+    mean = statistics.fmean(placed) if centre is None else centre
+    if len(placed) < FEWEST_FOR_INTERVAL:
+        return Estimate(scale.written(mean), None, None)
+    half = quantile(ERROR, len(placed) - 1) * float(np.std(placed, ddof=1)) / math.sqrt(len(placed))
+    return Estimate(scale.written(mean), scale.written(mean - half), scale.written(mean + half))
 
 
-def unpaired(values: Sequence[float], others: Sequence[float], mode: str, margin: float) -> Difference:
-    """Compare two strategies whose runs have nothing in common, by Welch's t test.
+def adjusted_means(values: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """Return each strategy's mean as if all had been trained with all seeds.
 
-    The standard error is `sqrt(var(values) / n + var(others) / m)`, its degrees of freedom by Welch and Satterthwaite.
-    Source: Welch, "The generalization of Student's problem when several different population variances are involved",
-    1947.
+    By least squares, value = strategy + seed: a strategy that has few seeds is not ranked by how hard those are. The
+    plain means, where all have the same seeds or where no seeds join the strategies.
 
-    >>> unpaired([0.5, 0.52, 0.51], [1.0, 1.03, 1.01], "min", 0.01).conclusion
-    'better'
+    >>> {name: round(mean, 9) for name, mean in adjusted_means({"a": {0: 1.0, 1: 2.0}, "b": {0: 0.9}}).items()}
+    {'a': 1.5, 'b': 1.4}
     """
-    relative = logarithmic([*values, *others], mode)
-    first, second = ([math.log(value) if relative else value for value in group] for group in (values, others))
-    mean, fewest = statistics.fmean(first) - statistics.fmean(second), min(len(first), len(second))
-    if fewest < FEWEST_FOR_INTERVAL:
-        return Difference(mean, None, None, None, None, 1.0, "not told apart", relative, fewest)
-    low, high, p = _welch(first, second, mean)
-    difference = Difference(mean, low, high, *_bootstrap_means(first, second), p, "", relative, fewest)
-    return difference._replace(conclusion=conclude(difference, mode, margin))
+    means = {name: statistics.fmean(its_values.values()) for name, its_values in values.items()}
+    seeds = sorted({seed for its_values in values.values() for seed in its_values})
+    if all(len(its_values) == len(seeds) for its_values in values.values()):
+        return means
+    names = list(values)
+    cells = [(names.index(name), seeds.index(seed)) for name in names for seed in values[name]]
+    design = np.zeros((len(cells), len(names) + len(seeds)))
+    for row, (place, seed) in enumerate(cells):
+        design[row, place] = design[row, len(names) + seed] = 1.0
+    wanted = [value for name in names for value in values[name].values()]
+    effects, _, rank, _ = np.linalg.lstsq(design, np.array(wanted), rcond=None)
+    if rank < len(names) + len(seeds) - 1:
+        return means
+    of_seeds = float(effects[len(names) :].mean())
+    return {name: float(effect) + of_seeds for name, effect in zip(names, effects, strict=False)}
 
 
-def conclude(difference: Difference, mode: str, margin: float) -> str:
-    """Return what may be concluded: the interval decides, and the corrected p value must agree."""
-    low, high = difference.low, difference.high
-    if low is None or high is None:
-        return "not told apart"
-    # A tie first: a difference within the margin is none, also if the interval does not hold 0.
-    if -margin <= low and high <= margin:
-        return "tie"
-    if low <= 0.0 <= high or difference.p > 1 - CONFIDENCE:
-        return "not told apart"
-    return "better" if (high < 0.0) == (mode == "min") else "worse"
+@functools.lru_cache(maxsize=4096)
+def quantile(its_level: float, degrees: float) -> float:
+    """Return Student's t beyond which lies half of a level, on either side."""
+    return float(scipy_stats().t.isf(its_level / 2, degrees))
 
 
-def _student(differences: Sequence[float], mean: float) -> tuple[float, float, float]:
-    """Return the interval of the mean and the two-sided p value, by the paired t test."""
-    stats = _scipy_stats()
-    error = float(stats.sem(differences))
-    if error == 0.0:  # the same training: plateau before its first cut, and the constant rate
-        return mean, mean, 1.0 if mean == 0.0 else 0.0
-    half = _half(error, len(differences))
-    # Student's lower tail with n - 1 degrees of freedom; the smaller tail, twice, is the p value.
-    lower = float(stats.t.cdf(-mean / error, len(differences) - 1))
-    return mean - half, mean + half, 2 * min(lower, 1 - lower)
+def scipy_stats() -> Any:
+    """Return scipy's statistics, which take a second to import: no worker process needs them."""
+    from scipy import stats
 
-
-def _welch(first: Sequence[float], second: Sequence[float], mean: float) -> tuple[float, float, float]:
-    """Return the interval of a difference of means and the two-sided p value, by Welch's t test."""
-    squares = [statistics.variance(group) / len(group) for group in (first, second)]
-    error = math.sqrt(sum(squares))
-    if error == 0.0:
-        return mean, mean, 1.0 if mean == 0.0 else 0.0
-    shares = (square**2 / (len(group) - 1) for square, group in zip(squares, (first, second), strict=True))
-    degrees = sum(squares) ** 2 / sum(shares)
-    t = _scipy_stats().t
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * error
-    lower = float(t.cdf(-mean / error, degrees))
-    return mean - half, mean + half, 2 * min(lower, 1 - lower)
-
-
-def _bootstrap(differences: Sequence[float]) -> tuple[float, float]:
-    rng = np.random.default_rng(0)  # the same figures each time
-    options = {"n_resamples": RESAMPLES, "confidence_level": CONFIDENCE, "method": "percentile"}
-    low, high = _scipy_stats().bootstrap((differences,), np.mean, rng=rng, **options).confidence_interval
-    return float(low), float(high)
-
-
-def _bootstrap_means(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Return the middle 95 % of the differences of means, each group drawn by itself."""
-    rng = np.random.default_rng(0)
-    means = [rng.choice(np.asarray(group), (RESAMPLES, len(group))).mean(axis=1) for group in (first, second)]
-    low, high = np.quantile(means[0] - means[1], (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2))
-    return float(low), float(high)
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Return p values corrected for their number: the smallest times n, the next times n - 1, never falling, at most 1.
-
-    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(values)), key=values.__getitem__)
-    corrections, highest = [0.0] * len(values), 0.0
-    for rank, place in enumerate(order):  # from the smallest; a larger one is never corrected to less
-        highest = max(highest, min(1.0, (len(values) - rank) * values[place]))
-        corrections[place] = highest
-    return corrections
-
-
-def corrected(differences: Mapping[str, Difference], mode: str, margin: float) -> dict[str, Difference]:
-    """Return differences with Holm's p values, and the conclusions that those leave."""
-    values = holm([difference.p for difference in differences.values()])
-    pairs = zip(differences.items(), values, strict=True)
-    changed = {name: difference._replace(p=p) for (name, difference), p in pairs}
-    return {
-        name: difference._replace(conclusion=conclude(difference, mode, margin)) for name, difference in changed.items()
-    }
+    return stats
 
 
 def expected_best(values: Sequence[float], tries: int, mode: str) -> float:

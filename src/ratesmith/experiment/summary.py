@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ratesmith import exporters
 from ratesmith._checks import Option
 from ratesmith.experiment.notes import Note
-from ratesmith.experiment.ranking import Row, changes_nothing, seeds_change_nothing
+from ratesmith.experiment.ranking import Row, changes_nothing
+from ratesmith.experiment.standing import seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
 from ratesmith.exporters.scheduler import identifier
@@ -280,7 +281,6 @@ def table(comparison: Comparison) -> list[dict[str, Any]]:
                 "difference": None if against is None else against.mean,
                 "low": None if against is None else against.low,
                 "high": None if against is None else against.high,
-                "p": None if against is None else against.p,
                 "against_baseline": "" if against is None else against.conclusion,
                 "against_best": "" if row.to_best is None else row.to_best.conclusion,
                 "diverged": row.diverged,

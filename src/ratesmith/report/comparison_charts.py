@@ -187,8 +187,8 @@ def _forest(view: View) -> Picture:
     left = "left" if comparison.question.mode == "min" else "right"
     title = f"{_begun(comparison.metric)} on the validation set {against}: {left} is better"
     caption = (
-        "Bars are 95 % intervals; one that lies inside the grey band is a tie. One beside the line may still be not "
-        "told apart: to be better or worse it needs a p value below 0.05 too, corrected for the number of strategies."
+        "Bars are the intervals that decide: one beside the line is better or worse, one inside the grey band a tie. "
+        "They allow for the number of strategies and for every look."
     )
     return Picture(title, plot, caption)
 
