@@ -162,7 +162,8 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     for words in (
         "constant()",
         "cosine()",
-        "Best on the validation set: ",
+        " comes first, with lr=",
+        "tell nothing apart",
         "On the test set, looked at for the winner",
     ):
         assert words in out
@@ -211,7 +212,7 @@ def test_quietly_compare_prints_the_verdict_and_what_to_mind_alone(tmp_path, cap
     assert run(["compare", *QUICK, "--quiet", "--out", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("Best on the validation set: ")
+    assert " comes first, with lr=" in out.splitlines()[0]
     assert "The verdict rests on 2 paired seeds" in out
     assert "┃" not in out
 
@@ -249,7 +250,7 @@ def test_runs_are_logged_for_tensorboard_and_mlflow(tmp_path, monkeypatch):
 def test_studies_are_listed_verified_exported_resumed_and_deleted(tmp_path, capsys):
     folder = tmp_path / "runs" / "one"
     assert run(["compare", *QUICK, "--out", str(folder)]) == 0
-    verdict = capsys.readouterr().out.partition("Best on")[2].splitlines()[0]
+    verdict = next(line for line in capsys.readouterr().out.splitlines() if ", with lr=" in line)
     assert run(["study", "list", str(tmp_path)]) == 0
     assert "4 done" in capsys.readouterr().out
     assert run(["study", "verify", str(folder)]) == 0

@@ -42,4 +42,4 @@ def test_the_small_gpt_is_found_and_compared(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("lr=")
     arguments = ["--steps", "20", "--rates", "0.001,0.003", "--seeds", "2", "--choice-seeds", "1", "--workers", "1"]
     assert run(["compare", file, "--strategy", "cosine()", *arguments, "--out", "study"]) == 0
-    assert "Best on the validation set: " in capsys.readouterr().out
+    assert ", with lr=" in capsys.readouterr().out

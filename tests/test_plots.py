@@ -11,6 +11,7 @@ from finder_fake import Valley
 from hypothesis import given, settings
 from matplotlib.figure import Figure
 from numpy_task import LogisticTask
+from ranked_rows import BETTER, ranked, row_of
 from strategies import schedules
 
 import ratesmith
@@ -101,7 +102,15 @@ def test_a_comparison_is_drawn_with_its_rates_and_with_what_each_gave(comparison
     assert drawn == sorted(drawn)  # what is drawn is what ranks
     for line, row in zip(seeds, comparison.rows, strict=True):
         assert list(line.get_xdata()) == [run.metrics["loss"] for run in comparison.runs_of(row.chosen, row.base_lr)]
+    assert drawn == [row.estimates["loss"].mean for row in comparison.rows]
     assert "lower is better" in right.get_xlabel()
+    assert right.get_title(loc="left") == "What each gave on 3 fresh seeds"
+
+
+def test_strategies_with_fewer_seeds_are_drawn_as_such():
+    rows = row_of("cosine()", 0.5, BETTER, pairs=10), row_of("constant()", 1.0, pairs=3)
+    [_, right] = ranked(*rows).plot().axes
+    assert right.get_title(loc="left") == "What each gave on 3 to 10 fresh seeds"
 
 
 def test_a_comparison_fits_into_axes_that_are_given(comparison):

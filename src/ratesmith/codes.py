@@ -165,6 +165,16 @@ CODES: Final = {
             "schedule_ignored",
             "The schedule changes nothing: runs with different schedules are the same training.",
         ),
+        Code(
+            "RS326",
+            "stopped_early",
+            "A strategy may be as good as the first, and seeds were left that nobody trained.",
+        ),
+        Code(
+            "RS327",
+            "rate_in_doubt",
+            "The rate of a strategy that may be the best is not known as closely as the margin.",
+        ),
         Code("RS401", "few_losses", "A run has too few losses after its warm-up."),
         Code("RS402", "no_annealing", "No run was annealed: what lower rates gain is taken from other models."),
         Code("RS403", "other_optimizer", "The optimizer is unlike AdamW, with which the laws were found."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,8 +158,7 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
     for place, row in enumerate(rows):
         values, colour = finals[row.strategy], looks[row.strategy]["color"]
         axes.plot(values, [place] * len(values), "o", color=colour, ms=4, alpha=0.45, mew=0)
-        mean = statistics.geometric_mean(values) if by_logarithms else statistics.fmean(values)
-        axes.plot([mean], [place], "o", color=colour, ms=9)
+        axes.plot([row.estimates[metric].mean], [place], "o", color=colour, ms=9)
     names = labels(row.strategy for row in rows)
     axes.set_yticks(range(len(rows)), [_plain(names[row.strategy]) for row in rows], fontsize=8)
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):  # they are the legend of the rates too
@@ -174,8 +172,9 @@ def _draw_ranking(comparison: Comparison, rows: Sequence[Row], looks: Mapping[st
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-    seeds = len(comparison.question.seeds)
-    axes.set_title(f"What each gave on {seeds} fresh seeds", fontsize=10, loc="left")
+    fewest, most = min(row.seeds for row in rows), max(row.seeds for row in rows)
+    seeds = "one fresh seed" if most == 1 else f"{fewest if fewest == most else f'{fewest} to {most}'} fresh seeds"
+    axes.set_title(f"What each gave on {seeds}", fontsize=10, loc="left")
     axes.grid(visible=False, axis="y")
 
 

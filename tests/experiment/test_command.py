@@ -18,15 +18,15 @@ QUICK = [TASK, "--steps", "20", "--rates", "0.1,0.3", "--seeds", "2", "--workers
 def test_table_notes_page_and_results_have_the_codes_and_speak_of_options_as_the_command_does(tmp_path, capsys):
     assert run(["compare", *QUICK, "--strategy", "plateau(patience=50)", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "plateau(patience=50) [RS310" in out
-    assert "use 5 or more with --seeds. [RS312]" in out
+    assert "[RS310" in out[: out.index(", with lr=")]
+    assert "give more with --seeds. [RS312]" in out
     assert "or more steps with --steps. [RS310]" in out
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "use 5 or more with --seeds. [RS312]" in page
+    assert "give more with --seeds. [RS312]" in page
     assert "<small>RS310</small>" in page
     assert "seeds=." not in page
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["format"] == 2
+    assert results["format"] == 3
     assert "with --steps." in next(note["text"] for note in results["notes"] if note["code"] == "RS310")
     assert run(["study", "resume", str(tmp_path), "--quiet"]) == 0
     assert "or more steps with --steps. [RS310]" in capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_a_verdict_without_some_runs_ends_with_status_3(tmp_path, capsys):
     assert run(["compare", *command, "--strategy", "cosine()", "--out", str(tmp_path)]) == 3
     out = capsys.readouterr().out
     assert "\nIncomplete: the verdict is given without 2 of 6 runs (2 failed); " in out
-    assert "at 0.1, over 2 of 3 seeds" in out
+    assert "lr=0.1, 2 of 3 seeds" in out
     assert json.loads((tmp_path / "results.json").read_text())["verdict"].startswith("Incomplete: ")
     assert run(["study", "resume", str(tmp_path), "--quiet"]) == 3
     assert capsys.readouterr().out.startswith("Incomplete: ")
@@ -94,7 +94,7 @@ def test_a_tracker_that_cannot_be_written_costs_no_result(tmp_path, capsys):
     trackers = ["--tensorboard", str(tmp_path / "file" / "board"), "--mlflow", f"http://me:secret@127.0.0.1:{port}"]
     assert run(["compare", *QUICK, *trackers, "--out", str(tmp_path / "study")]) == 1
     out, err = capsys.readouterr()
-    assert "\nBest on the validation set: " in out
+    assert ", with lr=" in out
     assert (tmp_path / "study" / "results.json").is_file()
     board, server = err.splitlines()[-2:]
     kept = (

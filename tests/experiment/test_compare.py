@@ -48,7 +48,7 @@ def test_a_larger_metric_can_be_the_better_one(tmp_path):
 def test_the_baseline_alone_is_a_comparison_too(tmp_path):
     found = small(LogisticTask(), tmp_path, [])
     assert [row.strategy for row in found.rows] == ["constant()"]
-    assert found.verdict().endswith("over 2 fresh seeds.")
+    assert found.verdict().endswith("Nothing stands beside it.")
 
 
 @pytest.mark.parametrize(("first", "second"), [(None, None), (None, "1"), ("1", None), ("1", "2")])

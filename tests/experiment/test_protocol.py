@@ -162,7 +162,7 @@ class UnseededTask(LogisticTask):
 def test_a_training_that_the_seed_does_not_decide_shares_nothing_says_so_and_goes_on_in_its_folder(tmp_path):
     found = small(UnseededTask(), tmp_path)
     assert [note.code for note in found.notes if note.code == "RS301"] == []
-    assert "it takes more seeds to tell strategies apart. [RS318]" in found.verdict()
+    assert "it takes more seeds to tell strategies apart. [RS318]" in " ".join(found.note_lines())
     assert found.costs.run == found.costs.planned
     again = small(UnseededTask(), tmp_path)  # though it begins with other losses now
     assert again.rows[0].estimates == found.rows[0].estimates

@@ -208,8 +208,9 @@ def test_a_script_without_states_shares_nothing_and_is_told_how(tmp_path):
 def test_where_the_seed_does_not_decide_the_verdict_says_so_and_nothing_is_paired(tmp_path):
     comparison = compared(tmp_path, "--do", "not repeatable", seeds=3)
     assert not comparison.question.paired
-    assert "The seed does not decide this training" in comparison.verdict()
-    assert "differences are tested unpaired" in comparison.verdict()
+    [line] = [line for line in comparison.note_lines() if "RS318" in line]
+    assert line.startswith("The seed does not decide this training")
+    assert "differences are tested unpaired" in line
     assert not [note for note in comparison.notes if note.code == "RS301"]
     groups = [[run.metrics["loss"] for run in comparison.runs_of(row.chosen, row.base_lr)] for row in comparison.rows]
     other = comparison.rows[0 if comparison.rows[0].difference else 1]
@@ -220,7 +221,7 @@ def test_where_the_seed_does_not_decide_the_verdict_says_so_and_nothing_is_paire
 
 def test_where_the_seed_changes_nothing_the_verdict_says_so_and_tells_nothing_apart(tmp_path):
     comparison = compared(tmp_path, "--do", "ignore the seed", seeds=5)
-    assert "The seed changes nothing: runs of different seeds are the same to the last bit." in comparison.verdict()
+    assert any(line.startswith("The seed changes nothing: runs of different seeds") for line in comparison.note_lines())
     assert {row.difference.conclusion for row in comparison.rows if row.difference} == {"not told apart"}
     assert all(row.difference.pairs == 1 for row in comparison.rows if row.difference)
 
@@ -238,7 +239,7 @@ def test_a_script_that_does_not_take_the_rate_is_told(tmp_path):
 def test_a_controller_that_does_nothing_is_no_schedule_that_is_ignored(tmp_path):
     strategies = ("cosine()", "plateau(patience=99)", "spike_guard(0.5)")
     verdict = compared(tmp_path, strategies=strategies, rates=TWO).verdict()
-    assert verdict.startswith("Best on the validation set")
+    assert "No verdict" not in verdict
 
 
 def test_a_coarse_measurement_is_no_rate_that_is_ignored(tmp_path):
@@ -247,7 +248,7 @@ def test_a_coarse_measurement_is_no_rate_that_is_ignored(tmp_path):
         trial.report(loss=round(1 / (1 + moved), 1), step=trial.steps)
 
     options = {"steps": 4, "rates": [0.05, 0.1, 0.5], "seeds": 1, "choice_seeds": 1}
-    assert compare(coarse, ["linear()"], folder=tmp_path, **options).verdict().startswith("Best on")
+    assert compare(coarse, ["linear()"], folder=tmp_path, **options).verdict().startswith("constant() comes first")
 
 
 @pytest.mark.parametrize("rates", [(0.1,), TWO])

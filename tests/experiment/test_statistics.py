@@ -1,6 +1,5 @@
 """The statistics of the verdict, against SciPy's own intervals and plain counting."""
 
-import itertools
 import math
 import statistics
 
@@ -14,19 +13,10 @@ from ratesmith.experiment.statistics import (
     Scale,
     adjusted_means,
     estimate,
-    expected_best,
     nearly_as_good,
     quantile,
     scale_of,
 )
-
-
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=6), st.data())
-def test_the_expected_best_is_the_mean_over_all_draws(values, data):
-    k = data.draw(st.integers(1, len(values)))
-    for mode, best in (("min", min), ("max", max)):
-        draws = [best(chosen) for chosen in itertools.combinations(values, k)]
-        assert expected_best(values, k, mode) == pytest.approx(statistics.fmean(draws), abs=1e-9)
 
 
 def test_the_range_of_rates_that_are_nearly_as_good():

@@ -98,7 +98,7 @@ def test_the_script_is_compared(name, tmp_path):
     strategies = ["--strategy", own, "--strategy", 'wsd(decay="20%")']
     small = ["--rates", "0.01", "--seeds", "2", "--choice-seeds", "1", "--quiet", "--out", "study"]
     script = str(SCRIPTS / f"{name}_compared.py")
-    assert "Best on the validation set: " in ratesmith(tmp_path, "compare", script, *strategies, *small)
+    assert ", with lr=" in ratesmith(tmp_path, "compare", script, *strategies, *small)
     results = json.loads((tmp_path / "study" / "results.json").read_text(encoding="utf-8"))
     assert (results["missing_runs"], results["layout"]["steps"]) == (0, STEPS[name])
     assert sorted(row["strategy"] for row in results["rows"]) == sorted(["constant()", own, 'wsd(decay="20%")'])

@@ -8,9 +8,11 @@ import pytest
 from comparing import judged
 from in_browser import opened
 from numpy_task import ExplodingTask, LogisticTask
+from ranked_rows import BETTER, WIDE, ranked, row_of
 
 from ratesmith.experiment import Run, RunStatus, Trial, compare
 from ratesmith.report import write_html
+from ratesmith.report.style import ANSWER
 from ratesmith.strategy.labels import labels
 
 
@@ -101,6 +103,42 @@ def test_the_first_picture_draws_the_differences_that_decide(report, browser):
     page.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_ranking_shows_quality_speed_and_overfitting_without_a_cut(browser, tmp_path, width):
+    rows = (
+        row_of("cosine()", 0.5, BETTER, reached=5.0, gap=0.25, turned=8.0),
+        row_of('multistep(milestones=["50%", "75%"])', 0.6, WIDE, WIDE, missing=2, pairs=8, reached=math.inf, gap=-0.1),
+        row_of("constant()", 1.0, reached=7.0, gap=0.1),
+    )
+    page = opened(browser, write_html(ranked(*rows), tmp_path / "report.html"), pictures=2, width=width)
+    table = page.locator("table.ranking")
+    cells = [
+        [" ".join(cell.split()) for cell in each.locator("td").all_inner_texts()]
+        for each in table.locator("tr").all()[1:]
+    ]
+    assert cells[0][3:] == ["-63 to -18 % better", "–", "50 %", "+0.25 turn at 80 %", "0 of 1"]
+    assert cells[1][1] == "multistep(…) lr=0.1, 8 of 10 seeds RS317"
+    assert cells[1][3:6] == ["-3 to +2 % not told apart", "not told apart", "never"]
+    assert cells[2][3:6] == ["the baseline", "worse", "100 %"]
+    assert page.evaluate(
+        "document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    )
+    page.close()
+
+
+def test_the_chosen_rates_are_ringed_and_the_answer_is_green(report, browser):
+    found, path = report
+    page = opened(browser, path, pictures=6, width=1280)
+    rings = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => d.roots()).filter(plot => plot.below[0].axis_label === 'initial rate')
+            .flatMap(plot => plot.renderers.filter(each => each.glyph.size?.value === 18).map(each => [
+                each.data_source.get('x')[0], each.glyph.line_color.value]))"""
+    )
+    assert sorted(rate for rate, _ in rings) == sorted(row.base_lr for row in found.rows if row.base_lr)
+    assert [rate for rate, colour in rings if colour == ANSWER] == [found.best.base_lr]
+    page.close()
+
+
 def test_ticks_of_logarithmic_axes_surround_what_is_drawn(report, browser):
     page = opened(browser, report[1], pictures=6, width=1280)
     axes = page.evaluate(
@@ -168,7 +206,7 @@ def test_a_single_seed_has_no_interval_and_a_loss_below_zero_no_log_axis(tmp_pat
 
     found = compare(Shifted(), ["cosine()"], folder=tmp_path, steps=30, seeds=1, rates=[0.1])
     text = write_html(found, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "So few seeds cannot tell strategies apart" in text
+    assert "One seed tells nothing apart" in text
     assert text.count('"name":"LogAxis"') == 1  # that of the rates
 
 
@@ -189,8 +227,13 @@ def test_a_metric_that_is_better_large_is_said_to_be_and_many_metrics_have_a_tab
     assert titles[0] == "Accuracy on the validation set against constant(): right is better"
     assert "Validation accuracy at the end, by initial rate: higher is better" in titles
     headings = page.locator("table").first.locator("th").all_inner_texts()
-    assert [text.split("\n")[0] for text in headings[3:5]] == ["accuracy", "loss"]
-    assert len(headings) == 8
+    assert [text.split("\n")[0] for text in headings[2:4]] == ["accuracy", "loss"]
+    assert [" ".join(text.split()) for text in headings[4:]] == [
+        "accuracy against constant()",
+        "baseline's end after",
+        "validation – training loss",
+        "diverged",
+    ]
     page.locator("summary", has_text="All 7 metrics").click()
     assert page.locator("details table").first.locator("tbody tr").count() == 2 * 7
     page.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,12 +30,14 @@ from ratesmith.script_process import is_script
 from ratesmith.task import TaskError
 
 if TYPE_CHECKING:
-    from ratesmith.experiment import Comparison
+    from ratesmith.experiment import Comparison, Row
     from ratesmith.experiment.options import CompareOptions
 
-NARROW: Final = 150
-"""Below so many columns a strategy's facts stand under its name."""
-CORRECTED: Final = "Several strategies are compared at once: all intervals, and the words beside them, allow for that."
+STRATEGY, METRIC, AGAINST, REACHED, GAP = 20, 18, 14, 10, 12
+"""Columns of a terminal that the table gives its parts: 80 in all, with the deciding metric alone."""
+OWN_UNIT: Final = 2
+"""So many columns go from the metric to the difference if that is no percentage but in the metric's own unit."""
+NARROWEST: Final = 80
 INCOMPLETE: Final = 3
 """The exit status if the verdict was given without some runs."""
 EXAMPLES: Final = """\b
@@ -299,41 +301,72 @@ def _write_to_trackers(comparison: Comparison, output: Output) -> bool:
 
 
 def print_table(comparison: Comparison) -> None:
-    """Print the ranking; on a narrow terminal a strategy's facts stand under its name."""
+    """Print the ranking: quality, speed and overfitting; metrics that do not decide where there is room for them."""
+    from rich import box
     from rich.table import Table
 
+    from ratesmith.experiment.ranking_table import facts, reached_heading
+    from ratesmith.experiment.summary import relative
+    from ratesmith.experiment.wording import range_of
+    from ratesmith.strategy.labels import labels
+
     console = wide_console()
-    wide = console.width >= NARROW
-    metrics = tuple(comparison.best.estimates) if comparison.best else (comparison.metric,)
-    seeds = len(comparison.question.seeds)
-    title = f"Validation set, after the last step, over {seeds} fresh seeds: mean [95 % interval]"
-    table = Table(title=title, show_lines=not wide)
-    facts = ("strategy", "chosen", "runs diverged")
-    against = f"{comparison.metric} against {comparison.question.baseline}"
-    for heading in ("#", *(facts if wide else facts[:1]), *metrics, against):
-        table.add_column(heading, overflow="fold", no_wrap=heading not in (*facts, against))
+    metric, question = comparison.metric, comparison.question
+    more = [name for name in (comparison.best.estimates if comparison.best else ()) if name != metric]
+    metrics = [metric, *more[: max(0, console.width - NARROWEST) // (METRIC + 1)]]
+    shown = labels([question.baseline, *question.families, *(row.chosen for row in comparison.rows)])
+    with_gap = any(row.gap is not None or row.turned is not None for row in comparison.rows)
+    title = f"On the validation set after {comparison.layout.steps:,} steps, with 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    baseline, moved = shown[question.baseline], 0 if relative(comparison) else OWN_UNIT
+    against = f"against {baseline if len(baseline) <= AGAINST else 'the baseline'}"
+    table.add_column("#")
+    table.add_column("strategy", overflow="fold", min_width=STRATEGY)
+    for name in metrics:
+        table.add_column(name, overflow="fold", min_width=METRIC - moved)
+    table.add_column(against, overflow="fold", width=AGAINST + moved)
+    table.add_column(reached_heading(comparison), overflow="fold", width=REACHED)
+    if with_gap:
+        table.add_column("validation - training", overflow="fold", width=GAP)
     for place, row in enumerate(comparison.rows, 1):
-        rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
-        chosen = f"at {rate}" if row.chosen == row.strategy else f"{row.chosen} at {rate}"
-        codes = "".join(f" [{code}]" for code in comparison.codes_of(row))
-        if row.missing:
-            chosen += f", over {comparison.seeds_of(row)} of {seeds} seeds"
-        cells = [f"{row.strategy}{codes}", chosen, f"{row.diverged} of {row.runs}"]
-        if not wide:
-            cells = [f"{cells[0]}\n{cells[1]}\n{cells[2]} runs diverged"]
-        difference = "" if row.difference is None else f"{row.difference}\n{row.difference.conclusion}"
-        figures = [*(str(row.estimates.get(name, "–")) for name in metrics), difference]
-        table.add_row(str(place), *cells, *(text.replace(" [", " [" if wide else "\n[") for text in figures))
-    if sum(row.difference is not None for row in comparison.rows) > 1:
-        table.caption, table.caption_justify = CORRECTED, "left"
+        figures = [row.estimates.get(name) for name in metrics]
+        values = ["–" if each is None else f"{each.mean:.4g}\n{range_of(each)}" for each in figures]
+        *others, overfitting = facts(comparison, row, "\n")
+        name = "\n".join([shown[row.strategy], *_small_print(comparison, row, shown)])
+        table.add_row(str(place), name, *values, *others, *([overfitting] if with_gap else []))
+    table.caption, table.caption_justify = _caption(comparison, with_gap), "left"
     console.print(table, highlight=False)
+
+
+def _caption(comparison: Comparison, with_gap: bool) -> str:
+    """Return what the columns of speed and of overfitting mean."""
+    target = comparison.question.target
+    goal = "is as good as the baseline's end" if target is None else f"reaches {target:g}"
+    speed = f"Speed: the share of the steps until it {goal}."
+    return f"{speed}\nOverfitting: how far validation ends above training, and where it turned." if with_gap else speed
+
+
+def _small_print(comparison: Comparison, row: Row, shown: Mapping[str, str]) -> list[str]:
+    """Return the lines below a strategy's name: what was chosen, and what is to be minded of it."""
+    from ratesmith.experiment.ranking_table import judged_by
+
+    lines = [] if row.chosen == row.strategy else [shown[row.chosen]]
+    if row.base_lr is not None:
+        lines.append(judged_by(row))
+    if row.diverged:
+        lines.append(f"{row.diverged} of {row.runs} runs diverged")
+    if codes := comparison.codes_of(row):
+        lines.append(" ".join(f"[{code}]" for code in codes))
+    return lines
 
 
 def print_verdict(comparison: Comparison) -> None:
     """Print the outcome, what it cost, what to mind, and the lines to paste."""
-    print(comparison.verdict())
+    from ratesmith.experiment.wording import figure
+
+    print(f"\n{comparison.verdict()}")
     if comparison.test:
-        measured = ", ".join(f"{name} {estimate}" for name, estimate in comparison.test.items())
+        measured = ", ".join(f"{name} {figure(estimate)}" for name, estimate in comparison.test.items())
         print(f"On the test set, looked at for the winner only: {measured}.")
     for line in comparison.note_lines():
         print(line)

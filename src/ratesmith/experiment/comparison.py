@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ratesmith._display import DisplayedResult
-from ratesmith.experiment import summary
+from ratesmith.experiment import ranking_table, summary
+from ratesmith.experiment.answer import against_best
 from ratesmith.experiment.notes import PYTHON_NAMES, Note
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.rungs import Cut
-from ratesmith.experiment.statistics import Estimate
+from ratesmith.experiment.statistics import Difference, Estimate
 from ratesmith.experiment.trial import FINAL, Run, RunLayout
 
-RESULTS_FORMAT: Final = 2
-"""The version of what `to_dict` returns and results.json holds; the first had no number."""
+RESULTS_FORMAT: Final = 3
+"""The version of what `to_dict` returns and results.json holds; the first had no number, the second p values."""
 
 
 class Costs(NamedTuple):
@@ -78,10 +79,6 @@ class Comparison(DisplayedResult):
         """Runs of the choice and the verdict without an outcome: they failed, took too long, or were killed."""
         return tuple(run for run in self.runs if run.status not in FINAL)
 
-    def seeds_of(self, row: Row) -> int:
-        """Return on how many fresh seeds a strategy is judged."""
-        return 0 if row.base_lr is None else row.seeds
-
     def runs_of(self, strategy: str, base_lr: float | None, seeds: Iterable[int] | None = None) -> list[Run]:
         """Return a variant's whole runs at one rate, by seed: those of the verdict unless other seeds are named."""
         wanted = set(self.question.seeds if seeds is None else seeds)
@@ -103,12 +100,12 @@ class Comparison(DisplayedResult):
         return tuple(summary.of_verdict(self))
 
     def __repr__(self) -> str:
-        """Return the winner in one line, without runs."""
+        """Return the first of the ranking in one line, without runs."""
         if self.best is None:
             return f"<Comparison: {len(self.rows)} strategies, none with a rate that ended well>"
         value = self.best.estimates[self.metric].mean
         return (
-            f"<Comparison: {len(self.rows)} strategies, best {self.best.chosen} at {self.best.base_lr:g}, "
+            f"<Comparison: {len(self.rows)} strategies, first {self.best.chosen} at {self.best.base_lr:g}, "
             f"{self.metric} {value:.4g}>"
         )
 
@@ -116,7 +113,7 @@ class Comparison(DisplayedResult):
         return [self.headline(), self.verdict(), *self.note_lines()]
 
     def _display_table(self) -> list[list[str]]:
-        return summary.display_table(self)
+        return ranking_table.display_table(self)
 
     def headline(self) -> str:
         """Return the answer in 20 words or fewer, for a page's first line."""
@@ -127,8 +124,8 @@ class Comparison(DisplayedResult):
         return summary.verdict(self)
 
     def note_lines(self) -> list[str]:
-        """Return the notes as text, each with its code."""
-        return [note.spelled(self.option_names) for note in self.notes]
+        """Return what to mind beside the verdict as text, each line with its code."""
+        return [note.spelled(self.option_names) for note in (*summary.caveats(self), *self.notes)]
 
     def codes_of(self, row: Row) -> tuple[str, ...]:
         """Return the codes of what is to be minded of one strategy."""
@@ -147,7 +144,7 @@ class Comparison(DisplayedResult):
 
     def table(self) -> list[dict[str, Any]]:
         """Return the ranking as rows of plain values."""
-        return summary.table(self)
+        return ranking_table.table(self)
 
     def to_pandas(self) -> Any:
         """Return the ranking as a pandas DataFrame; pandas has to be installed."""
@@ -170,7 +167,7 @@ class Comparison(DisplayedResult):
             "verdict": self.verdict(),
             "missing_runs": len(self.missing_runs),
             "rows": [
-                {**_plain_row(row), "seeds": self.seeds_of(row), "codes": list(self.codes_of(row))} for row in self.rows
+                {**_plain_row(row, against_best(self, row)), "codes": list(self.codes_of(row))} for row in self.rows
             ],
             "costs": self.costs._asdict(),
             "cuts": [cut._asdict() for cut in self.cuts],
@@ -185,12 +182,12 @@ class Comparison(DisplayedResult):
         return {"code": note.code, "strategy": note.strategy, "text": note.text(self.option_names)}
 
 
-def _plain_row(row: Row) -> dict[str, Any]:
+def _plain_row(row: Row, to_best: Difference | None) -> dict[str, Any]:
     return {
         **asdict(row),
         "estimates": {name: _finite(value._asdict()) for name, value in row.estimates.items()},
         "difference": None if row.difference is None else row.difference._asdict(),
-        "to_best": None if row.to_best is None else row.to_best._asdict(),
+        "to_best": None if to_best is None else to_best._asdict(),
         "nearly": None if row.nearly is None else list(row.nearly),
         "reached": None if row.reached is None or math.isinf(row.reached) else row.reached,
     }

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ratesmith.experiment import course
 from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.standing import NO_DOUBTS, Standing, finals_of, verdict_runs
@@ -16,7 +17,6 @@ from ratesmith.experiment.statistics import (
     Estimate,
     adjusted_means,
     estimate,
-    expected_best,
     nearly_as_good,
     scale_of,
 )
@@ -49,8 +49,6 @@ class Row:
     """By how much its best rate may be better than the chosen one: in logarithms of the loss, or the metric's unit."""
     tried: int
     """Rates and options that its choice was made from."""
-    expected: dict[int, float]
-    """The best metric to be expected after so many of these, drawn at random."""
     nearly: tuple[float, float] | None
     """The rates around its best at which the metric is within 5 %: wide is forgiving."""
     reached: float | None
@@ -59,6 +57,10 @@ class Row:
     updates: int
     """Updates of all its runs, each counted as if trained alone."""
     seconds: float
+    gap: float | None = None
+    """Overfitting: the validation loss minus the training loss at the end, mean over the seeds; None if unknown."""
+    turned: float | None = None
+    """The median step at which the validation loss was least, if the end is worse by more than the margin."""
 
 
 def rank(
@@ -94,6 +96,8 @@ def rank(
                 difference=_difference(standing, family, question.baseline),
                 to_best=_difference(standing, family, standing.order[0]),
                 reached=_reached(verdicts[family], question, target, counts[family]),
+                gap=course.gap(verdicts[family]),
+                turned=course.turned(verdicts[family], question),
             )
         else:
             row = replace(row, base_lr=None)
@@ -176,9 +180,6 @@ def _alone(
     whole = [run for run in its_runs if run.trial.steps == layout.steps and run.trial.seed in question.choice_seeds]
     tried = {run.trial[:2] for run in whole}
     means = choice_means({run.trial: run for run in whole}, sorted(tried), question, layout.steps)
-    # After rungs the rates that were tried at the whole length are no random sample of all that were tried.
-    on_rungs = any(run.trial.steps < layout.steps for run in its_runs)
-    counts = [] if on_rungs else [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(means)]
     at_its_options = {rate: mean for (variant, rate), mean in means.items() if choice and variant == choice.variant}
     return Row(
         strategy=family,
@@ -192,7 +193,6 @@ def _alone(
         seeds=0,
         doubt=0.0,
         tried=len(tried),
-        expected={k: expected_best(list(means.values()), k, question.mode) for k in counts},
         nearly=nearly_as_good(at_its_options, question.mode),
         reached=None,
         runs=len(its_runs),

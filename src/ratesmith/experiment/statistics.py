@@ -163,22 +163,6 @@ def scipy_stats() -> Any:
     return stats
 
 
-def expected_best(values: Sequence[float], tries: int, mode: str) -> float:
-    """Return the mean best of `tries` of these values drawn at random, each at most once.
-
-    E = sum over i of x_(i) C(n - i, tries - 1) / C(n, tries), with x_(1) the best of n.
-    Source: Dodge et al., "Show your work", 2019.
-
-    >>> expected_best([1.0, 2.0, 3.0], 1, "min"), expected_best([1.0, 2.0, 3.0], 3, "min")
-    (2.0, 1.0)
-    """
-    # The best of the draw is the i-th of all if it is drawn and the others come from the n - i that are worse.
-    ranked = sorted(values, reverse=mode == "max")
-    ways = math.comb(len(ranked), tries)
-    chosen = (math.comb(len(ranked) - place, tries - 1) for place in range(1, len(ranked) + 1))
-    return math.fsum(value * way / ways for value, way in zip(ranked, chosen, strict=True))
-
-
 def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, float] | None:
     """Return the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
 

@@ -1,22 +1,24 @@
-"""A comparison in words: its verdict in sentences, what to mind, its table, and the lines to paste."""
+"""A comparison in words: its verdict, what to mind, and the lines to paste."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ratesmith import exporters
 from ratesmith._checks import Option
+from ratesmith.experiment import answer
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.ranking import Row, changes_nothing
 from ratesmith.experiment.standing import seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import Run, RunLayout
+from ratesmith.experiment.wording import listed
 from ratesmith.exporters.scheduler import identifier
 from ratesmith.horizon import Horizon
-from ratesmith.strategy.labels import labels
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
@@ -24,79 +26,45 @@ if TYPE_CHECKING:
 
 NO_VERDICT: Final = MappingProxyType({"RS322": "rate", "RS325": "schedule"})
 """What makes a comparison worthless, and what the training does not take."""
+NO_ANSWER: Final = MappingProxyType(
+    {"RS313": "every run diverged", "RS314": "no strategy has a rate at which every run ended well"}
+)
+"""What leaves a comparison without a winner, in the headline's words."""
 
 
 def verdict(comparison: Comparison) -> str:
-    """Return the outcome as a few sentences: what is missing if runs are, then the answer."""
+    """Return the outcome as a few sentences: that runs are missing, if they are, then the answer."""
     lines = {note.code: note.spelled(comparison.option_names) for note in comparison.verdict_notes}
     for code in NO_VERDICT:
         if code in lines:
             return f"No verdict. {lines[code]}"
     incomplete = [line for code, line in lines.items() if code == "RS320"]
-    first = [line for code, line in lines.items() if code not in ("RS316", "RS320")]
-    last = [line for code, line in lines.items() if code == "RS316"]
-    best, question = comparison.best, comparison.question
-    if best is None or all(run.diverged for run in comparison.runs):
-        return " ".join([*incomplete, *first])
-    pairs = comparison.seeds_of(best)
-    seeds = f"{pairs} fresh seeds" if pairs > 1 else "one fresh seed"
-    if best.missing:
-        seeds = f"{pairs} of {len(question.seeds)} fresh seeds"
-    answer = (
-        f"Best on the validation set: {best.chosen} at {best.base_lr:g}, "
-        f"{comparison.metric} {best.estimates[comparison.metric]} over {seeds}{_to_baseline(comparison, best)}."
-    )
-    others = _others(comparison) if len(comparison.rows) > 1 and len(question.seeds) >= FEWEST_FOR_INTERVAL else []
-    return " ".join([*incomplete, answer, *first, *others, *last])
+    best = comparison.best
+    if best is None or NO_ANSWER.keys() & lines.keys():
+        return " ".join([*incomplete, *(line for code, line in lines.items() if code in NO_ANSWER)])
+    return " ".join([*incomplete, *answer.sentences(comparison, best)])
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer in 20 words or fewer: what to use, and whether it is better, a tie or not told apart."""
+    """Return the answer in 20 words or fewer: what to use, and whether it beats the baseline."""
     notes, best = {note.code for note in comparison.verdict_notes}, comparison.best
     for code, ignored in NO_VERDICT.items():
         if code in notes:
             return f"No answer: the {ignored} that is given changes nothing in this training."
-    if "RS313" in notes:
-        return "No answer: every run diverged."
-    if best is None:
-        return "No answer: no strategy has a rate at which every run ended well."
-    shown = labels([best.chosen, *comparison.question.families])
-    name = f"{shown[best.chosen]} with lr={best.base_lr:g}"
-    answer = _answer(comparison, best, name, shown)
-    return f"Incomplete: {answer[0].lower()}{answer[1:]}" if "RS320" in notes else answer
+    for code, why in NO_ANSWER.items():
+        if code in notes or (best is None and code == "RS314"):
+            return f"No answer: {why}."
+    text = answer.headline(comparison, best) if best is not None else ""
+    if "RS320" not in notes:
+        return text
+    verb = text.startswith(("Keep ", "Use "))  # a name keeps its first letter
+    return f"Incomplete: {text[0].lower()}{text[1:]}" if verb else f"Incomplete: {text}"
 
 
-def _answer(comparison: Comparison, best: Row, name: str, shown: Mapping[str, str]) -> str:
-    difference, baseline = best.difference, shown[comparison.question.baseline]
-    if len(comparison.rows) == 1:
-        return f"{name}: {comparison.metric} {best.estimates[comparison.metric].mean:.4g}; nothing stands beside it."
-    if best.strategy == comparison.question.baseline:
-        return f"Keep {name}: {_rest(comparison)}."
-    if difference is None:
-        return f"Use {name}: the baseline {baseline} ended well at no rate."
-    if difference.conclusion == "better":
-        amount = difference.shown(difference.mean)
-        lower = "lower" if difference.mean < 0 else "higher"
-        return f"Use {name}: {amount.lstrip('+-')} {lower} {comparison.metric} than {baseline}."
-    if difference.conclusion == "tie":
-        return f"A tie within {_margin(comparison)}: {name} (first) and {baseline}."
-    seeds = "one seed" if difference.pairs == 1 else f"{difference.pairs} seeds"
-    return f"Not told apart by {seeds}: {name} (first) and {baseline}."
-
-
-def _rest(comparison: Comparison) -> str:
-    """Return how all the others did against the baseline that came first."""
-    conclusions = {None if row.to_best is None else row.to_best.conclusion for row in comparison.rows[1:]}
-    if conclusions == {"worse"}:
-        return "every other strategy is worse"
-    if conclusions == {None}:
-        return "no other strategy ended well at any rate"
-    return "the others tie with it" if conclusions == {"tie"} else "no other strategy is shown to be better"
-
-
-def _margin(comparison: Comparison) -> str:
-    margin = comparison.question.margin
-    return f"{100 * margin:g} %" if _relative(comparison) else f"{margin:g}"
+def caveats(comparison: Comparison) -> list[Note]:
+    """Return what the verdict warns of beside its sentences."""
+    told = {"RS320", *NO_VERDICT, *NO_ANSWER}
+    return [note for note in comparison.verdict_notes if note.code not in told]
 
 
 def of_verdict(comparison: Comparison) -> list[Note]:
@@ -146,17 +114,68 @@ def of_verdict(comparison: Comparison) -> list[Note]:
             "what happened, and give others with "
         )
         return [*notes, Note("RS314", (text, Option("rates="), "."))]
-    if _on_edge(comparison, best):
-        text = "That rate lies on the edge of those tried: a better one may lie beyond it; give others with "
-        notes.append(Note("RS311", (text, Option("rates="), "."), best.strategy))
-    if len(comparison.rows) > 1 and len(comparison.question.seeds) < FEWEST_FOR_INTERVAL:
-        text = "So few seeds cannot tell strategies apart: use 5 or more with "
-        notes.append(Note("RS312", (text, Option("seeds="), ".")))
-    without = [row.strategy for row in comparison.rows if row.base_lr is None]
-    if without:
-        text = f"Without a rate at which every run ended well: {', '.join(without)}."
-        notes.append(Note("RS316", (text,)))
-    return notes
+    return [*notes, *_of_answer(comparison, best)]
+
+
+def _of_answer(comparison: Comparison, best: Row) -> Iterator[Note]:
+    """Yield what a reader of the answer must mind: rates that may not be the best yet, and seeds that are few."""
+    if end := _at_end(comparison, best):
+        text = (
+            f"The rate of {best.chosen}, {best.base_lr:g}, is the {end} tried: a better one may lie beyond it; "
+            "give others with "
+        )
+        yield Note("RS311", (text, Option("rates="), "."), best.strategy)
+    others = [row for row in comparison.rows[1:] if row.base_lr is not None]
+    if others and all(_pairs(comparison, row) < FEWEST_FOR_INTERVAL for row in others):
+        text = f"Fewer than {FEWEST_FOR_INTERVAL} seeds have no interval, so they tell nothing apart: give more with "
+        yield Note("RS312", (text, Option("seeds="), "."))
+    if without := [row.strategy for row in comparison.rows if row.base_lr is None]:
+        yield Note("RS316", (f"Without a rate at which every run ended well: {listed(without)}.",))
+    if early := [row.strategy for row in others if _stopped_early(comparison, row)]:
+        seeds = max(_pairs(comparison, row) for row in others if row.strategy in early)
+        text = (
+            f"{listed(early)} may be as good as far as {seeds} of {len(comparison.question.seeds)} seeds tell: no "
+            "more were trained."
+        )
+        yield Note("RS326", (text,))
+    if doubtful := [row for row in comparison.rows if _rate_in_doubt(comparison, row)]:
+        amounts = [f"{row.strategy} by {_doubt(comparison, row)}" for row in doubtful]
+        text = (
+            f"Another rate may be better than the one that was chosen: for {listed(amounts)}. The intervals are wider "
+            "for that; look closer with "
+        )
+        yield Note("RS327", (text, Option("rates="), "."))
+
+
+def _pairs(comparison: Comparison, row: Row) -> int:
+    """Return by how many seeds a strategy and the first are compared."""
+    difference = answer.against_best(comparison, row)
+    return 0 if difference is None else difference.pairs
+
+
+def _stopped_early(comparison: Comparison, row: Row) -> bool:
+    """Whether a strategy is not told apart from the first, though seeds were left that nobody trained."""
+    difference = answer.against_best(comparison, row)
+    if difference is None or difference.conclusion != "not told apart" or row.missing or comparison.best is None:
+        return False
+    if _is_behind(comparison, row):
+        return False
+    return FEWEST_FOR_INTERVAL <= difference.pairs < len(comparison.question.seeds) and not comparison.best.missing
+
+
+def _rate_in_doubt(comparison: Comparison, row: Row) -> bool:
+    """Whether the rate of a strategy that may be the best is not known to the margin."""
+    return row.base_lr is not None and row.doubt > comparison.question.margin and not _is_behind(comparison, row)
+
+
+def _is_behind(comparison: Comparison, row: Row) -> bool:
+    """Whether a strategy is shown not to be the best: the first beats it, or the baseline."""
+    beaten = row.difference is not None and row.difference.conclusion == "worse"
+    return beaten or answer.conclusion_to_best(comparison, row) == "worse"
+
+
+def _doubt(comparison: Comparison, row: Row) -> str:
+    return f"{-100 * math.expm1(-row.doubt):.2g} %" if relative(comparison) else f"{row.doubt:.2g}"
 
 
 def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
@@ -167,37 +186,19 @@ def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
         codes.add("RS316")
     if row.missing:
         codes.add("RS317")
+    if _rate_in_doubt(comparison, row):
+        codes.add("RS327")
+    if _stopped_early(comparison, row):
+        codes.add("RS326")
     return tuple(sorted(codes))
 
 
-def _to_baseline(comparison: Comparison, row: Row) -> str:
-    baseline = next((other for other in comparison.rows if other.strategy == comparison.question.baseline), None)
-    if row.difference is None or baseline is None or baseline.base_lr is None:
-        return ""
-    conclusion = "a tie" if row.difference.conclusion == "tie" else row.difference.conclusion
-    return f"; {row.difference} against the baseline {baseline.chosen} at {baseline.base_lr:g}: {conclusion}"
-
-
-def _on_edge(comparison: Comparison, row: Row) -> bool:
+def _at_end(comparison: Comparison, row: Row) -> str:
+    """Return of which end a strategy's rate is the last that was tried: "lowest", "highest", or "" inside."""
     tried = sorted({run.trial.base_lr for run in comparison.runs if run.trial.strategy == row.chosen})
-    return len(tried) > 1 and row.base_lr in (tried[0], tried[-1])
-
-
-def _others(comparison: Comparison) -> list[str]:
-    """Return how the others differ from the winner; not the baseline once more, if that was the answer's."""
-    by_conclusion: dict[str, list[str]] = {}
-    for row in comparison.rows[1:]:
-        is_told = row.strategy == comparison.question.baseline and comparison.rows[0].difference is not None
-        if row.to_best is not None and not is_told:
-            by_conclusion.setdefault(row.to_best.conclusion, []).append(row.strategy)
-    sentences = []
-    if ties := by_conclusion.get("tie"):
-        sentences.append(f"A tie with it, within {_margin(comparison)}: {', '.join(ties)}.")
-    if unclear := by_conclusion.get("not told apart"):
-        sentences.append(f"Not told apart from it by {len(comparison.question.seeds)} seeds: {', '.join(unclear)}.")
-    if all(row.to_best and row.to_best.conclusion == "worse" for row in comparison.rows[1:]):
-        sentences.append("Every other strategy is worse than it.")
-    return sentences
+    if len(tried) < 2 or row.base_lr not in (tried[0], tried[-1]):
+        return ""
+    return "lowest" if row.base_lr == tried[0] else "highest"
 
 
 def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterator[Note]:
@@ -215,8 +216,10 @@ def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterato
             yield Note("RS310", (text, Option("steps="), "."), row.strategy)
 
 
-def _relative(comparison: Comparison) -> bool:
-    return all(row.to_best is None or row.to_best.relative for row in comparison.rows)
+def relative(comparison: Comparison) -> bool:
+    """Whether differences are shares of a loss, and not in units of the metric."""
+    differences = [each for row in comparison.rows for each in (row.difference, row.to_best) if each is not None]
+    return all(difference.relative for difference in differences)
 
 
 def paste(comparison: Comparison, form: str = "ratesmith") -> str:
@@ -249,45 +252,3 @@ def paste_forms(comparison: Comparison) -> tuple[str, ...]:
 
 def _horizon(comparison: Comparison) -> Horizon:
     return Horizon(comparison.layout.steps, comparison.layout.steps_per_epoch)
-
-
-def display_table(comparison: Comparison) -> list[list[str]]:
-    """Return the ranking as a notebook shows it, its heading first."""
-    metric, baseline = comparison.metric, comparison.question.baseline
-    lines = [["#", "strategy", "initial rate", f"{metric} [95 % interval]", f"against {baseline}", "diverged"]]
-    for place, row in enumerate(comparison.rows, 1):
-        difference = "the baseline" if row.strategy == baseline else "–"
-        if row.difference is not None:
-            difference = f"{row.difference}: {row.difference.conclusion}"
-        rate = "–" if row.base_lr is None else f"{row.base_lr:g}"
-        name = row.strategy if row.strategy == row.chosen else f"{row.strategy}: {row.chosen}"
-        figures = [rate, str(row.estimates.get(metric, "–")), difference, f"{row.diverged} of {row.runs}"]
-        lines.append([str(place), name, *figures])
-    return lines
-
-
-def table(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the ranking as rows of plain values."""
-    rows = []
-    for place, row in enumerate(comparison.rows, 1):
-        against = row.difference
-        rows.append(
-            {
-                "rank": place,
-                "strategy": row.strategy,
-                "chosen": row.chosen,
-                "base_lr": row.base_lr,
-                **{name: value.mean for name, value in row.estimates.items()},
-                "difference": None if against is None else against.mean,
-                "low": None if against is None else against.low,
-                "high": None if against is None else against.high,
-                "against_baseline": "" if against is None else against.conclusion,
-                "against_best": "" if row.to_best is None else row.to_best.conclusion,
-                "diverged": row.diverged,
-                "seeds": comparison.seeds_of(row),
-                "runs": row.runs,
-                "updates": row.updates,
-                "codes": " ".join(codes_of(comparison, row)),
-            }
-        )
-    return rows

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from ratesmith.experiment import Comparison
+from ratesmith.experiment.answer import conclusion_to_best
+from ratesmith.experiment.ranking_table import facts, judged_by, reached_heading
+from ratesmith.experiment.summary import relative
+from ratesmith.experiment.wording import range_of
 from ratesmith.report.comparison_charts import View, charts
 from ratesmith.report.page import write_page
 from ratesmith.report.style import looks
@@ -21,7 +24,6 @@ def write(comparison: Comparison, path: str | Path, *, title: str, command: str)
     texts = [*names, *(row.chosen for row in comparison.rows), *(run.trial.strategy for run in comparison.runs)]
     view = View(comparison, looks(names, comparison.question.baseline), labels(texts))
     drawn = charts(view)
-    relative = all(row.difference is None or row.difference.relative for row in comparison.rows)
     margin = comparison.question.margin
     measured = list(comparison.best.estimates) if comparison.best else []
     metrics = sorted(measured, key=lambda name: name != comparison.metric) or [comparison.metric]
@@ -32,8 +34,12 @@ def write(comparison: Comparison, path: str | Path, *, title: str, command: str)
         "labels": view.labels,
         "metrics": metrics,
         "ranked": metrics[:METRICS_RANKED],
-        "tie": f"{100 * margin:g} %" if relative else f"{margin:g}",
-        "tries": sorted({k for row in comparison.rows for k in row.expected}),
-        "infinity": math.inf,
+        "tie": f"{100 * margin:g} %" if relative(comparison) else f"{margin:g}",
+        "reached_heading": reached_heading(comparison),
+        "facts": {row.strategy: facts(comparison, row, "\n") for row in comparison.rows},
+        "conclusions": {row.strategy: conclusion_to_best(comparison, row) for row in comparison.rows},
+        "range_of": range_of,
+        "judged_by": judged_by,
+        "with_gap": any(row.gap is not None or row.turned is not None for row in comparison.rows),
     }
     return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **values)

@@ -12,6 +12,7 @@ from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.experiment import Comparison, Difference, Row, Run
+from ratesmith.experiment.wording import interval
 from ratesmith.report.page import Picture, legend
 from ratesmith.report.shared_chart import shared
 from ratesmith.report.style import ANSWER, GREY, Looks, along, blank, log_axis, named_rows
@@ -21,6 +22,8 @@ SPREAD: Final = 3
 """From this ratio of the greatest to the least on, values above 0 stand on a logarithmic axis."""
 MARKED: Final = 12
 """Points of a line that bear its marker."""
+MOST_RATES: Final = 6
+"""Rates up to which each has a tick of its own; a search tries others for each strategy."""
 Band = list[tuple[float, float, float, float]]
 """Step or epoch, mean, least and greatest over the seeds."""
 
@@ -187,8 +190,8 @@ def _forest(view: View) -> Picture:
     left = "left" if comparison.question.mode == "min" else "right"
     title = f"{_begun(comparison.metric)} on the validation set {against}: {left} is better"
     caption = (
-        "Bars are the intervals that decide: one beside the line is better or worse, one inside the grey band a tie. "
-        "They allow for the number of strategies and for every look."
+        "A bar inside the grey band is a tie. Any other is better or worse beside the dashed line, and not told apart "
+        "across it."
     )
     return Picture(title, plot, caption)
 
@@ -201,11 +204,11 @@ def _begun(text: str) -> str:
 def _named(view: View, strategy: str, difference: Difference | None) -> tuple[str, str]:
     if difference is None:
         return view.labels[strategy], "the baseline"
-    return view.labels[strategy], f"{difference.shown(difference.mean)}, {difference.conclusion}"
+    return view.labels[strategy], f"{interval(difference)}, {difference.conclusion}"
 
 
 def _basin(view: View) -> Picture:
-    """Draw the metric against the initial rate: a dot a seed, a line through the means, crosses where diverged."""
+    """Draw the metric by rate: a dot a seed, a line through the means, a ring where chosen, a cross where bad."""
     comparison, metric = view.comparison, view.comparison.metric
     whole = [run for run in comparison.runs if run.trial.steps == comparison.layout.steps]
     values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
@@ -226,19 +229,20 @@ def _basin(view: View) -> Picture:
         if means:
             source = _source(row.strategy, means)
             plot.line("x", "y", source=source, color=look.colour, line_dash=look.dash, line_width=2)
-        if row is comparison.best and row.base_lr in dict(means):
-            at = ([row.base_lr], [dict(means)[row.base_lr]])
-            plot.scatter(*at, size=18, fill_color=None, line_color=ANSWER, line_width=3)
+        if heights := [y for x, y in means or dots if x == row.base_lr]:
+            colour, width = (ANSWER, 3) if row is comparison.best else (look.colour, 2)
+            at = ([row.base_lr], [statistics.fmean(heights)])
+            plot.scatter(*at, size=18, fill_color=None, line_color=colour, line_width=width)
     tooltips = [("", "@name"), ("initial rate", "@x{0.0000}"), (metric, "@y{0.0000}")]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tooltips))
     rates = sorted({run.trial.base_lr for run in whole})
-    log_axis(plot, "x", [rates[0] / 1.2, rates[-1] * 1.2], rates if len(rates) <= 12 else ())
+    log_axis(plot, "x", [rates[0] / 1.2, rates[-1] * 1.2], rates if len(rates) <= MOST_RATES else ())
     if log:
         log_axis(plot, "y", [*values, cross_at])
     title = f"Validation {metric} at the end, by initial rate: {view.better}"
     caption = (
-        "Lines join the means over the seeds of the choice; small dots are seeds, those of the verdict too. A cross "
-        "is a rate at which a run did not end well. The green ring is the answer."
+        "A dot is one seed at one rate; lines join what the choice saw. A ring is the rate that was chosen, the green "
+        "one the answer's. A cross is a rate at which a run did not end well."
     )
     return Picture(title, plot, caption, legend(view.styles, view.labels, [row.strategy for row in comparison.rows]))
 
