@@ -57,6 +57,7 @@ def test_to_be_plainly_behind_is_no_claim_and_a_margin_of_nothing_drops_nobody()
     assert is_out(plain, "s1", plain.order[0])
     exact = replace(plain, question=replace(plain.question, margin=0.0))
     assert not is_out(exact, "s1", exact.order[0])
+    assert not is_out(replace(now, asked={**now.asked, "s1": 4}), "s1", now.order[0])
 
 
 def test_the_baseline_is_never_dropped_while_the_leader_is_not_told_apart_from_it():

@@ -44,16 +44,17 @@ def _open_pairs(standing: Standing) -> Iterator[tuple[str, str]]:
 
 
 def is_out(standing: Standing, name: str, leader: str) -> bool:
-    """Whether a strategy is worse than the leader, or so plainly behind that it gets no more seeds.
+    """Whether a strategy is worse than the leader, or after its first seeds so plainly behind that it gets no more.
 
     Plainly: an interval that allows for nothing but itself lies wholly beyond 10 % of the loss, or 10 margins. That is
-    no claim, and a row may say "not told apart" of such a strategy; equal ones are hardly ever dropped so.
+    no claim, and a row may say "not told apart" of such a strategy; equal ones are hardly ever dropped so. Later only a
+    claim ends it: with more seeds one is near.
     """
     difference = standing.difference(name, leader)
     if difference is None or difference.low is None:
         return False
-    if difference.conclusion == "worse":
-        return True
+    if difference.conclusion == "worse" or standing.asked[name] > FIRST_SEEDS:
+        return difference.conclusion == "worse"
     single = standing.difference(name, leader, its_level=ERROR)
     far = FAR if difference.relative else FAR_MARGINS * standing.question.margin
     if single is None or single.low is None or single.high is None or far <= 0.0:
