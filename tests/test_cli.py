@@ -168,7 +168,7 @@ def test_compare_ends_with_a_table_a_verdict_and_a_report(tmp_path, capsys):
     ):
         assert words in out
     assert out.splitlines()[-1] == f"Report: {tmp_path / 'report.html'}"
-    assert "Plan, in updates" in err
+    assert "Plan, at the most" in err
     assert "runs; best so far: " in err
     results = json.loads((tmp_path / "results.json").read_text())
     assert [row["strategy"] for row in results["rows"]] in (["constant()", "cosine()"], ["cosine()", "constant()"])
@@ -221,7 +221,7 @@ def test_a_budget_is_answered_with_a_plan_and_one_too_small_with_the_least(tmp_p
     assert run(["compare", *QUICK, "--budget", "100", "--out", str(tmp_path / "a")]) == 0
     err = capsys.readouterr().err
     assert "Up to 80 steps, about " in err
-    assert "; more if a best rate lies on the edge of the grid.\n" in err
+    assert "; it ends earlier where strategies are soon told apart.\n" in err
     assert run(["compare", *QUICK, "--budget", "70", "--out", str(tmp_path / "b")]) == 2
     assert "compare: a budget of 70 steps is too small, the least plan is 80 steps" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trial_channel
 
 import ratesmith
 from ratesmith._script import TrialRate
@@ -445,6 +446,22 @@ def test_a_trial_that_is_handed_to_another_process_finds_its_own_way(tmp_path, m
     monkeypatch.delenv(ADDRESS, raising=False)
     trial = pickle.loads(pickle.dumps(ratesmith.get_trial(lr=0.1, steps=10, schedule="linear()")))
     assert (trial.lr, trial.steps, trial.schedule) == (0.1, 10, "linear()")
+
+
+def test_by_hand_there_are_no_folds_and_a_fold_that_was_read_stays_so_in_another_process(monkeypatch):
+    monkeypatch.delenv(ADDRESS, raising=False)
+    trial = ratesmith.get_trial(lr=0.1, steps=10)
+    assert (trial.fold, trial.folds) == (0, 0)
+    for read in (False, True):
+        trial, kept = trial_channel.trial(fold=2, folds=5)
+        if read:
+            assert trial.fold == 2
+        trial.report(loss=1.0, step=1)
+        assert kept.said[-1]["fold_read"] is read
+        assert trial.__reduce__()[1][1] is read
+    trial, kept = trial_channel.trial()
+    trial.report(loss=1.0, step=1)
+    assert "fold_read" not in kept.said[-1]
 
 
 def test_somebody_else_on_the_machine_is_not_heard(tmp_path):

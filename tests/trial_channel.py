@@ -25,10 +25,10 @@ class Kept:
         return [loss for message in self.said for loss in message.get("losses", ())]
 
 
-def trial(steps=21, schedule="warmup(4) >> cosine()", lr=0.01, seed=3, stop_at=None):
+def trial(steps=21, schedule="warmup(4) >> cosine()", lr=0.01, seed=3, stop_at=None, **more):
     """Return a trial, and the channel that keeps its messages."""
     kept = Kept(stop_at)
-    return ActiveTrial(lr=lr, schedule=schedule, steps=steps, seed=seed, channel=kept), kept
+    return ActiveTrial(lr=lr, schedule=schedule, steps=steps, seed=seed, channel=kept, **more), kept
 
 
 def rates(trial):

@@ -3,24 +3,23 @@
 Each leaves a trail: the pair (strategy, rate) that it would have returned, by the training steps it had spent.
 """
 
-import itertools
 import logging
 import math
 import random
-import statistics
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from choosing import choose, judge
 from record import Recording, ReplayedTask
 from tasks import EVERY, STEPS, STRATEGIES
 from truth import Oracle, Pair, train
 
-from ratesmith.experiment import Comparison, Progress, compare
+from ratesmith.finder import find
 
 
 @dataclass
@@ -137,73 +136,21 @@ def shuffled(recording: Recording, repetition: int) -> list[Pair]:
     return grid
 
 
-class Watch:
-    """Follows a comparison: what it would return if it were stopped now.
+def ratesmith(recording: Recording, repetition: int, budget: int) -> Trail:
+    """Ratesmith as it comes: a sweep says where to look, then whole runs, then fresh seeds."""
+    task, trail = ReplayedTask(recording, repetition), Trail()
+    swept = find(recording.task, method="sweep", seeds=[repetition])
+    assert swept.suggestion is not None
+    trail.steps = swept.updates
 
-    That is the best mean at the longest length that was tried, over the most seeds: of what is in work only once the
-    best of the stage before has its result there, since neither lengths nor seeds can be compared.
-    """
+    def value(strategy: str, rate: float, seed: int) -> float:
+        loss = train(task.start(seed), (strategy, rate), lambda step, loss: True)[1]
+        return loss if math.isfinite(loss) else math.inf
 
-    def __init__(self, choice_seeds: int) -> None:
-        """Begin with nothing."""
-        self.trail = Trail()
-        self._seeds = choice_seeds
-        self._losses: dict[int, dict[Pair, list[float]]] = {}
-
-    def hear(self, progress: Progress) -> None:
-        """Take in a run that ended."""
-        run = progress.run
-        if run is None:
-            return
-        if progress.stage == "verdict":
-            self.trail.verdict_steps += run.updates - run.shared
-            return
-        self.trail.steps += run.updates - run.shared
-        pair = run.trial.strategy, run.trial.base_lr
-        loss = run.metrics["loss"] if run.done else math.inf
-        self._losses.setdefault(run.trial.steps, {}).setdefault(pair, []).append(loss)
-        self.trail.say(self._now())
-
-    def _now(self) -> Pair | None:
-        found: Pair | None = None
-        for steps, seeds in itertools.product(sorted(self._losses), range(1, self._seeds + 1)):
-            whole = {
-                pair: statistics.fmean(losses[:seeds])
-                for pair, losses in self._losses[steps].items()
-                if len(losses) >= seeds
-            }
-            if not whole:
-                continue
-            if found is not None and found not in whole:
-                break
-            sound = {pair: loss for pair, loss in whole.items() if math.isfinite(loss)}
-            found = min(sound, key=sound.__getitem__, default=found)
-        return found
-
-
-def ratesmith(rungs: Sequence[float] = (0.125,), choice_seeds: int = 2, seeds: int = 5) -> Search:
-    """Return the search by `compare` with these options."""
-
-    def search(recording: Recording, repetition: int, budget: int) -> Trail:
-        watch = Watch(choice_seeds)
-        comparison = through_compare(recording, repetition, watch, rungs=rungs, choice_seeds=choice_seeds, seeds=seeds)
-        best = comparison.best
-        watch.trail.verdict = None if best is None or best.base_lr is None else (best.chosen, best.base_lr)
-        return watch.trail
-
-    return search
-
-
-def through_compare(recording: Recording, repetition: int, watch: Watch, **options: Any) -> Comparison:
-    """Compare all strategies, in a folder that is thrown away."""
-    with tempfile.TemporaryDirectory() as folder:
-        return compare(
-            ReplayedTask(recording, repetition),
-            STRATEGIES,
-            folder=folder,
-            steps=STEPS,
-            rates=recording.problem.rates,
-            evaluate_every=2 * EVERY,
-            on_progress=watch.hear,
-            **options,
-        )
+    chosen = choose(value, recording.problem.lattice, swept.suggestion)
+    trail.points = [(trail.steps + steps, (choice.variant, choice.base_lr)) for steps, choice in chosen.trail]
+    trail.steps += chosen.steps
+    standing, trail.verdict_steps = judge(value, chosen.search)
+    first = chosen.search.chosen()[standing.order[0]]
+    trail.verdict = first.variant, first.base_lr
+    return trail

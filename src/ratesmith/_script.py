@@ -62,7 +62,8 @@ class ActiveTrial:
 
     `lr` is the initial rate, `schedule` the schedule's notation, `steps` the number of optimizer updates, `seed` the
     number that decides weights, order and all other randomness. `horizon` is the length for `parse(schedule).build`.
-    Get one from `get_trial`.
+    `folds` is the number of parts that the script is to cut its data into, `fold` the one to measure on, counted from
+    0: both are 0 unless a comparison asks for folds. Get one from `get_trial`.
 
     >>> trial = get_trial(lr=0.1, schedule="linear()", steps=4)
     >>> [trial.lr * trial.factor(step) for step in (0, 1, 4)]
@@ -81,11 +82,16 @@ class ActiveTrial:
         channel: Channel | None = None,
         resume_from: str | None = None,
         every_loss: bool = False,
+        fold: int = 0,
+        folds: int = 0,
+        fold_read: bool = False,
     ) -> None:
         """Take what the run is to do; `channel` is None if the script was started by hand.
 
         `resume_from`: a file that `checkpoint` wrote. `every_loss`: each training loss is sent as it comes.
+        `fold_read`: whether the script has looked at its fold already, in the process that started this one.
         """
+        self.folds, self._fold, self._fold_read = folds, fold, fold_read
         self.lr, self.schedule, self.steps, self.seed = lr, schedule, steps, seed
         self.steps_per_epoch, self.functions = steps_per_epoch, dict(functions or {})
         self._channel, self._resume_from, self._every_loss = channel, resume_from, every_loss
@@ -102,6 +108,12 @@ class ActiveTrial:
     def __repr__(self) -> str:
         """Return the settings."""
         return f"<ActiveTrial {self.schedule} at {self.lr:g}, {self.steps} steps, seed {self.seed}>"
+
+    @property
+    def fold(self) -> int:
+        """The part of the data to measure on, from 0; all others are to be trained on. 0 if there are no folds."""
+        self._fold_read = True
+        return self._fold
 
     @property
     def horizon(self) -> Horizon:
@@ -181,7 +193,8 @@ class ActiveTrial:
             if not isinstance(self.controller, Schedule):  # a schedule has nothing to hear
                 scheduler.observe(numbers)
         self._reported = step
-        self._ask(kind="report", step=step, metrics=numbers, losses=self._read_losses(), lr=self._rate())
+        read = {"fold_read": self._fold_read} if self.folds else {}
+        self._ask(kind="report", step=step, metrics=numbers, losses=self._read_losses(), lr=self._rate(), **read)
 
     def report_train(self, loss: Any) -> None:
         """Report the training loss of one update, a number or a tensor with one; call it after each update.
@@ -324,7 +337,7 @@ class ActiveTrial:
             "steps_per_epoch": self.steps_per_epoch,
             "functions": self.functions,
         }
-        return _from_settings, (settings,)
+        return _from_settings, (settings, self._fold_read)
 
 
 class TrialRate:
@@ -371,8 +384,9 @@ def get_trial(
     """Return the trial that this script is to train: what is given here, or what a comparison asks for.
 
     Run by hand, the script trains as these options say, and nothing is written. Under `ratesmith compare script.py` or
-    `ratesmith find script.py` the trial has the rate, schedule, length and seed of the run. The generators of Python,
-    NumPy and PyTorch are then seeded with `trial.seed`; what has a generator of its own is the script's to seed.
+    `ratesmith find script.py` the trial has the rate, schedule, length, seed and fold of the run. The generators of
+    Python, NumPy and PyTorch are then seeded with `trial.seed`; what has a generator of its own is the script's to
+    seed.
 
     `lr`: the initial rate, which the schedule's factors multiply. `steps`: optimizer updates of the run.
     `schedule`: notation, a schedule or a controller. `steps_per_epoch`: updates of one pass over the data, for lengths
@@ -404,7 +418,7 @@ def _none_or_whole(steps_per_epoch: int | None) -> int | None:
     return None if steps_per_epoch is None else whole("get_trial", "steps_per_epoch", steps_per_epoch, least=1)
 
 
-def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
+def _from_settings(settings: dict[str, Any], fold_read: bool = False) -> ActiveTrial:
     """Return the trial that the address asks for; that of the settings if there is no address."""
     address = os.environ.get(ADDRESS)
     if address is None:
@@ -416,7 +430,11 @@ def _from_settings(settings: dict[str, Any]) -> ActiveTrial:
     if answer["do"] == "stop":
         raise TrialStopped(answer["reason"])
     trial = ActiveTrial(
-        **answer["trial"], steps_per_epoch=settings["steps_per_epoch"], functions=functions, channel=channel
+        **answer["trial"],
+        steps_per_epoch=settings["steps_per_epoch"],
+        functions=functions,
+        channel=channel,
+        fold_read=fold_read,
     )
     process = os.getpid()
     # Not in a process that was forked: it has a copy of what its parent will send.

@@ -84,7 +84,12 @@ class FindTask(Protocol):
 
 @runtime_checkable
 class Task(FindTask, Protocol):
-    """What to train, and how it is judged."""
+    """What to train, and how it is judged.
+
+    For comparisons of optimizers a task may also have `with_optimizer(function)`, which returns the same task with the
+    optimizer that the function makes; for comparisons by fold `fold(index, folds)`, which returns the task that is
+    trained on all data but one of so many parts, and measured on that part.
+    """
 
     @property
     def has_test(self) -> bool:

@@ -27,6 +27,10 @@ if options.do == "not repeatable":
     order = random.Random(time.time_ns())
 points = [(order.gauss(0, 1), order.gauss(0, 1)) for _ in range(240)]
 targets = [1.0 if 2 * x - y + order.gauss(0, 0.5) > 0 else 0.0 for x, y in points]
+trained, measured_on = list(range(160)), list(range(160, 240))
+if options.do == "folds" and trial.folds:
+    measured_on = [place for place in range(240) if place % trial.folds == trial.fold]
+    trained = [place for place in range(240) if place not in measured_on]
 
 
 class Weights:
@@ -94,7 +98,7 @@ step = first
 while step < last:
     if options.do == "share and report first" and step % options.every == 0:
         trial.report(loss=loss_of(weights.values, range(160, 240)), step=step)
-    batch = [order.randrange(160) for _ in range(8)]
+    batch = [order.choice(trained) for _ in range(8)]
     lr = scheduler.get_last_lr()[0]
     loss = loss_of(weights.values, batch)
     for place in batch:
@@ -115,7 +119,7 @@ while step < last:
     if options.do == "hang" and trial.lr > 0.5 and step == 15:
         time.sleep(600)
     if step % options.every == 0 or step == last:
-        measured = loss_of(weights.values, range(160, 240))
+        measured = loss_of(weights.values, measured_on)
         if options.do == "explode" and trial.lr > 0.5 and step > 15:
             measured = math.nan
         right = sum((probability(weights.values, points[p]) > 0.5) == (targets[p] > 0.5) for p in range(160, 240))

@@ -80,9 +80,22 @@ def wait_for(folder, runs, process):
         time.sleep(0.02)
 
 
+def wait_until_at_work(folder, runs, process):
+    """Wait until so many runs have ended and others are under way: between two rounds of the choice none is."""
+    wait_for(folder, runs, process)
+    deadline = time.monotonic() + 120
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        with sqlite3.connect(Path(folder) / "study.sqlite") as database:
+            if database.execute("SELECT count(*) FROM branches").fetchone()[0] > 1:
+                return
+        time.sleep(0.02)
+
+
 def table(folder):
-    """Return everything that was found; not what it cost, since what is interrupted costs more."""
+    """Return everything that was found, and what was tried; not what it cost: what is interrupted costs more."""
     results = json.loads((Path(folder) / "results.json").read_text())
+    results["trials"] = sorted(stored(folder))
     for row in results["rows"]:
         del row["seconds"]
     del results["costs"]
@@ -107,7 +120,7 @@ def undisturbed(tmp_path_factory):
 def test_a_driver_killed_three_times_at_random_moments_ends_with_the_same_table(tmp_path, undisturbed):
     noise, log = random.Random(), tmp_path / "log"
     finished: dict = {}
-    for target in (1, 6, 11):
+    for target in (1, 8, 17):  # in the choice twice, then in the verdict
         process = start(tmp_path / "killed", 0.002, log)
         wait_for(tmp_path / "killed", target, process)
         time.sleep(noise.uniform(0, 0.3))
@@ -174,7 +187,7 @@ def test_workers_end_when_their_driver_is_killed(tmp_path):
 @posix
 def test_ctrl_c_stops_cleanly_and_the_study_is_resumed(tmp_path, undisturbed):
     process = start(tmp_path / "stopped", 0.005)
-    wait_for(tmp_path / "stopped", 2, process)
+    wait_until_at_work(tmp_path / "stopped", 2, process)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -200,7 +213,7 @@ def test_ctrl_c_stops_cleanly_and_the_study_is_resumed(tmp_path, undisturbed):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_command_is_what_ctrl_c_is(tmp_path, number):
     process = start(tmp_path / "stopped", 0.005)
-    wait_for(tmp_path / "stopped", 2, process)
+    wait_until_at_work(tmp_path / "stopped", 2, process)
     os.killpg(process.pid, number) if number == signal.SIGHUP else process.send_signal(number)
     _, err = process.communicate(timeout=60)  # until the last worker has let go of its output too
     assert process.returncode == 128 + number
@@ -301,10 +314,10 @@ def test_one_that_hangs_takes_no_other_with_it_though_a_new_worker_imports_for_l
     (tmp_path / "slow.py").write_text(
         f"import sys, time\nsys.path.insert(0, {str(HERE)!r})\ntime.sleep(6)\nfrom faulty_task import hanging\n"
     )
-    options = {"steps": 60, "seeds": 4, "rates": [0.1], "evaluate_every": 10, "workers": 1, "timeout": 5}
+    options = {"steps": 60, "seeds": 3, "rates": [0.1], "evaluate_every": 10, "workers": 1, "timeout": 5}
     comparison = compare(f"{tmp_path / 'slow.py'}:hanging", [], folder=tmp_path / "study", **options)
     statuses = {run.trial.seed: run.status for run in comparison.runs}
-    assert statuses == {1000: "done", 1001: "timeout", 1002: "done", 1003: "done"}
+    assert statuses == {1000: "done", 1001: "timeout", 1002: "done"}
 
 
 @posix

@@ -1,8 +1,11 @@
 """What is tried: listed options, the grid of rates, and where it is extended."""
 
+import itertools
+import math
+
 import pytest
 
-from ratesmith.experiment.grid import MOST_VARIANTS, default_rates, extension, variants, wanted_rates
+from ratesmith.experiment.grid import MOST_VARIANTS, lattice, lattice_of, variants
 from ratesmith.strategy import parse
 
 
@@ -37,15 +40,23 @@ def test_too_many_variants_and_none_are_refused():
         variants("wsd(decay=[])")
 
 
-def test_the_grid_and_its_extensions():
-    assert default_rates(0.1) == (0.01, 0.0316, 0.1, 0.316, 1.0)
-    assert default_rates(0.1, 3) == (0.0316, 0.1, 0.316)
-    given = [0.01, 0.1, 1.0]
-    assert extension(given, 0.1, given) == []
-    assert extension(given, 0.01, given) == [0.001]
-    assert extension(given, None, given) == [0.001]
-    assert extension([1e-5, 1e-4, 1e-3, *given], 1e-5, given) == []
-    assert extension([0.1], 0.1, [0.1]) == []
-    assert wanted_rates([0.01, 0.1, 1.0, 10.0], [0.1, 1.0], 1.0, [0.01, 0.1, 1.0, 10.0]) == [10.0]
-    assert wanted_rates([0.01, 0.1, 1.0], [0.1, 1.0], 0.1, given) == [0.01]
-    assert wanted_rates(given, given, 1.0, given) == [10.0]
+def test_the_lattice_is_a_fifth_of_a_decade_wide_and_ends_with_the_numbers():
+    rates = lattice(0.1)
+    steps = [math.log10(b / a) for a, b in itertools.pairwise(rates)]
+    assert steps == pytest.approx([0.2] * 20, abs=0.005)
+    assert len(lattice(2e-29)) < 21  # what is lower than the lowest rate is left out
+
+
+@pytest.mark.parametrize("given", [[0.3, 0.3001], [1e-29, 1e-28], [0.001, 0.5, 0.01], [1.0, 2.0, 3.0, 4.0, 5.0]])
+def test_given_rates_are_among_those_that_may_be_tried_and_all_else_is_near(given):
+    rates = lattice_of(given)
+    assert list(rates) == sorted(set(rates))
+    assert set(given) <= set(rates)
+    assert min(given) / 11 < rates[0]
+    assert rates[-1] < max(given) * 11
+    inner = [rate for rate in rates if min(given) <= rate <= max(given)]
+    assert all(b / a < 10**0.31 for a, b in itertools.pairwise(inner))
+
+
+def test_one_given_rate_is_that_rate():
+    assert lattice_of([0.02]) == (0.02,)

@@ -17,7 +17,7 @@ def test_the_ranking_is_by_the_mean_of_the_last_measurement_at_each_strategys_be
         for rate in found.rates:
             if runs := found.runs_of(row.strategy, rate, CHOICE):
                 by_rate[rate] = sum(run.curve[-1].metrics["loss"] for run in runs) / len(runs)
-        assert by_rate[row.base_lr] == min(by_rate.values())
+        assert by_rate[row.base_lr] <= 1.1 * min(by_rate.values())  # what luck explains does not decide
         fresh = [run.curve[-1].metrics["loss"] for run in found.runs_of(row.strategy, row.base_lr)]
         assert len(fresh) == 2
         assert row.estimates["loss"].mean == pytest.approx(statistics.geometric_mean(fresh), rel=1e-12)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import random
 import re
 import signal
 import subprocess
@@ -11,12 +12,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from ratesmith import TrialStopped
 from ratesmith.experiment import RunStatus, compare
+from ratesmith.experiment.intervals import level
 from ratesmith.experiment.options import ComparisonError
-from ratesmith.experiment.statistics import unpaired
 from ratesmith.report import write_html
 from ratesmith.study_database import StudyError
 from ratesmith.task import TaskError
@@ -24,11 +27,17 @@ from ratesmith.task import TaskError
 SCRIPT = str(Path(__file__).parent / "reporting_script.py")
 SMALL = {"rates": [3.6], "seeds": 2, "choice_seeds": 1}
 TWO = [0.1, 0.6]
-"""Rates of which the script does something else at the higher one."""
+"""Rates around 0.5, above which the script does something else."""
 
 
 def compared(folder, *arguments, strategies=("cosine()",), script=SCRIPT, **options):
     return compare(script, strategies, folder=folder, arguments=arguments, **{**SMALL, **options})
+
+
+def above(comparison, rate, *statuses):
+    """Whether runs above a rate, of which there are some, ended so, and all others ended well."""
+    ended = {(run.trial.base_lr > rate, run.status) for run in comparison.runs}
+    return ended == {(False, RunStatus.DONE), *((True, status) for status in statuses)}
 
 
 def by_hand(tmp_path, trial):
@@ -214,9 +223,11 @@ def test_where_the_seed_does_not_decide_the_verdict_says_so_and_nothing_is_paire
     assert not [note for note in comparison.notes if note.code == "RS301"]
     groups = [[run.metrics["loss"] for run in comparison.runs_of(row.chosen, row.base_lr)] for row in comparison.rows]
     other = comparison.rows[0 if comparison.rows[0].difference else 1]
-    values = {row.strategy: group for row, group in zip(comparison.rows, groups, strict=True)}
-    expected = unpaired(values[other.strategy], values["constant()"], "min", 0.01)
-    assert other.difference[:3] == pytest.approx(expected[:3])
+    logs = {row.strategy: np.log(group) for row, group in zip(comparison.rows, groups, strict=True)}
+    welch = stats.ttest_ind(logs[other.strategy], logs["constant()"], equal_var=False)
+    low, high = welch.confidence_interval(1 - level(1, 1, paired=False))
+    assert other.difference.mean == pytest.approx(logs[other.strategy].mean() - logs["constant()"].mean())
+    assert other.difference[1:3] == pytest.approx((low, high))
 
 
 def test_where_the_seed_changes_nothing_the_verdict_says_so_and_tells_nothing_apart(tmp_path):
@@ -327,7 +338,7 @@ def test_a_script_that_runs_on_is_ended_and_its_result_is_the_one_at_the_last_st
 def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
     comparison = compared(tmp_path, "--do", "crash", rates=TWO)
     failed = [run for run in comparison.runs if run.status == RunStatus.FAILED]
-    assert {run.trial.base_lr for run in failed} == {0.6}
+    assert above(comparison, 0.5, RunStatus.FAILED)
     assert failed[0].message == (
         "reporting_script.py: it ended with status 1; it last printed: ValueError: no such picture: 7.png"
     )
@@ -336,8 +347,7 @@ def test_a_script_that_raises_is_told_with_its_last_words(tmp_path):
 def test_a_script_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
     comparison = compared(tmp_path, "--do", "give up", rates=TWO)
     diverged = [run for run in comparison.runs if run.diverged]
-    assert {run.trial.base_lr for run in diverged} == {0.6}
-    assert not [run for run in comparison.runs if run.status == RunStatus.FAILED]
+    assert above(comparison, 0.5, RunStatus.DIVERGED)
     assert diverged[0].message.startswith("training loss 1e+06 after ")
     assert diverged[0].message.endswith(
         " at first, and it ended with status 1; it last printed: begins --do give up | the loss is not finite"
@@ -358,7 +368,7 @@ def test_a_script_that_is_no_script_of_ours_is_told_what_to_add(tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
     comparison = compared(tmp_path, "--do", "explode", rates=TWO)
     diverged = [run for run in comparison.runs if run.diverged]
-    assert {run.trial.base_lr for run in diverged} == {0.6}
+    assert above(comparison, 0.5, RunStatus.DIVERGED)
     assert all(run.updates < 40 for run in diverged)
     assert "loss nan at step" in diverged[0].message
 
@@ -371,7 +381,7 @@ def test_a_deciding_metric_that_is_not_finite_is_diverged_whatever_its_name(tmp_
         f"    trial.report(error=float('{value}') if trial.lr > 0.5 and step == 3 else 1 + trial.lr, step=step)\n"
     )
     comparison = compared(tmp_path / "study", script=str(script), metric="error", mode="min", rates=TWO)
-    assert {run.trial.base_lr for run in comparison.runs if run.diverged} == {0.6}
+    assert above(comparison, 0.5, RunStatus.DIVERGED)
     assert next(run.message for run in comparison.runs if run.diverged) == f"validation error {value} at step 2"
     write_html(comparison, tmp_path / "page.html")
     assert "validation error" in (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -386,8 +396,7 @@ def test_a_script_that_hangs_after_its_last_report_has_its_result(tmp_path):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_that_hangs_is_stopped_at_the_limit_and_the_others_are_whole(tmp_path, workers):
     comparison = compared(tmp_path, "--do", "hang", timeout=3, workers=workers, rates=TWO)
-    ended = {(run.trial.base_lr > 0.5, run.status) for run in comparison.runs}
-    assert ended == {(False, RunStatus.DONE), (True, RunStatus.TIMEOUT)}
+    assert above(comparison, 0.5, RunStatus.TIMEOUT)
 
 
 def test_workers_and_this_process_make_the_same_runs(tmp_path):
@@ -473,8 +482,9 @@ def test_a_function_that_gives_up_since_its_loss_rose_has_diverged(tmp_path):
 
     options = {"steps": 20, "rates": [0.1, 0.5], "seeds": 1, "choice_seeds": 1, "metric": "error", "mode": "min"}
     comparison = compare(local, ["linear()"], folder=tmp_path, **options)
+    assert above(comparison, 0.3, RunStatus.DIVERGED)
     run = next(run for run in comparison.runs if run.diverged)
-    assert (run.trial.base_lr, run.updates) == (0.5, 9)
+    assert run.updates == 9
     told = " after 1 at first, and it raised FloatingPointError: the loss is too high in local, line "
     assert told in run.message
 
@@ -492,7 +502,7 @@ def test_a_function_that_raises_or_is_stopped_is_told(tmp_path):
 
     options = {"steps": 20, "rates": [0.1, 0.5], "seeds": 1, "choice_seeds": 1}
     comparison = compare(local, ["linear()"], folder=tmp_path, **options)
-    assert {run.trial.base_lr for run in comparison.runs if run.diverged} == {0.5}
+    assert above(comparison, 0.3, RunStatus.DIVERGED)
     assert any("loss nan" in reason for reason in stopped)
 
 
@@ -570,3 +580,38 @@ def test_a_study_of_a_script_is_resumed_from_anywhere_and_deleted_whole(tmp_path
     remove = [sys.executable, "-m", "ratesmith", "study", "rm", str(beside / "study"), "--yes"]
     subprocess.run(remove, check=True, capture_output=True)
     assert [path.name for path in (beside / "study").rglob("*")] == ["logs", "mine.log"]
+
+
+def test_a_script_is_told_its_fold_and_one_that_does_not_look_at_it_is_refused(tmp_path):
+    found = compared(tmp_path / "a", "--do", "folds", folds=3, seeds=3)
+    assert found.layout.folds == 3
+    text = Path(SCRIPT).read_text(encoding="utf-8")
+    for seed in (1000, 1001):  # the same by hand, on the fold of the seed
+        (run,) = (run for run in found.runs if run.trial.seed == seed and run.trial.strategy == "constant()")
+        script = tmp_path / f"by_hand_{seed}.py"
+        settings = f'lr={run.trial.base_lr!r}, schedule="constant()", steps=options.steps, seed={seed}, steps_per_epoch'
+        given = text.replace('lr=0.3, schedule="cosine()", steps=options.steps, seed=0, steps_per_epoch', settings)
+        given = given.replace("trial.folds", "3").replace("trial.fold", str(seed % 3))
+        script.write_text(f'{given}\nprint("measured", repr(measured))\n')
+        printed = subprocess.run(
+            [sys.executable, script, "--do", "folds"], capture_output=True, text=True, check=True
+        ).stdout
+        assert printed.splitlines()[-1] == f"measured {run.metrics['loss']!r}"
+    with pytest.raises(ComparisonError) as caught:
+        compared(tmp_path / "b", folds=3)
+    assert caught.value.spelled({"folds": "--folds"}) == (
+        "compare: --folds needs a script that cuts its data by trial.fold, which reporting_script.py does not read; "
+        "measure on the part trial.fold of trial.folds, and train on the others"
+    )
+
+
+def test_a_function_is_told_its_fold(tmp_path):
+    told = set()
+
+    def train(trial):
+        told.add((trial.seed, trial.fold, trial.folds))
+        noise = random.Random(f"{trial.seed} {trial.factor(2)}").random()  # so large that no seed is spared
+        trial.report(loss=1.0 + noise, step=trial.steps)
+
+    compare(train, ["cosine()"], folder=tmp_path, steps=4, rates=[0.1], seeds=4, choice_seeds=1, folds=4, version="1")
+    assert told >= {(seed, seed % 4, 4) for seed in range(1000, 1004)}

@@ -1,6 +1,5 @@
 """The statistics of the verdict, against SciPy's own intervals and plain counting."""
 
-import math
 import statistics
 
 import numpy as np
@@ -13,22 +12,9 @@ from ratesmith.experiment.statistics import (
     Scale,
     adjusted_means,
     estimate,
-    nearly_as_good,
     quantile,
     scale_of,
 )
-
-
-def test_the_range_of_rates_that_are_nearly_as_good():
-    means = {0.01: 2.0, 0.1: 1.0, 1.0: 4.0}
-    low, high = nearly_as_good(means, "min")
-    share = math.log(1.05) / math.log(2.0)
-    assert low == pytest.approx(0.1 * 0.1**share)
-    assert high == pytest.approx(0.1 * 10 ** (math.log(1.05) / math.log(4.0)))
-    assert nearly_as_good({0.1: 1.0}, "min") is None
-    assert nearly_as_good({0.1: 1.0, 1.0: 1.0}, "min") == (0.1, 1.0)
-    low, high = nearly_as_good({0.1: 0.5, 1.0: 0.9, 10.0: 0.1}, "max")
-    assert 0.1 < low < 1.0 < high < 10.0
 
 
 def test_an_estimate_is_students_interval():

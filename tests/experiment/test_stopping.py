@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from comparing import standing
 
-from ratesmith.experiment.stopping import further, is_out
+from ratesmith.experiment.stopping import further, is_left_behind, is_out
 
 CAP = 10
 
@@ -58,6 +58,16 @@ def test_to_be_plainly_behind_is_no_claim_and_a_margin_of_nothing_drops_nobody()
     exact = replace(plain, question=replace(plain.question, margin=0.0))
     assert not is_out(exact, "s1", exact.order[0])
     assert not is_out(replace(now, asked={**now.asked, "s1": 4}), "s1", now.order[0])
+
+
+def test_who_got_no_more_seeds_without_a_claim_is_left_behind():
+    values = {"s0": [1.0, 1.1, 1.2], "s1": [1.3, 1.45, 1.75], "s2": [0.99, 1.1, 1.23], "s3": [900.0, 1010.0, 1080.0]}
+    now = standing(values)
+    assert now.difference("s3", now.order[0]).conclusion == "worse"
+    assert [name for name in values if is_left_behind(now, name)] == ["s1"]
+    assert not is_left_behind(standing(values, cap=3), "s1")  # it got all there are
+    worst_first = {"s1": values["s1"], **values}
+    assert not is_left_behind(standing(worst_first), "s1")  # the baseline goes on with whoever needs it
 
 
 def test_the_baseline_is_never_dropped_while_the_leader_is_not_told_apart_from_it():

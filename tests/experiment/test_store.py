@@ -3,6 +3,7 @@
 import math
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from comparing import STRATEGIES, small, study
@@ -153,3 +154,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="runs cannot be kept here"):
         small(LogisticTask(), tmp_path / "file" / "study")
+
+
+def test_a_state_that_is_gone_while_states_are_counted_counts_nothing(store, tmp_path, monkeypatch):
+    kept = store.write_state("0" * 64, b"1234")
+    monkeypatch.setattr(
+        "ratesmith.experiment.store.states_in", lambda folder: [folder / "gone.state.1.part", Path(kept)]
+    )
+    assert store.states_size() == 4

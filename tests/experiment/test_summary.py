@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
-from comparing import judged, small
+from comparing import LAYOUT, judged, small
 from numpy_task import LogisticTask, Odd
 from ranked_rows import BETTER, WIDE, WORSE, ranked, row_of
 
+from ratesmith.experiment import Run, RunStatus, Trial
 from ratesmith.report import write_html
 
 
@@ -26,11 +28,42 @@ def test_ties_are_named_and_a_single_seed_tells_nothing_apart(tmp_path):
     assert single.best.estimates["loss"].low is None
 
 
-def test_a_best_rate_that_stays_on_the_edge_is_said(tmp_path):
+def test_a_best_rate_with_nothing_worse_on_one_side_is_said(tmp_path):
     found = small(LogisticTask(), tmp_path, rates=[1e-9, 1e-8])
-    assert found.best.base_lr == found.rates[-1]
-    text = f"The rate of {found.best.chosen}, {found.rates[-1]:g}, is the highest tried: a better one may lie beyond it"
-    assert any(line.startswith(text) for line in found.note_lines())
+    assert found.note_lines()[0] == (
+        f"No rate above that of {found.best.chosen}, {found.best.base_lr:g}, was seen to be worse: a better one may "
+        "lie there; look further with rates=. [RS311]"
+    )
+    assert "RS311" in found.table()[0]["codes"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "side"),
+    [
+        ({("cosine()", 0.1): 1.0}, ""),  # one rate alone: nothing was looked for
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0}, "above"),
+        ({("cosine()", 0.1): 1.0, ("cosine()", 1.0): 2.0}, "below"),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("cosine()", 1.0): 2.0}, ""),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("cosine()", 1.0): "diverged"}, ""),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("linear()", 1.0): "diverged"}, ""),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("linear()", 1.0): 2.0}, "above"),  # as good as where?
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("linear()", 0.1): 1.5, ("linear()", 1.0): 2.0}, ""),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("linear()", 0.1): 1.5, ("linear()", 1.0): 1.2}, "above"),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("muon: linear()", 1.0): "diverged"}, "above"),
+        ({("cosine()", 0.01): 2.0, ("cosine()", 0.1): 1.0, ("linear()", 1.0): "failed"}, "above"),
+    ],
+)
+def test_a_rate_is_bounded_where_a_strategy_of_its_optimizer_was_worse_beyond_it(outcomes, side):
+    rows = row_of("cosine()", 1.0, BETTER), row_of("linear()", 1.1, BETTER, WIDE), row_of("constant()", 2.0)
+    runs = []
+    for (text, rate), value in outcomes.items():
+        trial = Trial(text, rate, 0, LAYOUT.steps)
+        if isinstance(value, str):
+            runs.append(Run(trial, RunStatus(value), 3, 0.0))
+        else:
+            runs.append(Run(trial, RunStatus.DONE, 10, 0.0, metrics={"loss": value}))
+    lines = replace(ranked(*rows), runs=tuple(runs)).note_lines()
+    assert [line.split()[2] for line in lines if "[RS311]" in line] == ([side] if side else [])
 
 
 def test_a_metric_that_is_nowhere_finite_is_not_called_divergence(tmp_path):
@@ -180,6 +213,9 @@ def test_a_rate_that_may_not_be_the_best_is_said_of_what_may_be_the_best_alone()
         "that; look closer with rates=. [RS327]"
     )
     assert [each["codes"] for each in ranked(*rows).table()] == ["RS327", "", ""]
+    more = [row_of(f"wsd(decay={place})", 0.6, BETTER, WIDE, doubt=place / 100) for place in (4, 5)]
+    [line] = ranked(rows[0], *more, rows[2]).note_lines()
+    assert "better than the one that was chosen: for 3 strategies, by 3 to 4.9 %. The intervals" in line
     large = {"mode": "max", "metric": "accuracy"}
     of_shares = ranked(
         row_of("cosine()", 0.9, (0.1, 0.2), doubt=0.02, **large), row_of("constant()", 0.7, **large), **large
@@ -192,6 +228,33 @@ def test_seeds_that_were_left_are_said_of_what_may_be_as_good():
     behind = row_of("wsd()", 0.9, WORSE, WIDE, pairs=3), row_of("constant()", 1.0, None, (0.2, 1.0), pairs=4)
     comparison = ranked(*rows, *behind)
     [line] = comparison.note_lines()
-    assert line == "linear() may be as good as far as 4 of 10 seeds tell: no more were trained. [RS326]"
+    assert line == (
+        "linear() may be as good as far as 4 of 10 seeds tell. No more were trained: only better "
+        "rates could tell. [RS326]"
+    )
     assert [each["codes"] for each in comparison.table()] == ["", "RS326", "", ""]
     assert ranked(*rows, *behind, seeds=4).note_lines() == []
+
+
+def test_what_is_far_behind_is_called_so_and_nothing_else_is_said_of_it(tmp_path):
+    kept = row_of("constant()", 1.0), row_of("cosine()", 1.3, (-0.1, 0.7), (-0.1, 0.7), left_behind=True, pairs=3)
+    comparison = ranked(*kept)
+    assert comparison.verdict() == (
+        "Keep constant(), with lr=0.1. No strategy is shown to beat it. cosine() is far behind, and got no more than 3 "
+        "seeds."
+    )
+    assert comparison.note_lines() == []
+    assert [row["against_baseline"] for row in comparison.table()] == ["", "far behind"]
+    assert [row["against_best"] for row in comparison.table()] == ["", "far behind"]
+    page = write_html(comparison, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<small>far behind, stopped</small>" in page
+    assert "not told apart</td>" not in page
+    first = row_of("linear()", 0.5, BETTER)
+    behind = row_of("cosine()", 1.3, WIDE, (-0.1, 0.9), left_behind=True, pairs=3, doubt=0.5)
+    comparison = ranked(first, row_of("constant()", 1.0, None, (0.2, 1.0)), behind)
+    assert comparison.verdict().endswith("cosine() is far behind, and got no more than 3 seeds.")
+    assert comparison.note_lines() == []
+    assert [row["against_baseline"] for row in comparison.table()] == ["better", "", "not told apart"]
+    assert [row["against_best"] for row in comparison.table()] == ["", "worse", "far behind"]
+    claimed = ranked(row_of("constant()", 1.0), row_of("cosine()", 1.3, WORSE, WORSE, left_behind=True))
+    assert "far behind" not in claimed.verdict()

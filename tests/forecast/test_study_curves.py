@@ -7,9 +7,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 from numpy_task import LogisticTask
+from optimizer_task import ChangeableTask, make_momentum
 
 from ratesmith.experiment import compare
 from ratesmith.forecast import read_study
+from ratesmith.strategy.contender import optimizer_of
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +22,14 @@ def study(tmp_path_factory):
     ), folder
 
 
-def test_each_strategy_gives_a_curve_at_the_rate_that_ended_lowest(study):
+def test_each_strategy_gives_a_curve_at_the_rate_that_it_was_judged_at(study):
     found, folder = study
     curves = {curve.name: curve for curve in read_study(folder)}
     assert set(curves) == {"constant()", "cosine()"}
     cosine = curves["cosine()"]
-    assert cosine.peak in found.rates
+    judged = {row.strategy: row.base_lr for row in found.rows}
+    assert {name: curve.peak for name, curve in curves.items()} == judged
+    assert len(set(judged.values())) == 2
     runs = found.runs_of("cosine()", cosine.peak, range(2000))
     assert list(cosine.steps) == list(range(20, 201, 20))
     means = [np.mean([run.curve[place].metrics["loss"] for run in runs]) for place in range(1, 11)]
@@ -34,9 +38,23 @@ def test_each_strategy_gives_a_curve_at_the_rate_that_ended_lowest(study):
 
 
 def test_another_rate_can_be_asked_for(study):
-    assert {curve.peak for curve in read_study(study[1], base_lr=0.01)} == {0.01}
-    with pytest.raises(ValueError, match=r"there must be finished runs at base_lr, got 3.0 and runs at 0.01, 0.1"):
-        read_study(study[1], base_lr=3.0)
+    found, folder = study
+    for rate in found.rates:
+        assert {curve.peak for curve in read_study(folder, base_lr=rate)} == {rate}
+    rates = ", ".join(f"{rate:g}" for rate in found.rates)
+    with pytest.raises(ValueError, match=f"there must be finished runs at base_lr, got 3.0 and runs at {rates}; name"):
+        read_study(folder, base_lr=3.0)
+
+
+def test_of_several_optimizers_the_one_that_ended_lowest_is_read(tmp_path):
+    optimizers = {"heavy": make_momentum}
+    options = {"steps": 200, "evaluate_every": 20, "seeds": 2, "rates": [0.01, 0.03], "optimizers": optimizers}
+    found = compare(ChangeableTask(), ["cosine()", "heavy: cosine()", "heavy: linear()"], folder=tmp_path, **options)
+    assert optimizer_of(found.best.chosen) == ""
+    assert {curve.name for curve in read_study(tmp_path)} == {"constant()", "cosine()"}
+    names = [[curve.name for curve in read_study(tmp_path, base_lr=rate)] for rate in found.rates]
+    assert all(len({optimizer_of(name) for name in at_rate}) == 1 for at_rate in names)
+    assert {optimizer_of(at_rate[0]) for at_rate in names} == {"", "heavy"}
 
 
 def test_what_another_version_keeps_is_not_read(study, tmp_path):

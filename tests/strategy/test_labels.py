@@ -22,6 +22,16 @@ def test_texts_of_the_same_names_keep_the_options_that_differ():
     assert list(missing.values()) == ["plateau(…)", "plateau(cooldown=2, …)"]
 
 
+def test_a_label_keeps_the_optimizer_before_it():
+    texts = [f'{name}warmup("5%") >> wsd(decay="{share}%")' for name in ("", "muon: ") for share in (10, 20)]
+    assert list(labels(texts).values()) == [
+        'warmup(…) >> wsd(decay="10%")',
+        'warmup(…) >> wsd(decay="20%")',
+        'muon: warmup(…) >> wsd(decay="10%")',
+        'muon: warmup(…) >> wsd(decay="20%")',
+    ]
+
+
 def test_where_there_is_no_room_for_what_differs_labels_are_numbered():
     texts = [f'multistep(milestones=["50%", "75%", "9{digit}%"], gamma=0.{digit})' for digit in range(3)]
     assert list(labels([*texts, "multistep(…) #2"]).values()) == [

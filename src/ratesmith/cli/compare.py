@@ -27,6 +27,7 @@ from ratesmith.cli.common import (
 from ratesmith.cli.progress import ShownProgress
 from ratesmith.cli.signals import status_of, stopped_by
 from ratesmith.script_process import is_script
+from ratesmith.strategy.contender import notation_of
 from ratesmith.task import TaskError
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Given(TypedDict):
     target: float | None
     evaluate_every: str
     rungs: tuple[float, ...]
+    optimizers: tuple[str, ...]
+    folds: int
     budget: str | None
     yes: bool
     timeout: float | None
@@ -114,10 +117,18 @@ class Output:
     help="A strategy in notation; repeat for more. Default: step, multistep, exponential, cosine and plateau.",
 )
 @click.option("--baseline", default="constant()", show_default=True, help="What the others are compared with.")
+@click.option(
+    "--optimizer",
+    "optimizers",
+    multiple=True,
+    help="Another optimizer: NAME=FUNCTION of the task's file, or NAME=FUNCTION@1 to fix its rate. A strategy is then "
+    "'NAME: cosine()'. Repeat for more.",
+)
 @click.option("--steps", help="Length of a run: optimizer steps, or epochs as 10ep. Default: 10ep; a script's own.")
-@click.option("--rates", help="Initial rates, as 0.01,0.1,1; more where a best is on an edge. Default: around find's.")
-@click.option("--seeds", default=5, show_default=True, help="Fresh seeds of the verdict.")
-@click.option("--choice-seeds", default=2, show_default=True, help="Seeds on which each strategy's rate is chosen.")
+@click.option("--rates", help="Where to look for rates, as 0.01,1; one alone is that rate. Default: around a sweep's.")
+@click.option("--seeds", default=10, show_default=True, help="Fresh seeds of the verdict, at the most.")
+@click.option("--folds", default=0, help="Cut the data into so many parts; each seed is measured on one of them.")
+@click.option("--choice-seeds", default=3, show_default=True, help="Seeds for one rate of the choice, at the most.")
 @click.option("--metric", default="loss", show_default=True, help="The validation metric that decides.")
 @click.option("--mode", help="Whether the metric is better small (min) or large (max); the loss is min.")
 @click.option("--margin", default=0.01, show_default=True, help="A tie: share of the loss, or units of the metric.")
@@ -129,7 +140,7 @@ class Output:
     "rungs",
     multiple=True,
     type=float,
-    help="First complete runs of this share of --steps, as 0.25; what is clearly worse leaves. Repeat for more.",
+    help="Choose by complete runs of this share of --steps first, as 0.25. Repeat for more.",
 )
 @click.option(
     "--budget", help="Fit the plan into so many steps, or a time as 30m; at a terminal, ask before it is run."
@@ -199,7 +210,22 @@ def _options(given: Given) -> CompareOptions:
         gpus=given["gpus"],
         arguments=given["arguments"],
         launch=given["launch"],
+        optimizers=_optimizers(given["optimizers"]),
+        folds=given["folds"],
     )
+
+
+def _optimizers(texts: tuple[str, ...]) -> dict[str, str] | None:
+    """Read `NAME=function` texts; None if there are none, as where none were asked for."""
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, function = text.partition("=")
+        if not equals:
+            raise Mistake(f"compare: --optimizer must be NAME=FUNCTION, got {text!r}; write muon=make_muon")
+        if name.strip() in named:
+            raise Mistake(f"compare: --optimizer must give a name once, got {name.strip()!r} twice; call one otherwise")
+        named[name.strip()] = function.strip()
+    return named or None
 
 
 def _workers(gpus: float) -> int:
@@ -348,11 +374,14 @@ def _caption(comparison: Comparison, with_gap: bool) -> str:
 
 def _small_print(comparison: Comparison, row: Row, shown: Mapping[str, str]) -> list[str]:
     """Return the lines below a strategy's name: what was chosen, and what is to be minded of it."""
-    from ratesmith.experiment.ranking_table import judged_by
+    from ratesmith.experiment.answer import FAR_BEHIND
+    from ratesmith.experiment.ranking_table import is_far_behind, judged_by
 
     lines = [] if row.chosen == row.strategy else [shown[row.chosen]]
     if row.base_lr is not None:
         lines.append(judged_by(row))
+    if is_far_behind(comparison, row):
+        lines.append(f"{FAR_BEHIND}, stopped")
     if row.diverged:
         lines.append(f"{row.diverged} of {row.runs} runs diverged")
     if codes := comparison.codes_of(row):
@@ -376,8 +405,6 @@ def print_verdict(comparison: Comparison) -> None:
         f"The runs have {costs.planned:,} steps in all, {costs.shared:,} of them shared with another run: "
         f"{costs.run:,} were made{share}."
     )
-    if comparison.cuts:
-        print(f"The rungs took out {len(comparison.cuts)} rates of single strategies: the report says why.")
     if lines := comparison.paste():
         print(f"\nTo use it:\n\n{lines}\n")
     if line := without_ratesmith(comparison):
@@ -393,4 +420,5 @@ def without_ratesmith(comparison: Comparison) -> str:
     layout = comparison.layout
     epoch = "" if layout.steps_per_epoch is None else f" --steps-per-epoch {layout.steps_per_epoch}"
     options = f"--steps {layout.steps}{epoch} --lr {best.base_lr!r} --code {forms[0]}"
-    return f"The same without Ratesmith: the report's page, or `ratesmith show {shlex.quote(best.chosen)} {options}`"
+    notation = shlex.quote(notation_of(best.chosen))
+    return f"The same without Ratesmith: the report's page, or `ratesmith show {notation} {options}`"

@@ -46,14 +46,22 @@ class ShownProgress(Bar):
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("runs, time left"),
+            TextColumn("runs at most, time left"),
             TimeRemainingColumn(compact=True),
         )
         self.folder, self.quiet, self.ask = folder, quiet, ask
         self.shown = self.shown and not quiet
         self.row = self.bar.add_task("starting workers", total=None)
-        self.planned = 0
+        self.planned = self.done = 0
         self._tenth = ""
+
+    def __exit__(self, *error: object) -> None:
+        """Leave a full bar if all went well: how many runs there are in the end was not known before."""
+        if self.shown and error[0] is None and self.planned:
+            self.bar.update(self.row, description="done", completed=self.done, total=self.done)
+            words = "runs" if self.done == self.planned else f"runs of at most {self.planned}"
+            self.bar.columns = (*self.bar.columns[:3], TextColumn(words))
+        super().__exit__(*error)
 
     def show_plan(self, plan: Plan) -> bool:
         """Print the plan, and ask if a budget was given and somebody can answer."""
@@ -61,17 +69,15 @@ class ShownProgress(Bar):
             return True
         if self.shown:
             self.bar.stop()
-        table = Table(
-            "stage", "runs", "steps of each", "steps in all", "to make", title="Plan, in updates", title_justify="left"
-        )
+        table = Table("stage", "runs", "steps of each", "steps", title="Plan, at the most", title_justify="left")
         for stage in plan.stages:
-            table.add_row(stage.name, *(f"{number:,}" for number in stage[1:]))
-        table.add_row("in all", "", "", f"{sum(stage.planned for stage in plan.stages):,}", f"{plan.to_run:,}")
+            table.add_row(stage.name, f"{stage.runs:,}", f"{stage.steps:,}", f"{stage.to_run:,}")
+        table.add_row("in all", f"{plan.runs:,}", "", f"{plan.to_run:,}")
         self.console.print(table, highlight=False)
         workers = f"{plan.workers} workers" if plan.workers > 1 else "one worker"
         time = f"about {_time(plan.time)} with {workers} once started"
         time += f", {plan.gpu_hours:.3g} GPU-hours" if plan.gpus else ""
-        self.say(f"Up to {plan.to_run:,} steps, {time}; more if a best rate lies on the edge of the grid.")
+        self.say(f"Up to {plan.to_run:,} steps, {time}; it ends earlier where strategies are soon told apart.")
         if plan.made_smaller:
             self.say(f"Made smaller to fit the budget of {plan.budget}: {plan.made_smaller}.")
         agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)
@@ -95,9 +101,7 @@ class ShownProgress(Bar):
             return
         if first and now.resumed:
             self.say(f"{now.resumed} finished runs are kept in {self.folder}, and are not made again")
-        if now.stage.endswith("beyond the grid") and now.planned > self.planned:
-            self.say(f"a best rate lies on the edge of the grid: {now.planned - self.planned} runs more")
-        self.planned = now.planned
+        self.planned, self.done = now.planned, now.done
         if self.shown:
             self.bar.bests = now.bests
             self.bar.update(self.row, description=now.stage, completed=now.done, total=now.planned)
@@ -106,7 +110,9 @@ class ShownProgress(Bar):
         tenth = f"{now.stage}, {10 * now.done // max(1, now.planned)}"
         if tenth != self._tenth:  # a line for each tenth of a stage, as a log file wants it
             self._tenth = tenth
-            print(f"ratesmith: {now.stage}: {now.done} of {now.planned} runs{best}", file=sys.stderr, flush=True)
+            print(
+                f"ratesmith: {now.stage}: {now.done} of at most {now.planned} runs{best}", file=sys.stderr, flush=True
+            )
 
     def kept(self) -> str:
         """Say what a stopped comparison has kept, as the store has it, and how to go on."""

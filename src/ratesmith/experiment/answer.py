@@ -6,7 +6,7 @@ Every word follows from the interval that the table prints for the same pair, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.statistics import Difference
@@ -15,6 +15,10 @@ from ratesmith.strategy.labels import labels
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
+
+
+FAR_BEHIND: Final = "far behind"
+"""What is said of a strategy that got no more seeds, though its interval reaches to both sides of 0."""
 
 
 def against_best(comparison: Comparison, row: Row) -> Difference | None:
@@ -34,13 +38,22 @@ def conclusion_to_best(comparison: Comparison, row: Row) -> str:
     """Return how a strategy stands to the first, as a conclusion; "" for the first itself, and without a rate.
 
     What is worse than the baseline is worse than a first that beats the baseline, whatever their own interval says.
+    "far behind" is no claim: after a few seeds a strategy lay so far behind that it got no more.
     """
     against, best = against_best(comparison, row), comparison.best
     if against is None or best is None:
         return "" if best is None or row.base_lr is None or row is best else "not told apart"
     if _concluded(row.difference, "worse") and _concluded(best.difference, "better"):
         return "worse"
-    return against.conclusion
+    return FAR_BEHIND if row.left_behind and against.conclusion == "not told apart" else against.conclusion
+
+
+def conclusion_to_baseline(comparison: Comparison, row: Row) -> str:
+    """Return how a strategy stands to the baseline; if that is the first, in the words of `conclusion_to_best`."""
+    if row.difference is None:
+        return ""
+    first = comparison.best is not None and comparison.best.strategy == comparison.question.baseline
+    return conclusion_to_best(comparison, row) if first else row.difference.conclusion
 
 
 def _concluded(difference: Difference | None, conclusion: str) -> bool:
@@ -193,6 +206,9 @@ class _Words:
             told.append(f"{listed(ties)} {_is(ties)} as good within {self.margin}.")
         if unclear := by_conclusion.get("not told apart"):
             told.append(f"{listed(unclear)} may be as good.")
+        if behind := by_conclusion.get(FAR_BEHIND):
+            most = max(row.seeds for row in self.judged if self.conclusions[row.strategy] == FAR_BEHIND)
+            told.append(f"{listed(behind)} {_is(behind)} far behind, and got no more than {most} seeds.")
         return told
 
 

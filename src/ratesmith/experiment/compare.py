@@ -6,7 +6,7 @@ import math
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from ratesmith.experiment.comparison import Comparison
 from ratesmith.experiment.devices import surroundings
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.local import InProcess, LocalPool
+from ratesmith.experiment.optimizers import as_names
 from ratesmith.experiment.options import (
     BASELINE,
     DEFAULT_STRATEGIES,
@@ -45,6 +46,10 @@ from ratesmith.study_database import STUDY_FILE, opened_study, read_settings
 from ratesmith.task import Task, TaskError, split_reference
 
 CHECKPOINT_SECONDS: Final = 60.0
+CHOOSES_ITSELF: Final = (
+    "is for a task, and a training of your own makes its optimizer itself; compare once with each, in folders of their "
+    "own, or write a TorchTask"
+)
 
 
 def compare(
@@ -54,8 +59,8 @@ def compare(
     folder: str | Path | None = None,
     steps: int | str | None = None,
     rates: Sequence[float] | None = None,
-    seeds: int = 5,
-    choice_seeds: int = 2,
+    seeds: int = 10,
+    choice_seeds: int = 3,
     baseline: ScheduleLike = BASELINE,
     metric: str = "loss",
     mode: str | None = None,
@@ -72,6 +77,8 @@ def compare(
     version: str | None = None,
     arguments: Sequence[str] = (),
     launch: str = "",
+    optimizers: Mapping[str, Any] | None = None,
+    folds: int = 0,
     on_plan: Callable[[Plan], bool] = lambda plan: True,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
@@ -85,19 +92,22 @@ def compare(
     `wsd(decay=["10%", "20%"])`: each is tried, and the strategy is judged by its best. The `baseline` is always among
     the strategies.
 
-    Choice: every variant gets the same `rates` (by default five around a sweep's answer, two a decade), each with
-    `choice_seeds` seeds; where its best lies on the edge of the grid, up to three rates more. A rate at which any seed
-    did not end well cannot be chosen. Verdict: each strategy at its choice, with `seeds` fresh seeds, by the mean of
-    `metric` after the last step: the smallest for mode "min", which the loss has by itself, the largest for "max". Runs
-    of one seed begin with the same weights and see the same batches, so differences are paired: to the baseline, with
-    95 % intervals, of the logarithms of a loss; a strategy within `margin` is a tie. `target` is a metric whose first
-    step is reported (by default the baseline's own end). The winner alone is then measured on the test data.
+    Choice: whole runs place each strategy's rate, on a lattice a fifth of a decade apart around a sweep's answer. Given
+    `rates` say where to look: those, what lies between, and a little beyond; one rate alone is that rate. The next run
+    is the one from which most is to be learned, by a Gaussian process over all runs so far; at most three a strategy,
+    and at most `choice_seeds` seeds for one rate. A rate at which a run did not end well cannot be chosen.
 
-    `rungs` are shares of `steps`, such as 0.125: complete runs of that length first, with one seed, in which each
-    variant's search begins at the middle of the grid and goes on until its best lies between two worse rates. A rate
-    that is hopeless among its variant's leaves; at the whole length the first seed sifts once more, what promises most
-    first. `budget` is a number of updates, or a time as "30m": rates and seeds are made fewer until it fits.
-    `on_plan` is told what will be run before it is, and may refuse. What trials share, they train once.
+    Verdict: each strategy at its choice, with fresh seeds: three, then one more at a time until it is told apart from
+    the others or ties with them, and at most `seeds`. Judged by the mean of `metric` after the last step, of a loss by
+    the geometric mean: the smallest for mode "min", which the loss has by itself, the largest for "max". Runs of one
+    seed begin with the same weights and see the same batches, so differences are paired; within `margin` two
+    strategies tie. `target` is a metric whose first step is reported (by default the baseline's own end). The winner
+    alone is then measured on the test data.
+
+    `rungs` are shares of `steps`, such as 0.125: the same choice is made with complete runs of that length first, and
+    what it found is where the longer one begins. `budget` is a number of updates, or a time as "30m": runs and seeds
+    are made fewer until it fits. `on_plan` is told what will be run before it is, and may refuse. What trials share,
+    they train once.
 
     Finished runs are kept in `folder`, and a call with the same settings goes on from there. Without one they are kept
     in a temporary folder, whose name is said. `on_progress` hears how far it is; without one a bar is shown, on a
@@ -111,6 +121,11 @@ def compare(
     as many trials side by side as it has room for. Each trial has a processor and `gpus`, which may be a share of one:
     locally each worker sees its GPUs alone. Lengths are steps, or epochs as
     `"10ep"`.
+
+    `optimizers` are others for a task: by name a function that takes the model, or its name in the task's file. A
+    strategy is then written `muon: cosine()`; an optimizer that none names takes part with a constant rate. A pair
+    `(make_prodigy, 1.0)`, or the text "make_prodigy@1", fixes the rate. `folds` cuts training and validation data,
+    joined, into so many parts: the run of a seed is measured on the part `seed % folds`, and trained on the others.
 
     Raise ComparisonError for options that cannot be, TaskError for a task that cannot be used, StudyError for a folder
     that cannot be gone on with.
@@ -137,12 +152,14 @@ def compare(
         version=version,
         arguments=tuple(arguments),
         launch=launch,
+        optimizers=_optimizers(optimizers, task),
+        folds=folds,
     )
     source_of(task, options)  # a mistake is told before anything is said of folders
     with _kept_in(folder, task, version) as place:
         if on_progress is not None:
             return run_comparison(task, options, folder=place, on_plan=on_plan, on_progress=on_progress)
-        with ProgressBar("compare", "runs") as bar:
+        with ProgressBar("compare", "runs at most") as bar:
             if callable(task) and not isinstance(task, Task):
                 bar.say("the function is called twice or three times up to its first reports, to see what it measures")
 
@@ -179,6 +196,13 @@ def _kept_in(folder: str | Path | None, task: object, version: str | None) -> It
 
 def _say(line: str) -> None:
     print(f"compare: {line}", file=sys.stderr)
+
+
+def _optimizers(given: Mapping[str, Any] | None, task: object) -> Mapping[str, Any] | None:
+    """Return optimizers as they are, or, for a task in a file, by the names of their functions."""
+    if given is not None and isinstance(task, str) and not is_script(task):
+        return as_names(given, split_reference(task)[0])
+    return given
 
 
 def _rates(rates: Sequence[float]) -> tuple[float, ...]:
@@ -235,6 +259,7 @@ def source_of(task: Source | Callable[[ActiveTrial], Any], options: CompareOptio
             _refuse(options, "arguments", "launch", because="is for a script; give path/to/train.py, or drop it")
             _refuse_timeout(options)
             return task
+        _refuse(options, "optimizers", because=CHOOSES_ITSELF)
         if not Path(task).is_file():
             raise TaskError(
                 f"{task}: there is no such file; give the path of a script, or of a task's file and its name"
@@ -249,6 +274,7 @@ def source_of(task: Source | Callable[[ActiveTrial], Any], options: CompareOptio
                 "compare: ", Option("engine"), " needs a task given as 'path/to/file.py:name'; drop the option"
             )
         return task
+    _refuse(options, "optimizers", because=CHOOSES_ITSELF)
     for name in ("steps", "rates"):
         if getattr(options, name) is None:
             raise ComparisonError("compare: ", Option(name), f" must be given for a function, got none; write {name}=")
@@ -287,7 +313,9 @@ def kept_profile(folder: Path, source: AnySource, options: CompareOptions) -> Ta
         return None
     with opened_study(folder, any_version=True) as database:
         kept = read_settings(database).get("profile")
-    if kept is None or kept["steps"] != options.steps or kept["profile"]["identity"] != identity_of(source):
+    if kept is None or kept["profile"]["identity"] != identity_of(source):
+        return None
+    if kept["steps"] != options.steps or kept["profile"]["layout"].get("folds", 0) != options.folds:
         return None
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in kept["profile"].items()
@@ -314,6 +342,7 @@ def _context(
         limit=options.timeout,
         functions=profile.functions,
         reports_losses=profile.reports_losses,
+        optimizers=options.named_optimizers,
         files=profile.identity.get("task_files", "") if isinstance(source, Script) else "",
     )
 

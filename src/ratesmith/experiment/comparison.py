@@ -14,7 +14,6 @@ from ratesmith.experiment.answer import against_best
 from ratesmith.experiment.notes import PYTHON_NAMES, Note
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.ranking import Row
-from ratesmith.experiment.rungs import Cut
 from ratesmith.experiment.statistics import Difference, Estimate
 from ratesmith.experiment.trial import FINAL, Run, RunLayout
 
@@ -38,7 +37,6 @@ class Comparison(DisplayedResult):
     question: Question
     layout: RunLayout
     runs: tuple[Run, ...] = field(repr=False)
-    cuts: tuple[Cut, ...] = ()
     notes: tuple[Note, ...] = ()
     """What the reader must know: fewer seeds than five, nothing shared, runs that failed."""
     test: dict[str, Estimate] | None = None
@@ -170,7 +168,6 @@ class Comparison(DisplayedResult):
                 {**_plain_row(row, against_best(self, row)), "codes": list(self.codes_of(row))} for row in self.rows
             ],
             "costs": self.costs._asdict(),
-            "cuts": [cut._asdict() for cut in self.cuts],
             "notes": [self._plain_note(note) for note in (*self.verdict_notes, *self.notes)],
             "test": None
             if self.test is None

@@ -1,17 +1,21 @@
-"""What is tried: the variants that listed options give, the grid of rates, and where it is extended."""
+"""What may be tried: the variants that listed options give, and the rates."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Final
 
 from ratesmith._checks import OptionValueError
 from ratesmith.strategy import parse
+from ratesmith.strategy.contender import Contender, contender_of
 
 LOWEST_RATE: Final = 1e-30
-MOST_EXTENSIONS: Final = 3
-"""How many rates a grid may gain at each of its two ends."""
+FIFTHS: Final = 5
+DECADES: Final = 2
+MOST_BEYOND: Final = 5
+"""How many fifths of a decade beyond the given rates may be tried."""
 MOST_VARIANTS: Final = 256
 
 
@@ -24,8 +28,12 @@ def variants(text: str) -> tuple[str, ...]:
     ('warmup(10) >> wsd(decay="10%")', 'warmup(10) >> wsd(decay="20%")')
     >>> variants('multistep(milestones=["50%", "75%"])')
     ('multistep(milestones=["50%", "75%"])',)
+    >>> variants("muon: step(every=[5, 9])")
+    ('muon: step(every=5)', 'muon: step(every=9)')
     """
-    listed = [str(variant) for variant in itertools.islice(parse(text).variants(), MOST_VARIANTS + 1)]
+    optimizer, notation = contender_of(text)
+    strategies = itertools.islice(parse(notation).variants(), MOST_VARIANTS + 1)
+    listed = [str(Contender(optimizer, strategy.text)) for strategy in strategies]
     if len(listed) > MOST_VARIANTS:
         raise OptionValueError(
             f"compare: a strategy may have at most {MOST_VARIANTS} variants, got more from {text}; list fewer options"
@@ -37,75 +45,51 @@ def variants(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
-def default_rates(centre: float, count: int = 5) -> tuple[float, ...]:
-    """Return an odd number of rates around one, two for each decade.
+def lattice(centre: float) -> tuple[float, ...]:
+    """Return the rates that may be tried around one: a fifth of a decade apart, two decades to each side.
 
-    >>> default_rates(0.1)
-    (0.01, 0.0316, 0.1, 0.316, 1.0)
+    >>> rates = lattice(0.1)
+    >>> len(rates), rates[0], rates[9:12], rates[-1]
+    (21, 0.001, (0.0631, 0.1, 0.158), 10.0)
     """
-    return tuple(rounded(centre * 10 ** (half / 2)) for half in range(-(count // 2), count // 2 + 1))
+    ends = range(-FIFTHS * DECADES, FIFTHS * DECADES + 1)
+    rates = {rounded(centre * 10 ** (fifth / FIFTHS)) for fifth in ends}
+    return tuple(sorted(rate for rate in rates if LOWEST_RATE < rate < 1 / LOWEST_RATE))
+
+
+def lattice_of(given: Sequence[float]) -> tuple[float, ...]:
+    """Return the rates that may be tried where some were given: those, what lies between, and a little beyond.
+
+    Between two that are further apart than a fifth of a decade, and for a decade beyond the ends. One rate alone is
+    that rate.
+
+    >>> lattice_of([0.1])
+    (0.1,)
+    >>> lattice_of([0.1, 0.3])[4:9]
+    (0.0631, 0.1, 0.173, 0.3, 0.475)
+    """
+    rates = sorted(given)
+    if len(rates) < 2:
+        return tuple(rates)
+    found = set(rates)
+    for low, high in itertools.pairwise(rates):
+        parts = max(1, round(FIFTHS * math.log10(high / low)))
+        found.update(rounded(low * (high / low) ** (part / parts)) for part in range(1, parts))
+    for beyond in range(1, MOST_BEYOND + 1):
+        step = 10 ** (beyond / FIFTHS)
+        found.update((rounded(rates[0] / step), rounded(rates[-1] * step)))
+    return tuple(sorted(rate for rate in found if LOWEST_RATE < rate < 1 / LOWEST_RATE))
+
+
+def middle_of(rates: Sequence[float]) -> float:
+    """Return the middle of some rates, by their logarithms.
+
+    >>> middle_of([0.01, 1.0])
+    0.1
+    """
+    return rounded(math.exp(math.fsum(map(math.log, (min(rates), max(rates)))) / 2))
 
 
 def rounded(rate: float) -> float:
     """Return a rate to three digits, so that what is printed is what was used."""
     return float(f"{rate:.3g}")
-
-
-MOST_FIRST: Final = 3
-"""With how many rates, from the middle of the grid, a strategy's search on a rung begins."""
-
-
-def first_rates(grid: Sequence[float]) -> list[float]:
-    """Return the rates that a rung begins with: the middle three.
-
-    >>> first_rates([0.001, 0.01, 0.1, 1.0, 10.0])
-    [0.01, 0.1, 1.0]
-    """
-    skipped = max(0, len(grid) - MOST_FIRST) // 2
-    return list(grid[skipped : skipped + MOST_FIRST])
-
-
-def next_rates(grid: Sequence[float], tried: Sequence[float], best: float | None) -> list[float]:
-    """Return what a rung tries next: the best rate's neighbours in the grid; a lower one if all diverged.
-
-    >>> next_rates([0.001, 0.01, 0.1, 1.0, 10.0], tried=[0.01, 0.1, 1.0], best=1.0)
-    [10.0]
-    """
-    if best is None:
-        return [rate for rate in grid if rate < min(tried)][-1:]
-    place = grid.index(best)
-    return [rate for rate in grid[max(0, place - 1) : place + 2] if rate not in tried]
-
-
-def wanted_rates(
-    grid: Sequence[float], tried: Sequence[float], best: float | None, given: Sequence[float]
-) -> list[float]:
-    """Return the rates that a best one still asks for: its neighbours in the grid that a rung cut, or beyond it.
-
-    >>> wanted_rates([0.01, 0.1, 1.0], tried=[0.1, 1.0], best=0.1, given=[0.01, 0.1, 1.0])
-    [0.01]
-    """
-    grid = sorted(grid)
-    beside = next_rates(grid, tried, best) if best is not None else []
-    return beside or extension(grid, best, given)
-
-
-def extension(rates: Sequence[float], best: float | None, given: Sequence[float]) -> list[float]:
-    """Return the rates to add if a strategy's best rate lies on the edge of the rates it was tried at: none or one.
-
-    A best of None (every rate diverged) asks for a lower rate. The step of the grid is kept. `given` is the grid as it
-    began; an end that has gained three rates stays.
-
-    >>> extension([0.01, 0.1, 1.0], best=1.0, given=[0.01, 0.1, 1.0])
-    [10.0]
-    """
-    rates = sorted(rates)
-    if len(rates) < 2:
-        return []
-    wanted = []
-    if best in (rates[0], None) and sum(rate < min(given) for rate in rates) < MOST_EXTENSIONS:
-        wanted.append(rates[0] * (rates[0] / rates[1]))
-    if best == rates[-1] and sum(rate > max(given) for rate in rates) < MOST_EXTENSIONS:
-        wanted.append(rates[-1] * (rates[-1] / rates[-2]))
-    # A rate too close to its neighbour to differ in three digits, or past the ends of the numbers, is no new one.
-    return [new for rate in wanted if LOWEST_RATE < (new := rounded(rate)) < 1 / LOWEST_RATE and new not in rates]

@@ -10,7 +10,8 @@ from ratesmith.experiment.engine import Message, begins_itself
 from ratesmith.experiment.options import CompareOptions
 from ratesmith.experiment.run_context import AnySource, RunContext, TaskProfile
 from ratesmith.experiment.script_source import FunctionSource
-from ratesmith.experiment.sharing import Arrangement, Branch
+from ratesmith.experiment.shapes import StrategyShape, shape_of
+from ratesmith.experiment.sharing import Arrangement, Branch, Rates
 from ratesmith.experiment.trial import Trial
 from ratesmith.script_process import Script
 
@@ -20,14 +21,19 @@ def inspect(source: AnySource, options: CompareOptions) -> TaskProfile:
     if isinstance(source, Script | FunctionSource):
         return script_inspection.inspect_script(source, options)
     steps = "10ep" if options.steps is None else options.steps
-    return worker.inspect_task(source, steps, options.evaluate_every, options.variants)
+    return worker.inspect_task(
+        source, steps, options.evaluate_every, options.variants, options.named_optimizers, options.folds
+    )
 
 
-def find_centre(context: RunContext) -> tuple[float | None, int]:
-    """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took."""
+def find_centre(context: RunContext, optimizer: str = "") -> tuple[float | None, int]:
+    """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took.
+
+    `optimizer` is the name of one that strategies give; "" is the task's own.
+    """
     if isinstance(context.source, Script | FunctionSource):
         return script_worker.find_centre(context)
-    return worker.find_centre(context.source)
+    return worker.find_centre(context, optimizer)
 
 
 def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
@@ -35,6 +41,15 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
     if isinstance(context.source, Script | FunctionSource):
         return script_worker.arrange_runs(context, trials, share=share)
     return worker.arrange_trials(context, trials, share)
+
+
+def shapes_of(context: RunContext, strategies: tuple[str, ...]) -> tuple[StrategyShape, ...]:
+    """Return what the choice of rates must know of each strategy's schedule."""
+    if isinstance(context.source, Script | FunctionSource):
+        rates: Rates = script_worker.rates_of(context)
+    else:
+        rates = worker.rates_of(context)
+    return tuple(shape_of(strategy, rates) for strategy in strategies)
 
 
 @begins_itself

@@ -10,10 +10,12 @@ from typing import Any, Final, Self
 
 from ratesmith._checks import Option, OptionError, OptionValueError, finite, whole
 from ratesmith.experiment.grid import variants
+from ratesmith.experiment.optimizers import NamedOptimizer, read_optimizers, refuse_unknown
 from ratesmith.experiment.plan import Budget, read_budget
 from ratesmith.experiment.question import Question
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import ScheduleLike, as_strategy
+from ratesmith.strategy.contender import Contender, contender_of, optimizer_of
 
 BASELINE: Final = "constant()"
 DEFAULT_STRATEGIES: Final = (
@@ -49,8 +51,8 @@ class CompareOptions:
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     steps: int | str | None = None
     rates: tuple[float, ...] | None = None
-    seeds: int = 5
-    choice_seeds: int = 2
+    seeds: int = 10
+    choice_seeds: int = 3
     baseline: str = BASELINE
     metric: str = "loss"
     mode: str | None = None
@@ -67,10 +69,12 @@ class CompareOptions:
     version: str | None = None
     arguments: tuple[str, ...] = ()
     launch: str = ""
+    optimizers: Mapping[str, Any] | None = None
+    folds: int = 0
 
     def __post_init__(self) -> None:
         """Work out what the options stand for, so that a mistake in one is found before anything is done."""
-        for name in ("families", "question", "grid", "rung_shares", "limit"):
+        for name in ("named_optimizers", "families", "question", "grid", "rung_shares", "limit"):
             getattr(self, name)
         if self.steps is not None:
             check_length("steps", self.steps)
@@ -81,12 +85,26 @@ class CompareOptions:
             raise ComparisonError("compare: ", Option("version"), f" must be a text, got {self.version!r}; write '1'")
 
     @functools.cached_property
+    def named_optimizers(self) -> dict[str, NamedOptimizer]:
+        """The further optimizers, by the names that strategies give."""
+        return {} if self.optimizers is None else read_optimizers(self.optimizers)
+
+    @functools.cached_property
     def families(self) -> dict[str, tuple[str, ...]]:
-        """Each strategy and the variants that its listed options stand for, the baseline first."""
+        """Each strategy and the variants that its listed options stand for, the baseline first.
+
+        An optimizer that no strategy names takes part with a constant rate.
+        """
+        texts = [self.baseline, *self.strategies]
+        refuse_unknown(texts, self.named_optimizers)
+        named = set(map(optimizer_of, texts))
+        texts += [str(Contender(name, BASELINE)) for name in self.named_optimizers if name not in named]
         families: dict[str, tuple[str, ...]] = {}
-        for text in (self.baseline, *self.strategies):
+        for text in texts:
             listed = variants(text)
-            families.setdefault(listed[0] if len(listed) == 1 else as_strategy(text).text, listed)
+            optimizer, notation = contender_of(text)
+            whole_text = str(Contender(optimizer, as_strategy(notation).text))
+            families.setdefault(listed[0] if len(listed) == 1 else whole_text, listed)
         return families
 
     @property
@@ -109,6 +127,9 @@ class CompareOptions:
             )
         choice_seeds = whole("compare", "choice_seeds", self.choice_seeds, least=1)
         seeds = whole("compare", "seeds", self.seeds, least=1)
+        folds = self.folds
+        if folds != 0 or isinstance(folds, bool):
+            seeds = min(seeds, whole("compare", "folds", folds, least=2))  # each part is measured on once
         return Question(
             families=self.families,
             baseline=next(iter(self.families)),
@@ -118,6 +139,11 @@ class CompareOptions:
             choice_seeds=tuple(range(choice_seeds)),
             seeds=tuple(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + seeds)),
             target=None if self.target is None else finite("compare", "target", self.target),
+            folds=folds,
+            optimizers={name: optimizer.name for name, optimizer in self.named_optimizers.items()},
+            fixed_rates={
+                name: optimizer.rate for name, optimizer in self.named_optimizers.items() if optimizer.rate is not None
+            },
         )
 
     @functools.cached_property

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ratesmith._checks import Option, OptionValueError
-from ratesmith.experiment.sharing import Arrangement
 
+FEW_SEEDS: Final = 5
+LEAST_SEEDS: Final = 3
+LEAST_RUNS_EACH: Final = 2
 UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -17,12 +19,14 @@ class Stage(NamedTuple):
 
     name: str
     runs: int
+    """Runs at the most: how many it takes, what comes of them decides."""
     steps: int
     """Updates of each run."""
-    planned: int
-    """Updates of all its runs, each trained alone."""
-    to_run: int
-    """Updates to be made at the most: beginnings that runs share are made once."""
+
+    @property
+    def to_run(self) -> int:
+        """Updates to be made at the most."""
+        return self.runs * self.steps
 
 
 class Budget(NamedTuple):
@@ -67,19 +71,16 @@ def read_budget(given: int | str | None) -> Budget | None:
 class Size:
     """What may be made smaller to fit a budget."""
 
-    rates: int
-    choice_seeds: int
+    runs_each: int
+    """Runs of the choice for each strategy."""
     seeds: int
+    """Fresh seeds of the verdict, at the most."""
 
     def smaller(self) -> Size | None:
-        """Return the next smaller size: one choice seed, then three rates, then three seeds for the verdict."""
-        if self.choice_seeds > 1:
-            return Size(self.rates, 1, self.seeds)
-        if self.rates > 3:
-            return Size(3, self.choice_seeds, self.seeds)
-        if self.seeds > 3:
-            return Size(self.rates, self.choice_seeds, 3)
-        return None
+        """Return the next smaller size: fewer seeds down to five, then two runs for each choice, then three seeds."""
+        if self.seeds > (FEW_SEEDS if self.runs_each > LEAST_RUNS_EACH else LEAST_SEEDS):
+            return Size(self.runs_each, self.seeds - 1)
+        return Size(LEAST_RUNS_EACH, self.seeds) if self.runs_each > LEAST_RUNS_EACH else None
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,13 @@ class Plan:
     """What was made smaller to fit the budget."""
 
     @property
+    def runs(self) -> int:
+        """Runs at the most."""
+        return sum(stage.runs for stage in self.stages)
+
+    @property
     def to_run(self) -> int:
-        """Updates to be made at the most, extensions of the grid not counted."""
+        """Updates to be made at the most."""
         return sum(stage.to_run for stage in self.stages)
 
     @property
@@ -110,9 +116,3 @@ class Plan:
     def gpu_hours(self) -> float:
         """Hours of GPUs that takes, about."""
         return self.to_run * self.seconds * self.gpus / 3600
-
-
-def stage_of(name: str, arrangement: Arrangement, steps: int) -> Stage:
-    """Return a stage of trials as they have been arranged."""
-    runs = sum(len(branch.trials) for branch in arrangement.branches)
-    return Stage(name, runs, steps, arrangement.planned, arrangement.run)

@@ -1,24 +1,33 @@
-"""Planning: find where the rates lie, count what will be trained, and make it fit a budget."""
+"""Planning: find where the rates lie, count what will be trained at the most, and make it fit a budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ratesmith._checks import Option
-from ratesmith.experiment.choice import trials_of
+from ratesmith.experiment.choice import CENTRE, RUNS_EACH, Search, Variant
 from ratesmith.experiment.engine import Engine, ask
-from ratesmith.experiment.grid import default_rates
-from ratesmith.experiment.jobs import arrange_trials, find_centre
+from ratesmith.experiment.grid import lattice, lattice_of, middle_of
+from ratesmith.experiment.jobs import find_centre, shapes_of
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions, ComparisonError
-from ratesmith.experiment.plan import Budget, Plan, Size, Stage, stage_of
+from ratesmith.experiment.plan import Budget, Plan, Size, Stage
 from ratesmith.experiment.question import Question
 from ratesmith.experiment.run_context import RunContext, TaskProfile
 from ratesmith.experiment.store import Store
+from ratesmith.strategy.contender import optimizer_of
 
 NO_LOSSES: Final = "No sweep was made, since the script does not report the training loss of each update"
+
+
+class Region(NamedTuple):
+    """Where the rates of an optimizer are looked for."""
+
+    rates: tuple[float, ...]
+    centre: float
+    """Around which a constant rate is expected to do best."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,15 @@ class Planned:
 
     question: Question
     """What was asked, with as few seeds as the budget leaves."""
-    rates: tuple[float, ...]
+    search: Search
+    """The choice, where it begins."""
+    regions: Mapping[str, Region]
+    """By optimizer, where its rates are looked for."""
     plan: Plan
     searched: int
     """Updates that the sweep for the rates' middle took."""
+    at_once: int
+    """Runs that the choice proposes at a time: what it proposes follows from this, so a call that goes on keeps it."""
     notes: tuple[Note, ...]
 
 
@@ -51,75 +65,107 @@ class Planner:
 
     def planned(self) -> Planned:
         """Return the plan that fits the budget; raise ComparisonError if the least one does not."""
-        rates, searched, notes = self._grid()
-        question, plan = self.options.question, self._plan(self.options.question, rates)
+        regions, searched, notes = self._regions()
+        question, size = self.options.question, Size(RUNS_EACH, len(self.options.question.seeds))
+        plan = self._plan(size, regions)
         if self.options.limit is not None:
-            question, rates, plan = self._fitted(question, rates, plan, self.options.limit, searched)
+            size, plan = self._fitted(size, regions, self.options.limit, searched)
             if plan.made_smaller:
                 text = f"To fit the budget of {self.options.limit}: {plan.made_smaller}."
                 notes.append(Note("RS304", (text,)))
-        return Planned(question, rates, plan, searched, tuple(notes))
+            question = replace(question, seeds=question.seeds[: size.seeds])
+        at_once = self.store.get("at_once")
+        if at_once is None:
+            at_once = max(1, self.engine.workers)
+            self.store.note("at_once", at_once)
+        search = self._search(question, regions, size)
+        return Planned(question, search, regions, plan, searched, at_once, tuple(notes))
 
-    def _grid(self) -> tuple[tuple[float, ...], int, list[Note]]:
-        """Return the rates to try, the updates that were made to find them, and what there is to say of that."""
-        if self.options.grid is not None:
-            return self.options.grid, 0, []
-        centre = self.store.get("centre")
-        if centre is None:
-            centre = list(ask(self.engine, find_centre, self.context))
-            self.store.note("centre", centre)
-        rate, updates = centre
+    def _regions(self) -> tuple[dict[str, Region], int, list[Note]]:
+        """Return where rates are looked for, the updates that were made to find that, and what there is to say."""
+        regions: dict[str, Region] = {}
+        searched, notes = 0, list[Note]()
+        for name in dict.fromkeys(map(optimizer_of, self.options.variants)):
+            fixed = self.options.question.fixed_rates.get(name)
+            if fixed is not None:
+                regions[name] = Region((fixed,), fixed)
+            elif self.options.grid is not None:
+                regions[name] = Region(lattice_of(self.options.grid), middle_of(self.options.grid))
+            else:
+                regions[name], updates, note = self._around_centre(name)
+                searched += updates
+                notes.append(note)
+        return regions, searched, notes
+
+    def _around_centre(self, name: str) -> tuple[Region, int, Note]:
+        """Return the rates around a sweep's answer, or around the optimizer's own rate, and how that came about."""
+        centres = self.store.get("centres") or {}
+        if name not in centres:
+            centres[name] = list(ask(self.engine, find_centre, self.context, name))
+            self.store.note("centres", centres)
+        rate, updates = centres[name]
+        rates = f"rates of {name}" if name else "rates"
         if rate is None:
             why = "The finder found no rate" if self.profile.reports_losses else NO_LOSSES
-            text = f"{why}: the grid lies around the optimizer's own."
-            return default_rates(self.profile.base_lr), updates, [Note("RS302", (text,))]
-        text = f"The grid lies around {rate:.3g}, which a sweep of {updates} updates found."
-        return default_rates(rate), updates, [Note("RS303", (text,))]
+            text = f"{why}: {rates} are looked for around the optimizer's own."
+            base_lr = self.profile.base_lrs[name] if name else self.profile.base_lr
+            return Region(lattice(base_lr), base_lr), updates, Note("RS302", (text,))
+        text = f"R{rates[1:]} are looked for around {rate:.3g}, which a sweep of {updates} updates found."
+        return Region(lattice(rate), rate * CENTRE), updates, Note("RS303", (text,))
 
-    def _plan(self, question: Question, rates: Sequence[float]) -> Plan:
-        whole, stages = self.profile.layout.steps, []
-        tried = dict.fromkeys(question.undecided(len(rates)), rates)
-        for steps in (*self.options.rung_lengths(whole), whole) if tried else ():
-            # A rung has one seed, and at the most every rate.
-            seeds = question.choice_seeds if steps == whole else question.choice_seeds[:1]
-            trials = tuple(trials_of(tried, steps, seeds))
-            arranged = ask(self.engine, arrange_trials, self.context, trials, self.profile.exact)
-            stages.append(stage_of(stage_name(steps, whole), arranged, steps))
-        runs = len(question.families) * len(question.seeds)
-        stages.append(Stage("verdict", runs, whole, runs * whole, runs * whole))
+    def _undecided(self, regions: Mapping[str, Region]) -> tuple[str, ...]:
+        return self.options.question.undecided(max(len(region.rates) for region in regions.values()))
+
+    def _search(self, question: Question, regions: Mapping[str, Region], size: Size) -> Search:
+        texts = self._undecided(regions)
+        shapes = ask(self.engine, shapes_of, self.context, texts) if texts else ()
+        family_of = {text: family for family, variants in question.families.items() for text in variants}
+        variants = [
+            Variant(text, family_of[text], regions[name].rates, shape, name)
+            for text, shape in zip(texts, shapes, strict=True)
+            for name in [optimizer_of(text)]
+        ]
+        centres = {name: region.centre for name, region in regions.items()}
+        return Search.of(question, variants, centres, self._runs(size, regions))
+
+    def _runs(self, size: Size, regions: Mapping[str, Region]) -> int:
+        """Return how many runs the choice makes at the most: so many for each strategy, one for a further variant."""
+        question, undecided = self.options.question, self._undecided(regions)
+        families = sum(variants[0] in undecided for variants in question.families.values())
+        pairs = sum(len(regions[optimizer_of(text)].rates) for text in undecided) * len(question.choice_seeds)
+        return min(size.runs_each * families + len(undecided) - families, pairs)
+
+    def _plan(self, size: Size, regions: Mapping[str, Region]) -> Plan:
+        whole, runs = self.profile.layout.steps, self._runs(size, regions)
+        lengths = (*self.options.rung_lengths(whole), whole) if runs else ()
+        stages = [Stage(stage_name(steps, whole), runs, steps) for steps in lengths]
+        stages.append(Stage("verdict", len(self.options.families) * size.seeds, whole))
         return Plan(tuple(stages), self.profile.seconds, self.engine.workers, self.options.limit, self.options.gpus)
 
     def _fitted(
-        self, question: Question, rates: tuple[float, ...], plan: Plan, budget: Budget, searched: int
-    ) -> tuple[Question, tuple[float, ...], Plan]:
-        """Make rates and seeds fewer until the plan fits the budget."""
-        asked_size = Size(len(rates), len(question.choice_seeds), len(question.seeds))
+        self, asked_size: Size, regions: Mapping[str, Region], budget: Budget, searched: int
+    ) -> tuple[Size, Plan]:
+        """Make runs and seeds fewer until the plan fits the budget."""
         # The time of an update differs from call to call: a study that goes on keeps the size that it began with.
-        asked = [str(budget), *astuple(asked_size), len(question.families)]
+        size, plan = asked_size, self._plan(asked_size, regions)
+        asked = [str(budget), *astuple(asked_size), plan.to_run]
         kept = self.store.get("fitted") or {}
         settled = Size(*kept["size"]) if kept.get("asked") == asked else None
         allowed = budget.allowed(self.profile.seconds, self.engine.workers) - searched
-        size = asked_size
         while size != settled if settled else plan.to_run > allowed:
             smaller = size.smaller()
             if smaller is None:
                 raise ComparisonError(
-                    f"compare: a budget of {budget} is too small, the least plan is {plan.to_run:,} steps, about "
-                    f"{plan.time:.0f} s; give a larger ",
+                    f"compare: a budget of {budget} is too small, the least plan is {plan.to_run + searched:,} steps, "
+                    f"about {plan.time:.0f} s; give a larger ",
                     Option("budget="),
                     ", fewer strategies, or shorter runs with ",
                     Option("steps="),
                 )
-            size, middle = smaller, len(rates) // 2
-            rates = rates if len(rates) <= size.rates else rates[middle - 1 : middle + 2]
-            question = replace(
-                question,
-                choice_seeds=question.choice_seeds[: size.choice_seeds],
-                seeds=question.seeds[: size.seeds],
-            )
-            plan = self._plan(question, rates)
+            size = smaller
+            plan = self._plan(size, regions)
         self.store.note("fitted", {"asked": asked, "size": astuple(size)})
         if size == asked_size:
-            return question, rates, plan
-        left = f"{size.rates} rates, {size.choice_seeds} choice seeds, {size.seeds} seeds for the verdict"
-        return question, rates, replace(plan, made_smaller=left)
+            return size, plan
+        left = f"{size.runs_each} runs for each choice, at most {size.seeds} seeds for the verdict"
+        return size, replace(plan, made_smaller=left)

@@ -9,16 +9,7 @@ from typing import Final
 from ratesmith._checks import Option
 from ratesmith._metric_names import doubt_of_mode
 from ratesmith._text import one_line
-from ratesmith.experiment.choice import (
-    NO_PROMISE,
-    Promise,
-    Search,
-    best_rates,
-    choice_means,
-    choose_rates,
-    promise_of,
-    trials_of,
-)
+from ratesmith.experiment.choice import NO_OUTCOME, Search, outcome_of
 from ratesmith.experiment.comparison import Comparison
 from ratesmith.experiment.engine import ask
 from ratesmith.experiment.notes import Note
@@ -27,14 +18,16 @@ from ratesmith.experiment.planner import Planned, stage_name
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.ranking import Row, rank
 from ratesmith.experiment.run_context import TaskProfile
-from ratesmith.experiment.rungs import Cut, survivors
 from ratesmith.experiment.runner import Runner
 from ratesmith.experiment.script_source import FunctionSource
-from ratesmith.experiment.statistics import Estimate, estimate
+from ratesmith.experiment.standing import Standing
+from ratesmith.experiment.statistics import Estimate, estimate, scale_of
+from ratesmith.experiment.stopping import FIRST_SEEDS, further
 from ratesmith.experiment.summary import idle
 from ratesmith.experiment.trial import Run, RunStatus, Trial
 from ratesmith.experiment.worker import run_test
 from ratesmith.script_process import Script
+from ratesmith.strategy.contender import optimizer_of
 
 FEWEST_PAIRS: Final = 5
 """Pairs from which differences are told apart with some reliability: with three an interval is twice as wide."""
@@ -56,13 +49,12 @@ class ComparisonProtocol:
     planned: Planned
     profile: TaskProfile
     runner: Runner
-    cuts: list[Cut] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @property
     def question(self) -> Question:
         """What is asked, within the budget."""
-        return replace(self.planned.question, paired=self.profile.repeatable)
+        return replace(self.planned.question, paired=self.profile.repeatable, folds=self.profile.folds)
 
     @property
     def steps(self) -> int:
@@ -80,11 +72,14 @@ class ComparisonProtocol:
         if doubt := doubt_of_mode(self.question.metric, self.question.mode):
             self.notes.append(Note("RS324", (*doubt, ".")))
         self.notes += self.planned.notes
-        chosen = self._choose()
-        verdict = [Trial(*choice, seed, self.steps) for choice in chosen.values() for seed in self.question.seeds]
-        self.runner.train("verdict", verdict, finals=self.profile.has_test)
+        search = self._choose()
+        chosen = {**self._settled(), **(search.chosen() if search is not None else {})}
+        nearly = search.nearly() if search is not None else {}
+        asked, doubts = self._judge(chosen, search)
+        self.runner.stop_if_all_failed()
         runs = self.runner.runs
-        rows = rank(runs, chosen, self.question, self.profile.layout, self.profile.metrics)
+        layout, metrics = self.profile.layout, self.profile.metrics
+        rows = rank(runs, chosen, self.question, layout, metrics, asked=asked, doubts=doubts, nearly=nearly)
         best = rows[0] if rows[0].base_lr is not None else None
         test = self._test(best) if self.profile.has_test and best is not None else None
         self.runner.end()
@@ -93,9 +88,9 @@ class ComparisonProtocol:
             text = f"In this folder the test set has judged {tested} winners: its figure is no longer untouched."
             self.notes.append(Note("RS315", (text,)))
         if self.runner.side_by_side < self.runner.engine.workers:
-            asked, left = self.runner.engine.workers, self.runner.side_by_side
+            wanted, left = self.runner.engine.workers, self.runner.side_by_side
             text = (
-                f"Memory did not suffice for {asked} runs side by side: they were tried again, and {left} "
+                f"Memory did not suffice for {wanted} runs side by side: they were tried again, and {left} "
                 f"{'was' if left == 1 else 'were'} trained at a time. Give fewer with "
             )
             self.notes.append(Note("RS319", (text, Option("workers="), ".")))
@@ -105,7 +100,6 @@ class ComparisonProtocol:
             question=self.question,
             layout=self.profile.layout,
             runs=tuple(runs.values()),
-            cuts=tuple(self.cuts),
             notes=tuple(self.notes),
             test=test,
             tested=tested,
@@ -113,87 +107,76 @@ class ComparisonProtocol:
             function=source.name if isinstance(source, FunctionSource) else "",
         )
 
-    def _choose(self) -> dict[str, Choice]:
-        """Try the rates, on the rungs first, extend the grid where a best lies on its edge, and choose."""
-        rates, question = self.planned.rates, self.question
-        search = Search.of(question.undecided(len(rates)), rates)
-        settled = {
-            family: Choice(variants[0], rates[0])
-            for family, variants in question.families.items()
-            if variants[0] not in search.grid
-        }
-        if search.trying:
-            promise: Promise = NO_PROMISE
-            if self.options.rung_lengths(self.steps):
-                search = self._climb(search)
-                promise = self._promise(search, self.steps, self._first_seed)
-            name = stage_name(self.steps, self.steps)
-            trials = trials_of(search.trying, self.steps, question.choice_seeds, promise)
-            self.runner.train(name, trials, in_order=bool(promise))
-            search = self._extend(search, f"{name}, beyond the grid", question)
-        means = choice_means(self.runner.outcomes, search.pairs, question, self.steps)
-        return {**settled, **choose_rates(means, question)}
-
-    @property
-    def _first_seed(self) -> Question:
-        """The question with the one seed that the rungs train with."""
-        return replace(self.question, choice_seeds=self.question.choice_seeds[:1])
-
-    def _climb(self, search: Search) -> Search:
-        """Return the search with the rates that are worth the other seeds of the choice.
-
-        Each rung, and then the whole length, trains with the first seed alone; the best of the rung before goes first.
-        """
-        promise: Promise = NO_PROMISE
-        search = search.at_the_middle()
+    def _choose(self) -> Search | None:
+        """Look for each strategy's best rate: by shorter runs first, if rungs are asked for; None if none is open."""
+        search = self.planned.search
+        if not search.variants:
+            return None
         for steps in (*self.options.rung_lengths(self.steps), self.steps):
-            last, name = steps == self.steps, stage_name(steps, self.steps)
-            trials = trials_of(search.trying, steps, self._first_seed.choice_seeds, promise)
-            self.runner.train(name, trials, in_order=True)
-            search = self._extend(search, name, self._first_seed) if last else self._walk(search, name, steps)
-            promise = self._promise(search, steps, self._first_seed)
-            stay, cuts = survivors(self.runner.outcomes, search.trying, self.question, steps, neighbours=not last)
-            search = search.with_only(stay, at_once=last)
-            self.cuts += cuts
+            search = self._searched(search, steps)
+            if steps != self.steps:
+                search = search.carried()
         return search
 
-    def _walk(self, search: Search, name: str, steps: int) -> Search:
-        """Train the neighbours of each variant's best rate on a rung, until there are none to try."""
-        while True:
-            search, added = search.walked(best_rates(self._promise(search, steps, self._first_seed)))
-            if not added:
-                return search
-            self.runner.train(name, trials_of(added, steps, self._first_seed.choice_seeds))
+    def _searched(self, search: Search, steps: int) -> Search:
+        """Return the search once it has nothing more to try at this length."""
+        while proposals := search.proposed(self.planned.at_once):
+            trials = {proposal: Trial(*proposal, steps) for proposal in proposals}
+            self.runner.train(stage_name(steps, self.steps), trials.values(), expected=self.planned.plan.runs)
+            runs = self.runner.outcomes
+            ended = {place: outcome_of(runs[trial], self.question) for place, trial in trials.items() if trial in runs}
+            lost = {place: NO_OUTCOME for place in trials if place not in ended}
+            search = search.observed({**ended, **lost})
+        return search
 
-    def _extend(self, search: Search, name: str, question: Question) -> Search:
-        """Train, at the whole length, the rates that the best ones still ask for, until there are none."""
-        while True:
-            bests = best_rates(self._promise(search, self.steps, question))
-            search, added = search.extended(bests, self._affordable)
-            if not added:
-                return search
-            self.runner.train(name, trials_of(added, self.steps, question.choice_seeds))
+    def _settled(self) -> dict[str, Choice]:
+        """Return the choice of the strategies that have none: one variant, and one rate."""
+        open_variants = {variant.text for variant in self.planned.search.variants}
+        return {
+            family: Choice(variants[0], self.planned.regions[optimizer_of(variants[0])].rates[0])
+            for family, variants in self.question.families.items()
+            if variants[0] not in open_variants
+        }
 
-    def _promise(self, search: Search, steps: int, question: Question) -> Promise:
-        return promise_of(self.runner.outcomes, search.pairs, question, steps)
+    def _judge(self, chosen: Mapping[str, Choice], search: Search | None) -> tuple[dict[str, int], Mapping[str, float]]:
+        """Add fresh seeds until the strategies are told apart, tie, or have as many as they may.
 
-    def _affordable(self, rates: int) -> bool:
-        """Whether a budget, if there is one, has room for so many rates more and the verdict."""
-        budget = self.options.limit
-        if budget is None:
-            return True
-        spent = self.planned.searched + sum(run.updates - run.shared for run in self.runner.runs.values())
-        verdict = len(self.question.families) * len(self.question.seeds)
-        more = (verdict + rates * len(self.question.choice_seeds)) * self.steps
-        return spent + more <= budget.allowed(self.profile.seconds, self.runner.engine.workers)
+        Return how many each was asked for, and the doubts of their rates.
+        """
+        asked, doubts = dict.fromkeys(chosen, 0), dict[str, float]()
+        more: Sequence[str] = tuple(chosen)
+        while more:
+            for family in more:
+                asked[family] = min(max(asked[family] + 1, FIRST_SEEDS), len(self.question.seeds))
+            trials = [
+                Trial(*choice, seed, self.steps)
+                for family, choice in chosen.items()
+                for seed in self.question.seeds[: asked[family]]
+            ]
+            self.runner.train("verdict", trials, finals=self.profile.has_test, expected=self.planned.plan.runs)
+            standing = Standing.of(self.runner.runs, chosen, self.question, self.steps, asked=asked)
+            # A value of 0 or below, which may come late, takes differences from logarithms to the metric's own unit.
+            doubts = search.doubts(logs=standing.scale.logs) if search is not None else {}
+            standing = replace(standing, doubts=doubts)
+            more = [family for family in further(standing) if asked[family] < len(self.question.seeds)]
+        return asked, doubts
 
     def _of_runs(self, runs: Sequence[Run]) -> Iterator[Note]:
         """Yield what the reader must know of the seeds, and of runs that did not end well."""
         pairs = len(self.question.seeds)
         if pairs < FEWEST_PAIRS:
-            kind = "paired seeds" if self.question.paired else "seeds"
+            kind = f"{'paired ' if self.question.paired else ''}seed{'' if pairs == 1 else 's'}"
             text = f"The verdict rests on {pairs} {kind}: fewer than {FEWEST_PAIRS} tell little apart."
             yield Note("RS305", (text,))
+        fresh = [run for run in runs if run.trial.seed in self.question.seeds]
+        for strategy in dict.fromkeys(run.trial.strategy for run in fresh if run.diverged):
+            its_runs = [run for run in fresh if run.trial.strategy == strategy]
+            text = (
+                f"{sum(run.diverged for run in its_runs)} of {len(its_runs)} fresh runs of {strategy} diverged, and "
+                "count as if nothing had been learned: its rate is too high; give lower ones with "
+            )
+            family = next(name for name, variants in self.question.families.items() if strategy in variants)
+            yield Note("RS328", (text, Option("rates="), "."), family)
         if ran_on := [run.message for run in runs if run.done and run.message]:
             yield Note("RS323", (f"{len(ran_on)} runs ended late; the first: {ran_on[0]}.",))
         for status, (code, happened) in ENDED_BADLY.items():
@@ -206,7 +189,7 @@ class ComparisonProtocol:
         store, context = self.runner.store, self.runner.context
         measured = store.tests()
         trials = [Trial(winner.chosen, winner.base_lr or 0.0, seed, self.steps) for seed in self.question.seeds]
-        trials = [trial for trial in trials if self.runner.outcomes[trial].done]
+        trials = [trial for trial in trials if trial in self.runner.runs and self.runner.runs[trial].done]
         store.keep_states({store.state_path(trial) for trial in trials})
         for trial in trials:
             if trial not in measured:
@@ -218,10 +201,17 @@ class ComparisonProtocol:
                     self.notes.append(Note("RS309", (f"The test data could not be measured: {one_line(error)}.",)))
                     return None
                 store.add_test(trial, measured[trial])
-        return _means(measured, trials)
+        return _means(measured, trials, self.question)
 
 
-def _means(measured: Mapping[Trial, dict[str, float]], trials: Sequence[Trial]) -> dict[str, Estimate] | None:
+def _means(
+    measured: Mapping[Trial, dict[str, float]], trials: Sequence[Trial], question: Question
+) -> dict[str, Estimate] | None:
+    """Return the mean of each metric on the test data, on the scale that it has on the validation data."""
     if not trials:
         return None
-    return {name: estimate([measured[trial][name] for trial in trials]) for name in measured[trials[0]]}
+    means = {}
+    for name in measured[trials[0]]:
+        values = [measured[trial][name] for trial in trials]
+        means[name] = estimate(values, scale_of(name, values, question.mode if name == question.metric else None))
+    return means

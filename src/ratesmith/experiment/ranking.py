@@ -7,9 +7,10 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from ratesmith.experiment import course
-from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.standing import NO_DOUBTS, Standing, finals_of, verdict_runs
 from ratesmith.experiment.statistics import (
@@ -17,10 +18,13 @@ from ratesmith.experiment.statistics import (
     Estimate,
     adjusted_means,
     estimate,
-    nearly_as_good,
     scale_of,
 )
+from ratesmith.experiment.stopping import is_left_behind
 from ratesmith.experiment.trial import Run, RunLayout, Trial
+from ratesmith.strategy.contender import optimizer_of
+
+NO_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Row:
     tried: int
     """Rates and options that its choice was made from."""
     nearly: tuple[float, float] | None
-    """The rates around its best at which the metric is within 5 %: wide is forgiving."""
+    """The rates around its best at which it is expected to end within 5 % of that: wide is forgiving."""
     reached: float | None
     """Median updates until the target; infinite if most seeds do not reach it, None without a target."""
     runs: int
@@ -61,6 +65,8 @@ class Row:
     """Overfitting: the validation loss minus the training loss at the end, mean over the seeds; None if unknown."""
     turned: float | None = None
     """The median step at which the validation loss was least, if the end is worse by more than the margin."""
+    left_behind: bool = False
+    """Whether it lay so far behind the first after its first seeds that it got no more; that is no claim."""
 
 
 def rank(
@@ -72,20 +78,20 @@ def rank(
     *,
     asked: Mapping[str, int] | None = None,
     doubts: Mapping[str, float] = NO_DOUBTS,
-    overlap: float = 0.0,
+    nearly: Mapping[str, tuple[float, float]] = NO_RANGES,
 ) -> tuple[Row, ...]:
     """Return a row for each strategy, the best first; those without a rate last.
 
-    `asked`, `doubts` and `overlap` as in `Standing`.
+    `asked` and `doubts` as in `Standing`, `nearly` as in `Row`.
     """
-    standing = Standing.of(runs, chosen, question, layout.steps, asked=asked, doubts=doubts, overlap=overlap)
+    standing = Standing.of(runs, chosen, question, layout.steps, asked=asked, doubts=doubts)
     verdicts = verdict_runs(runs, chosen, question, layout.steps)
     counts = dict.fromkeys(chosen, len(question.seeds)) if asked is None else asked
     estimates = {metric: _estimates(verdicts, metric, standing) for metric in metrics}
     target = _target(standing)
     rows = []
     for family in (*standing.order, *(family for family in question.families if family not in standing.order)):
-        row = _alone(family, runs.values(), chosen.get(family), question, layout)
+        row = _alone(family, runs.values(), chosen.get(family), question, layout, nearly.get(family))
         judged = finals_of(verdicts.get(family, []), question.metric)
         if family in chosen:
             row = replace(row, missing=counts[family] - len(judged), seeds=len(judged), doubt=doubts.get(family, 0.0))
@@ -98,6 +104,7 @@ def rank(
                 reached=_reached(verdicts[family], question, target, counts[family]),
                 gap=course.gap(verdicts[family]),
                 turned=course.turned(verdicts[family], question),
+                left_behind=is_left_behind(standing, family),
             )
         else:
             row = replace(row, base_lr=None)
@@ -116,10 +123,11 @@ def changes_nothing(runs: Iterable[Run]) -> str:
     all pairs at one initial rate are, though their schedules differ. One pair that is alike means nothing: measurements
     may be coarse, and two networks may have died in the same way.
     """
-    groups: dict[tuple[int, int], list[Run]] = {}
+    groups: dict[tuple[int, int, str], list[Run]] = {}
     for run in runs:
         if run.done and "loss" in run.metrics:
-            groups.setdefault((run.trial.seed, run.trial.steps), []).append(run)
+            key = run.trial.seed, run.trial.steps, optimizer_of(run.trial.strategy)
+            groups.setdefault(key, []).append(run)
     pairs = [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
     by_rate = (pair for pair in pairs if pair[0].trial.base_lr != pair[1].trial.base_lr)
     by_schedule = (pair for pair in pairs if pair[0].trial.base_lr == pair[1].trial.base_lr)
@@ -174,13 +182,12 @@ def _alone(
     choice: Choice | None,
     question: Question,
     layout: RunLayout,
+    nearly: tuple[float, float] | None,
 ) -> Row:
     """Return what can be told of one strategy by itself."""
     its_runs = [run for run in runs if run.trial.strategy in question.families[family]]
     whole = [run for run in its_runs if run.trial.steps == layout.steps and run.trial.seed in question.choice_seeds]
     tried = {run.trial[:2] for run in whole}
-    means = choice_means({run.trial: run for run in whole}, sorted(tried), question, layout.steps)
-    at_its_options = {rate: mean for (variant, rate), mean in means.items() if choice and variant == choice.variant}
     return Row(
         strategy=family,
         chosen=choice.variant if choice else family,
@@ -193,7 +200,7 @@ def _alone(
         seeds=0,
         doubt=0.0,
         tried=len(tried),
-        nearly=nearly_as_good(at_its_options, question.mode),
+        nearly=nearly,
         reached=None,
         runs=len(its_runs),
         updates=sum(run.updates for run in its_runs),

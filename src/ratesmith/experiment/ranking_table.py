@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ratesmith.experiment import summary
-from ratesmith.experiment.answer import conclusion_to_best
+from ratesmith.experiment.answer import FAR_BEHIND, conclusion_to_baseline, conclusion_to_best
 from ratesmith.experiment.ranking import Row
 from ratesmith.experiment.wording import figure, interval, share
 
@@ -24,7 +24,8 @@ def display_table(comparison: Comparison) -> list[list[str]]:
         name = row.strategy if row.strategy == row.chosen else f"{row.strategy}: {row.chosen}"
         value = row.estimates.get(metric)
         quality = "–" if value is None else figure(value)
-        lines.append([str(place), name, rate, str(row.seeds), quality, *facts(comparison, row, ": ")])
+        seeds = f"{row.seeds}, {FAR_BEHIND}" if is_far_behind(comparison, row) else str(row.seeds)
+        lines.append([str(place), name, rate, seeds, quality, *facts(comparison, row, ": ")])
     return lines
 
 
@@ -39,6 +40,11 @@ def judged_by(row: Row) -> str:
     return f"lr={row.base_lr:g}, {seeds} seed{'' if seeds == '1' else 's'}"
 
 
+def is_far_behind(comparison: Comparison, row: Row) -> bool:
+    """Whether a strategy got no more seeds since it lay far behind the first."""
+    return conclusion_to_best(comparison, row) == FAR_BEHIND
+
+
 def facts(comparison: Comparison, row: Row, between: str) -> list[str]:
     """Return what a ranking tells of quality, speed and overfitting: a cell each, with `between` between two facts."""
     if row.base_lr is None:
@@ -46,7 +52,7 @@ def facts(comparison: Comparison, row: Row, between: str) -> list[str]:
     steps, is_baseline = comparison.layout.steps, row.strategy == comparison.question.baseline
     against = "the baseline" if is_baseline else "–"
     if row.difference is not None:
-        against = f"{interval(row.difference)}{between}{row.difference.conclusion}"
+        against = f"{interval(row.difference)}{between}{conclusion_to_baseline(comparison, row)}"
     reached = "–" if row.reached is None else share(row.reached, steps)
     if is_baseline and comparison.question.target is None:
         reached = "100 %"  # by definition, though half of its seeds end above its mean
@@ -71,7 +77,7 @@ def table(comparison: Comparison) -> list[dict[str, Any]]:
                 "difference": None if against is None else against.mean,
                 "low": None if against is None else against.low,
                 "high": None if against is None else against.high,
-                "against_baseline": "" if against is None else against.conclusion,
+                "against_baseline": conclusion_to_baseline(comparison, row),
                 "against_best": conclusion_to_best(comparison, row),
                 "reached": None if row.reached is None or math.isinf(row.reached) else row.reached,
                 "gap": row.gap,

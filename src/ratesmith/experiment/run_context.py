@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ratesmith._checks import Option, whole
+from ratesmith.experiment.optimizers import NamedOptimizer
 from ratesmith.experiment.options import ComparisonError, check_length, no_length
 from ratesmith.experiment.script_source import FunctionSource, OwnTraining
 from ratesmith.experiment.task_source import Source
@@ -40,6 +42,10 @@ class TaskProfile:
     """The rules of a script's own that strategies may name."""
     reports_losses: bool = True
     """Whether training losses are known, so that a sweep can be made."""
+    base_lrs: Mapping[str, float] = field(default_factory=dict)
+    """The own rates of the further optimizers, by their names."""
+    folds: int = 0
+    """Into how many parts the data is cut, by the comparison or by the task itself; 0: not at all."""
 
 
 class RunContext(NamedTuple):
@@ -58,6 +64,8 @@ class RunContext(NamedTuple):
     """The rules of a script's own that strategies may name."""
     reports_losses: bool = True
     """Whether training losses are known, so that a sweep can be made."""
+    optimizers: Mapping[str, NamedOptimizer] = {}  # a MappingProxyType cannot be sent to other processes
+    """The further optimizers, by the names that strategies give."""
     files: str = ""
     """The digest of a script and of what it imports from beside it, as the comparison began; "" if it has none."""
 
@@ -74,7 +82,7 @@ def own_of(context: RunContext) -> OwnTraining:
     return context.source
 
 
-def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: int | str) -> RunLayout:
+def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: int | str, folds: int = 0) -> RunLayout:
     """Read lengths that may be epochs."""
     check_length("steps", steps)
     epoch = Horizon(steps_per_epoch or 1, steps_per_epoch)
@@ -90,4 +98,4 @@ def read_layout(steps_per_epoch: int | None, steps: int | str, evaluate_every: i
         every = horizon.resolve(evaluate_every)
     except (ValueError, TypeError):
         raise no_length("evaluate_every", evaluate_every) from None
-    return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch)
+    return RunLayout(horizon.steps, whole("compare", "evaluate_every", every, least=1), steps_per_epoch, folds)

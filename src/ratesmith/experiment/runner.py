@@ -6,7 +6,6 @@ above all, is done in the thread that calls `train`.
 
 from __future__ import annotations
 
-import math
 import queue
 import shutil
 import threading
@@ -21,7 +20,7 @@ from ratesmith.experiment.choice import choice_means
 from ratesmith.experiment.engine import MOST_DEATHS, Died, Engine, TimedOut, ask
 from ratesmith.experiment.jobs import arrange_trials, train_branch
 from ratesmith.experiment.memory import REMEDY, tells_out_of_memory, tells_perhaps_out_of_memory
-from ratesmith.experiment.question import Question
+from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.run_context import RunContext
 from ratesmith.experiment.sharing import Branch, Checkpoint, FinalState, Fork
 from ratesmith.experiment.store import Store
@@ -43,7 +42,7 @@ class Progress:
     best: tuple[str, float, float] | None
     """Strategy, rate and mean metric of the best so far."""
     resumed: int
-    """Runs of this call's that an earlier one had finished; told when a stage begins."""
+    """Runs that an earlier call had finished; told when a stage begins."""
     run: Run | None
     """The run that has just ended."""
     bests: tuple[tuple[str, float, float], ...] = ()
@@ -106,10 +105,9 @@ class Runner:
         self._queue: list[_Job] = []
         # Not by key: a job that has sent everything may end after the store has given its key to the next.
         self._running: dict[int, _Job] = {}
-        self._failures = 0
-        self._failed_seeds: set[int] = set()
+        self._failed: set[Trial] = set()
         self._ended = len(self._before)
-        self._places: dict[Trial, int] = {}
+        self._expected = 0
         # Half of what is free stays free: other programs write to this disk too.
         self._room = shutil.disk_usage(self.store.folder).free // 2
 
@@ -118,14 +116,14 @@ class Runner:
         """The runs of what has been asked for, in its order, however they ended."""
         return {trial: self.outcomes[trial] for trial in self.planned if trial in self.outcomes}
 
-    def train(self, stage: str, trials: Iterable[Trial], finals: bool = False, in_order: bool = False) -> None:
+    def train(self, stage: str, trials: Iterable[Trial], *, finals: bool = False, expected: int = 0) -> None:
         """Have every trial trained that has no run yet, and keep each run as it ends.
 
-        What is begun is ended first, which needs the fewest states; or, `in_order`, the trial that stands first is.
+        What is begun is ended first, which needs the fewest states. `expected` is told to who watches: how many runs
+        there will be at the most, these and those that follow from them.
         """
         wanted = list(dict.fromkeys(trials))  # two strategies may have chosen the same
-        self._places = {trial: place for place, trial in enumerate(wanted)} if in_order else {}
-        self.stage = stage
+        self.stage, self._expected = stage, expected
         self.planned.update(dict.fromkeys(wanted))
         todo = [trial for trial in wanted if trial not in self.outcomes]
         self._tell(None)  # also if there is nothing to do: whoever watches sees the stage and what is there
@@ -161,10 +159,9 @@ class Runner:
     def _work(self) -> None:
         while self._queue or self._running:
             while self._queue and len(self._running) < self.at_once:
-                place = self._next()
-                if self._running and (self._queue[place].alone or any(job.alone for job in self._running.values())):
+                if self._running and (self._queue[-1].alone or any(job.alone for job in self._running.values())):
                     break
-                self._start(self._queue.pop(place))
+                self._start(self._queue.pop())
             job, arrival = self._arrivals.get()
             if isinstance(arrival, Future):  # a job's future comes after all its parts
                 self._end(job, arrival)
@@ -175,13 +172,6 @@ class Runner:
     def side_by_side(self) -> int:
         """How many runs are trained side by side."""
         return max(1, min(self.at_once, self.engine.workers))
-
-    def _next(self) -> int:
-        """Return the place in the queue of the job that is to begin: the last, or that of the first trial."""
-        if not self._places:
-            return -1
-        firsts = [min(self._places.get(trial, math.inf) for trial in job.branch.trials) for job in self._queue]
-        return firsts.index(min(firsts))
 
     def _start(self, job: _Job) -> None:
         self._running[id(job)] = job
@@ -252,8 +242,7 @@ class Runner:
         self.outcomes[run.trial] = run
         self._ended += 1
         if run.status == RunStatus.FAILED:
-            self._failures += 1
-            self._failed_seeds.add(run.trial.seed)
+            self._failed.add(run.trial)
         self._tell(run)
 
     def _end(self, job: _Job, future: Future[Any]) -> None:
@@ -311,12 +300,24 @@ class Runner:
             self._take(job, Run(trial, status, job.branch.step, 0.0, message=message))
 
     def _stop_if_broken(self) -> None:
-        """Raise if nothing but failures comes back: a broken task is mended before more time goes into it."""
-        over = not self._queue and not self._running
-        many = self._failures >= MOST_FAILURES and len(self._failed_seeds) > 1  # one seed may be one branch
-        if self._failures and self._failures == self._ended and (over or many):
-            message = next(run.message for run in self.outcomes.values() if run.status == RunStatus.FAILED)
-            raise TaskError(f"{message} ({self._failures} runs, every one so far)")
+        """Raise if nothing but failures comes back: a broken task is mended before more time goes into it.
+
+        There must be several, of more than one training and more than one strategy: what begins together fails
+        together, and a strategy that goes wrong is no broken task.
+        """
+        trainings = {(trial.seed, trial.base_lr) for trial in self._failed}
+        strategies = {self._family_of[trial.strategy] for trial in self._failed}
+        several = len(trainings) > 1 and len(strategies) >= min(2, len(self.question.families))
+        if len(self._failed) >= MOST_FAILURES and several:
+            self.stop_if_all_failed()
+
+    def stop_if_all_failed(self) -> None:
+        """Raise if every run there is has failed."""
+        if not self._failed or len(self._failed) < self._ended:
+            return
+        message = next(run.message for run in self.outcomes.values() if run.status == RunStatus.FAILED)
+        runs = "one run" if len(self._failed) == 1 else f"{len(self._failed)} runs"
+        raise TaskError(f"{message} ({runs}, every one so far)")
 
     def _cancel(self, what: str) -> None:
         """Note the trials in work as cancelled; their branches stay, to be taken up by the next call."""
@@ -342,7 +343,8 @@ class Runner:
         """Tell how far it is. The best so far are kept, since there may be thousands of runs."""
         new = self.planned if run is None else (run.trial,)
         pairs = dict.fromkeys(trial[:2] for trial in new)
-        means = choice_means(self.outcomes, pairs, self.question, self.context.layout.steps)
+        choices = [Choice(*pair) for pair in pairs]
+        means = choice_means(self.outcomes, choices, self.question, self.context.layout.steps)
         if run is None:
             self._done = sum(trial in self.outcomes for trial in self.planned)
         else:
@@ -357,9 +359,9 @@ class Runner:
             Progress(
                 stage=self.stage,
                 done=self._done,
-                planned=len(self.planned),
+                planned=max(self._expected, len(self.planned)),
                 best=bests[0] if bests else None,
-                resumed=len(self._before & self.planned.keys()) if run is None else 0,
+                resumed=len(self._before) if run is None else 0,
                 run=run,
                 bests=tuple(bests),
             )

@@ -94,7 +94,8 @@ class ScriptBranch:
         match content["kind"]:
             case "hello":
                 self._began = self._saved = time.monotonic()
-                return {"do": "go", "trial": {**asked_of(self.trial, self.reporting.rates), **self._resumption()}}
+                asked = asked_of(self.trial, self.reporting.rates, self.reporting.layout.folds)
+                return {"do": "go", "trial": {**asked, **self._resumption()}}
             case "checkpoint":
                 self.offers_checkpoint = True
             case "report":

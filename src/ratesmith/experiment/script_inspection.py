@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ratesmith._checks import Option
 from ratesmith.experiment.branch_trainer import Part
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.run_context import TaskProfile, read_layout
-from ratesmith.experiment.script_rates import unknown_rule
+from ratesmith.experiment.script_rates import fold_of, unknown_rule
 from ratesmith.experiment.script_run import carried_out
 from ratesmith.experiment.script_source import OwnTraining, identity_of
 from ratesmith.experiment.trial import RunLayout
@@ -38,6 +39,8 @@ class _Probe:
     """How many to hear, at different steps."""
     state: Path
     """Where the script saves at the first report, if two are to be heard."""
+    folds: int = 0
+    """Into how many parts the script is to cut its data."""
     after: int = 0
     """The step from which it resumes; 0: it begins. Up to there a report tells nothing."""
     asked: dict[str, Any] = field(default_factory=dict)
@@ -55,8 +58,9 @@ class _Probe:
                 self.asked, self.began = content["asked"], time.monotonic()
                 self.steps = self.resolve(self.asked)
                 settings = {name: self.asked[name] for name in ("lr", "schedule")}
+                fold = fold_of(FIRST_SEED, self.folds)
                 more = {"resume_from": str(self.state)} if self.after else {}
-                return {"do": "go", "trial": {**settings, "steps": self.steps, "seed": FIRST_SEED, **more}}
+                return {"do": "go", "trial": {**settings, "steps": self.steps, "seed": FIRST_SEED, **fold, **more}}
             case "checkpoint":
                 self.offers_checkpoint = True
             case "report" if content["step"] > self.after:
@@ -101,7 +105,7 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
     with tempfile.TemporaryDirectory() as folder:
 
         def probed(reports: int, after: int = 0) -> _Probe:
-            probe = _Probe(resolve, options.metric, reports, Path(folder) / "probe.state", after)
+            probe = _Probe(resolve, options.metric, reports, Path(folder) / "probe.state", options.folds, after)
             ending = _exhausted(carried_out(source, probe, Path(folder) / "probe.log", options.timeout))
             if not probe.heard and not after:
                 how = ending.how if ending.failed else no_report(options.metric)
@@ -123,7 +127,14 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
             f"{source.name}: the first report must come by step {first.steps}, got step {report['step']}; report "
             "more often, or train longer"
         )
-    layout = RunLayout(first.steps, report["step"], first.asked["steps_per_epoch"])
+    if options.folds and not report.get("fold_read"):
+        raise ComparisonError(
+            "compare: ",
+            Option("folds"),
+            f" needs a script that cuts its data by trial.fold, which {source.name} does not read; measure on the part "
+            "trial.fold of trial.folds, and train on the others",
+        )
+    layout = RunLayout(first.steps, report["step"], first.asked["steps_per_epoch"], options.folds)
     functions = tuple(first.asked["functions"])
     try_strategies(options.variants, layout, functions, first.metrics)
     return TaskProfile(
@@ -138,6 +149,7 @@ def inspect_script(source: OwnTraining, options: CompareOptions) -> TaskProfile:
         unshared_because=_unshared(source.name, first, exact=exact),
         functions=functions,
         reports_losses=bool(report["losses"]),
+        folds=options.folds,
     )
 
 

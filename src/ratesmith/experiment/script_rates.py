@@ -36,15 +36,33 @@ def stretched(schedule: Schedule, whole: int, steps: int) -> Schedule:
     return (schedule if schedule.steps == whole else schedule.take(whole)).stretch(steps)
 
 
-def asked_of(trial: Trial, rates: Rates) -> dict[str, Any]:
-    """Return what a script is asked to train: of a shorter run the whole schedule, stretched to its length."""
+def asked_of(trial: Trial, rates: Rates, folds: int = 0) -> dict[str, Any]:
+    """Return what a script is asked to train: of a shorter run the whole schedule, stretched to its length.
+
+    The seed decides on which of the folds it is measured, if there are any.
+    """
     schedule = trial.strategy
     if trial.steps != rates.whole and not is_opaque(trial):
         controller = rates.controller(trial)
         # What ends by itself is stretched; what listens is built for the shorter length.
         if isinstance(controller, Schedule):
             schedule = str(stretched(controller, rates.whole, trial.steps))
-    return {"lr": trial.base_lr, "schedule": schedule, "steps": trial.steps, "seed": trial.seed}
+    return {
+        "lr": trial.base_lr,
+        "schedule": schedule,
+        "steps": trial.steps,
+        "seed": trial.seed,
+        **fold_of(trial.seed, folds),
+    }
+
+
+def fold_of(seed: int, folds: int) -> dict[str, int]:
+    """Return what a script is told of its fold; nothing if there are none.
+
+    >>> fold_of(1002, 5), fold_of(1002, 0)
+    ({'fold': 2, 'folds': 5}, {})
+    """
+    return {"fold": seed % folds, "folds": folds} if folds else {}
 
 
 def is_opaque(trial: Trial) -> bool:

@@ -1,7 +1,8 @@
 """Sharing: for how long trials are the same training, which is known before anything is trained.
 
-Two trials of one task and seed are one training as long as their rates are equal, step by step. A schedule is a pure
-function of the step, so its rates are worked out beforehand; a controller is followed while the training goes on.
+Two trials of one task, optimizer and seed are one training as long as their rates are equal, step by step. A schedule
+is a pure function of the step, so its rates are worked out beforehand; a controller is followed while the training goes
+on.
 
 Trials that begin alike go on a *branch* together. If the rates of some become others, these *fork*: a new branch, with
 the saved state, goes its own way from there. A *checkpoint* is a branch that was saved on the way.
@@ -23,6 +24,7 @@ from ratesmith.experiment.trial import Trial
 from ratesmith.horizon import Horizon
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import as_schedule
+from ratesmith.strategy.contender import notation_of, optimizer_of
 
 LEAST_SHARED: Final = 8
 """A beginning shorter than this is cheaper to train twice than to save and load."""
@@ -89,11 +91,11 @@ class Rates:
     steps_per_epoch: int | None
     functions: Mapping[str, Callable[[int], float]]
     _factors: dict[tuple[str, int], array[float]] = field(default_factory=dict)
-    """By strategy and steps: one factor a step; empty for a controller."""
+    """By notation and steps: one factor a step; empty for a controller."""
 
     def controller(self, trial: Trial) -> Controller[Any]:
         """Return the trial's schedule or controller, built for a whole run."""
-        return as_schedule(trial.strategy, Horizon(self.whole, self.steps_per_epoch), self.functions)
+        return as_schedule(notation_of(trial.strategy), Horizon(self.whole, self.steps_per_epoch), self.functions)
 
     def at(self, trial: Trial, step: int) -> int:
         """Return the step of the whole run that a step of this trial stands for.
@@ -112,7 +114,7 @@ class Rates:
 
         Raise ValueError if a factor is negative or not finite.
         """
-        key = trial.strategy, trial.steps
+        key = notation_of(trial.strategy), trial.steps
         if key not in self._factors:  # kept by strategy, not by trial: rates and seeds differ in thousands of trials
             controller = self.controller(trial)
             factors = array("d")
@@ -157,12 +159,12 @@ class Arrangement(NamedTuple):
 
 
 def arrange(trials: Iterable[Trial], rates: Rates) -> Arrangement:
-    """Put the trials of each seed that begin with the same rates on one branch."""
-    together: dict[tuple[int, bytes], list[Trial]] = {}
+    """Put the trials of each seed and optimizer that begin with the same rates on one branch."""
+    together: dict[tuple[int, str, bytes], list[Trial]] = {}
     for trial in trials:
         first = rates.first(trial)[:LEAST_SHARED]
         # One that is over sooner would look like no other: it shares only with those of its own length.
-        together.setdefault((trial.seed, first.tobytes()), []).append(trial)
+        together.setdefault((trial.seed, optimizer_of(trial.strategy), first.tobytes()), []).append(trial)
     branches = tuple(Branch(tuple(alike)) for alike in together.values())
     planned = sum(trial.steps for branch in branches for trial in branch.trials)
     counted: dict[tuple[tuple[str, float, int], ...], int] = {}

@@ -48,7 +48,7 @@ class Standing:
         *,
         asked: Mapping[str, int] | None = None,
         doubts: Mapping[str, float] = NO_DOUBTS,
-        overlap: float = 0.0,
+        overlap: float | None = None,
     ) -> Standing:
         """Return where the strategies stand by runs of so many steps; by default all have been asked for all seeds."""
         verdicts = verdict_runs(runs, chosen, question, steps)
@@ -59,7 +59,7 @@ class Standing:
             # Copies of one run are one run: what they show is exact for it, and says nothing of another.
             finals = {name: dict(list(values.items())[:1]) for name, values in finals.items()}
             asked = dict.fromkeys(asked, 1)
-        return cls(finals, asked, question, doubts, overlap, copied)
+        return cls(finals, asked, question, doubts, question.overlap if overlap is None else overlap, copied)
 
     @functools.cached_property
     def scale(self) -> Scale:

@@ -161,36 +161,3 @@ def scipy_stats() -> Any:
     from scipy import stats
 
     return stats
-
-
-def nearly_as_good(means: Mapping[float, float], mode: str) -> tuple[float, float] | None:
-    """Return the range of rates around the best within 5 % of it: between two rates straight on logarithmic axes.
-
-    For a metric that is better large, or a loss that is not above 0, within 5 % of the spread of the means. None if
-    only one rate has a mean.
-
-    >>> low, high = nearly_as_good({0.01: 2.0, 0.1: 1.0, 1.0: 1.05}, "min")
-    >>> round(low, 3), high
-    (0.085, 1.0)
-    """
-    if len(means) < 2:
-        return None
-    rates = sorted(means)
-    relative = logarithmic(list(means.values()), mode)
-    costs = [math.log(means[rate]) if relative else means[rate] * (1 if mode == "min" else -1) for rate in rates]
-    limit = min(costs) + (math.log1p(NEARLY_AS_GOOD) if relative else NEARLY_AS_GOOD * (max(costs) - min(costs)))
-    # Costs are linear in the logarithm of the rate between two that were tried: the axes that the page draws.
-    best = costs.index(min(costs))
-    return _crossing(rates, costs, limit, best, -1), _crossing(rates, costs, limit, best, 1)
-
-
-def _crossing(rates: Sequence[float], costs: Sequence[float], limit: float, place: int, way: int) -> float:
-    """Walk from the best rate, one way (-1 or 1), until the cost passes the limit; straight between two rates."""
-    while 0 <= place + way < len(rates):
-        here, there = costs[place], costs[place + way]
-        # Equal but for rounding is not past the limit; and of two equal costs no straight line crosses it.
-        if there > limit * (1 + 1e-12) and there > here:
-            share = (limit - here) / (there - here)
-            return float(rates[place] * (rates[place + way] / rates[place]) ** share)
-        place += way
-    return rates[place]

@@ -47,8 +47,8 @@ def is_out(standing: Standing, name: str, leader: str) -> bool:
     """Whether a strategy is worse than the leader, or after its first seeds so plainly behind that it gets no more.
 
     Plainly: an interval that allows for nothing but itself lies wholly beyond 10 % of the loss, or 10 margins. That is
-    no claim, and a row may say "not told apart" of such a strategy; equal ones are hardly ever dropped so. Later only a
-    claim ends it: with more seeds one is near.
+    no claim, so a row says "far behind" of such a strategy, and not "worse"; equal ones are hardly ever dropped so.
+    Later only a claim ends it: with more seeds one is near.
     """
     difference = standing.difference(name, leader)
     if difference is None or difference.low is None:
@@ -60,6 +60,15 @@ def is_out(standing: Standing, name: str, leader: str) -> bool:
     if single is None or single.low is None or single.high is None or far <= 0.0:
         return False
     return (single.low if standing.question.mode == "min" else -single.high) > far
+
+
+def is_left_behind(standing: Standing, name: str) -> bool:
+    """Whether a strategy got no more seeds since it is plainly behind the first, which is no claim yet."""
+    if name not in standing.order[1:] or name == standing.question.baseline:
+        return False
+    leader = standing.order[0]
+    difference, seeds_left = standing.difference(name, leader), standing.asked[name] < len(standing.question.seeds)
+    return seeds_left and difference is not None and difference.conclusion != "worse" and is_out(standing, name, leader)
 
 
 def _is_settled(standing: Standing, name: str, other: str) -> bool:

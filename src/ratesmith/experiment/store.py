@@ -10,13 +10,14 @@ import math
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from ratesmith._checks import Option
 from ratesmith._whole_files import written_whole
 from ratesmith.experiment.checkpoints import cannot_keep, state_file, states_in
+from ratesmith.experiment.optimizers import OPTIMIZER
 from ratesmith.experiment.sharing import Branch
 from ratesmith.experiment.study_folder import LOCK_FILE, STATES, WRITTEN, clean, file_id, locked
 from ratesmith.experiment.trial import FINAL, Point, Run, RunStatus, Trial
@@ -35,8 +36,10 @@ from ratesmith.study_database import (
     stored_version,
 )
 
-NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "fitted", WRITTEN)
+NO_SETTINGS: Final = ("holder", "call", "profile", "centre", "centres", "fitted", WRITTEN)
 """Keys of the table `study` on which no run depends."""
+DEFAULTS: Final = {"folds": 0}
+"""What a study that lacks a setting was made with."""
 WORDS: Final = {
     "task_files": "the task's files",
     "first_losses": "the losses at the first steps",
@@ -117,7 +120,12 @@ class Store:
             rows = do("SELECT key, value FROM study").fetchall()
             stored = {key: json.loads(value) for key, value in rows if key not in NO_SETTINGS}
             is_new = stored.keys() <= {"schema"}
-            changed = [key for key in wanted if not is_new and not _same(stored.get(key), wanted[key])]
+            added = [key for key in wanted if key.startswith(OPTIMIZER) and key not in stored]
+            changed = [
+                key
+                for key in wanted
+                if not is_new and key not in added and not _same(stored.get(key, DEFAULTS.get(key)), wanted[key])
+            ]
             if changed and not do("SELECT count(*) FROM runs WHERE status IN (?, ?)", FINAL).fetchone()[0]:
                 do(
                     "DELETE FROM study WHERE key NOT IN ('holder', ?)", (WRITTEN,)
@@ -132,8 +140,8 @@ class Store:
                     Option("folder="),
                     ", or delete this one",
                 )
-            for key, value in wanted.items() if is_new else ():
-                do("INSERT OR REPLACE INTO study VALUES (?, ?)", (key, json.dumps(value)))
+            for key in wanted if is_new else added:
+                do("INSERT OR REPLACE INTO study VALUES (?, ?)", (key, json.dumps(wanted[key])))
 
     def require_version(self, version: str | None) -> None:
         """Refuse to go on with finished runs of a task that is an object, unless the user says that it is the same."""
@@ -170,7 +178,11 @@ class Store:
 
     def states_size(self) -> int:
         """Return the bytes that all states take."""
-        return sum(path.stat().st_size for path in states_in(self.states))
+        total = 0
+        for path in states_in(self.states):
+            with suppress(FileNotFoundError):  # a worker has just given it its name, or has thrown it away
+                total += path.stat().st_size
+        return total
 
     def runs(self) -> dict[Trial, Run]:
         """Return all runs."""
@@ -311,6 +323,10 @@ def _changed(key: str, before: Any, now: Any) -> str:
     """Return what has changed; two digests would tell nobody anything."""
     if key == "task_files":
         return f"{WORDS[key]} have changed since"
+    if key.startswith(OPTIMIZER):
+        if before["function"] != now["function"]:
+            return f"the {key} {before['function']!r}, now {now['function']!r}"
+        before, now, key = before["first_losses"], now["first_losses"], f"the losses at the first steps with the {key}"
     return f"{WORDS.get(key, key)} {before!r}, now {now!r}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -15,15 +15,18 @@ from ratesmith.experiment.notes import Note
 from ratesmith.experiment.ranking import Row, changes_nothing
 from ratesmith.experiment.standing import seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
-from ratesmith.experiment.trial import Run, RunLayout
+from ratesmith.experiment.trial import FINAL, Run, RunLayout
 from ratesmith.experiment.wording import listed
 from ratesmith.exporters.scheduler import identifier
 from ratesmith.horizon import Horizon
+from ratesmith.strategy.contender import contender_of, notation_of, optimizer_of
 
 if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
 
 
+FEW_NAMES: Final = 2
+"""So many strategies are named in a note; of more it says how many, and the table marks them with the code."""
 NO_VERDICT: Final = MappingProxyType({"RS322": "rate", "RS325": "schedule"})
 """What makes a comparison worthless, and what the training does not take."""
 NO_ANSWER: Final = MappingProxyType(
@@ -119,10 +122,10 @@ def of_verdict(comparison: Comparison) -> list[Note]:
 
 def _of_answer(comparison: Comparison, best: Row) -> Iterator[Note]:
     """Yield what a reader of the answer must mind: rates that may not be the best yet, and seeds that are few."""
-    if end := _at_end(comparison, best):
+    if side := _open_end(comparison, best):
         text = (
-            f"The rate of {best.chosen}, {best.base_lr:g}, is the {end} tried: a better one may lie beyond it; "
-            "give others with "
+            f"No rate {side} that of {best.chosen}, {best.base_lr:g}, was seen to be worse: a better one may lie "
+            "there; look further with "
         )
         yield Note("RS311", (text, Option("rates="), "."), best.strategy)
     others = [row for row in comparison.rows[1:] if row.base_lr is not None]
@@ -134,15 +137,14 @@ def _of_answer(comparison: Comparison, best: Row) -> Iterator[Note]:
     if early := [row.strategy for row in others if _stopped_early(comparison, row)]:
         seeds = max(_pairs(comparison, row) for row in others if row.strategy in early)
         text = (
-            f"{listed(early)} may be as good as far as {seeds} of {len(comparison.question.seeds)} seeds tell: no "
-            "more were trained."
+            f"{listed(early)} may be as good as far as {seeds} of {len(comparison.question.seeds)} seeds tell. No "
+            "more were trained: only better rates could tell."
         )
         yield Note("RS326", (text,))
     if doubtful := [row for row in comparison.rows if _rate_in_doubt(comparison, row)]:
-        amounts = [f"{row.strategy} by {_doubt(comparison, row)}" for row in doubtful]
         text = (
-            f"Another rate may be better than the one that was chosen: for {listed(amounts)}. The intervals are wider "
-            "for that; look closer with "
+            f"Another rate may be better than the one that was chosen: {_doubts(comparison, doubtful)}. The intervals "
+            "are wider for that; look closer with "
         )
         yield Note("RS327", (text, Option("rates="), "."))
 
@@ -169,9 +171,22 @@ def _rate_in_doubt(comparison: Comparison, row: Row) -> bool:
 
 
 def _is_behind(comparison: Comparison, row: Row) -> bool:
-    """Whether a strategy is shown not to be the best: the first beats it, or the baseline."""
+    """Whether a strategy is not the best: the first beats it, or the baseline, or it is far behind."""
     beaten = row.difference is not None and row.difference.conclusion == "worse"
-    return beaten or answer.conclusion_to_best(comparison, row) == "worse"
+    return beaten or answer.conclusion_to_best(comparison, row) in ("worse", answer.FAR_BEHIND)
+
+
+def _doubts(comparison: Comparison, rows: Sequence[Row]) -> str:
+    """Return by how much another rate may be better; of more than two strategies the least and the most."""
+    if len(rows) <= FEW_NAMES:
+        return f"for {listed([f'{row.strategy} by {_doubt(comparison, row)}' for row in rows])}"
+    least, most = (_doubt(comparison, row) for row in (min(rows, key=_its_doubt), max(rows, key=_its_doubt)))
+    amounts = least if least == most else f"{least.removesuffix(' %') if most.endswith(' %') else least} to {most}"
+    return f"for {len(rows)} strategies, by {amounts}"
+
+
+def _its_doubt(row: Row) -> float:
+    return row.doubt
 
 
 def _doubt(comparison: Comparison, row: Row) -> str:
@@ -193,12 +208,32 @@ def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
     return tuple(sorted(codes))
 
 
-def _at_end(comparison: Comparison, row: Row) -> str:
-    """Return of which end a strategy's rate is the last that was tried: "lowest", "highest", or "" inside."""
-    tried = sorted({run.trial.base_lr for run in comparison.runs if run.trial.strategy == row.chosen})
-    if len(tried) < 2 or row.base_lr not in (tried[0], tried[-1]):
+def _open_end(comparison: Comparison, row: Row) -> str:
+    """Return on which side of a strategy's rate nothing was seen to be worse: "above", "below", or "" if bounded.
+
+    By any strategy of its optimizer, against what the same strategy gave on this side: what one shows of the rates is
+    used for the others.
+    """
+    tried: dict[str, dict[float, list[float]]] = {}
+    for run in comparison.runs:
+        text, base_lr, seed, steps = run.trial
+        if seed in comparison.question.choice_seeds and steps == comparison.layout.steps and run.status in FINAL:
+            value = math.nan if run.diverged else run.metrics.get(comparison.metric, math.nan)
+            cost = comparison.question.cost(value) if math.isfinite(value) else math.inf
+            if optimizer_of(text) == optimizer_of(row.chosen):
+                tried.setdefault(text, {}).setdefault(base_lr, []).append(cost)
+    chosen = row.base_lr
+    if chosen is None or len({rate for costs in tried.values() for rate in costs}) < 2:
         return ""
-    return "lowest" if row.base_lr == tried[0] else "highest"
+    for side, sign in (("above", 1), ("below", -1)):
+        for costs in tried.values():
+            beyond = [cost for rate, each in costs.items() if sign * rate > sign * chosen for cost in each]
+            within = [cost for rate, each in costs.items() if sign * rate <= sign * chosen for cost in each]
+            if math.inf in beyond or (beyond and within and max(beyond) > min(within)):
+                break
+        else:
+            return side
+    return ""
 
 
 def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterator[Note]:
@@ -208,7 +243,7 @@ def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterato
         if run.done and run.trial.steps == layout.steps:
             rates.setdefault(run.trial.strategy, set()).add(len({rate for _, rate in run.rates}))
     for row in rows:
-        if rates.get(row.chosen) == {1} and row.chosen != "constant()":
+        if rates.get(row.chosen) == {1} and notation_of(row.chosen) != "constant()":
             text = (
                 f"{row.chosen} never changed its rate within {layout.steps:,} steps: it was a constant rate. Give it "
                 "shorter lengths or less patience, or more steps with "
@@ -236,7 +271,10 @@ def paste(comparison: Comparison, form: str = "ratesmith") -> str:
             return f"import ratesmith\n\n{name}(ratesmith.get_trial({options}))"
         script = " ".join(str(comparison.script).split())  # in one line: it is a comment
         return f"# in {script}, with your other options\ntrial = ratesmith.get_trial({options})"
-    return exporters.code(best.chosen, best.base_lr, _horizon(comparison), form)
+    optimizer, notation = contender_of(best.chosen)
+    code = exporters.code(notation, best.base_lr, _horizon(comparison), form)
+    function = comparison.question.optimizers.get(optimizer)
+    return code if function is None else f"# with the optimizer {optimizer}, which {function}(model) makes\n{code}"
 
 
 def paste_forms(comparison: Comparison) -> tuple[str, ...]:
@@ -245,7 +283,7 @@ def paste_forms(comparison: Comparison) -> tuple[str, ...]:
     if best is None or best.base_lr is None or not paste(comparison):
         return ()
     try:
-        return exporters.forms(best.chosen, _horizon(comparison), best.base_lr)
+        return exporters.forms(notation_of(best.chosen), _horizon(comparison), best.base_lr)
     except ValueError:  # a text that cannot be built makes no page fail
         return ()
 

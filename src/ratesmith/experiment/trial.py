@@ -32,7 +32,7 @@ class Trial(NamedTuple):
     """What is asked of one run."""
 
     strategy: str
-    """The strategy in notation, with every option settled."""
+    """The strategy in notation, with every option settled, as `cosine()`; of another optimizer as `muon: cosine()`."""
     base_lr: float
     """The initial rate: what the strategy's factors multiply."""
     seed: int
@@ -121,6 +121,8 @@ class RunLayout:
     """Updates between two measurements on the validation set."""
     steps_per_epoch: int | None = 1
     """Updates of one pass over the data; None if a script does not say."""
+    folds: int = 0
+    """Into how many parts the data is cut; the run of a seed is measured on the part `seed % folds`. 0: not at all."""
 
     def every(self, steps: int) -> int:
         """Return the updates between two measurements of a run of this length: a shorter run is measured as often.

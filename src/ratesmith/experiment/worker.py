@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from ratesmith._text import one_line
 from ratesmith._whole_files import written_whole
@@ -15,13 +16,16 @@ from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file
 from ratesmith.experiment.engine import Message
 from ratesmith.experiment.open_run import measure
+from ratesmith.experiment.optimizers import OPTIMIZER, NamedOptimizer
+from ratesmith.experiment.prepared_task import prepared
 from ratesmith.experiment.run_context import RunContext, TaskProfile, read_layout, task_of
-from ratesmith.experiment.sharing import Arrangement, Branch, Fork, arrange
-from ratesmith.experiment.task_source import Source, blaming, error_text, load, rates_for, task_name
+from ratesmith.experiment.sharing import Arrangement, Branch, Fork, Rates, arrange
+from ratesmith.experiment.task_source import LoadedTask, Source, blaming, error_text, load, rates_for, task_name
 from ratesmith.experiment.trial import Trial
 from ratesmith.finder import FinderError, find
 from ratesmith.horizon import Horizon
 from ratesmith.strategy import as_schedule
+from ratesmith.strategy.contender import notation_of, optimizer_of
 from ratesmith.task import Task, Training, is_out_of_memory, loss_of
 
 TIMED_STEPS: Final = 5
@@ -29,47 +33,98 @@ MOST_INSPECTED: Final = 64
 """Updates that may be spent on seeing whether a saved state goes on over the end of an epoch."""
 
 
+NO_OPTIMIZERS: Final[Mapping[str, NamedOptimizer]] = MappingProxyType({})
+
+
 def inspect_task(
-    source: Source, steps: int | str, evaluate_every: int | str, strategies: tuple[str, ...]
+    source: Source,
+    steps: int | str,
+    evaluate_every: int | str,
+    strategies: tuple[str, ...],
+    optimizers: Mapping[str, NamedOptimizer] = NO_OPTIMIZERS,
+    folds: int = 0,
 ) -> TaskProfile:
-    """Return the profile of a task, having tried a start, an update, a saved state and the values of every strategy."""
+    """Return the profile of a task, having tried a start, an update, a saved state and the values of every strategy.
+
+    Each of the further optimizers is tried in the same way.
+    """
     with blaming(source):
         loaded = load(source)
-        training = loaded.task.start(0)
+    task = prepared(source, loaded, None, folds=folds)
+    with blaming(source):
+        training = task.start(0)
         metrics = measure(training)
-    layout = read_layout(training.steps_per_epoch, steps, evaluate_every)
+    layout = read_layout(training.steps_per_epoch, steps, evaluate_every, folds)
     horizon = Horizon(layout.steps, layout.steps_per_epoch)
     # Each is built and asked once: a rule that raises, or a metric that is not measured, is found before any training.
     for strategy in strategies:
-        controller = as_schedule(strategy, horizon, loaded.functions)
+        controller = as_schedule(notation_of(strategy), horizon, loaded.functions)
         controller.value(controller.observe(controller.init(), 0, metrics), 0)
-    base_lr = training.base_lr
     with blaming(source):
-        # What no file shows, such as data or a library's version, shows in the first losses.
-        first_losses = [metrics["loss"], loss_of(training.step(base_lr)), measure(training)["loss"]]
-        repeatable = repr(loss_of(loaded.task.start(0).step(base_lr))) == repr(first_losses[1])
-        exact = repeatable and _goes_on(loaded.task, training)
-        # Timed last, when caches are warm and lazy set-up is over.
-        began = time.perf_counter()
-        first_losses += [loss_of(training.step(base_lr)) for _ in range(TIMED_STEPS)]
-        stepped = time.perf_counter()
-        measure(training)
-        measured = time.perf_counter()
+        looks = {"": _look(task, training, metrics)}
+    for name, optimizer in optimizers.items():
+        other = prepared(source, loaded, optimizer, folds=folds)
+        with blaming(source):
+            training = other.start(0)
+            looks[name] = _look(other, training, measure(training))
+    inexact = [name for name, look in looks.items() if not look.exact]
     return TaskProfile(
-        base_lr=base_lr,
+        base_lr=looks[""].base_lr,
         metrics=tuple(metrics),
-        has_test=loaded.task.has_test,
+        has_test=task.has_test,
         layout=layout,
         identity={
             "task": task_name(source),
             "task_files": loaded.files,
-            # Losses that differ at each start tell nothing of the task.
-            "first_losses": first_losses if repeatable else "not repeatable",
+            "first_losses": looks[""].losses,
+            **{
+                f"{OPTIMIZER}{name}": {"function": optimizer.name, "first_losses": looks[name].losses}
+                for name, optimizer in optimizers.items()
+            },
         },
-        exact=exact,
-        repeatable=repeatable,
-        seconds=(stepped - began) / TIMED_STEPS + (measured - stepped) / layout.evaluate_every,
+        exact=not inexact,
+        repeatable=all(look.repeatable for look in looks.values()),
+        seconds=max(look.step_seconds + look.measure_seconds / layout.evaluate_every for look in looks.values()),
+        unshared_because="" if "" in inexact or not inexact else _unshared(inexact[0]),
+        base_lrs={name: look.base_lr for name, look in looks.items() if name},
+        folds=folds or getattr(task, "folds", None) or 0,
     )
+
+
+def _unshared(name: str) -> str:
+    return (
+        f"The state of a training with the optimizer {name}, saved and loaded, does not go on bit for bit: nothing was "
+        "shared, every run was trained from its beginning."
+    )
+
+
+class _Look(NamedTuple):
+    """What a few updates show of a task with one optimizer."""
+
+    base_lr: float
+    losses: list[float] | str
+    """What no file shows, such as data or a library's version, shows in the first losses."""
+    repeatable: bool
+    exact: bool
+    step_seconds: float
+    measure_seconds: float
+
+
+def _look(task: Task, training: Training, metrics: Mapping[str, float]) -> _Look:
+    """Make a few updates of a training that has just begun, and was measured once."""
+    base_lr = training.base_lr
+    losses = [metrics["loss"], loss_of(training.step(base_lr)), measure(training)["loss"]]
+    repeatable = repr(loss_of(task.start(0).step(base_lr))) == repr(losses[1])
+    exact = repeatable and _goes_on(task, training)
+    # Timed last, when caches are warm and lazy set-up is over.
+    began = time.perf_counter()
+    losses += [loss_of(training.step(base_lr)) for _ in range(TIMED_STEPS)]
+    stepped = time.perf_counter()
+    measure(training)
+    measured = time.perf_counter()
+    # Losses that differ at each start tell nothing of the task.
+    shown = losses if repeatable else "not repeatable"
+    return _Look(base_lr, shown, repeatable, exact, (stepped - began) / TIMED_STEPS, measured - stepped)
 
 
 def _goes_on(task: Task, training: Training) -> bool:
@@ -89,10 +144,13 @@ def _goes_on(task: Task, training: Training) -> bool:
     return went_on == resumed or repr(went_on) == repr(resumed)  # NaN is not equal to itself
 
 
-def find_centre(source: Source) -> tuple[float | None, int]:
+def find_centre(context: RunContext, optimizer: str = "") -> tuple[float | None, int]:
     """Return the rate that a sweep of one seed finds, None if it finds none, and the updates that it took."""
+    source = task_of(context)
     with blaming(source):
-        task = load(source).task
+        loaded = load(source)
+    task = prepared(source, loaded, context.optimizers.get(optimizer), folds=context.layout.folds)
+    with blaming(source):
         try:
             result = find(task, method="sweep", seeds=[0])
         except FinderError:
@@ -100,10 +158,15 @@ def find_centre(source: Source) -> tuple[float | None, int]:
     return result.suggestion, result.updates
 
 
+def rates_of(context: RunContext) -> Rates:
+    """Return the rates of a task's trials."""
+    with blaming(task_of(context)):
+        return rates_for(load(task_of(context)), context.layout)
+
+
 def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) -> Arrangement:
     """Arrange trials on branches that begin together, or each alone; raise ValueError for a rule that goes wrong."""
-    with blaming(task_of(context)):
-        rates = rates_for(load(task_of(context)), context.layout)
+    rates = rates_of(context)
     if share:
         return arrange(trials, rates)
     for trial in trials:
@@ -119,15 +182,16 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     """
 
     def keep(training: Training, name: str) -> tuple[str | bytes, str]:
-        return keep_state(loaded.task, training, context.folder, name)
+        return keep_state(task, training, context.folder, name)
 
     with blaming(task_of(context)):
         loaded = load(task_of(context))
         yield Message.BEGUN
-        training = loaded.task.start(branch.trials[0].seed)
+        task = task_for(context, loaded, branch.trials[0])
+        training = task.start(branch.trials[0].seed)
     if branch.step:
         try:
-            training.load_state_dict(read_state(loaded.task, branch))
+            training.load_state_dict(read_state(task, branch))
         except (StateError, OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError):
             # The state is gone or torn: the beginning is trained again, by every trial as if it had never been shared.
             yield Fork(branch.restarted())
@@ -138,7 +202,14 @@ def train_branch(context: RunContext, branch: Branch, finals: bool = False) -> I
     except StateError:
         raise  # no room for a state is no fault of the task's: the comparison stops, and keeps what it has
     except (Exception, SystemExit) as error:
-        yield from trainer.fail(error_text(task_of(context), error) + _batch(loaded.task, error))
+        yield from trainer.fail(error_text(task_of(context), error) + _batch(task, error))
+
+
+def task_for(context: RunContext, loaded: LoadedTask, trial: Trial) -> Task:
+    """Return the task that a trial trains; those of one branch train the same."""
+    optimizer = optimizer_of(trial.strategy)
+    chosen = context.optimizers[optimizer] if optimizer else None
+    return prepared(task_of(context), loaded, chosen, seed=trial.seed, folds=context.layout.folds)
 
 
 def _batch(task: Task, error: BaseException) -> str:
@@ -191,11 +262,12 @@ def run_test(context: RunContext, trial: Trial, state: str | bytes) -> dict[str,
     """Measure a trained state on the test set; train it again if the state is gone or cannot be read."""
     with blaming(task_of(context)):
         loaded = load(task_of(context))
-        training = loaded.task.start(trial.seed)
+        task = task_for(context, loaded, trial)
+        training = task.start(trial.seed)
         try:
-            training.load_state_dict(_content(loaded.task, state))
+            training.load_state_dict(_content(task, state))
         except Exception:  # a lost state costs time, never the answer: the seed makes the same training again
-            training = loaded.task.start(trial.seed)
+            training = task.start(trial.seed)
             rates = rates_for(loaded, context.layout)
             trainer = BranchTrainer(Branch((trial,)), training, rates, context.layout, lambda training, name: ("", ""))
             for _ in trainer.train(float("inf")):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ratesmith._checks import Option
 from ratesmith.logs.curve import FEWEST_LOSSES, Curve
+from ratesmith.strategy.contender import optimizer_of
 from ratesmith.study_database import StudyError, opened_study, read_points, read_runs
 
 
@@ -26,26 +27,35 @@ class MeasuredRun(NamedTuple):
 
 
 def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) -> list[Curve]:
-    """Return one curve for each strategy of a comparison, at one initial rate, its validation loss the mean over seeds.
+    """Return one curve for each strategy of a comparison, its validation loss the mean over the seeds.
 
     A strategy whose rates differ from seed to seed, as a plateau's do, gives one for each seed.
 
-    `folder`: the comparison's, with its study.sqlite. `base_lr`: which of its rates; default: the one at which some
-    strategy ended lowest on average. Diverged runs are left out. Raise StudyError, a ValueError, for a folder without
-    such runs.
+    `folder`: the comparison's, with its study.sqlite. `base_lr`: the one rate at which all are read; default: each
+    strategy's own, where it has most seeds, and of these where it ended lowest on average. Of several optimizers the
+    one of the strategy that ended lowest is read alone: each has a law of its own. Diverged runs are left out. Raise
+    StudyError, a ValueError, for a folder without such runs.
     """
     folder = Path(folder)
     runs = _finished_runs(folder)
-    if base_lr is None and runs:
-        base_lr = _lowest(runs)
-    chosen = [run for run in runs if run.base_lr == base_lr]
-    if not chosen:
+    at_rate = [run for run in runs if base_lr in (None, run.base_lr)]
+    if not at_rate:
         rates = ", ".join(f"{rate:g}" for rate in sorted({run.base_lr for run in runs})) or "none"
         raise StudyError(
             f"read_study {folder.name!r}: there must be finished runs at ",
             Option("base_lr"),
             f", got {base_lr} and runs at {rates}; name one",
         )
+    ends: dict[tuple[str, float], list[float]] = {}
+    for run in at_rate:
+        ends.setdefault((run.strategy, run.base_lr), []).append(run.losses[max(run.losses)])
+    chosen_rates = _chosen_rates(ends)
+    lowest, _ = min(chosen_rates.items(), key=lambda pair: float(np.mean(ends[pair])))
+    chosen = [
+        run
+        for run in at_rate
+        if run.base_lr == chosen_rates[run.strategy] and optimizer_of(run.strategy) == optimizer_of(lowest)
+    ]
     alike: dict[tuple[str, tuple[tuple[int, float], ...]], list[MeasuredRun]] = {}
     for run in chosen:
         alike.setdefault((run.strategy, run.rates), []).append(run)
@@ -56,12 +66,12 @@ def read_study(folder: str | os.PathLike[str], *, base_lr: float | None = None) 
     ]
 
 
-def _lowest(runs: list[MeasuredRun]) -> float:
-    """Return the rate at which some strategy ended lowest, as the mean over its seeds."""
-    ends: dict[tuple[str, float], list[float]] = {}
-    for run in runs:
-        ends.setdefault((run.strategy, run.base_lr), []).append(run.losses[max(run.losses)])
-    return min(ends, key=lambda pair: float(np.mean(ends[pair])))[1]
+def _chosen_rates(ends: dict[tuple[str, float], list[float]]) -> dict[str, float]:
+    """Return each strategy's rate with the most seeds, which are the verdict's; of several where it ended lowest."""
+    rates: dict[str, float] = {}
+    for strategy, base_lr in sorted(ends, key=lambda pair: (-len(ends[pair]), float(np.mean(ends[pair])))):
+        rates.setdefault(strategy, base_lr)
+    return rates
 
 
 def _finished_runs(folder: Path) -> list[MeasuredRun]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ratesmith.experiment import Comparison
 from ratesmith.experiment.answer import conclusion_to_best
-from ratesmith.experiment.ranking_table import facts, judged_by, reached_heading
+from ratesmith.experiment.ranking_table import facts, is_far_behind, judged_by, reached_heading
 from ratesmith.experiment.summary import relative
 from ratesmith.experiment.wording import range_of
 from ratesmith.report.comparison_charts import View, charts
@@ -40,6 +40,7 @@ def write(comparison: Comparison, path: str | Path, *, title: str, command: str)
         "conclusions": {row.strategy: conclusion_to_best(comparison, row) for row in comparison.rows},
         "range_of": range_of,
         "judged_by": judged_by,
+        "far_behind": {row.strategy for row in comparison.rows if is_far_behind(comparison, row)},
         "with_gap": any(row.gap is not None or row.turned is not None for row in comparison.rows),
     }
     return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **values)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.models.annotations import BoxAnnotation, Span
 
-from ratesmith.experiment import Comparison, Difference, Row, Run
+from ratesmith.experiment import Comparison, Row, Run
+from ratesmith.experiment.answer import conclusion_to_baseline
 from ratesmith.experiment.wording import interval
 from ratesmith.report.page import Picture, legend
 from ratesmith.report.shared_chart import shared
@@ -22,6 +23,8 @@ SPREAD: Final = 3
 """From this ratio of the greatest to the least on, values above 0 stand on a logarithmic axis."""
 MARKED: Final = 12
 """Points of a line that bear its marker."""
+SHOWN_ABOVE: Final = 3
+"""A rate may ruin a run: losses above so many times what the chosen rates gave lie outside of the picture by rate."""
 MOST_RATES: Final = 6
 """Rates up to which each has a tick of its own; a search tries others for each strategy."""
 Band = list[tuple[float, float, float, float]]
@@ -174,7 +177,7 @@ def _forest(view: View) -> Picture:
     relative = all(difference.relative for difference in differences)
     against = f"against {view.labels[baseline]}"
     plot = blank((f"{comparison.metric} {against}", ""))
-    named_rows(plot, [_named(view, row.strategy, row.difference) for row in rows])
+    named_rows(plot, [_named(view, row) for row in rows])
     margin = comparison.question.margin
     plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color=GREY, fill_alpha=0.12))
     plot.add_layout(Span(location=0, dimension="height", line_color=GREY, line_dash="dashed"))
@@ -201,10 +204,10 @@ def _begun(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _named(view: View, strategy: str, difference: Difference | None) -> tuple[str, str]:
-    if difference is None:
-        return view.labels[strategy], "the baseline"
-    return view.labels[strategy], f"{interval(difference)}, {difference.conclusion}"
+def _named(view: View, row: Row) -> tuple[str, str]:
+    if row.difference is None:
+        return view.labels[row.strategy], "the baseline"
+    return view.labels[row.strategy], f"{interval(row.difference)}, {conclusion_to_baseline(view.comparison, row)}"
 
 
 def _basin(view: View) -> Picture:
@@ -213,10 +216,11 @@ def _basin(view: View) -> Picture:
     whole = [run for run in comparison.runs if run.trial.steps == comparison.layout.steps]
     values = [run.metrics[metric] for run in whole if run.metrics and math.isfinite(run.metrics[metric])]
     is_min = comparison.question.mode == "min"
-    log = is_min and _wide(values)
+    shown = _worth_a_look(view, values) if is_min else values
+    log = is_min and _wide(shown)
     label = f"validation {metric} at the end"
     plot = blank(("initial rate", label), x_axis_type="log", y_axis_type="log" if log else "linear")
-    worst = (max if is_min else min)(values, default=1.0)
+    worst = (max if is_min else min)(shown, default=1.0)
     cross_at = worst * 1.2 if log else worst
     drawn = []
     for row in reversed(comparison.rows):
@@ -238,13 +242,27 @@ def _basin(view: View) -> Picture:
     rates = sorted({run.trial.base_lr for run in whole})
     log_axis(plot, "x", [rates[0] / 1.2, rates[-1] * 1.2], rates if len(rates) <= MOST_RATES else ())
     if log:
-        log_axis(plot, "y", [*values, cross_at])
+        log_axis(plot, "y", [*shown, cross_at])
+    elif len(shown) < len(values):
+        room = 0.05 * (worst - min(shown))
+        plot.y_range = Range1d(start=min(shown) - room, end=worst + room)
     title = f"Validation {metric} at the end, by initial rate: {view.better}"
     caption = (
         "A dot is one seed at one rate; lines join what the choice saw. A ring is the rate that was chosen, the green "
         "one the answer's. A cross is a rate at which a run did not end well."
     )
+    if len(shown) < len(values):
+        caption = f"{caption} A line that leaves the picture leads to a much higher {metric}."
     return Picture(title, plot, caption, legend(view.styles, view.labels, [row.strategy for row in comparison.rows]))
+
+
+def _worth_a_look(view: View, values: Sequence[float]) -> Sequence[float]:
+    """Return the losses at which rates can be told apart: without those of a rate that ruined a run."""
+    judged = [row for row in view.comparison.rows if row.base_lr is not None]
+    chosen = [run.metrics for row in judged for run in view.comparison.runs_of(row.chosen, row.base_lr) if run.metrics]
+    top = max((SHOWN_ABOVE * metrics[view.comparison.metric] for metrics in chosen), default=0.0)
+    shown = [value for value in values if value <= top]
+    return shown if shown and min(shown) > 0 else values
 
 
 Points = list[tuple[float, float]]

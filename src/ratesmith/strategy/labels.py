@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ratesmith.strategy.contender import Contender, contender_of
 from ratesmith.strategy.errors import NotationError
 from ratesmith.strategy.nodes import Call, GivenOption, Join, Node
 from ratesmith.strategy.parser import read
@@ -38,7 +39,7 @@ def labels(texts: Iterable[str]) -> dict[str, str]:
             shown[text] = text
         else:
             node = _node(text)
-            long.setdefault(_cut(text) if node is None else _named(node, frozenset()), {})[text] = node
+            long.setdefault(_cut(text) if node is None else _label(text, node, frozenset()), {})[text] = node
     for nodes in long.values():
         shown |= _told_apart(nodes)
     return _numbered({text: shown[text] for text in whole})
@@ -46,7 +47,7 @@ def labels(texts: Iterable[str]) -> dict[str, str]:
 
 def _node(text: str) -> Node | None:
     try:
-        return read(text)
+        return read(contender_of(text).notation)
     except NotationError:
         return None
 
@@ -57,8 +58,8 @@ def _told_apart(nodes: dict[str, Node | None]) -> dict[str, str]:
     values = [{place: text_of(option.value) for place, option in _options(node)} for node in trees.values()]
     places = dict.fromkeys(place for options in values for place in options)
     differing = frozenset(place for place in places if len({options.get(place) for options in values}) > 1)
-    named = {text: _named(node, differing) for text, node in trees.items()}
-    named |= {text: _named(trees[text], frozenset()) for text, label in named.items() if len(label) > LONGEST}
+    named = {text: _label(text, node, differing) for text, node in trees.items()}
+    named |= {text: _label(text, trees[text], frozenset()) for text, label in named.items() if len(label) > LONGEST}
     return {text: _cut(named.get(text, text)) for text in nodes}
 
 
@@ -88,6 +89,11 @@ def _options(node: Node) -> Iterator[tuple[Place, GivenOption]]:
     for place, call in enumerate(_calls(node)):
         for option in call.options:
             yield (place, option.name), option
+
+
+def _label(text: str, node: Node, kept: frozenset[Place]) -> str:
+    """Return a tree's text with the options that are kept, behind the optimizer's name if the whole text has one."""
+    return str(Contender(contender_of(text).optimizer, _named(node, kept)))
 
 
 def _named(node: Node, kept: frozenset[Place]) -> str:

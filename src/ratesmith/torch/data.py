@@ -28,6 +28,7 @@ from torch.utils.data import (
 from ratesmith._checks import Option, OptionTypeError, OptionValueError, whole
 from ratesmith._random_states import preserve_rng_state, random_states, set_random_states
 from ratesmith.torch.array_data import as_tensors
+from ratesmith.torch.folds import classes_of, fold_of_each, joined
 from ratesmith.torch.generators import (
     OwnGenerators,
     generators_in,
@@ -168,9 +169,14 @@ class DrawnData(Data):
 
     def cut(self, fold: int, folds: int, *, held_out: bool) -> DrawnData:
         """Return the samples outside one of `folds` equal parts, which chance decided once for all; or those in it."""
-        place = torch.randperm(self.samples, generator=torch.Generator().manual_seed(0))
-        inside = torch.arange(self.samples) * folds // self.samples == fold
-        return DrawnData(self._given, self._size, not held_out and self._drop_last, place[inside == held_out])
+        inside = fold_of_each(self.samples, folds, classes_of(self._given)) == fold
+        chosen = torch.nonzero(inside == held_out).flatten()
+        return DrawnData(self._given, self._size, not held_out and self._drop_last, chosen)
+
+    def joined(self, others: Sequence[DrawnData]) -> DrawnData:
+        """Return all the samples of several; raise ValueError, with what was got, for data that cannot be one."""
+        given = joined([self._given, *(other._given for other in others)])
+        return DrawnData(given, self._size, self._drop_last)
 
 
 class _DrawnPosition(Position):

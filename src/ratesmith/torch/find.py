@@ -33,8 +33,9 @@ from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
 from ratesmith.torch.loss_module import module_of
 from ratesmith.torch.metrics import agree_on_every_rank
+from ratesmith.torch.optimizer_modes import switch
 from ratesmith.torch.snapshot import Snapshot
-from ratesmith.torch.training import Loop, switch
+from ratesmith.torch.training import Loop
 
 
 def find(

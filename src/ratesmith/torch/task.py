@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ from ratesmith.torch.data import Data, DrawnData, FunctionData, LoaderData, data
 from ratesmith.torch.group_rates import GroupRates, optimizers_of
 from ratesmith.torch.loop_options import LoopOptions
 from ratesmith.torch.loss_module import load_trained_state, own_loss, trained_state
-from ratesmith.torch.training import Loop, switch
+from ratesmith.torch.optimizer_modes import switch
+from ratesmith.torch.training import Loop
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,6 +48,7 @@ class TorchTask:
 
     With `folds`, and no `validation`, the training data is cut into so many parts. A run of a seed is measured on the
     part `seed % folds` and trained on the others, so runs are paired by fold. The data must be tensors or a dataset.
+    `compare(folds=)` asks for the same of a task with validation data, which is joined to the training data first.
 
     `accumulate` batches make one update, clipped to the norm `clip_norm`. `autocast()` gives the context of mixed
     precision, `scaler()` a gradient scaler, `average(model)` a running average of the weights, which is measured in the
@@ -89,10 +91,11 @@ class TorchTask:
     pretrained: bool | None = None
     _loaders: dict[int, LoaderData] = field(default_factory=dict, init=False, repr=False, compare=False)
     _tensors: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _joined: dict[str, DrawnData] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: not the places of trainings in this one."""
-        return {**vars(self), "_loaders": {}, "_tensors": {}}
+        return {**vars(self), "_loaders": {}, "_tensors": {}, "_joined": {}}
 
     def __repr__(self) -> str:
         """Return what it trains on in one line, without the data."""
@@ -182,6 +185,8 @@ class TorchTask:
 
     def data(self, given: Any, name: str) -> Data:
         """Return the batches of a split; of one loader, always the same object, which knows whose turn it is."""
+        if isinstance(given, DrawnData):  # one part of a fold
+            return given
         if id(given) in self._loaders:
             return self._loaders[id(given)]
         if id(given) not in self._tensors:  # made once of arrays and tables, and not at each start
@@ -202,7 +207,6 @@ class TorchTask:
         train = self.data(self.train, "train")
         if self.folds is None:
             return train, self.data(self.validation, "validation")
-        folds = whole("TorchTask", "folds", self.folds, least=2)
         if self.validation is not None:
             raise OptionValueError(
                 "TorchTask: ", Option("folds"), " take the place of validation data, got both; give one of them"
@@ -213,14 +217,51 @@ class TorchTask:
                 Option("train"),
                 f" must be tensors or a dataset to be cut into folds, got {type(self.train).__name__}; give these",
             )
-        if train.samples < folds:
-            raise OptionValueError(
-                "TorchTask: ",
-                Option("folds"),
-                f" must be at most the number of samples, got {folds} for {train.samples}; give fewer",
-            )
-        fold = seed % folds
-        return train.cut(fold, folds, held_out=False), train.cut(fold, folds, held_out=True)
+        return _cut(train, seed, self.folds)
+
+    def fold(self, index: int, folds: int) -> Self:
+        """Return the task that is measured on one of so many parts of the data, and trained on the others.
+
+        The data is that of `train` and `validation` together. Classes are spread evenly over the parts, if the targets
+        are class indices. `test` stays as it is. Raise OptionError for data that cannot be cut.
+        """
+        if "all" not in self._joined:
+            self._joined["all"] = self._all_data()
+        train, validation = _cut(self._joined["all"], index, folds)
+        return self._changed(train=train, validation=validation, folds=None)
+
+    def _all_data(self) -> DrawnData:
+        """Return training and validation data as one."""
+        splits = (
+            {"train": self.train} if self.folds is not None else {"train": self.train, "validation": self.validation}
+        )
+        data = {name: self.data(given, name) for name, given in splits.items()}
+        drawn = [each for each in data.values() if isinstance(each, DrawnData)]
+        if len(drawn) < len(data):
+            name = next(name for name, each in data.items() if not isinstance(each, DrawnData))
+            got, do = f"{name} as {type(splits[name]).__name__}", "give these"
+        else:
+            try:
+                return drawn[0].joined(drawn[1:])
+            except ValueError as error:
+                got, do = str(error), "give both in one form"
+        raise OptionTypeError(
+            "TorchTask: ",
+            Option("folds"),
+            " needs training and validation data that can be joined and cut (tensors, arrays, datasets), "
+            f"got {got}; {do}",
+        )
+
+    def with_optimizer(self, optimizer: Callable[[Any], Any]) -> Self:
+        """Return the same task with another optimizer: a function of the model, as `optimizer` is."""
+        return self._changed(optimizer=optimizer)
+
+    def _changed(self, **parts: Any) -> Self:
+        """Return the task with other parts; loaders stay the same objects, each of which knows whose turn it is."""
+        changed = replace(self, **parts)
+        for name in ("_loaders", "_tensors", "_joined"):
+            object.__setattr__(changed, name, getattr(self, name))
+        return changed
 
     @property
     def has_test(self) -> bool:
@@ -239,6 +280,18 @@ class TorchTask:
         """Read a training's state; only tensors and plain values are accepted."""
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         return state
+
+
+def _cut(data: DrawnData, index: int, folds: Any) -> tuple[DrawnData, DrawnData]:
+    """Return the samples outside the part `index % folds`, and those in it."""
+    folds = whole("TorchTask", "folds", folds, least=2)
+    if data.samples < folds:
+        raise OptionValueError(
+            "TorchTask: ",
+            Option("folds"),
+            f" must be at most the number of samples, got {folds} for {data.samples}; give fewer",
+        )
+    return data.cut(index % folds, folds, held_out=False), data.cut(index % folds, folds, held_out=True)
 
 
 _STARTED: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()

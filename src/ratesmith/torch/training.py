@@ -25,6 +25,7 @@ from ratesmith.torch.batch import moved, samples_in
 from ratesmith.torch.chance import is_below_chance
 from ratesmith.torch.group_rates import GroupRates
 from ratesmith.torch.loop_options import IGNORED, LoopOptions
+from ratesmith.torch.optimizer_modes import evaluating
 
 
 class Loop:
@@ -274,13 +275,10 @@ class Loop:
         """Put model and optimizers into evaluation, and back: a part that was frozen in evaluation stays so."""
         flags = [(module, module.training) for module in (*self.model.modules(), *model.modules())]
         model.eval()
-        for optimizer in self.optimizers:
-            switch(optimizer, "eval")
         try:
-            yield
+            with evaluating(self.optimizers):
+                yield
         finally:
-            for optimizer in self.optimizers:
-                switch(optimizer, "train")
             if any(flag for _, flag in flags):
                 model.train()  # a model may do more in it than set the flag
             for module, flag in flags:
@@ -311,11 +309,6 @@ class Loop:
             columns = [self._joined(list(column)) for column in zip(*parts, strict=True)]
             return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
         return first if all(part is None for part in parts) else parts
-
-
-def switch(optimizer: Optimizer, to: str) -> None:
-    """Put an optimizer that has two modes, as schedule-free ones do, into "train" or "eval"."""
-    getattr(optimizer, to, lambda: None)()
 
 
 def _kept(value: Any) -> Any:
