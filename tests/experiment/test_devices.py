@@ -86,4 +86,4 @@ def test_the_plan_says_what_it_costs_in_hours_of_gpus(tmp_path):
     environment = {"CUDA_VISIBLE_DEVICES": "0", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert " GPU-hours; more if a best rate lies on the edge of the grid." in done.stderr
+    assert " GPU-hours; it ends earlier where strategies are soon told apart." in done.stderr
