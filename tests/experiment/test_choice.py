@@ -11,7 +11,6 @@ from numpy_task import LogisticTask
 
 from ratesmith.experiment import Run, RunStatus, Trial, compare
 from ratesmith.experiment.choice import (
-    NO_OUTCOME,
     RUNS_EACH,
     Outcome,
     Search,
@@ -36,6 +35,7 @@ SHAPES = {
     "d()": StrategyShape(None, None),
 }
 RATES = lattice(0.1)
+NO_OUTCOME = Outcome(None, None)  # of a run that failed, took too long or was killed
 
 
 def question(**changes):

@@ -331,8 +331,8 @@ def print_table(comparison: Comparison) -> None:
     from rich import box
     from rich.table import Table
 
-    from ratesmith.experiment.ranking_table import facts, reached_heading
-    from ratesmith.experiment.summary import relative
+    from ratesmith.experiment.answer import relative
+    from ratesmith.experiment.ranking_table import facts, reached_heading, tells_overfitting
     from ratesmith.experiment.wording import range_of
     from ratesmith.strategy.labels import labels
 
@@ -341,7 +341,7 @@ def print_table(comparison: Comparison) -> None:
     more = [name for name in (comparison.best.estimates if comparison.best else ()) if name != metric]
     metrics = [metric, *more[: max(0, console.width - NARROWEST) // (METRIC + 1)]]
     shown = labels([question.baseline, *question.families, *(row.chosen for row in comparison.rows)])
-    with_gap = any(row.gap is not None or row.turned is not None for row in comparison.rows)
+    with_gap = tells_overfitting(comparison)
     title = f"On the validation set after {comparison.layout.steps:,} steps, with 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     baseline, moved = shown[question.baseline], 0 if relative(comparison) else OWN_UNIT
@@ -374,14 +374,14 @@ def _caption(comparison: Comparison, with_gap: bool) -> str:
 
 def _small_print(comparison: Comparison, row: Row, shown: Mapping[str, str]) -> list[str]:
     """Return the lines below a strategy's name: what was chosen, and what is to be minded of it."""
-    from ratesmith.experiment.answer import FAR_BEHIND
+    from ratesmith.experiment.answer import STOPPED
     from ratesmith.experiment.ranking_table import is_far_behind, judged_by
 
     lines = [] if row.chosen == row.strategy else [shown[row.chosen]]
     if row.base_lr is not None:
         lines.append(judged_by(row))
     if is_far_behind(comparison, row):
-        lines.append(f"{FAR_BEHIND}, stopped")
+        lines.append(STOPPED)
     if row.diverged:
         lines.append(f"{row.diverged} of {row.runs} runs diverged")
     if codes := comparison.codes_of(row):

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 FAR_BEHIND: Final = "far behind"
 """What is said of a strategy that got no more seeds, though its interval reaches to both sides of 0."""
+STOPPED: Final = f"{FAR_BEHIND}, stopped"
+"""The same below its name in a table."""
+
+
+def relative(comparison: Comparison) -> bool:
+    """Whether differences are shares of a loss, and not in units of the metric."""
+    differences = [each for row in comparison.rows for each in (row.difference, row.to_best) if each is not None]
+    return all(difference.relative for difference in differences)
+
+
+def margin(comparison: Comparison) -> str:
+    """Return the margin of a tie as it is printed."""
+    size = comparison.question.margin
+    return f"{100 * size:g} %" if relative(comparison) else f"{size:g}"
 
 
 def against_best(comparison: Comparison, row: Row) -> Difference | None:
@@ -127,7 +141,7 @@ class _Words:
 
     def __init__(self, comparison: Comparison, best: Row) -> None:
         question = comparison.question
-        self.question, self.best = question, best
+        self.question, self.best, self.margin = question, best, margin(comparison)
         self.shown: Mapping[str, str] = labels([best.chosen, question.baseline, *question.families])
         self.baseline = self.shown[question.baseline]
         self.judged: Sequence[Row] = [row for row in comparison.rows[1:] if row.base_lr is not None]
@@ -160,12 +174,6 @@ class _Words:
         if self.question.baseline in self.against:
             return f"it has no seed in common with {self.baseline}"
         return f"the baseline {self.baseline} ended well at no rate"
-
-    @property
-    def margin(self) -> str:
-        """The margin of a tie as it is printed."""
-        relative = all(each is None or each.relative for each in self.against.values())
-        return f"{100 * self.question.margin:g} %" if relative else f"{self.question.margin:g}"
 
     def by(self, difference: Difference | None) -> str:
         """Return an amount with the metric's name, if it is in units of that."""

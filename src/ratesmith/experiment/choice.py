@@ -7,6 +7,7 @@ may be another seed for a pair that was tried, where luck is larger than what is
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,10 @@ import numpy as np
 
 from ratesmith.experiment.question import Choice, Question
 from ratesmith.experiment.shapes import StrategyShape, mean_factor
+from ratesmith.experiment.statistics import logarithmic
 from ratesmith.experiment.surrogate import Place, Surrogate, expected_improvement
 from ratesmith.experiment.trial import Run, Trial
+from ratesmith.strategy.contender import optimizer_of
 
 MEAN_WEIGHT: Final = 0.7
 """A schedule whose mean factor is half of another's wants a rate 2**0.7 times as high."""
@@ -29,6 +32,7 @@ LAG_OF_TAIL: Final = 0.06
 CENTRE: Final = 10**-0.2
 """Where the best rate of a whole run is expected, as a share of a sweep's answer: what a few updates bear is more."""
 LEAST_MEAN: Final = 1e-3
+"""A mean factor below this, as of a schedule that is 0 throughout, counts as this: it has a logarithm."""
 UNKNOWN_SHAPE: Final = StrategyShape(None, None)
 UNKNOWN_MEAN: Final = 0.6
 UNKNOWN_TAIL: Final = 0.2
@@ -36,6 +40,7 @@ UNKNOWN_TAIL: Final = 0.2
 LEAST_GAIN: Final = 0.004
 """The search for the best of all ends where no run is expected to gain so much of the logarithm of the loss."""
 LEAST_OWN_GAIN: Final = 0.0005
+"""The same for the search for each strategy's own best rate, and for the runs that confirm the lead."""
 CONFIRMING: Final = 1 / 6
 """The share of the runs that is kept for the last: what seems best of all is tried again, and what may be better."""
 KEEN: Final = 0.1
@@ -43,21 +48,23 @@ KEEN: Final = 0.1
 MOST_LUCK: Final = 1.0
 """Deviations of a run's noise by which the surrogate may correct what it showed."""
 MOST_SHARED: Final = 0.95
+"""The share of a run at the most that counts as made anyway."""
 MOST_FAILED: Final = 2
 """After so many runs that failed and none that ended well a variant is not tried again."""
 STEP_DOWN: Final = 4.0
-BELOW: Final = 1.0001
-"""The least step below a rate that diverged: any lower rate of the lattice."""
+"""How far below its lowest rate a variant is tried that has only diverged: so far once more for each time."""
 MOST_COMPANIONS: Final = 2
 """Runs of a round that come along beside those that were asked for: what is learned first may speak against them."""
 KEPT_LAG: Final = 0.3
 """The share of its lag in shorter runs that is expected in longer ones: which is best there says little."""
 LEAST_ERROR: Final = 1e-3
+"""What is added to the errors that a share leaves, so that none has a logarithm too."""
 NEARLY_AS_GOOD: Final = 0.05
 """Rates whose loss is within this share of the best are called nearly as good."""
 RUNS_EACH: Final = 3
 """Whole runs that the choice makes at the most for each strategy; one more for each further variant of it."""
 DRAWS: Final = 400
+"""Curves that are drawn from the surrogate to see how much a better rate may gain."""
 DOUBT: Final = 0.8
 """The doubt of a chosen rate is exceeded in one of five draws; on recorded trainings it was in one of ten."""
 
@@ -70,10 +77,6 @@ class Outcome(NamedTuple):
     mean: float | None
     """The mean factor that was used."""
     diverged: bool = False
-
-
-NO_OUTCOME: Final = Outcome(None, None)
-"""Of a run that failed, took too long or was killed."""
 
 
 class Try(NamedTuple):
@@ -97,9 +100,13 @@ class Variant:
     family: str
     rates: tuple[float, ...]
     shape: StrategyShape = UNKNOWN_SHAPE
-    optimizer: str = ""
     lag: float = 0.0
     """What it is expected to lose against others, beside what its shape tells: from shorter runs."""
+
+    @property
+    def optimizer(self) -> str:
+        """The name of the optimizer that it drives."""
+        return optimizer_of(self.text)
 
 
 @dataclass(frozen=True)
@@ -138,30 +145,32 @@ class Search:
             view.believe(best.proposal)
         return tuple(view.proposals)
 
+    @functools.cached_property
+    def _seen(self) -> _View:
+        """The search as the surrogate sees it; what proposes runs has a view of its own, which it changes."""
+        return _View(self)
+
     def chosen(self) -> dict[str, Choice]:
         """Return each strategy's best variant and rate of those tried; nothing for one that ended well nowhere."""
-        view = _View(self)
-        return {family: bests[0].choice for family, bests in view.ranked_by_family().items()}
+        view = self._seen
+        return {family: bests[0].choice for family, bests in view.by_family(view.ranked()).items()}
 
     def leading(self) -> Choice | None:
         """Return what would be used if the search ended now."""
-        ranked = _View(self).ranked()
+        ranked = self._seen.ranked()
         return ranked[0].choice if ranked else None
 
     def doubts(self, *, logs: bool = True) -> dict[str, float]:
         """Return by how much each chosen rate may be worse than the best: of logarithms, or of the metric."""
-        view = _View(self)
-        return {family: view.doubt(choice, logs=logs) for family, choice in self.chosen().items()}
+        return {family: self._seen.doubt(choice, logs=logs) for family, choice in self.chosen().items()}
 
     def nearly(self) -> dict[str, tuple[float, float]]:
         """Return the rates around each strategy's best at which it is expected to end within 5 % of it."""
-        view = _View(self)
-        return {family: view.nearly(choice) for family, choice in self.chosen().items()}
+        return {family: self._seen.nearly(choice) for family, choice in self.chosen().items()}
 
     def carried(self) -> Search:
         """Return the search for longer runs, which begins with what this one of shorter runs has found."""
-        view = _View(self)
-        ranked = view.ranked()
+        view, ranked = self._seen, self._seen.ranked()
         if not ranked:
             return replace(self, outcomes={})
         centres, lags = dict(self.centres), dict[str, float]()
@@ -175,8 +184,13 @@ class Search:
 
 def outcome_of(run: Run, question: Question) -> Outcome:
     """Return what a run of the choice ended with."""
+    return Outcome(_value(run, question), mean_factor(run), run.diverged)
+
+
+def _value(run: Run, question: Question) -> float | None:
+    """Return the metric that a run ended with; None if it did not end well."""
     value = run.metrics.get(question.metric, math.nan) if run.done else math.nan
-    return Outcome(value if math.isfinite(value) else None, mean_factor(run), run.diverged)
+    return value if math.isfinite(value) else None
 
 
 class _Proposal(NamedTuple):
@@ -261,10 +275,10 @@ class _View:
             pairs.append(_Ranked(choice, min(max(cost, mean - luck), mean + luck)))
         return sorted(pairs, key=lambda pair: pair.cost)
 
-    def ranked_by_family(self) -> dict[str, list[_Ranked]]:
-        """Return the same for each strategy that has some."""
+    def by_family(self, ranked: Iterable[_Ranked]) -> dict[str, list[_Ranked]]:
+        """Return ranked pairs for each strategy that has some."""
         families: dict[str, list[_Ranked]] = {}
-        for pair in self.ranked():
+        for pair in ranked:
             families.setdefault(self.by_text[pair.choice.variant].family, []).append(pair)
         return {family: families[family] for family in self.question.families if family in families}
 
@@ -288,9 +302,10 @@ class _View:
         outcomes = {place: outcome for place, outcome in self.search.outcomes.items() if place.variant == variant.text}
         dead = sorted(place.base_lr for place, outcome in outcomes.items() if outcome.diverged)
         if any(outcome.value is not None for outcome in outcomes.values()):
-            return dead[0] / BELOW if dead else math.inf
+            return math.nextafter(dead[0], 0.0) if dead else math.inf
         if not outcomes and (others := self._deaths(variant.optimizer)):
-            return max(others[0] / BELOW, min(variant.rates))  # most begin at their highest rate, as the others did
+            # Most schedules begin at their highest rate, as the others did.
+            return max(math.nextafter(others[0], 0.0), min(variant.rates))
         if len(outcomes) - len(dead) >= MOST_FAILED:
             return 0.0
         if not dead:
@@ -333,7 +348,7 @@ class _View:
             return gains
         if tried >= most * (1 - CONFIRMING) and gains.max() >= LEAST_OWN_GAIN:
             return gains
-        by_family = self.ranked_by_family()
+        by_family = self.by_family(ranked)
         families = [self.by_text[candidate.variant].family for candidate in candidates]
         gains = _gain([by_family.get(family, []) for family in families], candidates, mean, sway)
         hoped = dict.fromkeys(families, math.inf)  # of each strategy the least cost that is still well possible
@@ -407,9 +422,9 @@ def choice_means(
     means = {}
     for choice in pairs:
         tried = [run for seed in question.choice_seeds if (run := runs.get(Trial(*choice, seed, steps))) is not None]
-        values = [outcome_of(run, question).value for run in tried]
+        values = [_value(run, question) for run in tried]
         if values and None not in values:
-            means[Choice(*choice)] = math.fsum(value for value in values if value is not None) / len(values)
+            means[choice] = math.fsum(value for value in values if value is not None) / len(values)
     return means
 
 
@@ -439,7 +454,7 @@ class _Scale(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[float], question: Question) -> _Scale:
         """Return logarithms of a loss, or of the errors that a share leaves; else the worst value stands at the cut."""
-        if question.mode == "min" and min(values, default=1.0) > 0:
+        if logarithmic(values, question.mode):
             return cls("loss", 1.0)
         if all(0.0 <= value <= 1.0 for value in values):
             return cls("share", 1.0)

@@ -121,9 +121,8 @@ class Planner:
         shapes = ask(self.engine, shapes_of, self.context, texts) if texts else ()
         family_of = {text: family for family, variants in question.families.items() for text in variants}
         variants = [
-            Variant(text, family_of[text], regions[name].rates, shape, name)
+            Variant(text, family_of[text], regions[optimizer_of(text)].rates, shape)
             for text, shape in zip(texts, shapes, strict=True)
-            for name in [optimizer_of(text)]
         ]
         centres = {name: region.centre for name, region in regions.items()}
         return Search.of(question, variants, centres, self._runs(size, regions))

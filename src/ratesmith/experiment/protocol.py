@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from ratesmith._checks import Option
 from ratesmith._metric_names import doubt_of_mode
 from ratesmith._text import one_line
-from ratesmith.experiment.choice import NO_OUTCOME, Search, outcome_of
+from ratesmith.experiment.choice import Search, outcome_of
 from ratesmith.experiment.comparison import Comparison
 from ratesmith.experiment.engine import ask
 from ratesmith.experiment.notes import Note
@@ -51,7 +52,7 @@ class ComparisonProtocol:
     runner: Runner
     notes: list[Note] = field(default_factory=list)
 
-    @property
+    @functools.cached_property
     def question(self) -> Question:
         """What is asked, within the budget."""
         return replace(self.planned.question, paired=self.profile.repeatable, folds=self.profile.folds)
@@ -64,11 +65,7 @@ class ComparisonProtocol:
     def run(self) -> Comparison:
         """Choose, judge, test."""
         if self.profile.repeatable and not self.profile.exact:
-            text = self.profile.unshared_because or (
-                "The task's state, saved and loaded, does not go on bit for bit: nothing was shared, every run was "
-                "trained from its beginning."
-            )
-            self.notes.append(Note("RS301", (text,)))
+            self.notes.append(Note("RS301", (self.profile.unshared_because,)))
         if doubt := doubt_of_mode(self.question.metric, self.question.mode):
             self.notes.append(Note("RS324", (*doubt, ".")))
         self.notes += self.planned.notes
@@ -124,9 +121,7 @@ class ComparisonProtocol:
             trials = {proposal: Trial(*proposal, steps) for proposal in proposals}
             self.runner.train(stage_name(steps, self.steps), trials.values(), expected=self.planned.plan.runs)
             runs = self.runner.outcomes
-            ended = {place: outcome_of(runs[trial], self.question) for place, trial in trials.items() if trial in runs}
-            lost = {place: NO_OUTCOME for place in trials if place not in ended}
-            search = search.observed({**ended, **lost})
+            search = search.observed({place: outcome_of(runs[trial], self.question) for place, trial in trials.items()})
         return search
 
     def _settled(self) -> dict[str, Choice]:
@@ -143,11 +138,10 @@ class ComparisonProtocol:
 
         Return how many each was asked for, and the doubts of their rates.
         """
-        asked, doubts = dict.fromkeys(chosen, 0), dict[str, float]()
+        asked = dict.fromkeys(chosen, min(FIRST_SEEDS, len(self.question.seeds)))
+        doubts: Mapping[str, float] = {}
         more: Sequence[str] = tuple(chosen)
         while more:
-            for family in more:
-                asked[family] = min(max(asked[family] + 1, FIRST_SEEDS), len(self.question.seeds))
             trials = [
                 Trial(*choice, seed, self.steps)
                 for family, choice in chosen.items()
@@ -158,7 +152,9 @@ class ComparisonProtocol:
             # A value of 0 or below, which may come late, takes differences from logarithms to the metric's own unit.
             doubts = search.doubts(logs=standing.scale.logs) if search is not None else {}
             standing = replace(standing, doubts=doubts)
-            more = [family for family in further(standing) if asked[family] < len(self.question.seeds)]
+            more = further(standing)
+            for family in more:
+                asked[family] += 1
         return asked, doubts
 
     def _of_runs(self, runs: Sequence[Run]) -> Iterator[Note]:

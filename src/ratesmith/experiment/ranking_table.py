@@ -45,6 +45,11 @@ def is_far_behind(comparison: Comparison, row: Row) -> bool:
     return conclusion_to_best(comparison, row) == FAR_BEHIND
 
 
+def tells_overfitting(comparison: Comparison) -> bool:
+    """Whether anything is known of overfitting, so that the ranking has a column for it."""
+    return any(row.gap is not None or row.turned is not None for row in comparison.rows)
+
+
 def facts(comparison: Comparison, row: Row, between: str) -> list[str]:
     """Return what a ranking tells of quality, speed and overfitting: a cell each, with `between` between two facts."""
     if row.base_lr is None:

@@ -19,8 +19,6 @@ ERROR: Final = 0.05
 """How often equal strategies may be called different: in how many comparisons, over all their looks and strategies."""
 FEWEST_FOR_INTERVAL: Final = 3
 """Values from which an interval is given: that of two is 13 standard errors wide to each side, and says nothing."""
-NEARLY_AS_GOOD: Final = 0.05
-"""Rates whose loss is within this share of the best are called nearly as good."""
 
 
 class Estimate(NamedTuple):

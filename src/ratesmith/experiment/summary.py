@@ -190,7 +190,7 @@ def _its_doubt(row: Row) -> float:
 
 
 def _doubt(comparison: Comparison, row: Row) -> str:
-    return f"{-100 * math.expm1(-row.doubt):.2g} %" if relative(comparison) else f"{row.doubt:.2g}"
+    return f"{-100 * math.expm1(-row.doubt):.2g} %" if answer.relative(comparison) else f"{row.doubt:.2g}"
 
 
 def codes_of(comparison: Comparison, row: Row) -> tuple[str, ...]:
@@ -249,12 +249,6 @@ def idle(rows: Iterable[Row], runs: Iterable[Run], layout: RunLayout) -> Iterato
                 "shorter lengths or less patience, or more steps with "
             )
             yield Note("RS310", (text, Option("steps="), "."), row.strategy)
-
-
-def relative(comparison: Comparison) -> bool:
-    """Whether differences are shares of a loss, and not in units of the metric."""
-    differences = [each for row in comparison.rows for each in (row.difference, row.to_best) if each is not None]
-    return all(difference.relative for difference in differences)
 
 
 def paste(comparison: Comparison, form: str = "ratesmith") -> str:

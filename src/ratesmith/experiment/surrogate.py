@@ -31,6 +31,8 @@ SHARED_LENGTH: Final = 0.6
 OWN: Final = 0.045
 OWN_LENGTH: Final = 0.3
 OFFSET: Final = 0.06
+PRIOR_VARIANCE: Final = LEVEL**2 + SHARED**2 + OWN**2 + OFFSET**2
+"""Of a cost of which nothing was shown."""
 EFFECT: Final = 0.02
 """Deviation of what a seed does to all runs alike."""
 CURVATURES: Final = (0.12, 0.3, 0.7)
@@ -39,8 +41,6 @@ NOISES: Final = (0.005, 0.012, 0.03, 0.08)
 CUT_NOISE: Final = 0.15
 """The same for a cost that was cut: how bad a bad run is must not bend the curve around the best."""
 LIKELY: Final = ({0.12: -1.0, 0.3: 0.0, 0.7: -1.0}, {0.005: -2.0, 0.012: 0.0, 0.03: -2.0, 0.08: -4.0})
-MOST_FITTED: Final = 80
-"""With more runs than these the curvature and the noise are known; only a sample of them is used to choose them."""
 
 
 class Place(NamedTuple):
@@ -96,7 +96,7 @@ class Surrogate:
 
     def predicted(self, places: Sequence[Place]) -> Any:
         """Return the mean of the cost at each of these places, (m,)."""
-        return _prior(places, self.centres, self.curvature) + self._across(places).T @ self.weights
+        return _prior(places, self.centres, self.curvature) + _covariance(self.places, places).T @ self.weights
 
     def swayed(self, places: Sequence[Place], seeds: Sequence[int]) -> Any:
         """Return by how much one more run at each place, with this seed, would move the mean there, (m,).
@@ -105,33 +105,27 @@ class Surrogate:
         """
         hidden = self._reduced(places)
         shown = self._reduced([place._replace(seed=seed) for place, seed in zip(places, seeds, strict=True)])
-        prior = LEVEL**2 + SHARED**2 + OWN**2 + OFFSET**2
-        covariance = prior - (hidden * shown).sum(axis=0)
-        variance = prior + EFFECT**2 + self.noise**2 - (shown**2).sum(axis=0)
+        covariance = PRIOR_VARIANCE - (hidden * shown).sum(axis=0)
+        variance = PRIOR_VARIANCE + EFFECT**2 + self.noise**2 - (shown**2).sum(axis=0)
         return np.maximum(covariance, 0.0) / np.sqrt(variance)
 
     def deviations(self, places: Sequence[Place]) -> Any:
         """Return the deviation of the cost at each of these places, (m,)."""
-        prior = LEVEL**2 + SHARED**2 + OWN**2 + OFFSET**2
-        return np.sqrt(np.maximum(prior - (self._reduced(places) ** 2).sum(axis=0), 0.0))
+        return np.sqrt(np.maximum(PRIOR_VARIANCE - (self._reduced(places) ** 2).sum(axis=0), 0.0))
 
     def joint(self, places: Sequence[Place]) -> tuple[Any, Any]:
         """Return the means of the costs at these places, (m,), and their covariance, (m, m)."""
         reduced = self._reduced(places)
         return self.predicted(places), _covariance(places, places) - reduced.T @ reduced
 
-    def _across(self, places: Sequence[Place]) -> Any:
-        return _covariance(self.places, places)  # (n, m)
-
     def _reduced(self, places: Sequence[Place]) -> Any:
-        return np.linalg.solve(self.factor, self._across(places))
+        return np.linalg.solve(self.factor, _covariance(self.places, places))  # (n, m)
 
 
 def expected_improvement(best: Any, mean: Any, deviation: Any) -> Any:
     """Return by how much values are expected to undercut the best, counted as 0 where they do not.
 
-    EI = (best - mean) Phi(z) + deviation phi(z), with deviation = np.maximum(deviation, 1e-9)
-    z = (best - mean) / deviation.
+    EI = (best - mean) Phi(z) + deviation phi(z), with z = (best - mean) / deviation.
     Source: Mockus, "On Bayesian methods for seeking the extremum", 1974.
 
     >>> round(float(expected_improvement(0.0, np.array([0.0]), np.array([1.0]))[0]), 4)

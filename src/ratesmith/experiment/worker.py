@@ -85,16 +85,17 @@ def inspect_task(
         exact=not inexact,
         repeatable=all(look.repeatable for look in looks.values()),
         seconds=max(look.step_seconds + look.measure_seconds / layout.evaluate_every for look in looks.values()),
-        unshared_because="" if "" in inexact or not inexact else _unshared(inexact[0]),
+        unshared_because=_unshared(inexact[0]) if inexact else "",
         base_lrs={name: look.base_lr for name, look in looks.items() if name},
         folds=folds or getattr(task, "folds", None) or 0,
     )
 
 
 def _unshared(name: str) -> str:
+    state = f"The state of a training with the optimizer {name}" if name else "The task's state"
     return (
-        f"The state of a training with the optimizer {name}, saved and loaded, does not go on bit for bit: nothing was "
-        "shared, every run was trained from its beginning."
+        f"{state}, saved and loaded, does not go on bit for bit: nothing was shared, every run was trained from its "
+        "beginning."
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ratesmith.experiment import Comparison
-from ratesmith.experiment.answer import conclusion_to_best
-from ratesmith.experiment.ranking_table import facts, is_far_behind, judged_by, reached_heading
-from ratesmith.experiment.summary import relative
+from ratesmith.experiment.answer import STOPPED, conclusion_to_best, margin
+from ratesmith.experiment.ranking_table import facts, is_far_behind, judged_by, reached_heading, tells_overfitting
 from ratesmith.experiment.wording import range_of
 from ratesmith.report.comparison_charts import View, charts
 from ratesmith.report.page import write_page
@@ -24,7 +23,6 @@ def write(comparison: Comparison, path: str | Path, *, title: str, command: str)
     texts = [*names, *(row.chosen for row in comparison.rows), *(run.trial.strategy for run in comparison.runs)]
     view = View(comparison, looks(names, comparison.question.baseline), labels(texts))
     drawn = charts(view)
-    margin = comparison.question.margin
     measured = list(comparison.best.estimates) if comparison.best else []
     metrics = sorted(measured, key=lambda name: name != comparison.metric) or [comparison.metric]
     values = {
@@ -34,13 +32,14 @@ def write(comparison: Comparison, path: str | Path, *, title: str, command: str)
         "labels": view.labels,
         "metrics": metrics,
         "ranked": metrics[:METRICS_RANKED],
-        "tie": f"{100 * margin:g} %" if relative(comparison) else f"{margin:g}",
+        "tie": margin(comparison),
         "reached_heading": reached_heading(comparison),
         "facts": {row.strategy: facts(comparison, row, "\n") for row in comparison.rows},
         "conclusions": {row.strategy: conclusion_to_best(comparison, row) for row in comparison.rows},
         "range_of": range_of,
         "judged_by": judged_by,
         "far_behind": {row.strategy for row in comparison.rows if is_far_behind(comparison, row)},
-        "with_gap": any(row.gap is not None or row.turned is not None for row in comparison.rows),
+        "stopped": STOPPED,
+        "with_gap": tells_overfitting(comparison),
     }
     return write_page("comparison.html.jinja", path, drawn, title=title, command=command, **values)

@@ -12,7 +12,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.models.annotations import BoxAnnotation, Span
 
 from ratesmith.experiment import Comparison, Row, Run
-from ratesmith.experiment.answer import conclusion_to_baseline
+from ratesmith.experiment.answer import conclusion_to_baseline, relative
 from ratesmith.experiment.wording import interval
 from ratesmith.report.page import Picture, legend
 from ratesmith.report.shared_chart import shared
@@ -172,9 +172,6 @@ def _forest(view: View) -> Picture:
         for row in comparison.rows
         if row.strategy == baseline or (row.difference is not None and row.difference.low is not None)
     ]
-    differences = [row.difference for row in rows if row.difference is not None]
-    # Differences of logarithms are drawn as such, and said in percent: a loss ten times as high leaves the others room.
-    relative = all(difference.relative for difference in differences)
     against = f"against {view.labels[baseline]}"
     plot = blank((f"{comparison.metric} {against}", ""))
     named_rows(plot, [_named(view, row) for row in rows])
@@ -189,7 +186,8 @@ def _forest(view: View) -> Picture:
             ends += [difference.low, difference.high]
         mean = 0.0 if difference is None else difference.mean
         plot.scatter([mean], [-place], color=look.colour, marker=look.marker, size=11)
-    along(plot, min(ends), max(ends), percents_around if relative else None)
+    # Differences of logarithms are drawn as such, and said in percent: a loss ten times as high leaves the others room.
+    along(plot, min(ends), max(ends), percents_around if relative(comparison) else None)
     left = "left" if comparison.question.mode == "min" else "right"
     title = f"{_begun(comparison.metric)} on the validation set {against}: {left} is better"
     caption = (
