@@ -22,11 +22,9 @@ from pathlib import Path
 
 import torch
 from record import FILE, Recording
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from searchers import Search, Trail, asha, optuna, ratesmith
-from tasks import PROBLEMS, STEPS, STRATEGIES, UNSEEN
+from tasks import PROBLEMS, STEPS, STRATEGIES, UNSEEN, show
 from truth import Oracle, describe, write
 
 MARGIN = 0.01
@@ -68,19 +66,6 @@ def said(steps: float) -> str:
     return "never" if math.isinf(steps) else f"{steps:,.0f}"
 
 
-def show(rows: list[list[str]], markdown: bool) -> None:
-    """Print the table."""
-    if markdown:
-        print(*(f"| {' | '.join(row)} |" for row in (COLUMNS, ["---"] * 2 + ["---:"] * 4, *rows)), sep="\n")
-        return
-    table = Table()
-    for place, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if place > 1 else "left")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=140).print(table)
-
-
 def main() -> None:
     """Search, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,7 +92,7 @@ def main() -> None:
             print(f"{describe(oracle)}{'; unseen when all was fixed' if name in UNSEEN else ''}")
             if not given.quick:
                 write([oracle])
-    show(rows, given.markdown)
+    show("Steps until the answer is right", COLUMNS, rows, given.markdown)
 
 
 if __name__ == "__main__":

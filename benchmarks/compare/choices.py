@@ -11,14 +11,12 @@ import csv
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from choosing import choose
-from tasks import PROBLEMS, SEEN_ONCE, STRATEGIES, UNSEEN
+from tasks import PROBLEMS, SEEN_ONCE, STRATEGIES, UNSEEN, show
+from truth import CENTRES, finals
 
-FILE = Path(__file__).with_name("oracle.csv")
-CENTRES = Path(__file__).with_name("centres.csv")
 REPETITIONS = 8
 FEWEST = 5
 """Seeds from which a mean is a truth to judge by."""
@@ -43,16 +41,6 @@ class Replay(NamedTuple):
     regret: float
     """Of the leading pair, to the best of all."""
     strategies: list[Judged]
-
-
-def finals(problem: str) -> Finals:
-    """Return the final losses of a problem, by pair and seed."""
-    losses: dict[tuple[str, float], dict[int, float]] = {}
-    with FILE.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["problem"] == problem:
-                losses.setdefault((row["strategy"], float(row["rate"])), {})[int(row["seed"])] = float(row["loss"])
-    return losses
 
 
 def sweeps(problem: str) -> list[tuple[float, int]]:
@@ -112,20 +100,15 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true")
     given = parser.parse_args()
     replays = {name: [replayed(name, finals(name), turn) for turn in range(REPETITIONS)] for name in PROBLEMS}
-    rows = [line(name, its) for name, its in replays.items()]
+    table = [line(name, its) for name, its in replays.items()]
     chose = [name for name in PROBLEMS if name not in (*SEEN_ONCE, *UNSEEN)]
     for kind, names in (
         ("the five that chose", chose),
         ("the three seen once", SEEN_ONCE),
         ("the three unseen", UNSEEN),
     ):
-        rows.append(line(kind, [replay for name in names for replay in replays[name]]))
-    if given.markdown:
-        rule = ["---", *["---:"] * (len(HEADING) - 1)]
-        print(*(f"| {' | '.join(row)} |" for row in (HEADING, rule, *rows)), sep="\n")
-        return
-    for row in (HEADING, *rows):
-        print(f"{row[0]:22}", *(f"{cell:>17}" for cell in row[1:]))
+        table.append(line(kind, [replay for name in names for replay in replays[name]]))
+    show("How near the chosen rates are to the best", HEADING, table, given.markdown)
 
 
 if __name__ == "__main__":

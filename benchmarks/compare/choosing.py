@@ -69,14 +69,11 @@ def outcome(value: Value, place: Try) -> Outcome:
 def judge(value: Value, search: Search) -> tuple[Standing, int]:
     """Give the verdict on fresh seeds: return where the strategies stand, and the updates that it took."""
     chosen, doubts, steps = search.chosen(), search.doubts(), 0
-    asked, runs = dict.fromkeys(chosen, 0), dict[Trial, Run]()
+    asked, runs = dict.fromkeys(chosen, FIRST_SEEDS), dict[Trial, Run]()
     more: tuple[str, ...] = tuple(chosen)
     while more:
-        trials = []
-        for family in more:
-            count = max(asked[family] + 1, FIRST_SEEDS)
-            trials += [Trial(*chosen[family], seed, STEPS) for seed in SEEDS[asked[family] : count]]
-            asked[family] = count
+        wanted = [Trial(*choice, seed, STEPS) for name, choice in chosen.items() for seed in SEEDS[: asked[name]]]
+        trials = [trial for trial in wanted if trial not in runs]
         steps += arrange(trials, RATES).run
         for trial in trials:
             loss = value(trial.strategy, trial.base_lr, trial.seed)
@@ -85,4 +82,6 @@ def judge(value: Value, search: Search) -> tuple[Standing, int]:
             runs[trial] = Run(trial, RunStatus.DONE, STEPS, 0.0, end, curve)
         standing = Standing.of(runs, chosen, search.question, STEPS, asked=asked, doubts=doubts)
         more = further(standing)
+        for family in more:
+            asked[family] += 1
     return standing, steps

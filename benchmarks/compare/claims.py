@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-from choosing import choose, judge
-from record import FILE, Recording, ReplayedTask
-from tasks import PROBLEMS, STRATEGIES
-from truth import Oracle, train
+from record import FILE, Recording
+from searchers import compared
+from tasks import PROBLEMS, STRATEGIES, show
+from truth import Oracle
 
 from ratesmith.experiment.question import Choice
 from ratesmith.experiment.standing import Standing
-from ratesmith.finder import find
 
 REPETITIONS = 5
 HEADING = (
@@ -49,20 +48,6 @@ class Pair(NamedTuple):
     def wrong(self, true: float) -> bool:
         """Whether the word has the wrong direction."""
         return self.claims and (true < 0) != (self.conclusion == "better")
-
-
-def compared(recording: Recording, repetition: int) -> tuple[Standing, Mapping[str, Choice]]:
-    """Make one comparison: return where the strategies stand, and at which rates."""
-    task = ReplayedTask(recording, repetition)
-
-    def value(strategy: str, rate: float, seed: int) -> float:
-        loss = train(task.start(seed), (strategy, rate), lambda step, loss: True)[1]
-        return loss if math.isfinite(loss) else math.inf
-
-    swept = find(recording.task, method="sweep", seeds=[repetition])
-    assert swept.suggestion is not None
-    search = choose(value, recording.problem.lattice, swept.suggestion).search
-    return judge(value, search)[0], search.chosen()
 
 
 def pairs(standing: Standing, chosen: Mapping[str, Choice], oracle: Oracle) -> Iterator[Pair]:
@@ -106,18 +91,13 @@ def main() -> None:
         recording = Recording(problem, FILE)
         oracle, found, seeds = Oracle(recording), list[Pair](), list[float]()
         for repetition in range(REPETITIONS):
-            standing, chosen = compared(recording, repetition)
-            found += pairs(standing, chosen, oracle)
+            _, chosen, standing, _ = compared(recording, repetition)
+            found += pairs(standing, chosen.search.chosen(), oracle)
             seeds += standing.asked.values()
         rows.append(line(name, found, seeds))
         everything, all_seeds = everything + found, all_seeds + seeds
     rows.append(line("all", everything, all_seeds))
-    if given.markdown:
-        rule = ["---", *["---:"] * (len(HEADING) - 1)]
-        print(*(f"| {' | '.join(row)} |" for row in (HEADING, rule, *rows)), sep="\n")
-        return
-    for row in (HEADING, *rows):
-        print(f"{row[0]:12}", *(f"{cell:>26}" for cell in row[1:]))
+    show("What the verdicts claim", HEADING, rows, given.markdown)
 
 
 if __name__ == "__main__":

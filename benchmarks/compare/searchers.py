@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
-from choosing import choose, judge
+from choosing import Chosen, choose, judge
 from record import Recording, ReplayedTask
 from tasks import EVERY, STEPS, STRATEGIES
 from truth import Oracle, Pair, train
 
+from ratesmith.experiment.standing import Standing
 from ratesmith.finder import find
 
 
@@ -136,21 +137,36 @@ def shuffled(recording: Recording, repetition: int) -> list[Pair]:
     return grid
 
 
-def ratesmith(recording: Recording, repetition: int, budget: int) -> Trail:
-    """Ratesmith as it comes: a sweep says where to look, then whole runs, then fresh seeds."""
-    task, trail = ReplayedTask(recording, repetition), Trail()
+class Compared(NamedTuple):
+    """A whole comparison by Ratesmith, and the updates that its parts took."""
+
+    swept: int
+    chosen: Chosen
+    standing: Standing
+    judged: int
+
+
+def compared(recording: Recording, repetition: int) -> Compared:
+    """Compare as Ratesmith does: a sweep says where to look, then whole runs, then fresh seeds."""
+    task = ReplayedTask(recording, repetition)
     swept = find(recording.task, method="sweep", seeds=[repetition])
     assert swept.suggestion is not None
-    trail.steps = swept.updates
 
     def value(strategy: str, rate: float, seed: int) -> float:
         loss = train(task.start(seed), (strategy, rate), lambda step, loss: True)[1]
         return loss if math.isfinite(loss) else math.inf
 
     chosen = choose(value, recording.problem.lattice, swept.suggestion)
-    trail.points = [(trail.steps + steps, (choice.variant, choice.base_lr)) for steps, choice in chosen.trail]
-    trail.steps += chosen.steps
-    standing, trail.verdict_steps = judge(value, chosen.search)
+    return Compared(swept.updates, chosen, *judge(value, chosen.search))
+
+
+def ratesmith(recording: Recording, repetition: int, budget: int) -> Trail:
+    """Ratesmith as it comes."""
+    swept, chosen, standing, judged = compared(recording, repetition)
     first = chosen.search.chosen()[standing.order[0]]
-    trail.verdict = first.variant, first.base_lr
-    return trail
+    return Trail(
+        points=[(swept + steps, (choice.variant, choice.base_lr)) for steps, choice in chosen.trail],
+        steps=swept + chosen.steps,
+        verdict=(first.variant, first.base_lr),
+        verdict_steps=judged,
+    )

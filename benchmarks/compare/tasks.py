@@ -26,6 +26,7 @@ import parts
 import tables
 import texts
 import tunings
+from printed import show as show  # for the scripts beside this one, which find that folder through it
 
 STRATEGIES = (
     "constant()",

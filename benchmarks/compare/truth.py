@@ -71,10 +71,7 @@ class Oracle:
         """Read what oracle.csv holds of the problem."""
         self.recording = recording
         self._best: tuple[Pair, Truth] | None = None
-        self.finals: dict[Pair, dict[int, float]] = {}
-        for row in rows():
-            if row["problem"] == recording.problem.name:
-                self.finals.setdefault((row["strategy"], float(row["rate"])), {})[int(row["seed"])] = float(row["loss"])
+        self.finals = finals(recording.problem.name)
 
     @property
     def grid(self) -> list[Pair]:
@@ -131,6 +128,15 @@ class Oracle:
         mine, its = self.finals[pair], self.finals[self.best[0]]
         changes = [mine[seed] - its[seed] for seed in mine if seed in its]
         return statistics.stdev(changes) / math.sqrt(len(changes)) / self.best[1].loss
+
+
+def finals(problem: str) -> dict[Pair, dict[int, float]]:
+    """Return the final losses of a problem that the file holds, by pair and seed."""
+    losses: dict[Pair, dict[int, float]] = {}
+    for row in rows():
+        if row["problem"] == problem:
+            losses.setdefault((row["strategy"], float(row["rate"])), {})[int(row["seed"])] = float(row["loss"])
+    return losses
 
 
 def rows() -> list[dict[str, str]]:
