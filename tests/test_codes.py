@@ -1,4 +1,4 @@
-"""Every code is explained in docs/codes.md, under its own heading, and stands for something that can happen."""
+"""Every code is explained in docs/doctor.md, under its own heading, and stands for something that can happen."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from ratesmith.codes import CODES, coded
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (RS\d{3})[^\n]*\n\n(.*?)(?=^#|\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
 SOURCES = "\n".join(
     file.read_text(encoding="utf-8") for file in (ROOT / "src" / "ratesmith").rglob("*.py") if file.name != "codes.py"

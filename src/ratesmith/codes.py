@@ -1,4 +1,4 @@
-"""Every warning, flag and diagnostic by its stable code, as docs/codes.md explains them."""
+"""Every warning, flag and diagnostic by its stable code, as docs/doctor.md explains them."""
 
 from __future__ import annotations
 
