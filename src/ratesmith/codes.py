@@ -113,6 +113,21 @@ CODES: Final = {
         ),
         Code("RS212", "begins_anew", "A controller was not in the saved schedule, so it begins anew."),
         Code(
+            "RS215",
+            "no_updates",
+            "The optimizer that the scheduler was given makes no update, while the weights change.",
+        ),
+        Code("RS216", "stepped_first", "The scheduler is stepped before the update, so its first value is never used."),
+        Code("RS217", "stepped_often", "The scheduler is stepped several times for each update."),
+        Code("RS218", "stepped_rarely", "The scheduler is stepped once for several updates."),
+        Code("RS219", "past_end", "Updates go on after the end of the schedule, at a rate of 0."),
+        Code("RS220", "two_schedulers", "Two schedulers set the same value of the same groups."),
+        Code("RS221", "set_at_every_step", "Somebody else sets the value before every step."),
+        Code("RS222", "out_of_reach", "The optimizer inside the given one has groups that no rate reaches."),
+        Code(
+            "RS223", "built_again", "A scheduler is built again and again in one training, and each begins at step 0."
+        ),
+        Code(
             "RS301",
             "nothing_shared",
             "A saved state does not go on bit for bit: every run was trained from its beginning.",

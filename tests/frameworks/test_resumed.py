@@ -34,6 +34,7 @@ def regression(callbacks, skorch, options):
     )
 
 
+@pytest.mark.filterwarnings("ignore::ratesmith.torch.Information")  # that a step is four updates here, as is meant
 @pytest.mark.parametrize("options", [{"step_every": "batch", "count_updates": True}, {"step_every": "epoch"}])
 @pytest.mark.parametrize("how", ["pickle", "deepcopy", "params", "params and history"])
 def test_a_skorch_net_goes_on_where_it_was(tmp_path, options, how):

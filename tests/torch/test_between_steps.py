@@ -770,7 +770,7 @@ def test_with_a_fused_optimizer_a_run_that_went_on_by_itself_has_nothing_to_say(
     again.load_state_dict(optimizer.state_dict())
     scheduler = ScheduleLR(again, LINEAR)
     assert go(again, scheduler, 14) == [pytest.approx(0.1 * LINEAR(18))]
-    assert len(again._optimizer_step_post_hooks) <= 1
+    assert len(again._optimizer_step_post_hooks) <= 2, "one waits for an update, one counts them for the doctor"
 
 
 def test_the_refusal_names_the_key_that_came_without_a_base():

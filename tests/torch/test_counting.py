@@ -123,4 +123,4 @@ def test_one_hook_counts_however_often_it_is_loaded_and_copied():
         optimizer.load_state_dict(optimizer.state_dict())
     optimizer.step()
     assert scheduler.last_epoch == 1
-    assert len(optimizer._optimizer_step_post_hooks) == 1
+    assert len(optimizer._optimizer_step_post_hooks) == 2, "one counts, and one watches for the doctor"

@@ -13,11 +13,13 @@ from ratesmith.torch.from_torch import from_torch
 from ratesmith.torch.manual_rates import apply, tensor_rates
 from ratesmith.torch.schedule_lr import Absolute, ScheduleLR, Target
 from ratesmith.torch.task import TorchTask
+from ratesmith.torch.user_warnings import Information
 
 __all__ = [
     "Absolute",
     "BatchMean",
     "ControllerLR",
+    "Information",
     "ScheduleLR",
     "Target",
     "TorchTask",

@@ -68,6 +68,8 @@ class Binding:
         """The factor that was written last; None before the first."""
         self._last_step = 0
         self._released = False
+        self.saw_other_value: Callable[[str, float, int], None] | None = None
+        """Is called with the key, a value that somebody else has set, and the step written before."""
         self._groups: list[Group] = []
         self._are_plain, self._cells = False, list[Tensor]()
         self._present, self._written = operator.itemgetter(self.key.key), operator.itemgetter(self.key.written)
@@ -273,6 +275,8 @@ class Binding:
             slot.version = slot.cell._version
         if near(value, written):
             return  # the same number in another form
+        if self.saw_other_value is not None:
+            self.saw_other_value(self.name, value, self._last_step)
         group[key.written] = value
         if self.absolute:
             told = f"{key.name!r} must be left to its schedule, which gives the value itself, got {value:g} set by hand"

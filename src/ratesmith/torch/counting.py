@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -77,6 +77,37 @@ class _Watch:
         self._owner = lambda: None  # a hook can't be removed while hooks are called
 
 
+class UpdateWatch:
+    """A hook that counts the updates that it sees, for the doctor; it keeps nothing alive.
+
+    It asks no gradient scaler, which would wait for the device: a fused optimizer's skipped update counts here.
+    """
+
+    def __init__(self, owner: Any) -> None:
+        """Take the doctor."""
+        self.handle: Any = None
+        self._owner: Any = weakref.ref(owner)
+        self.count = 0
+
+    @property
+    def owner(self) -> Any:
+        """The doctor, or None if it is gone."""
+        return self._owner()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody asks for the count any more."""
+        return self._owner() is None
+
+    @_not_compiled
+    def __call__(self, optimizer: Optimizer, *_: Any) -> None:
+        """Count one update, unless it is the hidden step of a checkpoint."""
+        rate, owner = optimizer.param_groups[0].get("lr"), self._owner()
+        if type(rate) is float and rate == 0.0 and owner is not None and made_no_update(optimizer, owner.is_own_rate):
+            return
+        self.count += 1
+
+
 def hook_into(optimizer: Any, hook: Any) -> Any:
     """Let an optimizer call a hook after each update; return the handle, which the hook has too.
 
@@ -89,7 +120,8 @@ def hook_into(optimizer: Any, hook: Any) -> Any:
                 "give the optimizer inside it"
             )
         optimizer = optimizer.optimizer
-    for earlier in [hook for hook in optimizer._optimizer_step_post_hooks.values() if isinstance(hook, _Watch)]:
+    watches = (_Watch, UpdateWatch)
+    for earlier in [hook for hook in optimizer._optimizer_step_post_hooks.values() if isinstance(hook, watches)]:
         if earlier.is_over:
             earlier.handle.remove()
     hook.handle = optimizer.register_step_post_hook(hook)
@@ -103,7 +135,7 @@ def watch_update(optimizer: Any, owner: Any) -> None:
 
 def counts_updates(hook: Any) -> bool:
     """Whether a hook is a scheduler's of ours, which only counts."""
-    return isinstance(hook, (UpdateCounter, _Watch))
+    return isinstance(hook, (UpdateCounter, UpdateWatch, _Watch))
 
 
 def has_users_hooks(optimizer: Optimizer) -> bool:
@@ -111,12 +143,20 @@ def has_users_hooks(optimizer: Optimizer) -> bool:
     return any(not counts_updates(hook) for hook in optimizer._optimizer_step_post_hooks.values())
 
 
-def counters(optimizer: Optimizer) -> Iterator[UpdateCounter]:
+def counters(optimizer: Optimizer) -> list[UpdateCounter]:
     """Return the counters among an optimizer's hooks."""
+    return [hook for hook in _hooks(optimizer) if isinstance(hook, UpdateCounter)]
+
+
+def watches(optimizer: Optimizer) -> list[UpdateWatch]:
+    """Return the doctors' watches among an optimizer's hooks."""
+    return [hook for hook in _hooks(optimizer) if isinstance(hook, UpdateWatch)]
+
+
+def _hooks(optimizer: Any) -> list[Any]:
     while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
         optimizer = optimizer.optimizer
-    hooks = getattr(optimizer, "_optimizer_step_post_hooks", {})
-    yield from [hook for hook in hooks.values() if isinstance(hook, UpdateCounter)]
+    return list(getattr(optimizer, "_optimizer_step_post_hooks", {}).values())
 
 
 def made_no_update(optimizer: Optimizer, is_ours: Callable[[Group], bool]) -> bool:

@@ -35,6 +35,10 @@ class Resumption:
         """A group of a trained optimizer that came without a base, while it is not known that a new run begins."""
         self.is_pending = False
         """Whether there may be something to say at the next step."""
+        self.told_of_end = False
+        """Whether it noted that the schedule had ended before."""
+        self.begun_anew_after = 0
+        """The steps that an earlier scheduler of this process and of the same schedule had made for these groups."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: the optimizer of a copy has not the hook that waits for an update."""
@@ -63,6 +67,8 @@ class Resumption:
             step = self._adopted(kept, step, anew=True)
         if kept is not None and last_epoch >= 0:
             self._note_controllers(kept, anew=True)
+        elif kept is not None and set_here and bindings.have_these_schedules():
+            self.begun_anew_after = kept
         notes = bindings.begin(taken, step)
         if without_base:
             self.without_base = without_base[0]
@@ -107,6 +113,7 @@ class Resumption:
             return step
         ends = [(binding.ends(), binding.factor(kept, binding.state)) for binding in self._bindings]
         if all(end is not None and kept >= end and factor == 0.0 for end, factor in ends):
+            self.told_of_end = True
             self._notes.append(
                 coded(
                     "RS208",

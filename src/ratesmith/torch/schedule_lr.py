@@ -22,6 +22,7 @@ from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.chained import carry_over, with_states
 from ratesmith.torch.counting import UpdateCounter, counters, hook_into
+from ratesmith.torch.doctor import Doctor
 from ratesmith.torch.group_history import has_foreign_scheduler, note_again, noted_here
 from ratesmith.torch.key import Group, name_of, near
 from ratesmith.torch.resumption import Resumption
@@ -129,6 +130,11 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             raise
         self._replace_earlier()
         self._hooks = self._count_from_now()
+        self._doctor = Doctor(self._bindings, self._horizon, count_updates)
+        self._doctor.watch(self.optimizers)
+        self._doctor.begin(self._step_count, self._step, told_of_end=self._resumption.told_of_end)
+        if self._resumption.begun_anew_after:
+            self._doctor.saw_built_again(self._resumption.begun_anew_after)
 
     @classmethod
     def from_trial(
@@ -196,9 +202,12 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             self._go(whole("ScheduleLR", "epoch", epoch, least=0), metrics)
         elif self._counting:
             self._go(self._step, metrics)
+            self._doctor.hear()
         else:
             self._go(self._step + 1, metrics)
             self._step_count += 1
+            if self._step_count >= self._doctor.next_look:
+                self._doctor.look(self._step_count, self._step)
 
     def step_to(self, step: int) -> None:
         """Set the step, the number of updates made, and the values that belong to it."""
@@ -275,6 +284,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         for hook in self._hooks:
             hook.remove()
         self._hooks = self._count_from_now()
+        self._doctor.watch(self.optimizers)
         self._look()
         self._resumption.forget()
 
@@ -412,6 +422,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         else:
             self._go(step)
         self._resumption.forget(all_is_known=True)
+        self._doctor.begin(self._step_count, self._step)
         warn_user(notes)
 
     def _carried_over(self, binding: Binding, data: dict[str, Any], notes: list[str]) -> Any:
@@ -459,6 +470,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             binding.copied()
         self._bindings.note_set_here()
         self._hooks = self._count_from_now()
+        self._doctor.watch(self.optimizers)
+        self._doctor.begin(self._step_count, self._step)
 
     # Inside
 
@@ -486,6 +499,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             step = self._resumption.look(self._step)
             if step != self._step:
                 self._step, self._step_count = step, step + 1
+                # The update that comes before this call may be the first one after the load.
+                self._doctor.begin(self._step_count + 1, self._step, told_of_end=self._resumption.told_of_end)
 
     def _go(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; if a function of the user's raises, nothing is changed."""
@@ -543,6 +558,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._resumption.say()
         self._go(self._step + 1)
         self._step_count += 1
+        if self._step_count >= self._doctor.next_look:
+            self._doctor.look(self._step_count, self._step)
 
     def _has_written(self, group: Group) -> bool:
         """Whether the rate that stands in a group is the one that this scheduler wrote last."""

@@ -1,0 +1,355 @@
+"""The doctor of a ScheduleLR: whether it is wired right, as its own steps and its optimizers' updates tell.
+
+It looks at each of the first steps, then after 16, 32, 64 and so on, and at the end of the schedule: any other step
+costs a comparison. Each thing is said once. What is not certain is not said: a gradient scaler skips updates, a loop
+that only draws a schedule makes none, and torch's chains let several schedulers set one rate.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ratesmith.codes import coded
+from ratesmith.horizon import Horizon
+from ratesmith.torch.bindings import Bindings
+from ratesmith.torch.counting import UpdateWatch, hook_into, watches
+from ratesmith.torch.group_history import has_foreign_scheduler
+from ratesmith.torch.key import near
+from ratesmith.torch.other_schedulers import gradient_scaler_lives, may_share, others_beside
+from ratesmith.torch.user_warnings import Information, warn_user
+
+FIRST: Final = 8
+"""Steps that are looked at one by one."""
+IDLE: Final = 10
+"""Steps without an update that are let pass."""
+OFTEN: Final = 1.5
+"""Steps for each update from which on there are too many: a few updates may be skipped."""
+SCALED: Final = 128
+"""Steps that are let pass with a gradient scaler, which halves its scale up to some twenty times before it fits."""
+MOST_BUILT: Final = 3
+"""How often a scheduler may be built again for one optimizer, as in a notebook, until it is said."""
+IN_A_ROW: Final = 3
+"""Steps one after another before each of which somebody else has set the value, until it is said."""
+MOST_SEARCHES: Final = 3
+"""How often another scheduler is looked for among all objects, which takes some milliseconds."""
+
+
+class Doctor:
+    """What was seen of one scheduler's steps and updates, and what was said of them.
+
+    `next_look` is the count of its calls of `step()` at which it wants to look again.
+    """
+
+    def __init__(self, bindings: Bindings, horizon: Horizon | None, counting: bool) -> None:
+        """Take what the scheduler works with; and whether it counts updates, so that `step()` only hears."""
+        self._bindings, self._horizon, self._counting = bindings, horizon, counting
+        self._said: set[str] = set()
+        self._watches: list[UpdateWatch] = []
+        self._may_share, self._searches, self._looks = False, 0, 0
+        for binding in bindings:
+            binding.saw_other_value = self.saw_other_value
+        self.begin(0, 0)
+
+    def watch(self, optimizers: tuple[Optimizer, ...]) -> None:
+        """See the updates of these optimizers from now on; one without hooks tells of none."""
+        for watch in self._watches:
+            watch.handle.remove()
+        self._watches = []
+        for optimizer in optimizers:
+            watch = UpdateWatch(self)
+            try:
+                hook_into(optimizer, watch)
+            except TypeError:
+                continue
+            self._watches.append(watch)
+
+    def begin(self, calls: int, step: int, *, told_of_end: bool = False) -> None:
+        """Begin to look, at a count of the scheduler's calls of `step()`, and at a step."""
+        self._told_of_end = told_of_end
+        self._first = self._last = calls
+        self._waits, self._led = True, 0
+        """Whether no update was made yet, and the calls that came before the first one."""
+        self._between: list[int] = []
+        """The updates before each of the first calls, from the first update on."""
+        self._updates = self._updates_at_end = self._made()
+        self._most_updates = self._most()
+        self._too_often = 0
+        """The windows, one after another, that had too many steps."""
+        self._others: dict[int, int] = {}
+        self._versions = self._heard_versions = self._versions_now()
+        self._heard, self._heard_updates = 0, self._updates
+        self._hits: list[int] = []
+        self._rates: list[float] = []
+        self._plan(calls, step)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: its optimizers have not the hooks that see their updates."""
+        return {**vars(self), "_watches": []}
+
+    def _plan(self, calls: int, step: int) -> None:
+        """Set the next call to look at."""
+        past = calls - self._first
+        self.next_look = calls + (1 if past < FIRST else IDLE if self._waits else past)
+        end = self._end()
+        if end is not None and self._may_tell_of_end() and (step < end or self._is_at_zero()):
+            self.next_look = min(self.next_look, calls + max(1, end - step))
+
+    # What is seen
+
+    def is_own_rate(self, group: dict[str, Any]) -> bool:
+        """Whether the rate in a group is the one that this scheduler wrote."""
+        return self._bindings.has_written_rate(group)
+
+    def _made(self) -> int:
+        """Return the updates that were seen, of all optimizers: several may take turns."""
+        return sum(watch.count for watch in self._watches)
+
+    def _most(self) -> int:
+        """Return the updates of the busiest optimizer: several may make one for each step."""
+        return max((watch.count for watch in self._watches), default=0)
+
+    def _may_tell_of_end(self) -> bool:
+        return not self._told_of_end and not {"RS217", "RS219"} & self._said
+
+    def _versions_now(self) -> list[int]:
+        """Return how often one weight of each group was changed in place, by whatever means."""
+        return [_version(group["params"][0]) for group in self._bindings.groups() if group["params"]]
+
+    def _changes(self, before: list[int]) -> int:
+        """Return how often a weight was changed since: once by loading a state, at least once by each update."""
+        return max((now - then for now, then in zip(self._versions_now(), before, strict=False)), default=0)
+
+    def _end(self) -> int | None:
+        ends = [binding.ends() for binding in self._bindings.of("lr")]
+        return None if not ends or None in ends else max(end for end in ends if end is not None)
+
+    def _is_at_zero(self) -> bool:
+        """Whether all rates that are set are 0."""
+        return all(binding.last_factor == 0.0 for binding in self._bindings.of("lr")) and all(
+            float(slot.group["lr"]) == 0.0 for binding in self._bindings.of("lr") for slot in binding.slots
+        )
+
+    # Looking
+
+    def look(self, calls: int, step: int) -> None:
+        """Look at what happened since the last look, say what is wrong, and plan the next one."""
+        if self._watches:
+            if not self._counting:
+                self._look_at_order(calls)
+            self._look_at_end(step)
+            self._look_at_reach()
+            self._look_at_others()
+        self._plan(calls, step)
+
+    def _look_at_order(self, calls: int) -> None:
+        """See whether one step is made for each update."""
+        steps, updates = calls - self._last, self._made() - self._updates
+        if not updates and steps >= IDLE:
+            self._look_at_idle(steps, self._changes(self._versions))
+        if self._waits and not updates:
+            return  # a loop that goes on somewhere may step there first, and one that only draws makes no update
+        if self._waits:
+            self._waits, self._led, self._first = False, steps - 1, calls - 1
+            self._last, steps = calls - 1, 1
+        first = len(self._between) < FIRST
+        if first:
+            self._between.append(self._most() - self._most_updates)
+            self._most_updates = self._most()
+            self._look_at_first()
+            if len(self._between) < FIRST:
+                return
+        # After a change of optimizers in mid-run one window has too many steps, and the next one no update.
+        self._too_often = self._too_often + 1 if updates and steps >= OFTEN * updates else 0
+        if self._too_often > 1 - first and (steps >= SCALED or not gradient_scaler_lives()):
+            self._say_often(steps, updates)
+        self._last, self._updates, self._versions = calls, self._made(), self._versions_now()
+
+    def _look_at_first(self) -> None:
+        """See by the first steps whether they come before the update, or once an epoch."""
+        if self._led == 1 and self._between == [1, 1] and not gradient_scaler_lives():
+            self._say(
+                "RS216",
+                "step() must come after optimizer.step(), got it before: the value of step 0 is never used; "
+                "exchange the two lines",
+            )
+        elif min(self._between[-2:]) >= 2 and len(self._between) > 1:
+            self._say_rarely(self._between[-1])
+
+    def _look_at_idle(self, steps: int, changes: int) -> None:
+        """See whether somebody else trains the weights."""
+        if changes >= steps:
+            names = " and ".join(type(optimizer).__name__ for optimizer in self._bindings.optimizers)
+            self._say(
+                "RS215",
+                f"the optimizer that it was given must make the updates, got {steps} steps and no update of {names}, "
+                "while the weights changed; give the optimizer that trains them, as it is after any wrapping",
+            )
+
+    def hear(self) -> None:
+        """See, of a scheduler that counts updates, whether `step()` is called and none is made."""
+        self._heard += 1
+        if self._made() > self._heard_updates or not self._watches:
+            self._heard, self._heard_updates, self._heard_versions = 0, self._made(), self._versions_now()
+        elif self._heard >= IDLE:
+            self._look_at_idle(self._heard, self._changes(self._heard_versions))
+
+    def _look_at_end(self, step: int) -> None:
+        """See whether updates go on at a rate of 0."""
+        end = self._end()
+        if end is None or step <= end or not self._is_at_zero() or not self._may_tell_of_end():
+            self._updates_at_end = self._made()
+        elif self._made() > self._updates_at_end:
+            self._say(
+                "RS219",
+                f"training must end with its schedule, got an update at rate 0 after all {end:,} steps; give the "
+                f"{'horizon' if self._horizon else 'schedule'} the length that training has",
+            )
+
+    def _look_at_reach(self) -> None:
+        """See whether an optimizer inside the given one gets the rates that are set."""
+        pairs = [(optimizer, *pair) for optimizer in self._bindings.optimizers for pair in _apart(optimizer)]
+        before, self._rates = self._rates, [float(outer["lr"]) for _, outer, _, _ in pairs]
+        if len(before) != len(pairs):
+            return
+        for (optimizer, _, inner, name), earlier, now in zip(pairs, before, self._rates, strict=True):
+            if earlier != now and not any(near(float(inner["lr"]), rate) for rate in (earlier, now)):
+                self._say(
+                    "RS222",
+                    f"the optimizer's groups must be those that are trained, got {type(optimizer).__name__}, whose "
+                    f"{name} has groups of its own, which no rate reaches; give ScheduleLR that {name}",
+                )
+
+    def _look_at_others(self) -> None:
+        """See whether another ScheduleLR makes steps too, for the same key of the same groups."""
+        self._looks += 1
+        before, self._others = self._others, {}
+        for watch in [watch for optimizer in self._bindings.optimizers for watch in watches(optimizer)]:
+            other = watch.owner
+            if other is None or other is self:
+                continue
+            self._others[id(other)] = other._looks
+            if other._looks > before.get(id(other), other._looks) and not self._may_share:
+                both = other._bindings.claims() & self._bindings.claims()
+                self._may_share = may_share(self._bindings)
+                if both and not self._may_share and "RS220" not in other._said:
+                    self._say_two(sorted(both)[0][1], "another ScheduleLR")
+
+    # What else is seen
+
+    def saw_other_value(self, key: str, value: float, step: int) -> None:
+        """Take notice of a value that somebody else has set since a step was written."""
+        if self._may_share or {"RS220", "RS221"} & self._said:
+            return
+        if not self._hits or step != self._hits[-1]:
+            self._hits = [*self._hits, step] if self._hits and step == self._hits[-1] + 1 else [step]
+        in_a_row = len(self._hits) >= IN_A_ROW
+        if not in_a_row and (
+            self._searches >= MOST_SEARCHES or not any(map(has_foreign_scheduler, self._bindings.optimizers))
+        ):
+            return
+        self._searches += 1
+        self._may_share = may_share(self._bindings)
+        if self._may_share:
+            return
+        if others := others_beside(self._bindings, value, any_of_ours=in_a_row):
+            self._say_two(key, others)
+        elif in_a_row:
+            self._say(
+                "RS221",
+                f"{key!r} must be left to it, got another value before each of {IN_A_ROW} steps, and each moves the "
+                "base; take out what sets it, or take out this scheduler",
+            )
+
+    def saw_built_again(self, steps: int) -> None:
+        """Take notice that a scheduler was built over one of the same schedule, which had made so many steps."""
+        optimizer = self._bindings.optimizers[0]
+        times = vars(optimizer).get(_BUILT_AGAIN, 0) + 1
+        setattr(optimizer, _BUILT_AGAIN, times)
+        end = self._end()
+        if times == MOST_BUILT and (end is None or steps < end):
+            self._say(
+                "RS223",
+                f"it must be built once for a training, got it for the fourth time on this optimizer, after {steps:,} "
+                f"{'step' if steps == 1 else 'steps'}, and each begins at step 0; build it before the loop",
+            )
+
+    # Saying
+
+    def _say_two(self, key: str, others: str) -> None:
+        self._say(
+            "RS220",
+            f"one scheduler must set {key!r}, got {others} beside it, and each changes what the other sets; take one "
+            "out, or join them in torch's ChainedScheduler",
+        )
+
+    def _say_often(self, steps: int, updates: int) -> None:
+        times = f"{steps / updates:.2g}"
+        self._say(
+            "RS217",
+            f"step() must be called once for each update, got {times} calls for each{self._lasts(updates / steps)}; "
+            "call it where optimizer.step() is called, or give count_updates=True",
+        )
+
+    def _say_rarely(self, times: int) -> None:
+        lasts = self._lasts(times)
+        if "RS218" in self._said or not lasts:
+            return  # without a length, a step is what the schedule's own numbers mean
+        if self._knows_unit():
+            self._say(
+                "RS218",
+                f"step() must be called once for each update, got {times:,} updates for each call{lasts}; call it "
+                "in the inner loop, or give count_updates=True",
+            )
+            return
+        self._said.add("RS218")
+        warn_user([coded("RS218", f"ScheduleLR: {times:,} updates for each step(){lasts}")], Information)
+
+    def _lasts(self, updates_per_step: float) -> str:
+        """Return how long the schedule lasts in updates, or nothing if it has no end."""
+        length = self._horizon.steps if self._horizon is not None else self._end()
+        if not length:
+            return ""
+        thing = "horizon" if self._horizon is not None else "schedule"
+        return f": this {thing} of {length:,} lasts {round(length * updates_per_step):,} updates"
+
+    def _knows_unit(self) -> bool:
+        """Whether the horizon says that its steps are updates and not epochs."""
+        horizon = self._horizon
+        return horizon is not None and (
+            (horizon.steps_per_epoch or 1) > 1
+            or horizon.tokens_per_step is not None
+            or horizon.samples_per_step is not None
+        )
+
+    def _say(self, number: str, text: str) -> None:
+        if number not in self._said:
+            self._said.add(number)
+            warn_user([coded(number, f"ScheduleLR: {text}")])
+
+
+def _version(weight: Tensor) -> int:
+    try:
+        return weight._version
+    except (RuntimeError, ValueError):  # made in inference mode, or of a lazy layer
+        return 0
+
+
+_BUILT_AGAIN: Final = "_ratesmith_built_again"
+
+
+def _apart(optimizer: Optimizer) -> list[tuple[dict[str, Any], dict[str, Any], str]]:
+    """Return the groups of an optimizer, each with one of the same weights in an optimizer inside it, and its name."""
+    attributes = list(vars(optimizer).values())
+    lists = [list(value) for value in attributes if isinstance(value, (list, tuple))]
+    inner = [part for value in (attributes, *lists) for part in value if isinstance(part, Optimizer)]
+    owners = {id(part): group for group in optimizer.param_groups for part in group["params"]}
+    pairs = []
+    for part in inner:
+        for group in part.param_groups if part is not optimizer else ():
+            outer = next((owners[id(weight)] for weight in group["params"] if id(weight) in owners), group)
+            if outer is not group and "lr" in outer and "lr" in group:
+                pairs.append((outer, group, type(part).__name__))
+    return pairs

@@ -1,0 +1,517 @@
+"""The doctor: each known miswiring is a small training that says its code, once; a right one says nothing."""
+
+import copy
+import gc
+import pickle
+import warnings
+
+import pytest
+import torch
+from stepping import parameters, update
+from torch.optim import lr_scheduler
+from torch.optim.swa_utils import SWALR
+
+from ratesmith import Horizon
+from ratesmith.torch import ControllerLR, Information, ScheduleLR
+from ratesmith.torch import lr_scheduler as drop_in
+
+UPDATES = 60
+IN_UPDATES = Horizon(UPDATES, steps_per_epoch=10)
+
+
+def sgd(rate=0.1, kind=torch.optim.SGD, **options):
+    return kind(parameters(), lr=rate, **options)
+
+
+def said(training):
+    """Return the codes of a training's warnings, in order, and the categories."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        training()
+    gc.collect()  # schedulers of this training are not to be found by the next one
+    ours = [warning for warning in caught if "[RS2" in str(warning.message)]
+    return [str(warning.message)[-6:-1] for warning in ours], [warning.category for warning in ours]
+
+
+def step_before_the_update():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for _ in range(UPDATES):
+        scheduler.step()
+        update(optimizer)
+
+
+def step_at_the_top_of_the_loop_that_clears_gradients():
+    optimizer = sgd(kind=torch.optim.AdamW)
+    scheduler = ScheduleLR(optimizer, 'warmup("10%") >> cosine()', horizon=UPDATES)
+    for _ in range(UPDATES):
+        optimizer.zero_grad()
+        scheduler.step()
+        update(optimizer)
+
+
+def accumulation(each=4, **options):
+    optimizer = sgd(kind=torch.optim.AdamW)
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=UPDATES, **options)
+    for batch in range(each * 15):
+        if batch % each == each - 1:
+            update(optimizer)
+        scheduler.step()
+
+
+def a_step_of_the_trainer_and_one_of_a_callback():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+    for _ in range(UPDATES // 3):
+        update(optimizer)
+        scheduler.step()
+        scheduler.step()
+
+
+def once_for_each_of_eight_processes():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=IN_UPDATES)
+    for _ in range(6):
+        update(optimizer)
+        for _ in range(8):
+            scheduler.step()
+
+
+def once_an_epoch(horizon=IN_UPDATES, schedule="cosine()", epochs=6):
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, schedule, horizon=horizon)
+    for _ in range(epochs):
+        for _ in range(10):
+            update(optimizer)
+        scheduler.step()
+
+
+def beyond_the_horizon(schedule="cosine()", **options):
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, schedule, horizon=UPDATES, **options)
+    for _ in range(UPDATES + 20):
+        update(optimizer)
+        scheduler.step()
+
+
+def beyond_the_horizon_after_a_load():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+    states = copy.deepcopy((optimizer.state_dict(), scheduler.state_dict()))
+    again = sgd()
+    resumed = ScheduleLR(again, "linear()", horizon=UPDATES)
+    again.load_state_dict(states[0])
+    resumed.load_state_dict(states[1])
+    for _ in range(20):
+        update(again)
+        resumed.step()
+
+
+def torchs_beside(make, steps=UPDATES):
+    optimizer = sgd()
+    other = make(optimizer)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for _ in range(steps):
+        update(optimizer)
+        other.step()
+        scheduler.step()
+
+
+def two_of_ours(**options):
+    optimizer = sgd()
+    first = ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+    second = ScheduleLR(optimizer, 'step("50%")', horizon=UPDATES, **options)
+    for _ in range(UPDATES):
+        update(optimizer)
+        first.step()
+        second.step()
+
+
+def a_warmup_by_hand():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        if batch < 10:
+            for group in optimizer.param_groups:
+                group["lr"] = 0.1 * (batch + 1) / 10
+        update(optimizer)
+        scheduler.step()
+
+
+def another_optimizer_trains(**options):
+    weights = parameters()
+    left = torch.optim.SGD(weights, lr=0.1)
+    scheduler = ScheduleLR(left, "cosine()", horizon=UPDATES, **options)
+    used = torch.optim.AdamW(weights, lr=0.1)
+    for _ in range(UPDATES):
+        update(used)
+        scheduler.step()
+
+
+def the_optimizer_is_replaced_in_mid_run():
+    weights = parameters()
+    used = torch.optim.SGD(weights, lr=0.1)
+    scheduler = ScheduleLR(used, "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        if batch == 20:
+            used = torch.optim.AdamW(weights, lr=0.1)
+        update(used)
+        scheduler.step()
+
+
+class Wrapper(torch.optim.Optimizer):
+    """A wrapper as there are some, which has copied the groups of the optimizer that trains."""
+
+    def __init__(self, inner):
+        super().__init__([dict(group) for group in inner.param_groups], dict(inner.defaults))
+        self.inner = inner
+
+    def step(self, closure=None):
+        return self.inner.step(closure)
+
+
+def a_wrapper_with_groups_of_its_own():
+    optimizer = Wrapper(sgd())
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def built_in_every_epoch():
+    optimizer = sgd()
+    for _ in range(6):
+        scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+        for _ in range(10):
+            update(optimizer)
+            scheduler.step()
+
+
+MISWIRINGS = {
+    "step before the update": (step_before_the_update, "RS216"),
+    "step at the top of the loop": (step_at_the_top_of_the_loop_that_clears_gradients, "RS216"),
+    "a step for each of 4 micro-batches": (accumulation, "RS217"),
+    "a step for each of 2 micro-batches": (lambda: accumulation(2), "RS217"),
+    "a step for each of 32 micro-batches": (lambda: accumulation(32), "RS217"),
+    "the trainer steps, and a callback too": (a_step_of_the_trainer_and_one_of_a_callback, "RS217"),
+    "a step for each process": (once_for_each_of_eight_processes, "RS217"),
+    "a step an epoch, a horizon in updates": (once_an_epoch, "RS218"),
+    "a step an epoch, a horizon in tokens": (lambda: once_an_epoch(Horizon(60, tokens_per_step=8)), "RS218"),
+    "a step an epoch, a horizon from a loader": (
+        lambda: once_an_epoch(Horizon.from_dataloader(range(10), epochs=6)),
+        "RS218",
+    ),
+    "updates beyond the horizon": (beyond_the_horizon, "RS219"),
+    "updates beyond the horizon, counted": (lambda: beyond_the_horizon(count_updates=True), "RS219"),
+    "a finished run goes on": (beyond_the_horizon_after_a_load, "RS219"),
+    "torch's cosine beside it": (lambda: torchs_beside(lambda o: lr_scheduler.CosineAnnealingLR(o, 60)), "RS220"),
+    "torch's step beside it": (lambda: torchs_beside(lambda o: lr_scheduler.StepLR(o, 20)), "RS220"),
+    "the drop-in beside it": (lambda: torchs_beside(lambda o: drop_in.ExponentialLR(o, 0.9)), "RS220"),
+    "two of ours": (two_of_ours, "RS220"),
+    "two of ours, one counts": (lambda: two_of_ours(count_updates=True), "RS220"),
+    "a warm-up written by hand": (a_warmup_by_hand, "RS221"),
+    "another optimizer trains": (another_optimizer_trains, "RS215"),
+    "another optimizer trains, counted": (lambda: another_optimizer_trains(count_updates=True), "RS215"),
+    "the optimizer is replaced in mid-run": (the_optimizer_is_replaced_in_mid_run, "RS215"),
+    "a wrapper that has copied the groups": (a_wrapper_with_groups_of_its_own, "RS222"),
+    "built in every epoch": (built_in_every_epoch, "RS223"),
+}
+
+
+@pytest.mark.parametrize("name", MISWIRINGS)
+def test_a_miswiring_is_said_once_with_its_code(name):
+    training, code = MISWIRINGS[name]
+    codes, categories = said(training)
+    assert codes == [code]
+    assert categories == [UserWarning]
+
+
+def test_a_horizon_that_does_not_know_its_unit_is_told_what_it_lasts_as_information():
+    assert said(lambda: once_an_epoch(6)) == (["RS218"], [Information])
+    with pytest.warns(Information, match=r"10 updates for each step\(\): this horizon of 6 lasts 60 updates \[RS218\]"):
+        once_an_epoch(6)
+    with pytest.warns(Information, match="this schedule of 6 lasts 60 updates"):
+        once_an_epoch(None, "Ramp(1, 0, 6)")
+    assert said(lambda: once_an_epoch(None, "Exponential(0.9)")) == ([], []), "it has no length to speak of"
+
+
+TEXTS = {
+    "a step for each of 4 micro-batches": (
+        r"step\(\) must be called once for each update, got 4 calls for each: this horizon of 60 lasts 15 updates; "
+        r"call it where optimizer.step\(\) is called, or give count_updates=True"
+    ),
+    "a step an epoch, a horizon in updates": (
+        r"step\(\) must be called once for each update, got 10 updates for each call: this horizon of 60 lasts 600 "
+        "updates; call it in the inner loop, or give count_updates=True"
+    ),
+    "updates beyond the horizon": "got an update at rate 0 after all 60 steps; give the horizon the length",
+    "torch's cosine beside it": "one scheduler must set 'lr', got CosineAnnealingLR beside it",
+    "two of ours": "got another ScheduleLR beside it",
+    "another optimizer trains": r"got \d+ steps and no update of SGD, while the weights changed; give the",
+    "a wrapper that has copied the groups": "got Wrapper, whose SGD has groups of its own, which no rate reaches",
+    "built in every epoch": "got it for the fourth time on this optimizer, after 10 steps, and each begins at step 0",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_line_says_what_was_seen_and_what_to_do(name):
+    with pytest.warns(UserWarning, match=TEXTS[name]):
+        MISWIRINGS[name][0]()
+
+
+def test_a_warning_points_at_the_users_own_line():
+    with pytest.warns(UserWarning, match="RS217") as caught:
+        accumulation()
+    assert caught[0].filename == __file__
+
+
+# Right wirings
+
+
+def plotting():
+    """Draw a schedule: there is no update, and nothing trains."""
+    scheduler = ScheduleLR(sgd(), 'warmup("10%") >> cosine()', horizon=UPDATES)
+    for _ in range(200):
+        scheduler.step()
+
+
+def stepped_up_to_where_it_was():
+    """Load the weights, and step up to where the run was: an idiom of scripts that save no scheduler."""
+    optimizer = sgd(kind=torch.optim.AdamW)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    with torch.no_grad():
+        optimizer.param_groups[0]["params"][0].copy_(torch.zeros(2))
+    for _ in range(25):
+        scheduler.step()
+    for _ in range(UPDATES - 25):
+        update(optimizer)
+        scheduler.step()
+
+
+def scaled(skipped, unscaled=False):
+    """Train with a gradient scaler, whose first updates overflow; it is a real one, and the test sets its gradients."""
+    optimizer = sgd()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        weight = optimizer.param_groups[0]["params"][0]
+        loss = (weight * (float("inf") if batch < skipped else 1.0)).sum()
+        scaler.scale(loss).backward()
+        if unscaled:
+            scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        scheduler.step()
+    assert scaler.get_scale() == 2.0 ** (16 - skipped)
+
+
+def in_a_composite(make):
+    optimizer = sgd()
+    scheduler = make(optimizer)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def chained(optimizer):
+    return lr_scheduler.ChainedScheduler(
+        [ScheduleLR(optimizer, "cosine()", horizon=UPDATES), lr_scheduler.ExponentialLR(optimizer, 0.99)]
+    )
+
+
+def chained_of_two_of_ours(optimizer):
+    return lr_scheduler.ChainedScheduler(
+        [ScheduleLR(optimizer, "cosine()", horizon=UPDATES), ScheduleLR(optimizer, 'step("50%")', horizon=UPDATES)]
+    )
+
+
+def sequence(optimizer):
+    parts = [ScheduleLR(optimizer, "Ramp(0.1, 1, 9)"), ScheduleLR(optimizer, "cosine()", horizon=UPDATES - 9)]
+    return lr_scheduler.SequentialLR(optimizer, parts, [9])
+
+
+def sequence_with_torchs(optimizer):
+    parts = [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=9), ScheduleLR(optimizer, "cosine()", horizon=51)]
+    return lr_scheduler.SequentialLR(optimizer, parts, [9])
+
+
+def a_plateau_of_torchs_beside():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+        plateau.step(1.0)
+
+
+def a_rate_set_by_hand_now_and_then():
+    optimizer = sgd()
+    unused = lr_scheduler.StepLR(optimizer, 5)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+        if batch % 10 == 5:
+            optimizer.param_groups[0]["lr"] *= 0.5
+    assert unused.last_epoch == 0
+
+
+def averaged_at_the_end():
+    optimizer = sgd()
+    scheduler, averaging = ScheduleLR(optimizer, "cosine()", horizon=UPDATES), None
+    for batch in range(UPDATES):
+        update(optimizer)
+        if batch < 40:
+            scheduler.step()
+        else:
+            averaging = averaging or SWALR(optimizer, swa_lr=0.05)
+            averaging.step()
+
+
+def built_again_in_a_notebook():
+    optimizer = sgd()
+    for _ in range(3):
+        scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+        for _ in range(20):
+            update(optimizer)
+            scheduler.step()
+
+
+def built_again_for_each_cycle():
+    optimizer = sgd()
+    for _ in range(6):
+        scheduler = ScheduleLR(optimizer, "cosine()", horizon=10)
+        for _ in range(10):
+            update(optimizer)
+            scheduler.step()
+
+
+def counted_wherever_it_stands():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=IN_UPDATES, count_updates=True)
+    for _ in range(6):
+        for _ in range(10):
+            update(optimizer)
+        scheduler.step()
+
+
+def two_optimizers_that_take_turns():
+    first, second = sgd(), sgd(0.2)
+    scheduler = ScheduleLR([first, second], "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        update(first if batch % 3 == 0 else second)
+        scheduler.step()
+
+
+def a_rate_that_does_not_end_at_zero():
+    beyond_the_horizon("cosine(final=0.1)")
+
+
+def a_plateau_that_is_told_every_epoch():
+    optimizer = sgd()
+    scheduler = ControllerLR(optimizer, "plateau(patience=1)")
+    for _ in range(12):
+        for _ in range(5):
+            update(optimizer)
+        scheduler.step(1.0)
+
+
+def fast_updates_in_one_closure():
+    weights = parameters()
+    optimizer = torch.optim.LBFGS(weights, lr=0.5, max_iter=4)
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=20)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = weights[0].square().sum()
+        loss.backward()
+        return loss
+
+    for _ in range(20):
+        optimizer.step(closure)
+        scheduler.step()
+
+
+RIGHT = {
+    "a schedule is drawn": plotting,
+    "stepped up to where it was": stepped_up_to_where_it_was,
+    **{f"a gradient scaler skips {k}": (lambda k=k: scaled(k)) for k in (0, 1, 2, 5, 16, 20)},
+    "a gradient scaler, unscaled for clipping": lambda: scaled(3, unscaled=True),
+    "chained with torch's": lambda: in_a_composite(chained),
+    "chained with ours": lambda: in_a_composite(chained_of_two_of_ours),
+    "a sequence of ours": lambda: in_a_composite(sequence),
+    "a sequence after torch's": lambda: in_a_composite(sequence_with_torchs),
+    "torch's plateau beside": a_plateau_of_torchs_beside,
+    "set by hand now and then": a_rate_set_by_hand_now_and_then,
+    "averaged at the end": averaged_at_the_end,
+    "built again in a notebook": built_again_in_a_notebook,
+    "built again for each cycle": built_again_for_each_cycle,
+    "counted, stepped once an epoch": counted_wherever_it_stands,
+    "counted, micro-batches": lambda: accumulation(count_updates=True),
+    "two optimizers that take turns": two_optimizers_that_take_turns,
+    "beyond the horizon at a rate": a_rate_that_does_not_end_at_zero,
+    "a plateau told every epoch": a_plateau_that_is_told_every_epoch,
+    "L-BFGS": fast_updates_in_one_closure,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_wiring_says_nothing(name):
+    assert said(RIGHT[name]) == ([], [])
+
+
+# Where the doctor goes
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copy_has_a_doctor_of_its_own(copied):
+    optimizer = sgd()
+    pair = copied((optimizer, ScheduleLR(optimizer, "linear()", horizon=UPDATES)))
+
+    def often(optimizer, scheduler):
+        for _ in range(20):
+            update(optimizer)
+            scheduler.step()
+            scheduler.step()
+
+    assert said(lambda: often(*pair))[0] == ["RS217"]
+    assert said(lambda: often(*copied(pair)))[0] == [], "it was said"
+
+
+def test_the_doctor_keeps_nothing_alive_and_leaves_no_hooks_behind():
+    optimizer = sgd()
+    for _ in range(50):
+        ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+    gc.collect()
+    ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+    assert len(optimizer._optimizer_step_post_hooks) == 1
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is ScheduleLR and thing.optimizer is optimizer]
+
+
+def test_an_optimizer_without_hooks_has_a_scheduler_without_a_doctor():
+    class Bare(torch.optim.SGD):
+        def __init__(self, weights):
+            super().__init__(weights, lr=0.1)
+            del self._optimizer_step_post_hooks, self._optimizer_step_pre_hooks
+
+        def step(self):
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    weight.data -= group["lr"] * weight.grad
+
+        step.hooked = True  # so torch wraps nothing round it
+
+    optimizer = Bare(parameters())
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=10)
+    for _ in range(10):
+        for weight in optimizer.param_groups[0]["params"]:
+            weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.0
