@@ -13,7 +13,11 @@ from ratesmith.torch import ScheduleLR, Target
 from ratesmith.torch import lr_scheduler as drop_in
 
 # These packages warn of each other's and torch's changes, which is theirs to mend; ours are errors.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.filterwarnings("error:ScheduleLR")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.filterwarnings("error:ScheduleLR"),
+    pytest.mark.filterwarnings("ignore::ratesmith.torch.Information"),  # an epoch is a step of the schedule here
+]
 
 STEPS = 16
 TEXT = 'warmup("25%") >> cosine()'
@@ -34,7 +38,6 @@ def regression(callbacks, skorch, options):
     )
 
 
-@pytest.mark.filterwarnings("ignore::ratesmith.torch.Information")  # that a step is four updates here, as is meant
 @pytest.mark.parametrize("options", [{"step_every": "batch", "count_updates": True}, {"step_every": "epoch"}])
 @pytest.mark.parametrize("how", ["pickle", "deepcopy", "params", "params and history"])
 def test_a_skorch_net_goes_on_where_it_was(tmp_path, options, how):
