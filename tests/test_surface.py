@@ -45,8 +45,8 @@ SURFACE = {
     "ratesmith.experiment": "BASELINE Comparison ComparisonError DEFAULT_STRATEGIES Difference Estimate Note Plan "
     "Point Progress Row Run RunLayout RunStatus StudyError Trial compare cores",
     "ratesmith.report": "write_html",
-    "ratesmith.torch": "Absolute BatchMean ControllerLR Information ScheduleLR Target TorchTask apply find from_deepspeed "
-    "from_megatron from_torch from_transformers tensor_rates",
+    "ratesmith.torch": "Absolute BatchMean ControllerLR Information ScheduleLR Target TorchTask apply find "
+    "from_deepspeed from_megatron from_torch from_transformers tensor_rates",
     "ratesmith.torch.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts "
     "CyclicLR ExponentialLR LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
     "ReduceLROnPlateau SWALR SequentialLR StepLR",

@@ -19,6 +19,12 @@ UPDATES = 60
 IN_UPDATES = Horizon(UPDATES, steps_per_epoch=10)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_leftovers():
+    """Let go of other tests' schedulers and gradient scalers, which the doctor would find."""
+    gc.collect()
+
+
 def sgd(rate=0.1, kind=torch.optim.SGD, **options):
     return kind(parameters(), lr=rate, **options)
 
@@ -28,7 +34,6 @@ def said(training):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         training()
-    gc.collect()  # schedulers of this training are not to be found by the next one
     ours = [warning for warning in caught if "[RS2" in str(warning.message)]
     return [str(warning.message)[-6:-1] for warning in ours], [warning.category for warning in ours]
 

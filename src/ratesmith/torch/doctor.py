@@ -231,11 +231,13 @@ class Doctor:
             if other is None or other is self:
                 continue
             self._others[id(other)] = other._looks
-            if other._looks > before.get(id(other), other._looks) and not self._may_share:
+            if self._may_share or "RS220" in self._said | other._said:
+                continue
+            if other._looks > before.get(id(other), other._looks):
                 both = other._bindings.claims() & self._bindings.claims()
-                self._may_share = may_share(self._bindings)
-                if both and not self._may_share and "RS220" not in other._said:
-                    self._say_two(sorted(both)[0][1], "another ScheduleLR")
+                self._may_share = bool(both) and may_share(self._bindings)
+                if both and not self._may_share:
+                    self._say_two(min(key for _, key in both), "another ScheduleLR")
 
     # What else is seen
 
