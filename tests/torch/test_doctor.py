@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
 from ratesmith import Horizon
-from ratesmith.torch import ControllerLR, Information, ScheduleLR
+from ratesmith.torch import ControllerLR, Information, ScheduleLR, tensor_rates
 from ratesmith.torch import lr_scheduler as drop_in
 
 UPDATES = 60
@@ -442,6 +442,33 @@ def fast_updates_in_one_closure():
         scheduler.step()
 
 
+def a_step_that_a_kernel_library_has_replaced():
+    """An instance's own step, as kernel libraries and some engines put it there, calls no hooks."""
+    optimizer = sgd()
+
+    def step(closure=None):
+        with torch.no_grad():
+            for weight in optimizer.param_groups[0]["params"]:
+                weight.sub_(weight.grad, alpha=optimizer.param_groups[0]["lr"])
+
+    optimizer.step = step
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def compiled():
+    optimizer = sgd()
+    tensor_rates(optimizer)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=20)
+    step = torch.compile(optimizer.step, backend="eager")
+    for _ in range(20):
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+        step()
+        scheduler.step()
+
+
 RIGHT = {
     "a schedule is drawn": plotting,
     "stepped up to where it was": stepped_up_to_where_it_was,
@@ -461,6 +488,8 @@ RIGHT = {
     "two optimizers that take turns": two_optimizers_that_take_turns,
     "beyond the horizon at a rate": a_rate_that_does_not_end_at_zero,
     "a plateau told every epoch": a_plateau_that_is_told_every_epoch,
+    "a step that calls no hooks": a_step_that_a_kernel_library_has_replaced,
+    "a compiled update": compiled,
     "L-BFGS": fast_updates_in_one_closure,
 }
 
