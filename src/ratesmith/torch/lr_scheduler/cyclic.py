@@ -247,5 +247,6 @@ class SWALR(WritesAtOnce, swa_utils.SWALR):
         super()._update_lr(epoch)
 
     def _share(self, step: int) -> float:
-        share: float = self.anneal_func(max(0, min(1, step / max(1, self.anneal_epochs))))  # type: ignore[no-untyped-call]
+        epochs = self.anneal_epochs or 1
+        share: float = self.anneal_func(0 if step <= 0 else 1 if step >= epochs else step / epochs)  # type: ignore[no-untyped-call]
         return share
