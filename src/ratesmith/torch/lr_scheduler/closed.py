@@ -47,6 +47,10 @@ class _ClosedForm(DropIn):
     def _factor(self, step: int) -> Any:
         raise NotImplementedError
 
+    def _factors(self, step: int) -> tuple[Any, Any]:
+        """Return the factors of the step before and of a step."""
+        return self._factor(step - 1), self._factor(step)
+
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates; where every group still holds the very rate that was written last, in one go."""
         made = self._made
@@ -74,10 +78,10 @@ class _ClosedForm(DropIn):
         step = self.last_epoch + 1
         if epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr:
             groups = self.optimizer.param_groups
-            rates = [group["lr"] for group in groups]
-            if are_plain(groups) and rates == self._rates(self._factor(step - 1)):
+            before, factor = self._factors(step)
+            if are_plain(groups) and [group["lr"] for group in groups] == self._rates(before):
                 self.last_epoch = step
-                rates = self._rates(self._factor(step))
+                rates = self._rates(factor)
                 write_plain(self, rates)
                 self._keep(step, rates)
                 return
@@ -96,11 +100,11 @@ class _ClosedForm(DropIn):
         """Return each group's rate for the step `last_epoch`."""
         refuse_lost_groups(self)
         step = self.last_epoch
-        factor = self._factor(step)
         groups = self.optimizer.param_groups
         if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
+            factor = self._factor(step)
             return [self._blend(group["lr"], factor) for group in groups]
-        before = self._factor(step - 1)
+        before, factor = self._factors(step)
         if not hasattr(self, "_last_lr"):  # built in the middle of a run, with last_epoch
             return goes_on(groups, *([self._blend(base, at) for base in self.base_lrs] for at in (before, factor)))
         bases = zip(groups, self.base_lrs, strict=False)
@@ -214,19 +218,26 @@ class MultiStepLR(_Stepwise, lr_scheduler.MultiStepLR):
     def _factor(self, step: int) -> Any:
         return self.gamma ** self._passed(step)
 
+    def _factors(self, step: int) -> tuple[Any, Any]:
+        passed = self._passed(step)  # once: a table that was changed between two looks would give another ratio
+        return self.gamma ** (passed - self._times(step)), self.gamma**passed
+
+    def _times(self, step: int) -> int:
+        times: int = self.milestones.get(step, 0) if step >= 0 else 0
+        return times
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        self._sorted = (None, 0, [], [0])  # the table may have been changed for any step
+        return super()._get_closed_form_lr()
+
     def _passed(self, step: int) -> int:
         """Return how many milestones lie at or before a step."""
-        steps: list[int]
-        passed: list[int]
         table, (milestones, count, steps, passed) = self.milestones, getattr(self, "_sorted", (None, 0, [], [0]))
-        place = bisect.bisect_right(steps, step)
-        if (
-            milestones is table
-            and count == len(table)
-            and table.get(step, 0) == (passed[place] - passed[place - 1] if place and steps[place - 1] == step else 0)
-        ):
-            return passed[place]
-        # It was changed: found by its size, or at the latest when its milestone comes, which is when it matters.
+        place: int = bisect.bisect_right(steps, step)
+        times = passed[place] - passed[place - 1] if place and steps[place - 1] == step else 0
+        if milestones is table and count == len(table) and times == self._times(step):
+            return int(passed[place])
+        # It is new, or was changed: seen by its size, or when the changed milestone comes, which is when it matters.
         steps = sorted(at for at in table if at >= 0)
         passed = [0, *itertools.accumulate(table[at] for at in steps)]
         self._sorted = (table, len(table), steps, passed)
