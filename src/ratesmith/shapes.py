@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from ratesmith._arrays import NUMBERS, power, root, stairs_begun
+from ratesmith._arrays import NUMBERS, power, root, stair_start, stairs_begun
 from ratesmith._checks import A_LIST, MOST_MILESTONES, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._field_checks import Check, positive
 from ratesmith._text import named_line
-from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, check_stairs, multiples
+from ratesmith.schedule.base import MOST_BREAKPOINTS, NEAREST, Schedule, check_stairs, multiples
+from ratesmith.schedule.piece import BEYOND, Piece, flat, pieces_of, unbound
 
 __all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
 
@@ -70,6 +72,26 @@ SHAPES: Final[dict[str, Callable[[Any, Any, int, Any], Shares]]] = {
 The first share is that of the high value. Both are given because one minus the other loses its last digits near zero.
 A decay is a warm-up in reverse.
 """
+
+
+def linear_value(start: float, end: float, steps: int, begin: int, step: Any) -> float:
+    """Return a linear ramp's value at a step from `begin` to `begin + steps`, as a number."""
+    t = step - begin
+    value: float = start * ((steps - t) / steps) + end * (t / steps)
+    return value
+
+
+def cosine_value(start: float, end: float, steps: int, begin: int, step: Any) -> float:
+    """Return a cosine ramp's value at a step from `begin` to `begin + steps`, as a number."""
+    if end < start:
+        cos = math.cos(math.pi * (step - begin) / steps)
+        return start * ((1 + cos) / 2) + end * ((1 - cos) / 2)
+    cos = math.cos(math.pi * (steps - (step - begin)) / steps)
+    return start * ((1 - cos) / 2) + end * ((1 + cos) / 2)
+
+
+_NUMBERS_OF: Final = {"linear": linear_value, "cosine": cosine_value}
+"""The shapes that are computed for a number by a function of their own: the same operations in the same order."""
 
 
 def called(thing: str, function: Callable[[Any], Any], value: Any) -> Any:
@@ -175,12 +197,18 @@ class Ramp(Schedule):
     def at(self, t: Any, xp: Any) -> Any:
         if self.steps == 0:
             return t * 0 + self.end  # of the shape of `t`
-        if xp is not NUMBERS:
+        if xp is NUMBERS:  # most steps of most trainings come through here, so without further calls
+            steps, shape = self.steps, self.shape
+            if t < 0:
+                t = 0
+            elif t > steps:
+                t = steps
+            if shape == "cosine":
+                return cosine_value(self.start, self.end, steps, 0, t)
+            if shape == "linear":
+                return linear_value(self.start, self.end, steps, 0, t)
+        else:
             t = xp.clip(t, 0, self.steps)
-        elif t < 0:  # as xp.clip, without a call: most steps of most trainings come through here
-            t = 0
-        elif t > self.steps:
-            t = self.steps
         # Counted from both ends: `up` steps from the low value, `down` steps to the high one. So a decay is a warm-up
         # in reverse, and near an end one of the two counts is small and exact, where 1 - share would lose its digits.
         if self.end < self.start:
@@ -206,6 +234,21 @@ class Ramp(Schedule):
         else:
             high = root(share, self.shape, xp)
         return high, 1 - high
+
+
+@pieces_of(Ramp)
+def _ramp(ramp: Ramp, step: int, begin: int) -> Piece:
+    end = begin + ramp.steps
+    if step < begin:
+        return flat(ramp.at(0, NUMBERS), NEAREST, begin)
+    if step > end or ramp.steps == 0:
+        return flat(ramp.at(ramp.steps, NUMBERS), end, BEYOND)
+    function = _NUMBERS_OF.get(ramp.shape) if isinstance(ramp.shape, str) else None
+    if function is None:
+        value = unbound(ramp, begin).value
+    else:
+        value = functools.partial(function, ramp.start, ramp.end, ramp.steps, begin)
+    return Piece(value, begin, end + 1)
 
 
 @dataclass(frozen=True)
@@ -310,6 +353,15 @@ class Staircase(Schedule):
         return multiples(self.every, since, until, self.stairs)
 
 
+@pieces_of(Staircase)
+def _stair(stairs: Staircase, step: int, begin: int) -> Piece:
+    if step < begin:
+        return flat(1.0, NEAREST, begin)
+    begun = stairs_begun(step - begin, stairs.every, stairs.stairs, NUMBERS)
+    since, until = (begin + stair_start(count, stairs.every, stairs.stairs) for count in (begun, begun + 1))
+    return flat(stairs.at(step - begin, NUMBERS), since, until)
+
+
 @dataclass(frozen=True)
 class Milestones(Schedule):
     """Multiplied by `gamma` at each of the `milestones`; it never ends.
@@ -332,6 +384,15 @@ class Milestones(Schedule):
     def breakpoints(self, since: int, until: int) -> list[int]:
         begin, end = (bisect.bisect_right(self.milestones, step) for step in (since, until))
         return list(self.milestones[begin:end][:MOST_BREAKPOINTS])
+
+
+@pieces_of(Milestones)
+def _between_milestones(schedule: Milestones, step: int, begin: int) -> Piece:
+    edges = schedule.milestones
+    passed = bisect.bisect_right(edges, max(step - begin, 0))
+    since = begin + edges[passed - 1] if passed and edges[passed - 1] > 0 else NEAREST
+    until = begin + edges[passed] if passed < len(edges) else BEYOND
+    return flat(schedule.at(step - begin, NUMBERS), since, until)
 
 
 @dataclass(frozen=True)
