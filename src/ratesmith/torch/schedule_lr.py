@@ -15,6 +15,7 @@ from ratesmith._script import ActiveTrial
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
+from ratesmith.lengths import length_warnings
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 from ratesmith.torch import state
 from ratesmith.torch.base_lrs import BaseRates
@@ -129,6 +130,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             raise
         self._replace_earlier()
         self._hooks = self._count_from_now()
+        warn_user(length_warnings(map(_inner, self._targets), self._horizon, self._functions))
 
     @classmethod
     def from_trial(
