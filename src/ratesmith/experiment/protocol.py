@@ -104,6 +104,7 @@ class ComparisonProtocol:
             tested=tested,
             script=source.path if isinstance(source := self.runner.context.source, Script) else "",
             function=source.name if isinstance(source, FunctionSource) else "",
+            uses_torch=self.profile.uses_torch,
         )
 
     def _choose(self) -> Search | None:
