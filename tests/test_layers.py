@@ -19,7 +19,7 @@ LAYERS = [
     {"shapes"},
     {"recipes", "controllers"},
     {"strategy", "describe"},
-    {"example_metric"},
+    {"example_metric", "lengths"},
     {"task", "importers", "exporters", "study_database", "_script"},
     {"script_process", "_trial_callback", "_progress"},
     {"finder", "logs"},

@@ -9,7 +9,8 @@ class Code(NamedTuple):
     """What may be wrong: once given, a code keeps its meaning and is never used for anything else."""
 
     number: str
-    """RS1..: found by `find`; RS2..: by a scheduler in a training; RS3..: by `compare`; RS4..: by `forecast`."""
+    """RS1..: found by `find`; RS2..: by a scheduler in a training; RS3..: by `compare`; RS4..: by `forecast`. Those
+    of a schedule's lengths, RS213 and RS214, are the same wherever one is given."""
     name: str
     """The same for programs: a finder's flag, a diagnostic's kind."""
     meaning: str
@@ -112,6 +113,12 @@ CODES: Final = {
             "The optimizer's state was loaded without a base, so this is a new run from its present values.",
         ),
         Code("RS212", "begins_anew", "A controller was not in the saved schedule, so it begins anew."),
+        Code(
+            "RS213",
+            "short_lengths",
+            "The schedule is over in the first updates of the run: plain numbers count updates, and not epochs.",
+        ),
+        Code("RS214", "within_warmup", "The run is no longer than the schedule's warm-up, and ends inside it."),
         Code(
             "RS215",
             "no_updates",

@@ -1,6 +1,7 @@
 """ratesmith show: the picture, then three lines of facts for each schedule, and no line too wide."""
 
 import io
+import json
 
 import pytest
 
@@ -90,3 +91,42 @@ def test_a_paste_without_dots_still_has_letters_and_facts(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(stream := io.BytesIO(), encoding="ascii"))
     assert run(["show", "cosine()", "linear()", "--steps", "100"]) == 0
     assert stream.getvalue().decode("ascii").count("a") > 2
+
+
+EPOCHS = ("--epochs", "10", "--steps-per-epoch", "23")
+TOO_SHORT = (
+    "step(3) drops every 3 of 230 updates. Plain numbers count updates; for epochs (10 of 23 updates) write "
+    'step("3ep"). [RS213]'
+)
+
+
+def test_epochs_that_were_written_as_updates_are_said_below_the_facts(capsys):
+    text = " ".join(facts_of(capsys, "step(3)", *EPOCHS))
+    assert text.endswith(TOO_SHORT)
+    assert "RS213" not in " ".join(facts_of(capsys, 'step("3ep")', *EPOCHS))
+    assert "RS213" in " ".join(shown(capsys, "step(3)", *EPOCHS, "--table"))
+
+
+def test_without_the_epoch_it_is_said_how_to_give_it(capsys):
+    text = " ".join(facts_of(capsys, "step(3)", "--steps", "230"))
+    assert 'write step("3ep"), and give --steps-per-epoch; for shares step("30%"). [RS213]' in text
+
+
+def test_a_run_inside_its_warmup_is_drawn_and_said(capsys):
+    facts = facts_of(capsys, "warmup(2000) >> cosine()", "--steps", "100")
+    assert facts[1] == "Last update 0.0495, end 0.05."
+    text = " ".join(facts)
+    assert text.endswith(
+        "warmup(2000) >> cosine() warms up for 2,000 updates, and the run has 100: it ends at a factor of 0.0495. "
+        'A share fits every length: warmup("5%") >> cosine(). [RS214]'
+    )
+
+
+def test_programs_find_it_in_the_json_and_elsewhere_on_stderr(capsys):
+    data = json.loads("\n".join(shown(capsys, "step(3)", "cosine()", *EPOCHS, "--json")))
+    assert [each["notes"] for each in data["schedules"]] == [[TOO_SHORT], []]
+    for form in (["--csv"], ["--code", "python"]):
+        assert run(["show", "step(3)", *EPOCHS, *form]) == 0
+        out, err = capsys.readouterr()
+        assert "RS213" not in out
+        assert err == f"show: {TOO_SHORT}\n"

@@ -220,8 +220,8 @@ def test_around_a_rate_far_too_high_lower_ones_are_advised():
 def test_a_schedule_longer_than_the_short_trainings_wants_the_length_of_that_to_come():
     with pytest.raises(ValueError, match="race: steps must be given for the schedule"):
         race(Valley(), schedule="warmup(200) >> cosine()")
-    with pytest.raises(ValueError, match="takes 200 of 100 steps"):
-        race(Valley(), schedule="warmup(200) >> cosine()", steps=100)
+    with pytest.raises(ValueError, match="takes 200 of 100 steps"):  # a warm-up alone would be clipped
+        race(Valley(), schedule="constant(200) >> cosine()", steps=100)
     assert race(Valley(), schedule="warmup(200) >> cosine()", steps=400).suggestion is not None
 
 
@@ -428,3 +428,32 @@ def test_where_the_sweep_finds_nothing_the_optimizers_own_rate_is_raced_around()
     found = race(Valley(curvatures=(0.0,), offset=1.0), steps=800)
     assert (found.suggestion, found.flags) == (None, ("no_descent",))
     assert found.curves[-1].rates == (0.00316228, 0.01, 0.0316228, 0.1)
+
+
+def test_epochs_that_were_written_as_updates_are_said_with_the_answer():
+    found = race(Valley(epoch=23), steps=230, schedule="step(3)", around=0.1)
+    [note] = found.notes
+    assert note == (
+        "step(3) drops every 3 of 230 updates. Plain numbers count updates; for epochs (10 of 23 updates) write "
+        'step("3ep"). [RS213]'
+    )
+    assert note in found.explain().splitlines()
+    assert "RS213" in found.to_data()["codes"]
+    assert race(Valley(epoch=23), steps=230, schedule='step("3ep")', around=0.1).notes == ()
+
+
+def test_a_training_to_come_inside_its_warmup_is_raced_and_said():
+    found = race(Valley(), steps=100, schedule="warmup(2000) >> cosine()", around=0.1)
+    assert found.suggestion is not None
+    assert "warms up for 2,000 updates, and the run has 100" in found.explain()
+    assert "RS214" in found.to_data()["codes"]
+
+
+def test_a_warmup_longer_than_a_short_training_needs_the_length_of_the_training_to_come():
+    with pytest.raises(ValueError, match=r"^race: steps must be given for the schedule warmup\(2000\) >> cosine\(\)"):
+        race(Valley(), schedule="warmup(2000) >> cosine()", around=0.1)
+
+
+def test_a_value_is_judged_by_its_own_length():
+    assert race(Valley(), schedule=Ramp(0.0, 1.0, 100) >> Ramp(1.0, 0.0, 700, "cosine"), around=0.1).notes == ()
+    assert len(race(Valley(), schedule=parse("step(3)").build(230), around=0.1).notes) == 1

@@ -112,3 +112,38 @@ def test_values_of_the_recipes_with_phases(schedule, expected):
 def test_recipes_that_cannot_hold_are_refused(build, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         build()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda steps: recipes.wsd(steps, warmup=2000, decay=500),
+        lambda steps: recipes.trapezoidal(steps, warmup=2000, decay=500),
+        lambda steps: recipes.knee(steps, warmup=2000, explore=500),
+        lambda steps: recipes.one_cycle(steps, peak=2000),
+        lambda steps: recipes.one_cycle(steps, peak=2000, phases=3),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 100, 1999])
+def test_a_run_shorter_than_its_warmup_is_the_beginning_of_a_longer_one(build, steps):
+    short, whole = build(steps), build(10_000)
+    assert [short(step) for step in range(steps)] == [whole(step) for step in range(steps)]
+    assert short(10**6) == short(steps) < 1
+    assert short.steps == steps
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: recipes.wsd(100, warmup="90%"),
+        lambda: recipes.wsd(100, warmup="100%"),
+        lambda: recipes.wsd(100, decay=200),
+        lambda: recipes.knee(100, warmup="100%", explore=5),
+        lambda: recipes.knee(100, explore=200),
+        lambda: recipes.wsd(100, warmup=2000, final=2),
+        lambda: recipes.knee(100, warmup=2000, final=2),
+    ],
+)
+def test_shares_that_do_not_fit_and_decays_that_are_too_long_stay_refused(build):
+    with pytest.raises(ValueError, match=r"^(wsd|knee): "):
+        build()

@@ -75,7 +75,7 @@ def test_a_schedule_and_a_plateau_multiply():
             'cosine(final="1e-3")',
             "got the text '1e-3'; write it without quotes (in YAML as 1.0e-3, since 1e-3 is text)",
         ),
-        ('warmup("3Gtok") >> cosine()', "takes 3000000 of 200 steps, and nothing is left for this; make it shorter"),
+        ('constant("3Gtok") >> cosine()', "takes 3000000 of 200 steps, and nothing is left for this; make it shorter"),
         (
             "warmup(5) >> cosine(final=-1)",
             "from 0 to 1, got -1; give such a number\n  warmup(5) >> cosine(final=-1)\n               ^",
@@ -85,7 +85,9 @@ def test_a_schedule_and_a_plateau_multiply():
         ("exponential(gamma=-1)", "exponential: gamma must be above 0, got -1"),
         ("multistep([150, 50])", "multistep: milestones must rise, got 150 before 50"),
         ("constant() >> cosine()", "what stands before >> takes 200 of 200 steps, and nothing is left for this"),
-        ("warmup(2000) >> cosine()", "what stands before >> takes 2000 of 200 steps"),
+        ('warmup("100%") >> cosine()', "what stands before >> takes 200 of 200 steps"),
+        ("warmup(50) >> constant(2000) >> cosine()", "what stands before >> takes 2050 of 200 steps"),
+        ("cosine() >> warmup(2000) >> linear()", "what stands before >> takes 200 of 200 steps"),
         ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
@@ -146,3 +148,29 @@ def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
 
 def test_only_what_stands_behind_others_asks_whether_they_left_anything():
     assert parse("cosine() >> Constant()").build(Horizon(9, used=9)) == Sequence((Constant(),))
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        ("warmup(2000) >> cosine()", "Take(Ramp(0.0, 1.0, 2000), 200)"),
+        ("warmup(200) >> cosine()", "Ramp(0.0, 1.0, 200)"),
+        ('warmup("20ep") >> linear() >> Constant(0.1)', "Take(Ramp(0.0, 1.0, 400), 200)"),
+        ("shift(warmup(2000), -1) >> cosine()", "Take(Shift(Ramp(0.0, 1.0, 2000), -1), 200)"),
+        ("warmup(150) >> warmup(100) >> cosine()", "Take(Ramp(0.0, 1.0, 150) >> Ramp(0.0, 1.0, 100), 200)"),
+        ("warmup(150) >> (warmup(100) >> cosine())", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
+        ("0.5 * (warmup(2000) >> cosine())", "0.5 * Take(Ramp(0.0, 1.0, 2000), 200)"),
+        ("warmup(150) >> wsd(warmup=100)", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
+    ],
+)
+def test_a_run_that_ends_inside_its_warmup_is_on_its_slope_and_nothing_of_the_decay_is_used(text, built):
+    schedule = parse(text).build(HORIZON)
+    assert str(schedule) == built
+    assert parse(built).build() == schedule
+    assert schedule(10**9) == schedule(200)
+
+
+def test_a_clipped_warmup_has_the_slope_that_the_whole_run_has():
+    whole, short = (parse("warmup(2000) >> cosine()").build(steps) for steps in (10_000, 100))
+    assert [short(step) for step in range(100)] == [whole(step) for step in range(100)]
+    assert short(99) == 99 / 2000

@@ -672,3 +672,32 @@ def test_a_scheduler_prints_its_schedules_its_step_and_its_rates():
     assert repr(scheduler) == (
         '<ScheduleLR Ramp(1.0, 0.0, 10, shape="cosine"), 0.5 * Constant(steps=10): step 1 of 10, lr 0.09755, 0.1951>'
     )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "horizon", "code"),
+    [
+        ("step(3)", Horizon(230, steps_per_epoch=23), "RS213"),
+        (Target("step(3)", "weight_decay"), 230, "RS213"),
+        (parse("step(3)").build(230), None, "RS213"),
+        ("warmup(2000) >> cosine()", 100, "RS214"),
+    ],
+)
+def test_lengths_that_do_not_mean_what_people_think_are_said_once_where_it_is_made(schedule, horizon, code):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, weight_decay=0.1)
+    with pytest.warns(UserWarning, match=rf"^ScheduleLR: .*\[{code}\]$") as warned:
+        scheduler = ScheduleLR(optimizer, schedule, horizon=horizon)
+    optimizer.step()
+    scheduler.step()  # a warning here would be an error
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+
+
+def test_a_run_inside_its_warmup_trains_on_the_slope_of_the_whole_one():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    with pytest.warns(UserWarning, match=r"warms up for 2,000 updates, and the run has 100: .* factor of 0.0495\."):
+        scheduler = ScheduleLR(optimizer, "warmup(2000) >> cosine()", horizon=100)
+    for update in range(100):
+        assert optimizer.param_groups[0]["lr"] == update / 2000
+        optimizer.step()
+        scheduler.step()

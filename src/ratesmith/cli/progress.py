@@ -80,6 +80,8 @@ class ShownProgress(Bar):
         self.say(f"Up to {plan.to_run:,} steps, {time}; it ends earlier where strategies are soon told apart.")
         if plan.made_smaller:
             self.say(f"Made smaller to fit the budget of {plan.budget}: {plan.made_smaller}.")
+        for line in plan.warnings:
+            self.say(line)
         agreed = not self.ask or not sys.stdin.isatty() or click.confirm("Run it?", default=True, err=True)
         if self.shown:
             self.bar.start()
@@ -92,7 +94,7 @@ class ShownProgress(Bar):
 
     def say(self, line: str) -> None:
         """Print a line on stderr."""
-        self.console.print(line, highlight=False, soft_wrap=True)
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, now: ComparisonProgress) -> None:
         """Take in how far the comparison is."""

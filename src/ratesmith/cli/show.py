@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ratesmith.controllers import Controller
 from ratesmith.describe import ENDLESS_SHOWN, ScheduleSummary, extent, measure, sample
 from ratesmith.example_metric import Measurements, example, follow, listeners
 from ratesmith.horizon import Horizon
+from ratesmith.lengths import LengthNote, length_notes
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import parse, to_data
 from ratesmith.task import TaskError, load_functions
@@ -52,6 +53,8 @@ class Shown:
     at: Callable[[int], float]
     facts: ScheduleSummary
     curve: list[tuple[int, float]]
+    notes: tuple[str, ...] = ()
+    """What is to be minded of its lengths, with their codes."""
 
 
 @click.command(cls=ListsStrategies, short_help="Draw schedules, and tell what they do.", epilog=EXAMPLES)
@@ -97,7 +100,9 @@ def show(
         if any(files.values()) or losses or table:
             raise Mistake("show: --code prints code alone; ask for the picture without it")
         with user_mistakes(names={"form": "--code", "base_lr": "--lr", "horizon": "--steps"}):
-            print(_code(notation, _horizon(**options), lr, code))
+            horizon = _horizon(**options)
+            print(_code(notation, horizon, lr, code))
+            _warn(map(_spelled, length_notes(notation[0], horizon)))
         return
     with user_mistakes(TaskError, OSError, OverflowError):
         horizon = _horizon(**options)
@@ -107,11 +112,16 @@ def show(
         steps, measurements = _measured(controllers, horizon, losses)
         pairs = zip(map(str, strategies), controllers, strict=True)
         shown = [_look(text, controller, steps, measurements) for text, controller in pairs]
+        shown = [
+            dataclasses.replace(each, notes=tuple(map(_spelled, length_notes(strategy, horizon, known))))
+            for each, strategy in zip(shown, strategies, strict=True)
+        ]
         for form, file in files.items():
             if file:
                 _draw(shown, horizon, file, form)
         if as_csv:
             _print_csv(shown, steps, horizon)
+            _warn(note for each in shown for note in each.notes)
         elif as_json:
             print(json.dumps(_as_data(shown, steps, measurements), indent=1, allow_nan=False))
         else:
@@ -121,6 +131,16 @@ def show(
     for file in files.values():
         if file:
             print(f"Drawn into {file}", file=sys.stderr if as_csv or as_json else sys.stdout)
+
+
+def _spelled(note: LengthNote) -> str:
+    return note.spelled({"steps_per_epoch": "--steps-per-epoch"})
+
+
+def _warn(lines: Iterable[str]) -> None:
+    """Print on stderr what is to be minded, where stdout is for a program."""
+    for line in lines:
+        print(f"show: {line}", file=sys.stderr)
 
 
 def _code(notation: tuple[str, ...], horizon: Horizon | None, lr: float | None, form: str | None) -> str:
@@ -179,6 +199,8 @@ def _print_all(shown: list[Shown], steps: int, horizon: Horizon | None, *, table
         print(heading)
         for sentence in [] if table else _sentences(one.facts, unit):
             print(textwrap.fill(sentence, room, initial_indent="   ", subsequent_indent="   "))
+        for note in one.notes:
+            print(textwrap.fill(note, room, initial_indent="   ", subsequent_indent="   "))
     if table:
         _print_facts(shown)
         _print_values(shown, steps, horizon)
@@ -282,6 +304,7 @@ def _as_data(shown: list[Shown], steps: int, measurements: Measurements | None) 
                 "value": to_data(one.controller),
                 "facts": {**dataclasses.asdict(one.facts), "warmup": one.facts.warmup, "decay": one.facts.decay},
                 "curve": one.curve,
+                "notes": list(one.notes),
             }
             for one in shown
         ],

@@ -156,9 +156,15 @@ def compare(
         folds=folds,
     )
     source_of(task, options)  # a mistake is told before anything is said of folders
+
+    def agreed(plan: Plan) -> bool:
+        for line in plan.warnings:
+            _say(line)
+        return on_plan(plan)
+
     with _kept_in(folder, task, version) as place:
         if on_progress is not None:
-            return run_comparison(task, options, folder=place, on_plan=on_plan, on_progress=on_progress)
+            return run_comparison(task, options, folder=place, on_plan=agreed, on_progress=on_progress)
         with ProgressBar("compare", "runs at most") as bar:
             if callable(task) and not isinstance(task, Task):
                 bar.say("the function is called twice or three times up to its first reports, to see what it measures")
@@ -173,7 +179,7 @@ def compare(
                 best = "" if now.best is None else f"; best so far {now.best[0]} at {now.best[1]:g}"
                 bar.update(now.done, now.planned, f"{now.stage}{best}")
 
-            return run_comparison(task, options, folder=place, on_plan=on_plan, on_progress=update)
+            return run_comparison(task, options, folder=place, on_plan=agreed, on_progress=update)
 
 
 @contextmanager

@@ -47,6 +47,8 @@ class Comparison(DisplayedResult):
     """The script that was trained; "" if it was a task or a function."""
     function: str = ""
     """The name of the function `train(trial)` that was called; "" if it was something else."""
+    uses_torch: bool = True
+    """Whether the task trains with PyTorch; else its lines to paste are of no framework."""
     option_names: Mapping[str, str] = field(default_factory=lambda: PYTHON_NAMES, repr=False, compare=False)
     """How options are called where the comparison was asked for, by their names in Python; no others differ."""
 

@@ -13,7 +13,10 @@ from ratesmith.experiment.script_source import FunctionSource
 from ratesmith.experiment.shapes import StrategyShape, shape_of
 from ratesmith.experiment.sharing import Arrangement, Branch, Rates
 from ratesmith.experiment.trial import Trial
+from ratesmith.horizon import Horizon
+from ratesmith.lengths import LengthNote, length_notes
 from ratesmith.script_process import Script
+from ratesmith.strategy.contender import notation_of
 
 
 def inspect(source: AnySource, options: CompareOptions) -> TaskProfile:
@@ -45,11 +48,22 @@ def arrange_trials(context: RunContext, trials: tuple[Trial, ...], share: bool) 
 
 def shapes_of(context: RunContext, strategies: tuple[str, ...]) -> tuple[StrategyShape, ...]:
     """Return what the choice of rates must know of each strategy's schedule."""
-    if isinstance(context.source, Script | FunctionSource):
-        rates: Rates = script_worker.rates_of(context)
-    else:
-        rates = worker.rates_of(context)
+    rates = _rates_of(context)
     return tuple(shape_of(strategy, rates) for strategy in strategies)
+
+
+def length_notes_of(context: RunContext, strategies: tuple[str, ...]) -> dict[str, tuple[LengthNote, ...]]:
+    """Return what is to be said of the lengths in each strategy, where something is."""
+    rates = _rates_of(context)
+    horizon = Horizon(rates.whole, rates.steps_per_epoch)
+    notes = {text: tuple(length_notes(notation_of(text), horizon, rates.functions)) for text in strategies}
+    return {text: each for text, each in notes.items() if each}
+
+
+def _rates_of(context: RunContext) -> Rates:
+    if isinstance(context.source, Script | FunctionSource):
+        return script_worker.rates_of(context)
+    return worker.rates_of(context)
 
 
 @begins_itself

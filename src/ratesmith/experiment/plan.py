@@ -96,6 +96,8 @@ class Plan:
     """GPUs of each worker."""
     made_smaller: str = ""
     """What was made smaller to fit the budget."""
+    warnings: tuple[str, ...] = ()
+    """What is to be minded of the strategies before anything is trained, with its codes."""
 
     @property
     def runs(self) -> int:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Final, NamedTuple
 
-from ratesmith._checks import Option
+from ratesmith._checks import Option, spell
 from ratesmith.experiment.choice import CENTRE, RUNS_EACH, Search, Variant
 from ratesmith.experiment.engine import Engine, ask
 from ratesmith.experiment.grid import lattice, lattice_of, middle_of
-from ratesmith.experiment.jobs import find_centre, shapes_of
+from ratesmith.experiment.jobs import find_centre, length_notes_of, shapes_of
 from ratesmith.experiment.notes import Note
 from ratesmith.experiment.options import CompareOptions, ComparisonError
 from ratesmith.experiment.plan import Budget, Plan, Size, Stage
@@ -46,6 +46,8 @@ class Planned:
     at_once: int
     """Runs that the choice proposes at a time: what it proposes follows from this, so a call that goes on keeps it."""
     notes: tuple[Note, ...]
+    length_notes: Mapping[str, Note]
+    """What is to be said of the lengths in a strategy's variants, by variant, where something is."""
 
 
 def stage_name(steps: int, whole: int) -> str:
@@ -79,7 +81,15 @@ class Planner:
             at_once = max(1, self.engine.workers)
             self.store.note("at_once", at_once)
         search = self._search(question, regions, size)
-        return Planned(question, search, regions, plan, searched, at_once, tuple(notes))
+        length_notes = self._length_notes()
+        plan = replace(plan, warnings=tuple(map(str, length_notes.values())))
+        return Planned(question, search, regions, plan, searched, at_once, tuple(notes), length_notes)
+
+    def _length_notes(self) -> dict[str, Note]:
+        """Return what is to be said of the lengths in the strategies; only a script may not know its epoch."""
+        said = ask(self.engine, length_notes_of, self.context, self.options.variants)
+        names = {"steps_per_epoch": "get_trial its steps_per_epoch="}
+        return {text: Note(first.code, (spell(first.parts, names),)) for text, (first, *_) in said.items()}
 
     def _regions(self) -> tuple[dict[str, Region], int, list[Note]]:
         """Return where rates are looked for, the updates that were made to find that, and what there is to say."""

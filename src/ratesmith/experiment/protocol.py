@@ -92,6 +92,8 @@ class ComparisonProtocol:
             )
             self.notes.append(Note("RS319", (text, Option("workers="), ".")))
         self.notes += [*self._of_runs(list(runs.values())), *idle(rows, runs.values(), self.profile.layout)]
+        said = self.planned.length_notes
+        self.notes += [said[row.chosen]._replace(strategy=row.strategy) for row in rows if row.chosen in said]
         return Comparison(
             rows=rows,
             question=self.question,
@@ -102,6 +104,7 @@ class ComparisonProtocol:
             tested=tested,
             script=source.path if isinstance(source := self.runner.context.source, Script) else "",
             function=source.name if isinstance(source, FunctionSource) else "",
+            uses_torch=self.profile.uses_torch,
         )
 
     def _choose(self) -> Search | None:

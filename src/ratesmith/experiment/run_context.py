@@ -46,6 +46,8 @@ class TaskProfile:
     """The own rates of the further optimizers, by their names."""
     folds: int = 0
     """Into how many parts the data is cut, by the comparison or by the task itself; 0: not at all."""
+    uses_torch: bool = True
+    """Whether it trains with PyTorch; a script writes what it needs itself."""
 
 
 class RunContext(NamedTuple):

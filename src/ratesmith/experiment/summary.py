@@ -17,7 +17,8 @@ from ratesmith.experiment.standing import seeds_change_nothing
 from ratesmith.experiment.statistics import FEWEST_FOR_INTERVAL
 from ratesmith.experiment.trial import FINAL, Run, RunLayout
 from ratesmith.experiment.wording import listed
-from ratesmith.exporters.scheduler import identifier
+from ratesmith.exporters.scheduler import constant_rate, identifier, without_framework
+from ratesmith.exporters.source import Source
 from ratesmith.horizon import Horizon
 from ratesmith.strategy.contender import contender_of, notation_of, optimizer_of
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ratesmith.experiment.comparison import Comparison
 
 
+OF_TORCH: Final = ("torch", "lightning", "transformers")
+"""Forms of code that are of use in a training with PyTorch alone."""
 FEW_NAMES: Final = 2
 """So many strategies are named in a note; of more it says how many, and the table marks them with the code."""
 NO_VERDICT: Final = MappingProxyType({"RS322": "rate", "RS325": "schedule"})
@@ -266,20 +269,30 @@ def paste(comparison: Comparison, form: str = "ratesmith") -> str:
         script = " ".join(str(comparison.script).split())  # in one line: it is a comment
         return f"# in {script}, with your other options\ntrial = ratesmith.get_trial({options})"
     optimizer, notation = contender_of(best.chosen)
-    code = exporters.code(notation, best.base_lr, _horizon(comparison), form)
+    if form == "ratesmith" and not comparison.uses_torch:
+        code = without_framework(Source.of(notation, best.base_lr, _horizon(comparison)))
+    else:
+        code = exporters.code(notation, best.base_lr, _horizon(comparison), form)
     function = comparison.question.optimizers.get(optimizer)
     return code if function is None else f"# with the optimizer {optimizer}, which {function}(model) makes\n{code}"
 
 
 def paste_forms(comparison: Comparison) -> tuple[str, ...]:
-    """Return the forms in which `paste` gives the winner exactly; none without a winner."""
+    """Return the forms in which `paste` gives the winner exactly; none without a winner.
+
+    A constant rate has no other form than its number, and a task of another framework none of PyTorch's.
+    """
     best = comparison.best
     if best is None or best.base_lr is None or not paste(comparison):
         return ()
+    notation, horizon = notation_of(best.chosen), _horizon(comparison)
     try:
-        return exporters.forms(notation_of(best.chosen), _horizon(comparison), best.base_lr)
+        if constant_rate(Source.of(notation, best.base_lr, horizon)):
+            return ("ratesmith",)
+        forms = exporters.forms(notation, horizon, best.base_lr)
     except ValueError:  # a text that cannot be built makes no page fail
         return ()
+    return forms if comparison.uses_torch else tuple(form for form in forms if form not in OF_TORCH)
 
 
 def _horizon(comparison: Comparison) -> Horizon:

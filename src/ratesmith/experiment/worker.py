@@ -15,6 +15,7 @@ from ratesmith._whole_files import written_whole
 from ratesmith.experiment.branch_trainer import BranchTrainer, Part
 from ratesmith.experiment.checkpoints import StateError, cannot_keep, digest_of, state_file
 from ratesmith.experiment.engine import Message
+from ratesmith.experiment.frameworks import uses_torch
 from ratesmith.experiment.open_run import measure
 from ratesmith.experiment.optimizers import OPTIMIZER, NamedOptimizer
 from ratesmith.experiment.prepared_task import prepared
@@ -88,6 +89,7 @@ def inspect_task(
         unshared_because=_unshared(inexact[0]) if inexact else "",
         base_lrs={name: look.base_lr for name, look in looks.items() if name},
         folds=folds or getattr(task, "folds", None) or 0,
+        uses_torch=uses_torch(task, training),
     )
 
 

@@ -183,6 +183,7 @@ def _result(trainer: Trainer, rung: Rung, swept: tuple[Curve, ...], began: float
         nearly=tuple(rung.nearly()) if rung.learned else (),
         dead=tuple(rung.dead()),
         group_lrs=trainer.group_lrs,
+        notes=trainer.notes(rung.steps),
     )
 
 

@@ -73,6 +73,8 @@ class FinderResult(DisplayedResult):
     """Of the rates that were trained, those beside the best that ended within 5 % of it, the best included."""
     group_lrs: Mapping[str, float] = field(default_factory=dict)
     """The optimizer's own rates by parameter group, by name, if it has several groups."""
+    notes: tuple[str, ...] = ()
+    """What is to be minded of the schedule's lengths, with their codes."""
 
     @property
     def safe(self) -> float | None:
@@ -150,6 +152,7 @@ class FinderResult(DisplayedResult):
             lines.append(WARMING)
         lines += self._forgetting()
         lines += [coded(FLAGS[flag].number, FLAGS[flag].meaning) for flag in self.flags]
+        lines += self.notes
         if self.method == "race" and {"no_descent", "diverged"} <= set(self.flags):
             lines.append(f"Lower rates may still learn: race around one below {self.curves[-1].rates[0]:.2g}.")
         if self.method == "race" and "edge" in self.flags:
@@ -199,6 +202,7 @@ class FinderResult(DisplayedResult):
         """Return everything as plain data for JSON; numbers that are not finite are given as text."""
         data: dict[str, Any] = asdict(self)
         data["codes"] = [FLAGS[flag].number for flag in self.flags]
+        data["codes"] += [note.rpartition("[")[2].removesuffix("]") for note in self.notes]
         data |= {"safe": self.safe, "rates": self.rates}
         for curve in data["curves"]:
             if curve["first"] is not None and not math.isfinite(curve["first"]):

@@ -13,8 +13,9 @@ from ratesmith.finder.rules import mean
 from ratesmith.finder.sweep import Progress
 from ratesmith.finder.training import Course, NotMeasuredError, ScriptTask, Searched, trainable
 from ratesmith.horizon import Horizon
+from ratesmith.lengths import ends_in_warmup, length_notes
 from ratesmith.schedule import Schedule
-from ratesmith.strategy import Functions, ScheduleLike, as_schedule
+from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 
 SHORTEST: Final = 64
 LONGEST: Final = 10**9
@@ -79,12 +80,29 @@ class Trainer:
         except ValueError:
             if self.steps is not None or not self._can_be_built(LONGEST):
                 raise
-            raise OptionValueError(
-                f"{self.who}: ",
-                Option("steps"),
-                f" must be given for the schedule {self.schedule}, whose own lengths fill a short training, got none; "
-                "give the length of the training to come",
-            ) from None
+            raise self._needs_steps() from None
+        if self.steps is None and self._waits and ends_in_warmup(self.schedule, Horizon(SHORTEST, self.epoch)):
+            raise self._needs_steps()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the schedule is notation, whose lengths are read by the length of the training to come."""
+        return isinstance(self.schedule, (str, Strategy))
+
+    def _needs_steps(self) -> OptionValueError:
+        return OptionValueError(
+            f"{self.who}: ",
+            Option("steps"),
+            f" must be given for the schedule {self.schedule}, whose own lengths fill a short training, got none; "
+            "give the length of the training to come",
+        )
+
+    def notes(self, steps: int) -> tuple[str, ...]:
+        """Return what is to be said of the schedule's lengths; `steps` are those of the trainings made."""
+        length = self.steps or (steps if self._waits else None)
+        horizon = None if length is None else Horizon(length, self.epoch)
+        names = {"steps_per_epoch": "the task's steps_per_epoch"}
+        return tuple(note.spelled(names) for note in length_notes(self.schedule, horizon, self.functions))
 
     def _can_be_built(self, steps: int) -> bool:
         """Whether the schedule holds over so many steps."""

@@ -73,6 +73,22 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
     return period.limit_denominator(max(1, FARTHEST // (16 * horizon.steps)))
 
 
+def ends_in_warmup(horizon: Horizon, given: int | str, up: int) -> bool:
+    """Whether training ends inside a warm-up of `up` steps; a share of training that is too long is a mistake."""
+    return up >= horizon.left > 0 and not (isinstance(given, str) and "%" in given)
+
+
+def clipped(warmup: Schedule, horizon: Horizon) -> Schedule:
+    """Return a warm-up that is longer than what is left of training, on its own slope up to the end of it.
+
+    >>> from ratesmith import Ramp
+    >>> short = clipped(Ramp(0.0, 1.0, 2000), Horizon(100))
+    >>> short(99), short(100), short(5000), short.steps
+    (0.0495, 0.05, 0.05, 100)
+    """
+    return warmup if warmup.steps == horizon.left else warmup.take(horizon.left)
+
+
 def share(option: str, given: float) -> float:
     """Return a share of the base rate, from 0 to 1; a mistake names the option that it was given for."""
     return finite("Recipe", option, given, least=0.0, most=1.0)

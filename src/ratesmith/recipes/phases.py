@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
 from ratesmith.horizon import Horizon
-from ratesmith.recipes._recipe import length_of, recipe, share
+from ratesmith.recipes._recipe import clipped, ends_in_warmup, length_of, recipe, share
 from ratesmith.schedule import Constant, Schedule
 from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
@@ -84,19 +84,21 @@ def wsd(
     """Warm-up, stable, decay: up in `warmup`, flat, and down to `final` in the last `decay`.
 
     Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`. Raise
-    ValueError if warm-up and decay together are longer than training. Source: Hu et al., "MiniCPM", 2024, arXiv
-    2404.06395; Haegele et al. 2024, arXiv 2405.18392 (decay shape 1-sqrt).
+    ValueError if warm-up and decay together are longer than training; training may end inside the warm-up. Source: Hu
+    et al., "MiniCPM", 2024, arXiv 2404.06395; Haegele et al. 2024, arXiv 2405.18392 (decay shape 1-sqrt).
 
     >>> schedule = wsd(100, warmup="10%", decay="20%")
     >>> [schedule(step) for step in (0, 5, 10, 80, 90, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
     up, down = length_of(horizon, "warmup", warmup), length_of(horizon, "decay", decay)
+    last = Ramp(1.0, share("final", final), down, shape)
+    if ends_in_warmup(horizon, warmup, up):
+        return clipped(Ramp(0.0, 1.0, up), horizon)
     stable = horizon.left - up - down
     if stable < 0:
         must = f" must fit into {horizon.left} steps, got {up} and {down}; make one of them shorter"
         raise OptionValueError("wsd: ", Option("warmup"), " and ", Option("decay"), must)
-    last = Ramp(1.0, share("final", final), down, shape)
     return Ramp(0.0, 1.0, up) >> Constant(1.0, stable) >> last
 
 
@@ -125,10 +127,13 @@ def knee(horizon: Horizon, *, warmup: int | str = 0, explore: int | str = "50%",
     [1.0, 1.0, 0.5, 0.0]
     """
     up, flat = length_of(horizon, "warmup", warmup), length_of(horizon, "explore", explore)
+    low = share("final", final)
+    if ends_in_warmup(horizon, warmup, up):
+        return clipped(Ramp(0.0, 1.0, up), horizon)
     if up + flat > horizon.left:
         must = f" must fit into {horizon.left} steps, got {up} and {flat}; make one of them shorter"
         raise OptionValueError("knee: ", Option("warmup"), " and ", Option("explore"), must)
-    last = Ramp(1.0, share("final", final), horizon.left - up - flat)
+    last = Ramp(1.0, low, horizon.left - up - flat)
     return Ramp(0.0, 1.0, up) >> Constant(1.0, flat) >> last
 
 
@@ -158,6 +163,8 @@ def one_cycle(
     low, end = share("start", start), share("final", final)
     if phases not in (2, 3):
         raise OptionValueError("one_cycle: ", Option("phases"), f" must be 2 or 3, got {phases!r}; choose one")
+    if up > horizon.left and ends_in_warmup(horizon, peak, up):
+        return clipped(Ramp(low, 1.0, up, shape), horizon)
     if (phases - 1) * up > horizon.left:
         must = f" must leave room in {horizon.left} steps, got {up}; give an earlier peak"
         raise OptionValueError("one_cycle: ", Option("peak"), must)

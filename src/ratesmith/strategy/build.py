@@ -11,9 +11,10 @@ from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
+from ratesmith.recipes._recipe import clipped
 from ratesmith.schedule import Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
+from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Value, calls, walk
 from ratesmith.strategy.printer import place_of, text_of
 from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
@@ -53,7 +54,10 @@ class _Builder:
         if node.operator == ">>":
             parts = tuple(self._one_after_another(node.parts, horizon))
             with options_of(">>"):
-                return Sequence(parts)
+                sequence = Sequence(parts)
+            if horizon is None or len(parts) == len(node.parts):
+                return sequence
+            return clipped(parts[0] if len(parts) == 1 else sequence, horizon)
         joined, *others = (self.value(part, horizon) for part in node.parts)
         for other in others:
             if node.operator == "*":
@@ -64,9 +68,13 @@ class _Builder:
                 joined = joined + other
         return joined
 
-    def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
+    def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Any]:
+        horizon = whole
+        before: list[Schedule] = []
         for place, part in enumerate(parts):
             if place and horizon and not horizon.left and _waits(part):
+                if whole and whole.left and _is_warmup(before[-1]) and not _has_share(parts[place - 1]):
+                    return  # the run ends inside the warm-up: what comes after it is never reached
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
@@ -76,6 +84,7 @@ class _Builder:
                 )
             if horizon and built.steps is not None:
                 horizon = horizon.after(built.steps)
+            before.append(built)
             yield built
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
@@ -116,3 +125,13 @@ def _needed(horizon: Horizon | None, name: str) -> Horizon:
 
 def _waits(node: Node) -> bool:
     return any(call.name in RECIPES for call in calls(node))
+
+
+def _is_warmup(part: Schedule) -> bool:
+    """Whether a part ends higher than it begins."""
+    return part.steps is not None and float(part(part.steps)) > float(part(0))
+
+
+def _has_share(node: Node) -> bool:
+    """Whether a length in it is a share of training: what takes all of every training is a mistake at any length."""
+    return any(isinstance(each, Value) and isinstance(each.value, str) and "%" in each.value for each in walk(node))

@@ -15,6 +15,7 @@ from ratesmith._script import ActiveTrial
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
+from ratesmith.lengths import length_warnings
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
 from ratesmith.torch import state
 from ratesmith.torch.base_lrs import BaseRates
@@ -135,6 +136,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._doctor.begin(self._step_count, self._step, told_of_end=self._resumption.told_of_end)
         if self._resumption.begun_anew_after:
             self._doctor.saw_built_again(self._resumption.begun_anew_after)
+        warn_user(length_warnings(map(_inner, self._targets), self._horizon, self._functions))
 
     @classmethod
     def from_trial(
