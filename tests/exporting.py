@@ -13,6 +13,8 @@ BEHIND = 25
 """Steps behind the end at which the rates are compared too."""
 STRATEGIES = [
     "constant()",
+    "max(cosine(), 0.1)",
+    "min(1, 0.5 + rex(), max(linear(), inverse_sqrt(3))) - 0.25",
     'constant("50%")',
     'step("30%")',
     'step(every="14.3%", gamma=0.5)',

@@ -8,7 +8,9 @@ from ratesmith import (
     Exponential,
     InverseSqrt,
     InverseTime,
+    Max,
     Milestones,
+    Min,
     Ramp,
     Schedule,
     Staircase,
@@ -67,6 +69,8 @@ def _grown(
         st.builds(lambda k, a: k * a, values, inner),
         st.builds(lambda a, b: a + b, inner, inner),
         st.builds(lambda k, a: k + a, values, inner),
+        st.builds(lambda a, b, k: Max((a, b, k)), inner, inner, values),
+        st.builds(lambda a, b: Min((a, b)), inner, inner),
     )
 
 

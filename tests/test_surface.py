@@ -23,8 +23,8 @@ import ratesmith.torch
 import ratesmith.torch.lr_scheduler
 
 SURFACE = {
-    "ratesmith": "ActiveTrial Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
-    "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
+    "ratesmith": "ActiveTrial Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Max "
+    "Milestones Min NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
     "TrialStopped controllers explain find from_data get_trial parse recipes summarize to_data",
     "ratesmith.controllers": "Adaptive Chained Controller Greedy GreedyState Plateau PlateauState SpikeGuard "
     "SpikeGuardState restore",
@@ -37,7 +37,7 @@ SURFACE = {
     "ratesmith.logs": "Curve read",
     "ratesmith.exporters": "code forms",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
-    "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
+    "ratesmith.schedule": "Clip Constant Hold Max Min Product Repeat Schedule Sequence Shift Stretch Sum Take",
     "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",
     "ratesmith.strategy": "Call Functions GivenOption Join ListOf Node NotationError ScheduleLike Strategy Value "
     "as_schedule as_strategy from_data is_schedule parse signatures to_data",

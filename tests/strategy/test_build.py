@@ -10,6 +10,7 @@ from ratesmith import (
     Constant,
     Exponential,
     Horizon,
+    Max,
     Milestones,
     Plateau,
     Ramp,
@@ -57,6 +58,8 @@ def test_a_schedule_and_a_plateau_multiply():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("plateau() - 0.1", "only schedules and numbers can be subtracted; multiply with a controller instead"),
+        ("max(plateau(), cosine())", "only schedules and numbers can be compared; multiply with a controller instead"),
         ("plateau() + cosine()", "only schedules and numbers can be added; multiply with a controller instead"),
         ("Ramp(0, 1, 5, shape=[1, 2])", "Ramp: shape must be a finite number, got [1, 2]"),
         ("custom([1, 2])", "custom: there is no function [1, 2]; write it in the task's file"),
@@ -119,6 +122,8 @@ def test_what_is_built_says_itself_as_values_that_need_no_horizon():
         ("Constant(factor=0.5, steps=3) >> Ramp(1, 0, 9)", Constant(0.5, 3) >> Ramp(1.0, 0.0, 9)),
         ("-0.5 * Ramp(1, 0, 9)", -0.5 * Ramp(1.0, 0.0, 9)),
         ("0.1 + 0.9 * Ramp(1, 0, 9)", 0.1 + 0.9 * Ramp(1.0, 0.0, 9)),
+        ("1 - Ramp(1, 0, 9) / 4", 1 - Ramp(1.0, 0.0, 9) / 4),
+        ("max(Ramp(1, 0, 9), 0.1, 0.2)", Max((Ramp(1.0, 0.0, 9), 0.2))),
         ("Sequence([Ramp(1, 0, 9)])", Sequence((Ramp(1.0, 0.0, 9),))),
         ("Repeat(Ramp(1, 0, 9), times=2, growth=2)", Ramp(1.0, 0.0, 9).repeat(2, growth=2)),
         ('Ramp(1, 0, 9, shape="custom_curve")', Ramp(1.0, 0.0, 9, custom_curve)),
@@ -146,3 +151,13 @@ def test_lengths_in_tokens_and_samples_are_steps_where_the_horizon_knows():
 
 def test_only_what_stands_behind_others_asks_whether_they_left_anything():
     assert parse("cosine() >> Constant()").build(Horizon(9, used=9)) == Sequence((Constant(),))
+
+
+def test_shares_inside_an_extreme_are_shares_of_the_horizon():
+    built = parse('warmup("10%") >> max(wsd(decay="50%"), 0.1)').build(100)
+    assert (built(10), built(50), built(75), built(99)) == (1.0, 1.0, 0.5, 0.1)
+
+
+def test_a_controller_can_be_halved():
+    half = parse("plateau() / 2").build(100)
+    assert half.value(half.init(), 0) == 0.5

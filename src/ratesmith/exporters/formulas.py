@@ -5,6 +5,7 @@ What is known of the step is carried along, so that `min` and `max` stand only w
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -14,7 +15,21 @@ from ratesmith.exporters import curves
 from ratesmith.exporters.bounds import refuse_large
 from ratesmith.exporters.expressions import Expression, minus, number, over, plus, times
 from ratesmith.exporters.writer import MOST_BRANCHES, NotExactError, Time, Writer
-from ratesmith.schedule import Clip, Constant, Hold, Product, Repeat, Schedule, Sequence, Shift, Stretch, Sum, Take
+from ratesmith.schedule import (
+    Clip,
+    Constant,
+    Hold,
+    Max,
+    Min,
+    Product,
+    Repeat,
+    Schedule,
+    Sequence,
+    Shift,
+    Stretch,
+    Sum,
+    Take,
+)
 from ratesmith.shapes import Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 
 READABLE: Final = 80
@@ -95,6 +110,18 @@ def _product(write: Writer, schedule: Product, t: Time) -> Expression:
 def _sum(write: Writer, schedule: Sum, t: Time) -> Expression:
     refuse_large(schedule)
     return _joined(write, number(schedule.offset), plus, schedule.parts, "part", t)
+
+
+def _max(write: Writer, schedule: Max, t: Time) -> Expression:
+    first, *others = (write.short(value_of(write, part, t), "part", INSIDE) for part in schedule.parts)
+    value = functools.reduce(write.most, others, first)
+    return value if schedule.least == -LARGEST else write.most(value, number(schedule.least))
+
+
+def _min(write: Writer, schedule: Min, t: Time) -> Expression:
+    first, *others = (write.short(value_of(write, part, t), "part", INSIDE) for part in schedule.parts)
+    value = functools.reduce(write.least, others, first)
+    return value if schedule.most == LARGEST else write.least(value, number(schedule.most))
 
 
 def _joined(
@@ -195,6 +222,8 @@ _WRITERS: Final[dict[type, Callable[[Writer, Any, Time], Expression]]] = {
     Sequence: _sequence,
     Product: _product,
     Sum: _sum,
+    Max: _max,
+    Min: _min,
     Repeat: _repeat,
     Shift: _shift,
     Stretch: _stretch,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from ratesmith import shapes
@@ -11,14 +14,20 @@ from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
 from ratesmith.controllers import Adaptive, Controller
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Schedule, Sequence
+from ratesmith.schedule import Max, Min, Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, calls
+from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, Join, ListOf, Node, calls
 from ratesmith.strategy.printer import place_of, text_of
 from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
+
+OPERATIONS: Final[MappingProxyType[str, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": lambda value, number: value * (1.0 / number)}
+)
+"""What joins two values; a controller can be multiplied, but not divided."""
+JOINED_AS: Final = MappingProxyType({"+": "added", "-": "subtracted", "max": "compared", "min": "compared"})
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
@@ -54,15 +63,13 @@ class _Builder:
             parts = tuple(self._one_after_another(node.parts, horizon))
             with options_of(">>"):
                 return Sequence(parts)
-        joined, *others = (self.value(part, horizon) for part in node.parts)
-        for other in others:
-            if node.operator == "*":
-                joined = joined * other
-            elif any(isinstance(part, Adaptive) for part in (joined, other)):
-                raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
-            else:
-                joined = joined + other
-        return joined
+        values = [self.value(part, horizon) for part in node.parts]
+        if node.operator not in "*/" and any(isinstance(value, Adaptive) for value in values):
+            does = JOINED_AS[node.operator]
+            raise TypeError(f"only schedules and numbers can be {does}; multiply with a controller instead")
+        if node.operator in WRITTEN_AS_CALLS:
+            return (Max if node.operator == "max" else Min)(tuple(values))
+        return functools.reduce(OPERATIONS[node.operator], values)
 
     def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
         for place, part in enumerate(parts):
