@@ -41,7 +41,7 @@ expressions = st.recursive(
         st.builds("({})".format, inner),
         st.builds("{} - ({} + {})".format, inner, numbers, inner),
         st.builds("({} - {}) / 4".format, numbers, inner),
-        st.builds("max({}, min({}, {}))".format, inner, numbers, inner),
+        st.builds("max({}, min({}, {}))".format, numbers, inner, inner),
     ),
     max_leaves=6,
 )
