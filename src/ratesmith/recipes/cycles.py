@@ -43,7 +43,9 @@ def cyclic(
     if not rise and not fall:
         raise OptionValueError("cyclic: ", Option("up"), f" must be at least 1 step, got {up!r}; give a longer one")
     fine = math.lcm(rise.denominator, fall.denominator)  # parts of a step, of which both have a whole number
-    if fine * horizon.steps > FARTHEST // 4:  # two shares of many decimals have too many: a millionth of a step will do
+    if (
+        fine > 1 and fine * horizon.steps > FARTHEST // 4
+    ):  # two shares of many decimals have too many: a millionth of a step will do
         fine = 10**6
     triangle = Ramp(0.0, 1.0, round(rise * fine)) >> Ramp(1.0, 0.0, round(fall * fine))
     waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, horizon)
@@ -112,5 +114,7 @@ def cosine_restarts(horizon: Horizon, cycles: int, *, final: float = 0.0) -> Sch
 
 def _laid_out(cycles: Schedule, fine: int, horizon: Horizon) -> Schedule:
     """Return cycles that are counted in parts of a step, `fine` of them each, over the steps left of training."""
+    if fine == 1:
+        return cycles
     left = max(1, horizon.left)
-    return cycles if fine == 1 else cycles.take(fine * left).stretch(left)
+    return cycles.take(fine * left).stretch(left)

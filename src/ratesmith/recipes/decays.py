@@ -9,7 +9,7 @@ from typing import Annotated
 
 from ratesmith._checks import A_LIST, Option, OptionTypeError, OptionValueError, finite, options_of
 from ratesmith._field_checks import positive
-from ratesmith.horizon import Horizon
+from ratesmith.horizon import Horizon, OpenHorizon
 from ratesmith.recipes._recipe import length_of, period_of, recipe, share
 from ratesmith.schedule import Constant, Schedule, Sequence
 from ratesmith.shapes import Custom, Exponential, InverseTime, Milestones, Ramp, Staircase, Tanh
@@ -22,10 +22,14 @@ Factors = Annotated[Iterable[float], A_LIST]
 def constant(horizon: Horizon, length: int | str | None = None) -> Constant:
     """The base rate at every step, the baseline of every comparison; for `length`, or for what is left of training.
 
+    In a notation that is built without a horizon it never ends.
+
     >>> constant(100)(0), constant(100)(99), constant(100, "50%").steps
     (1.0, 1.0, 50)
     """
-    return Constant(1.0, horizon.left if length is None else length_of(horizon, "length", length))
+    if length is None:
+        return Constant(1.0, None if isinstance(horizon, OpenHorizon) else horizon.left)
+    return Constant(1.0, length_of(horizon, "length", length))
 
 
 @recipe()

@@ -13,10 +13,10 @@ from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.horizon import Horizon
+from ratesmith.horizon import Horizon, LengthNeededError, OpenHorizon, SpentHorizon
 from ratesmith.schedule import Max, Min, Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
-from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, Join, ListOf, Node, calls
+from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, Join, ListOf, Node
 from ratesmith.strategy.printer import place_of, text_of
 from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
@@ -73,7 +73,7 @@ class _Builder:
 
     def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
         for place, part in enumerate(parts):
-            if place and horizon and not horizon.left and _waits(part):
+            if place and horizon and not horizon.left and self._waits(part, horizon):
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
@@ -85,6 +85,14 @@ class _Builder:
                 horizon = horizon.after(built.steps)
             yield built
 
+    def _waits(self, part: Node, horizon: Horizon) -> bool:
+        """Whether a part depends on what is left of training."""
+        try:
+            self.value(part, SpentHorizon.as_of(horizon))
+        except NotationError as error:
+            return isinstance(error.__cause__, LengthNeededError)
+        return False
+
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
         options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
         if "function" in options:
@@ -95,11 +103,11 @@ class _Builder:
         # What cannot hold is said of the name and of the options that the text has, whatever they are built into.
         with options_of(node.name, **{name: stored_name(node.name, name) for name in options}):
             if node.name in RECIPES:
-                return RECIPES[node.name](_needed(horizon, node.name), **options)
+                return RECIPES[node.name](horizon or OpenHorizon(), **options)
             for length in getattr(PUBLISHED[node.name], "lengths", ()):
                 if isinstance(options.get(length), str):
                     with options_of(node.name, length=length):
-                        options[length] = _needed(horizon, node.name).resolve(options[length])
+                        options[length] = (horizon or OpenHorizon()).resolve(options[length])
             return PUBLISHED[node.name](**options)
 
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
@@ -112,14 +120,3 @@ class _Builder:
 
     def _refuse(self, node: Node, message: str | tuple[str, ...], cause: Exception | None = None) -> NoReturn:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
-
-
-def _needed(horizon: Horizon | None, name: str) -> Horizon:
-    if horizon is None:
-        needs = f"{name}: it needs the length of training; give a horizon, as in .build(1000), or "
-        raise OptionValueError(needs, Option("steps="))
-    return horizon
-
-
-def _waits(node: Node) -> bool:
-    return any(call.name in RECIPES for call in calls(node))
