@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import length_of, recipe, share
@@ -9,20 +11,43 @@ from ratesmith.schedule import Constant, Schedule
 from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
 
+INCLUSIVE: Final = ("left", "right", "neither", "both")
+"""The ends of a warm-up at which updates train: its start, the base rate, neither or both."""
+
 
 @recipe()
-def warmup(horizon: Horizon, length: int | str, *, start: float = 0.0, shape: str | float = "linear") -> Ramp:
+def warmup(
+    horizon: Horizon,
+    length: int | str,
+    *,
+    start: float = 0.0,
+    shape: str | float = "linear",
+    inclusive: str = "left",
+    into: Schedule | None = None,
+) -> Schedule:
     """Warm-up from `start`, a share of the base rate, to the base rate: put it in front, `warmup(...) >> cosine(...)`.
 
-    Formula: `start + (1 - start) * step / length`; the first step trains at `start`, step `length` at the base rate.
-    `shift(warmup(length), -1)` begins one step in, at 1 / length, as some systems do.
-    Source: Goyal et al., "Accurate, large minibatch SGD", 2017.
+    Formula: `start + (1 - start) * q`, and q is by `inclusive`, which says at which of its two ends updates train:
+    step / length at the start alone (left), (step + 1) / length at the base rate alone (right), as in torchtitan,
+    (step + 1) / (length + 1) at neither, as in nanoGPT, step / (length - 1) at both, as in DINOv2. Step `length` is the
+    first behind the warm-up. With `into`, a schedule that counts from the first step, it rises to the value that this
+    has at step `length`, and goes on with it from there, as in detectron2.
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017; pandas.date_range(inclusive=) for the words.
 
     >>> ramp = warmup(100, "4%")
     >>> ramp(0), ramp(2), ramp(4)
     (0.0, 0.5, 1.0)
+    >>> [[warmup(100, 4, inclusive=ends)(step) for step in range(4)] for ends in ("right", "both")]
+    [[0.25, 0.5, 0.75, 1.0], [0.0, 0.3333333333333333, 0.6666666666666666, 1.0]]
+    >>> joined = warmup(100, 20, into=Ramp(1.0, 0.0, 100))
+    >>> joined(10), joined(20), joined(50), joined.steps
+    (0.4, 0.8, 0.5, 100)
     """
-    return Ramp(share("start", start), 1.0, length_of(horizon, "length", length), shape)
+    low, steps = share("start", start), length_of(horizon, "length", length)
+    if into is None:
+        return _rise(low, 1.0, steps, shape, inclusive)
+    rest = one_schedule("warmup", "into", into)
+    return _rise(low, float(rest(steps)), steps, shape, inclusive) >> rest.shift(-steps)
 
 
 @recipe()
@@ -41,10 +66,11 @@ def ramp(
 
 
 @recipe()
-def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0) -> Schedule:
+def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0, inclusive: str = "left") -> Schedule:
     """The Transformer's schedule as a factor: a linear warm-up of `length`, then one over the root of time.
 
-    Formula: `step / length` up to `length`, then `sqrt(length / step)`. A warm-up of zero steps is refused.
+    Formula: `step / length` up to `length`, then `sqrt(length / step)`. A warm-up of zero steps is refused;
+    `inclusive` is as for `warmup`.
     Source: Vaswani et al., "Attention is all you need", 2017; transformers.get_inverse_sqrt_schedule.
 
     >>> decay = inverse_sqrt(1000, length=100)
@@ -52,7 +78,7 @@ def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0) -> 
     (0.0, 0.5, 1.0, 0.5)
     """
     steps = length_of(horizon, "length", length, least=1)
-    return warmup(horizon, steps, start=start) >> InverseSqrt(steps)
+    return warmup(horizon, steps, start=start, inclusive=inclusive) >> InverseSqrt(steps)
 
 
 @recipe()
@@ -80,11 +106,13 @@ def wsd(
     decay: int | str = "20%",
     final: float = 0.0,
     shape: str | float = "linear",
+    inclusive: str = "left",
 ) -> Schedule:
     """Warm-up, stable, decay: up in `warmup`, flat, and down to `final` in the last `decay`.
 
-    Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`. Raise
-    ValueError if warm-up and decay together are longer than training. Source: Hu et al., "MiniCPM", 2024, arXiv
+    Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`;
+    `inclusive`, of the warm-up, is as for `warmup`. Raise ValueError if warm-up and decay together are longer than
+    training. Source: Hu et al., "MiniCPM", 2024, arXiv
     2404.06395; Haegele et al. 2024, arXiv 2405.18392 (decay shape 1-sqrt).
 
     >>> schedule = wsd(100, warmup="10%", decay="20%")
@@ -97,12 +125,14 @@ def wsd(
         must = f" must fit into {horizon.left} steps, got {up} and {down}; make one of them shorter"
         raise OptionValueError("wsd: ", Option("warmup"), " and ", Option("decay"), must)
     last = Ramp(1.0, share("final", final), down, shape)
-    return Ramp(0.0, 1.0, up) >> Constant(1.0, stable) >> last
+    return _rise(0.0, 1.0, up, "linear", inclusive) >> Constant(1.0, stable) >> last
 
 
 @recipe()
-def trapezoidal(horizon: Horizon, *, warmup: int | str = "10%", decay: int | str = "10%") -> Schedule:
-    """Straight up, flat, straight down to zero: `wsd` with linear flanks.
+def trapezoidal(
+    horizon: Horizon, *, warmup: int | str = "10%", decay: int | str = "10%", inclusive: str = "left"
+) -> Schedule:
+    """Straight up, flat, straight down to zero: `wsd` with linear flanks; `inclusive` is as for `warmup`.
 
     Source: Xing et al., "A walk with SGD", 2018, arXiv 1802.08770.
 
@@ -110,12 +140,21 @@ def trapezoidal(horizon: Horizon, *, warmup: int | str = "10%", decay: int | str
     >>> [schedule(step) for step in (0, 5, 10, 90, 95, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
-    return wsd(horizon, warmup=warmup, decay=decay)
+    return wsd(horizon, warmup=warmup, decay=decay, inclusive=inclusive)
 
 
 @recipe(end="final")
-def knee(horizon: Horizon, *, warmup: int | str = 0, explore: int | str = "50%", final: float = 0.0) -> Schedule:
+def knee(
+    horizon: Horizon,
+    *,
+    warmup: int | str = 0,
+    explore: int | str = "50%",
+    final: float = 0.0,
+    inclusive: str = "left",
+) -> Schedule:
     """Explore, then exploit: after a warm-up flat at the base rate for `explore`, then straight down to `final`.
+
+    `inclusive`, of the warm-up, is as for `warmup`.
 
     Source: Iyer et al., "Wide-minima density hypothesis and the explore-exploit learning rate schedule", 2020, arXiv
     2003.03977.
@@ -129,7 +168,7 @@ def knee(horizon: Horizon, *, warmup: int | str = 0, explore: int | str = "50%",
         must = f" must fit into {horizon.left} steps, got {up} and {flat}; make one of them shorter"
         raise OptionValueError("knee: ", Option("warmup"), " and ", Option("explore"), must)
     last = Ramp(1.0, share("final", final), horizon.left - up - flat)
-    return Ramp(0.0, 1.0, up) >> Constant(1.0, flat) >> last
+    return _rise(0.0, 1.0, up, "linear", inclusive) >> Constant(1.0, flat) >> last
 
 
 @recipe(end="final")
@@ -200,3 +239,15 @@ def cooldown(
         must = f" must be at most the {high:g} that the schedule has at step {begin}, got {low:g}; give a smaller one"
         raise OptionValueError("cooldown: ", Option("final"), must)
     return schedule.take(begin) >> Ramp(high, low, down, shape)
+
+
+def _rise(start: float, end: float, steps: int, shape: str | float, inclusive: str) -> Schedule:
+    """Return a ramp for so many updates, which train at the start, at the end, at neither or at both."""
+    if inclusive not in INCLUSIVE:
+        must = f" must be one of {', '.join(map(repr, INCLUSIVE))}, got {inclusive!r}; choose one of them"
+        raise OptionValueError("warmup: ", Option("inclusive"), must)
+    if inclusive == "left" or not steps:
+        return Ramp(start, end, steps, shape)
+    if inclusive == "both":  # a single update cannot train at both, and trains at the end
+        return Ramp(start, end, steps - 1, shape).take(steps)
+    return Ramp(start, end, steps + (inclusive == "neither"), shape).shift(-1).take(steps)
