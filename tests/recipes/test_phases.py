@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from ratesmith import Constant, Horizon, InverseSqrt, Ramp, parse, recipes
@@ -168,3 +169,18 @@ def test_a_warm_up_into_a_schedule_ends_where_that_is_then(rest):
 
 def test_a_warm_up_that_outlasts_what_it_leads_into_ends_where_that_ended():
     assert recipes.warmup(100, 120, into=recipes.linear(100, final=0.5))(240) == 0.5
+
+
+def test_one_cycle_is_back_at_its_start_where_it_is_told():
+    """Straight lines through (0, start), (peak, 1), (back, start), (T, final): optax's linear_onecycle_schedule."""
+    ours = parse('one_cycle(peak="30%", back="85%", start=0.1, final=0.01, shape="linear")').build(100)
+    for step in range(120):
+        wanted = np.interp(step, [0, 30, 85, 100], [0.1, 1.0, 0.1, 0.01])
+        assert ours(step) == pytest.approx(float(wanted), rel=1e-12)
+    assert recipes.one_cycle(100, peak=30, back=60) == recipes.one_cycle(100, peak=30, phases=3)
+
+
+@pytest.mark.parametrize("back", [20, "101%", 101])
+def test_one_cycle_goes_back_behind_its_peak_and_before_its_end(back):
+    with pytest.raises(ValueError, match=r"one_cycle: back must "):
+        recipes.one_cycle(100, peak=30, back=back)

@@ -143,7 +143,7 @@ def _repeat(write: Writer, schedule: Repeat, t: Time) -> Expression:
     refuse_large(schedule)
     steps = schedule.schedule.steps or 1
     t = write.clamped(t, math.inf if schedule.steps is None else schedule.steps)
-    if schedule.growth > 1.0:
+    if schedule.growth != 1.0:
         cycle, inner = _growing(write, schedule, t)
     else:
         if schedule.times is None and schedule.height == 1.0:
@@ -162,14 +162,15 @@ def _repeat(write: Writer, schedule: Repeat, t: Time) -> Expression:
 
 
 def _growing(write: Writer, schedule: Repeat, t: Time) -> tuple[Expression, Time]:
-    """Return the number of a cycle, and the time in it, of cycles that become longer."""
+    """Return the number of a cycle, and the time in it, of cycles that become longer or shorter."""
     if not write.loops:
-        raise NotExactError("its cycles grow")
+        raise NotExactError("its cycles are not equally long")
     steps = schedule.schedule.steps or 1
     now = write.named(t.expression, "now")
     cycle, begin, end = (write.fresh(name) for name in ("cycle", "begin", "end"))
     write.line(f"{cycle.text}, {begin.text}, {end.text} = 0, 0, {steps}")
-    limit = "" if schedule.times is None else f" and {cycle.text} < {schedule.times - 1}"
+    cycles = schedule.times if schedule.growth > 1.0 else len(schedule._starts) - 1
+    limit = "" if cycles is None else f" and {cycle.text} < {cycles - 1}"
     write.line(f"while {now.text} >= {end.text}{limit}:")
     longer = f"round({steps} * {schedule.growth!r} ** {cycle.text})"
     write.line(f"    {cycle.text}, {begin.text} = {cycle.text} + 1, {end.text}")

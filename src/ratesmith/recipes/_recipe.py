@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
 from ratesmith._field_checks import derive
 from ratesmith.horizon import Horizon, OpenHorizon
-from ratesmith.schedule import Schedule
+from ratesmith.schedule import KDecay, Schedule
 
 Given = ParamSpec("Given")
 Built = TypeVar("Built")
@@ -73,6 +73,11 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
         return period
     # A share of many decimals is rounded by a billionth of a step, so that all its cycles together stay below 2**53.
     return period.limit_denominator(max(1, FARTHEST // (16 * horizon.steps)))
+
+
+def at_pace(schedule: Schedule, k_decay: float) -> Schedule:
+    """Return a schedule that is run through at the pace of a `k_decay`, itself if that is 1."""
+    return schedule if k_decay == 1.0 else KDecay(schedule, k_decay)
 
 
 def share(option: str, given: float) -> float:

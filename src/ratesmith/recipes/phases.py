@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
+from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import length_of, recipe, share
-from ratesmith.schedule import Constant, Schedule
+from ratesmith.schedule import Constant, Power, Schedule
 from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
 
@@ -66,11 +67,13 @@ def ramp(
 
 
 @recipe()
-def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0, inclusive: str = "left") -> Schedule:
+def inverse_sqrt(
+    horizon: Horizon, length: int | str, *, start: float = 0.0, inclusive: str = "left", power: float = 0.5
+) -> Schedule:
     """The Transformer's schedule as a factor: a linear warm-up of `length`, then one over the root of time.
 
-    Formula: `step / length` up to `length`, then `sqrt(length / step)`. A warm-up of zero steps is refused;
-    `inclusive` is as for `warmup`.
+    Formula: `step / length` up to `length`, then `(length / step) ** power`. A warm-up of zero steps is refused;
+    `inclusive` is as for `warmup`. With another power than 0.5 it is also called a power law.
     Source: Vaswani et al., "Attention is all you need", 2017; transformers.get_inverse_sqrt_schedule.
 
     >>> decay = inverse_sqrt(1000, length=100)
@@ -78,7 +81,7 @@ def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0, inc
     (0.0, 0.5, 1.0, 0.5)
     """
     steps = length_of(horizon, "length", length, least=1)
-    return warmup(horizon, steps, start=start, inclusive=inclusive) >> InverseSqrt(steps)
+    return warmup(horizon, steps, start=start, inclusive=inclusive) >> _inverse(steps, power)
 
 
 @recipe()
@@ -180,11 +183,14 @@ def one_cycle(
     final: float = 4e-6,
     shape: str = "cosine",
     phases: int = 2,
+    back: int | str | None = None,
 ) -> Schedule:
     """One cycle: from `start`, a share of the base rate, up to it at step `peak`, and down to `final` at the end.
 
     Formula: a ramp of that shape from `start` to 1 in `peak` steps, then one from 1 to `final` in the rest. With three
-    phases the second goes back to `start` in `peak` steps, and the third on to `final`. The base rate is the highest.
+    phases the second goes back to `start` in `peak` steps, and the third on to `final`. With `back` there are three
+    too, and the rate is back at `start` at that step: `one_cycle(peak="30%", back="85%", shape="linear")` is optax's
+    linear_onecycle_schedule. The base rate is the highest.
     torch's OneCycleLR(max_lr, total_steps=T) has its peak one step earlier, and its end at the last update, not after
     it: if pct_start * T is whole, `one_cycle(T - 1, peak=pct_start * T - 1)`.
     Source: Smith and Topin, "Super-convergence", 2018, arXiv 1708.07120.
@@ -197,13 +203,14 @@ def one_cycle(
     low, end = share("start", start), share("final", final)
     if phases not in (2, 3):
         raise OptionValueError("one_cycle: ", Option("phases"), f" must be 2 or 3, got {phases!r}; choose one")
+    if back is not None:
+        return _back_and_on(horizon, (low, end), up, length_of(horizon, "back", back), shape)
     if (phases - 1) * up > horizon.left:
         must = f" must leave room in {horizon.left} steps, got {up}; give an earlier peak"
         raise OptionValueError("one_cycle: ", Option("peak"), must)
-    rise = Ramp(low, 1.0, up, shape)
-    if phases == 2:
-        return rise >> Ramp(1.0, end, horizon.left - up, shape)
-    return rise >> Ramp(1.0, low, up, shape) >> Ramp(low, end, horizon.left - 2 * up, shape)
+    if phases == 3:
+        return _back_and_on(horizon, (low, end), up, 2 * up, shape)
+    return Ramp(low, 1.0, up, shape) >> Ramp(1.0, end, horizon.left - up, shape)
 
 
 @recipe(end="final")
@@ -239,6 +246,21 @@ def cooldown(
         must = f" must be at most the {high:g} that the schedule has at step {begin}, got {low:g}; give a smaller one"
         raise OptionValueError("cooldown: ", Option("final"), must)
     return schedule.take(begin) >> Ramp(high, low, down, shape)
+
+
+def _back_and_on(horizon: Horizon, ends: tuple[float, float], up: int, back: int, shape: str) -> Schedule:
+    """Return one cycle in three phases: up to step `up`, back to the first of the ends at `back`, on to the second."""
+    if not up <= back <= horizon.left:
+        must = f" must lie from the peak at {up} to the end at {horizon.left}, got {back}; give such a step"
+        raise OptionValueError("one_cycle: ", Option("back"), must)
+    low, end = ends
+    return Ramp(low, 1.0, up, shape) >> Ramp(1.0, low, back - up, shape) >> Ramp(low, end, horizon.left - back, shape)
+
+
+def _inverse(timescale: int, power: float) -> Schedule:
+    """Return the fall of one over time to a power."""
+    root = InverseSqrt(timescale)
+    return root if power == 0.5 else Power(root, 2 * positive("inverse_sqrt", "power", power))
 
 
 def _rise(start: float, end: float, steps: int, shape: str | float, inclusive: str) -> Schedule:
