@@ -13,6 +13,12 @@ BEHIND = 25
 """Steps behind the end at which the rates are compared too."""
 STRATEGIES = [
     "constant()",
+    "max(cosine(), 0.1)",
+    "sgdr(3, growth=0.7)",
+    'sgdr("40%", growth=0.5, height=0.5, cycles=2)',
+    'warmup(5, inclusive="right") >> cosine()',
+    'one_cycle(peak="30%", back="86%", shape="linear")',
+    "min(1, 0.5 + rex(), max(linear(), inverse_sqrt(3))) - 0.25",
     'constant("50%")',
     'step("30%")',
     'step(every="14.3%", gamma=0.5)',

@@ -8,13 +8,16 @@ from ratesmith import (
     Exponential,
     InverseSqrt,
     InverseTime,
+    Max,
     Milestones,
+    Min,
     Ramp,
     Schedule,
     Staircase,
     Tanh,
 )
-from ratesmith.shapes import SHAPES
+from ratesmith.schedule import KDecay, Power
+from ratesmith.shapes import SHAPES, Hyperbolic, PolynomialCycles
 
 
 def custom_rule(step):
@@ -35,6 +38,8 @@ finite_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Ramp, values, values, lengths, st.sampled_from([*SHAPES, 0.5, 2, 3.0])),
     st.builds(Ramp, gammas, gammas, lengths, st.just("exponential")),
     st.builds(Tanh, st.floats(-7.0, -0.5), st.floats(-0.4, 3.0), lengths),
+    st.builds(Hyperbolic, lengths, st.integers(40, 90), st.floats(0.01, 0.9), st.booleans()),
+    st.builds(KDecay, st.builds(Ramp, values, values, lengths, st.sampled_from(["linear", "cosine"])), gammas),
 )
 endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, values),
@@ -44,6 +49,7 @@ endless_parts: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Exponential, gammas, st.integers(1, 40)),
     st.builds(InverseSqrt, st.integers(1, 40)),
     st.builds(InverseTime, gammas, st.integers(1, 40)),
+    st.builds(PolynomialCycles, st.integers(1, 40), gammas),
     st.builds(Custom, st.just(custom_rule), st.integers(1, 40)),
     st.builds(Custom, st.just(custom_rule), st.integers(7, 40), st.integers(1, 7)),
 )
@@ -56,6 +62,8 @@ def _grown(
     return st.one_of(
         st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=values, growth=st.just(1.0)),
         st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=gammas, growth=st.floats(1.5, 4.0)),
+        st.builds(Schedule.repeat, ending, st.none() | st.integers(1, 5), height=gammas, growth=st.floats(0.3, 0.9)),
+        st.builds(Power, inner, gammas),
         st.builds(Schedule.shift, inner, st.integers(-30, 30)),
         st.builds(Schedule.stretch, ending, st.integers(1, 60)),
         st.builds(Schedule.take, inner, lengths),
@@ -67,6 +75,8 @@ def _grown(
         st.builds(lambda k, a: k * a, values, inner),
         st.builds(lambda a, b: a + b, inner, inner),
         st.builds(lambda k, a: k + a, values, inner),
+        st.builds(lambda a, b, k: Max((a, b, k)), inner, inner, values),
+        st.builds(lambda a, b: Min((a, b)), inner, inner),
     )
 
 

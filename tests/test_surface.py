@@ -23,22 +23,24 @@ import ratesmith.torch
 import ratesmith.torch.lr_scheduler
 
 SURFACE = {
-    "ratesmith": "ActiveTrial Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Milestones "
-    "NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
+    "ratesmith": "ActiveTrial Constant Controller Custom Exponential Greedy Horizon InverseSqrt InverseTime Max "
+    "Milestones Min NotationError Plateau Product Ramp Schedule Sequence SpikeGuard Staircase Strategy Sum Tanh "
     "TrialStopped controllers explain find from_data get_trial parse recipes summarize to_data",
     "ratesmith.controllers": "Adaptive Chained Controller Greedy GreedyState Plateau PlateauState SpikeGuard "
     "SpikeGuardState restore",
-    "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential inverse_sqrt inverse_time "
-    "knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear polynomial ramp rex "
-    "sgdr step tanh trapezoidal warmup wsd",
+    "ratesmith.recipes": "constant cooldown cosine cosine_restarts custom cyclic exponential hyperbolic inverse_sqrt "
+    "inverse_time knee linear multistep natural_exponential noam one_cycle piecewise_constant piecewise_linear "
+    "polynomial ramp rex sgdr step tanh trapezoidal warmup wsd",
     "ratesmith.finder": "Curve FinderError FinderResult RULES ScriptTask find grid preserve_rng_state race sweep",
     "ratesmith.forecast": "Candidates CannotSay Curve Diagnostic Forecaster Prediction Row Transfer fit read "
     "read_study refined transfer_rate",
     "ratesmith.logs": "Curve read",
     "ratesmith.exporters": "code forms",
     "ratesmith.importers": "from_deepspeed from_megatron from_transformers",
-    "ratesmith.schedule": "Clip Constant Hold Product Repeat Schedule Sequence Shift Stretch Sum Take",
-    "ratesmith.shapes": "Custom Exponential InverseSqrt InverseTime Milestones Ramp Staircase Tanh",
+    "ratesmith.schedule": "Clip Constant Hold KDecay Max Min Power Product Repeat Schedule Sequence Shift "
+    "Stretch Sum Take",
+    "ratesmith.shapes": "Custom Exponential Hyperbolic InverseSqrt InverseTime Milestones PolynomialCycles Ramp "
+    "Staircase Tanh",
     "ratesmith.strategy": "Call Functions GivenOption Join ListOf Node NotationError ScheduleLike Strategy Value "
     "as_schedule as_strategy from_data is_schedule parse signatures to_data",
     "ratesmith.testing": "check_controller check_schedule check_task",

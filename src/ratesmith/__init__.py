@@ -13,7 +13,7 @@ from ratesmith.controllers import Controller, Greedy, Plateau, SpikeGuard
 from ratesmith.describe import explain, summarize
 from ratesmith.finder import find
 from ratesmith.horizon import Horizon
-from ratesmith.schedule import Constant, Product, Schedule, Sequence, Sum
+from ratesmith.schedule import Constant, Max, Min, Product, Schedule, Sequence, Sum
 from ratesmith.shapes import Custom, Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 from ratesmith.strategy import NotationError, Strategy, from_data, parse, to_data
 
@@ -52,7 +52,9 @@ __all__ = [
     "Horizon",
     "InverseSqrt",
     "InverseTime",
+    "Max",
     "Milestones",
+    "Min",
     "NotationError",
     "Plateau",
     "Product",

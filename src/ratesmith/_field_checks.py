@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from ratesmith._checks import Option, OptionValueError, finite
+from ratesmith._checks import Option, OptionTypeError, OptionValueError, finite
 
 
 class Check:
@@ -54,6 +54,14 @@ def positive(thing: str, field: str, value: Any, remedy: str = "give a factor su
         start = (f"{thing}: ", Option(field))
         raise OptionValueError(*start, f" must be above 0, got {value!r}; {remedy}")
     return number
+
+
+def check_flag(thing: str, option: str, flag: Any) -> bool:
+    """Return what is True or False, or refuse it."""
+    if not isinstance(flag, bool):
+        must = f" must be True or False, got {flag!r}; write one of them"
+        raise OptionTypeError(f"{thing}: ", Option(option), must)
+    return flag
 
 
 @functools.cache

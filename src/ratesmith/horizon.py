@@ -196,3 +196,46 @@ class Horizon:
             )
             raise OptionValueError("Horizon: ", Option("length"), *must)
         return size
+
+
+class LengthNeededError(OptionValueError):
+    """Something depends on how long training lasts, or on what is left of it, and that is not known here."""
+
+
+class OpenHorizon(Horizon):
+    """A training of unknown length: it reads lengths in steps, and refuses what depends on how long training is.
+
+    >>> OpenHorizon().resolve(500)
+    500
+    >>> try:
+    ...     OpenHorizon().resolve("5%")
+    ... except LengthNeededError as error:
+    ...     print(error)
+    Horizon: it needs the length of training; give a horizon, as in .build(1000), or steps=
+    """
+
+    def __init__(self) -> None:
+        """Know nothing of the training."""
+
+    @property
+    def steps(self) -> int:
+        """Raise LengthNeededError."""
+        needs = "Horizon: it needs the length of training; give a horizon, as in .build(1000), or "
+        raise LengthNeededError(needs, Option("steps="))
+
+    def _size_of(self, unit: str, length: str) -> int:
+        return self.steps
+
+
+class SpentHorizon(Horizon):
+    """A training of which nothing is left: it refuses to say how much is, so that a part shows whether it asks."""
+
+    @property
+    def left(self) -> int:
+        """Raise LengthNeededError."""
+        raise LengthNeededError("Horizon: nothing of training is left; make what stands before it shorter")
+
+    @classmethod
+    def as_of(cls, horizon: Horizon) -> SpentHorizon:
+        """Return the same training."""
+        return cls(**vars(horizon))

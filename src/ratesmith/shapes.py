@@ -14,10 +14,22 @@ from ratesmith._arrays import NUMBERS, power, root, stair_start, stairs_begun
 from ratesmith._checks import A_LIST, MOST_MILESTONES, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._field_checks import Check, positive
 from ratesmith._text import named_line
+from ratesmith._uncommon_shapes import Hyperbolic, PolynomialCycles
 from ratesmith.schedule.base import MOST_BREAKPOINTS, NEAREST, Schedule, check_stairs, multiples
 from ratesmith.schedule.piece import BEYOND, Piece, flat, pieces_of, unbound
 
-__all__ = ["Custom", "Exponential", "InverseSqrt", "InverseTime", "Milestones", "Ramp", "Staircase", "Tanh"]
+__all__ = [
+    "Custom",
+    "Exponential",
+    "Hyperbolic",
+    "InverseSqrt",
+    "InverseTime",
+    "Milestones",
+    "PolynomialCycles",
+    "Ramp",
+    "Staircase",
+    "Tanh",
+]
 
 Shares = tuple[Any, Any]
 """The shares of the high and of the low value of a ramp; they add up to 1."""

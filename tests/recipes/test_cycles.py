@@ -94,3 +94,33 @@ def test_shares_of_many_decimals_are_laid_out_too(steps):
     assert recipes.step(steps, "33.333333333333%", gamma=0.5)(steps - 1) == 0.25
     waves = recipes.cyclic(steps, "33.333333333333%", "12.3456789012%", low=0.0)
     assert waves(int(third)) == pytest.approx(1.0, abs=2 / third)
+
+
+def test_cycles_that_grow_shorter_end_when_the_next_would_last_no_step():
+    """Of 10, 5, 2.5, 1.25, 0.625 and 0.31 steps the last is none at all: there are five cycles, 10 + 5 + 2 + 1 + 1."""
+    restarts = recipes.sgdr(100, 10, growth=0.5, final=0.1)
+    tops = [step for step in range(100) if restarts(step) == 1.0]
+    assert tops == [0, 10, 15, 17, 18]
+    assert restarts.steps == 19
+    assert restarts(19) == restarts(99) == 0.1
+
+
+@pytest.mark.parametrize(("growth", "steps"), [(1.0, 30), (2.0, 70), (0.5, 17)])
+def test_a_number_of_cycles_is_the_most_that_there_are(growth, steps):
+    restarts = recipes.sgdr(100, 10, growth=growth, cycles=3)
+    assert restarts.steps == steps
+    assert restarts(steps) == restarts(99) == 0.0
+
+
+def test_restarts_of_a_share_grow_shorter_too_and_stay_at_their_end():
+    restarts = recipes.sgdr(1001, "25%", growth=0.5)
+    assert restarts(0) == 1.0
+    assert restarts(251) > 0.99
+    assert restarts(1001) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_each_cycle_has_the_k_decay():
+    restarts = recipes.sgdr(100, 10, k_decay=2.0)
+    for step in range(40):
+        wanted = (1 + math.cos(math.pi * (step % 10) ** 2 / 100)) / 2
+        assert restarts(step) == pytest.approx(wanted, abs=1e-14)

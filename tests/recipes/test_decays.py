@@ -152,3 +152,56 @@ def test_values_of_the_recipes_with_phases(schedule, expected):
 def test_recipes_that_cannot_hold_are_refused(build, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         build()
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("k_decay", [0.5, 1.0, 2.0])
+def test_a_cosine_has_a_power_and_a_k_decay(power, k_decay):
+    ours = parse(f"cosine(final=0.1, power={power}, k_decay={k_decay})").build(50)
+    for step in range(51):
+        wanted = 0.1 + 0.9 * ((1 + math.cos(math.pi * (step / 50) ** k_decay)) / 2) ** power
+        assert ours(step) == pytest.approx(wanted, abs=1e-8 if power < 1 else 1e-14)
+    assert ours(70) == ours(50) == 0.1
+
+
+@pytest.mark.parametrize("k_decay", [0.5, 1.0, 2.0])
+def test_a_polynomial_has_a_k_decay(k_decay):
+    """Formula: lr_min + (lr - lr_min) (1 - t^k / T^k) ** power. Source: timm, PolyLRScheduler."""
+    ours = parse(f"polynomial(2, final=0.1, k_decay={k_decay})").build(50)
+    for step in range(51):
+        assert ours(step) == pytest.approx(0.1 + 0.9 * (1 - step**k_decay / 50**k_decay) ** 2, abs=1e-14)
+
+
+def test_a_polynomial_begins_again_lower_after_each_cycle():
+    ours = parse('polynomial(2, final=0.1, cycle="20%")').build(50)
+    for step in range(80):
+        end = 10 * max(1, math.ceil(step / 10))
+        assert ours(step) == pytest.approx(0.1 + 0.9 * (1 - step / end) ** 2, abs=1e-14)
+    with pytest.raises(ValueError, match=r"polynomial: k_decay has no cycles, got 2; drop it or cycle"):
+        recipes.polynomial(50, cycle=10, k_decay=2)
+    with pytest.raises(ValueError, match=r"polynomial: cycle must be at least 1 step, got '0%'; give a longer one"):
+        recipes.polynomial(50, cycle="0%")
+
+
+def test_simple_options_leave_the_values_what_they_were():
+    assert recipes.cosine(50, power=1, k_decay=1) == Ramp(1.0, 0.0, 50, "cosine")
+    assert recipes.polynomial(50, 2, k_decay=1) == Ramp(1.0, 0.0, 50, 2.0)
+
+
+@pytest.mark.parametrize("power", [0.25, 0.5, 1.0, 1.7])
+def test_an_inverse_power_is_that_of_time(power):
+    ours = parse(f"inverse_sqrt(20, power={power})").build(500)
+    for step in range(20, 600):
+        assert ours(step) == pytest.approx((20 / step) ** power, rel=1e-13)
+    with pytest.raises(ValueError, match=r"inverse_sqrt: power must be above 0, got -1; give"):
+        recipes.inverse_sqrt(500, 20, power=-1)
+
+
+def test_a_hyperbola_lasts_as_long_as_training_does():
+    ours = parse("warmup(10) >> hyperbolic(500, infimum=0.1)").build(100)
+    rest = recipes.hyperbolic(90, 500, infimum=0.1)
+    assert [ours(step) for step in range(10, 120)] == [rest(step - 10) for step in range(10, 120)]
+    with pytest.raises(
+        ValueError, match=r"hyperbolic: bound must be at least 90, the steps, got 50; give a larger one"
+    ):
+        recipes.hyperbolic(90, 50)

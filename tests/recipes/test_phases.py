@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from ratesmith import Constant, Horizon, InverseSqrt, Ramp, recipes
+from ratesmith import Constant, Horizon, InverseSqrt, Ramp, parse, recipes
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,74 @@ def test_a_run_shorter_than_its_warmup_is_the_beginning_of_a_longer_one(build, s
 def test_shares_that_do_not_fit_and_decays_that_are_too_long_stay_refused(build):
     with pytest.raises(ValueError, match=r"^(wsd|knee): "):
         build()
+
+
+@pytest.mark.parametrize("warm", [2, 3, 7, 100])
+@pytest.mark.parametrize(
+    ("inclusive", "share"),
+    [
+        ("left", lambda t, w: t / w),
+        ("right", lambda t, w: (t + 1) / w),  # torchtitan, components/lr_scheduler.py: (current_step + 1) / warmup
+        ("neither", lambda t, w: (t + 1) / (w + 1)),  # nanoGPT, train.py: (it + 1) / (warmup_iters + 1)
+        ("both", lambda t, w: t / (w - 1)),  # DINOv2, utils/utils.py: numpy.linspace(start, base, warmup_iters)
+    ],
+)
+def test_a_warm_up_trains_at_the_ends_that_it_includes(inclusive, share, warm):
+    ours = parse(f'warmup({warm}, start=0.1, inclusive="{inclusive}") >> cosine()').build(200)
+    for step in range(warm):
+        assert ours(step) == pytest.approx(0.1 + 0.9 * share(step, warm), rel=1e-14)
+    decay = recipes.cosine(200 - warm)
+    assert [ours(step) for step in range(warm, 230)] == [decay(step - warm) for step in range(warm, 230)]
+    assert ours.steps == 200
+
+
+@pytest.mark.parametrize("inclusive", ["right", "both"])
+def test_a_warm_up_of_one_update_trains_at_the_base_rate_if_that_is_included(inclusive):
+    assert parse(f'warmup(1, inclusive="{inclusive}") >> linear()').build(4)(0) == 1.0
+    assert parse(f'warmup(0, inclusive="{inclusive}") >> linear()').build(4)(0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ('wsd(warmup=7, decay=20, inclusive="right")', 'warmup(7, inclusive="right") >> wsd(decay=20)'),
+        ('trapezoidal(warmup=7, decay=20, inclusive="both")', 'warmup(7, inclusive="both") >> wsd(decay=20)'),
+        (
+            'knee(warmup=7, explore=20, inclusive="neither")',
+            'warmup(7, inclusive="neither") >> constant(20) >> linear()',
+        ),
+        ('inverse_sqrt(7, inclusive="right")', 'warmup(7, inclusive="right") >> InverseSqrt(7)'),
+    ],
+)
+def test_a_warm_up_inside_a_recipe_takes_the_same_word(inside, outside):
+    assert parse(inside).build(100) == parse(outside).build(100)
+
+
+@pytest.mark.parametrize(
+    "rest", ["cosine()", "multistep([10, 60], gamma=0.5)", "linear(final=0.1)", "inverse_time(0.1)"]
+)
+def test_a_warm_up_into_a_schedule_ends_where_that_is_then(rest):
+    """Formula: start (1 - t / W) + rest(W) t / W for t < W, then rest(t). Source: detectron2, WarmupParamScheduler."""
+    ours, there = parse(f"warmup(20, start=0.001, into={rest})").build(100), parse(rest).build(100)
+    for step in range(20):
+        assert ours(step) == pytest.approx(0.001 * (1 - step / 20) + there(20) * step / 20, rel=1e-13)
+    assert [ours(step) for step in range(20, 150)] == [there(step) for step in range(20, 150)]
+
+
+def test_a_warm_up_that_outlasts_what_it_leads_into_ends_where_that_ended():
+    assert recipes.warmup(100, 120, into=recipes.linear(100, final=0.5))(240) == 0.5
+
+
+def test_one_cycle_is_back_at_its_start_where_it_is_told():
+    """Straight lines through (0, start), (peak, 1), (back, start), (T, final): optax's linear_onecycle_schedule."""
+    ours = parse('one_cycle(peak="30%", back="85%", start=0.1, final=0.01, shape="linear")').build(100)
+    for step in range(120):
+        wanted = np.interp(step, [0, 30, 85, 100], [0.1, 1.0, 0.1, 0.01])
+        assert ours(step) == pytest.approx(float(wanted), rel=1e-12)
+    assert recipes.one_cycle(100, peak=30, back=60) == recipes.one_cycle(100, peak=30, phases=3)
+
+
+@pytest.mark.parametrize("back", [20, "101%", 101])
+def test_one_cycle_goes_back_behind_its_peak_and_before_its_end(back):
+    with pytest.raises(ValueError, match=r"one_cycle: back must "):
+        recipes.one_cycle(100, peak=30, back=back)

@@ -10,6 +10,8 @@ from ratesmith import (
     Constant,
     Exponential,
     Horizon,
+    InverseSqrt,
+    Max,
     Milestones,
     Plateau,
     Ramp,
@@ -57,6 +59,8 @@ def test_a_schedule_and_a_plateau_multiply():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("plateau() - 0.1", "only schedules and numbers can be subtracted; multiply with a controller instead"),
+        ("max(plateau(), cosine())", "only schedules and numbers can be compared; multiply with a controller instead"),
         ("plateau() + cosine()", "only schedules and numbers can be added; multiply with a controller instead"),
         ("Ramp(0, 1, 5, shape=[1, 2])", "Ramp: shape must be a finite number, got [1, 2]"),
         ("custom([1, 2])", "custom: there is no function [1, 2]; write it in the task's file"),
@@ -121,6 +125,8 @@ def test_what_is_built_says_itself_as_values_that_need_no_horizon():
         ("Constant(factor=0.5, steps=3) >> Ramp(1, 0, 9)", Constant(0.5, 3) >> Ramp(1.0, 0.0, 9)),
         ("-0.5 * Ramp(1, 0, 9)", -0.5 * Ramp(1.0, 0.0, 9)),
         ("0.1 + 0.9 * Ramp(1, 0, 9)", 0.1 + 0.9 * Ramp(1.0, 0.0, 9)),
+        ("1 - Ramp(1, 0, 9) / 4", 1 - Ramp(1.0, 0.0, 9) / 4),
+        ("max(Ramp(1, 0, 9), 0.1, 0.2)", Max((Ramp(1.0, 0.0, 9), 0.2))),
         ("Sequence([Ramp(1, 0, 9)])", Sequence((Ramp(1.0, 0.0, 9),))),
         ("Repeat(Ramp(1, 0, 9), times=2, growth=2)", Ramp(1.0, 0.0, 9).repeat(2, growth=2)),
         ('Ramp(1, 0, 9, shape="custom_curve")', Ramp(1.0, 0.0, 9, custom_curve)),
@@ -174,3 +180,82 @@ def test_a_clipped_warmup_has_the_slope_that_the_whole_run_has():
     whole, short = (parse("warmup(2000) >> cosine()").build(steps) for steps in (10_000, 100))
     assert [short(step) for step in range(100)] == [whole(step) for step in range(100)]
     assert short(99) == 99 / 2000
+
+
+def test_shares_inside_an_extreme_are_shares_of_the_horizon():
+    built = parse('warmup("10%") >> max(wsd(decay="50%"), 0.1)').build(100)
+    assert (built(10), built(50), built(75), built(99)) == (1.0, 1.0, 0.5, 0.1)
+
+
+def test_a_controller_can_be_halved():
+    half = parse("plateau() / 2").build(100)
+    assert half.value(half.init(), 0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("step(30)", Staircase(30)),
+        ("multistep([30, 60])", Milestones((30, 60))),
+        ("exponential(0.9)", Exponential(0.9)),
+        ("inverse_sqrt(200)", Ramp(0.0, 1.0, 200) >> InverseSqrt(200)),
+        ("sgdr(10, growth=2)", Ramp(1.0, 0.0, 10, "cosine").repeat(growth=2)),
+        ("cyclic(20, low=0)", 0.0 + (Ramp(0.0, 1.0, 20) >> Ramp(1.0, 0.0, 20)).repeat()),
+        ("warmup(5) >> constant()", Ramp(0.0, 1.0, 5) >> Constant()),
+        ("2 * step(30) * warmup(5)", 2 * Staircase(30) * Ramp(0.0, 1.0, 5)),
+        ("max(step(30), 0.1)", Max((Staircase(30), 0.1))),
+        ("hold(step(30), 7)", Staircase(30).hold(7)),
+        ("warmup(5) >> take(step(30), 90) >> ramp(1, 0, 9)", None),
+        ("cooldown(inverse_sqrt(200), 1000, at=5000)", None),
+        ("noam(512, 4000)", None),
+    ],
+)
+def test_what_depends_on_no_length_of_training_is_built_without_a_horizon(text, value):
+    built = parse(text).build()
+    assert [built(step) for step in range(300)] == [parse(text).build(10_000)(step) for step in range(300)]
+    assert value is None or [built(step) for step in range(300)] == [value(step) for step in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("step(30) * cosine()", "cosine"),
+        ('warmup("5%") >> constant()', "warmup"),
+        ("warmup(5) >> wsd()", "wsd"),
+        ('step("30%")', "step"),
+        ("hold(step(30))", "hold"),
+        ('multistep([30, "60%"])', "multistep"),
+        ('sgdr("10%")', "sgdr"),
+        ("cooldown(step(30), 10)", "cooldown"),
+        ("ramp(0, 1)", "ramp"),
+        ('warmup("3Mtok") >> constant()', "warmup"),
+        ('spike_guard(recover="5%")', "spike_guard"),
+    ],
+)
+def test_without_a_horizon_the_part_that_needs_one_is_named(text, part):
+    with pytest.raises(NotationError) as refused:
+        parse(text).build()
+    needs = f"Notation: {part}: it needs the length of training; give a horizon, as in .build(1000), or steps="
+    first, _, caret = str(refused.value).splitlines()
+    assert first == needs
+    assert caret.index("^") - 2 == text.index(part)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("stretch(ramp(1, 0, 51) >> ramp(1, 0, 459), 51)", (Ramp(1.0, 0.0, 51) >> Ramp(1.0, 0.0, 459)).stretch(51)),
+        ("take(warmup(60) >> step(9), 51)", (Ramp(0.0, 1.0, 60) >> Staircase(9)).take(51)),
+        ("shift(ramp(1, 0, 80) >> ramp(1, 0, 20), -60)", (Ramp(1.0, 0.0, 80) >> Ramp(1.0, 0.0, 20)).shift(-60)),
+        ("warmup(60) >> shift(Ramp(1, 0, 10), 3)", Ramp(0.0, 1.0, 60) >> Ramp(1.0, 0.0, 10).shift(3)),
+        ("warmup(51) >> sgdr(10)", Ramp(0.0, 1.0, 51) >> (Ramp(1.0, 0.0, 10, "cosine") >> Constant(1.0, 0)).repeat()),
+    ],
+)
+def test_lengths_of_their_own_may_lie_behind_the_end_of_training(text, value):
+    built = parse(text).build(51)
+    assert [built(step) for step in range(120)] == [value(step) for step in range(120)]
+
+
+def test_behind_the_end_only_what_depends_on_what_is_left_is_refused():
+    with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
+        parse("ramp(1, 0, 60) >> hold(cosine(), 3)").build(51)

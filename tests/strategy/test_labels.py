@@ -55,3 +55,8 @@ def test_labels_fit_where_texts_do_not_and_no_two_are_the_same():
     shown = labels(texts)
     assert len(set(shown.values())) == len(texts)
     assert max(map(len, shown.values())) <= LONGEST + len(" #60")
+
+
+def test_the_larger_of_two_is_labelled_as_it_is_written():
+    texts = [f"max(warmup(500, start=0.1), linear(final=0.{share}))" for share in (1, 2)]
+    assert list(labels(texts).values()) == [f"max(warmup(…), linear(final=0.{share}))" for share in (1, 2)]

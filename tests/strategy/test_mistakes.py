@@ -29,6 +29,9 @@ NEEDED = {
     "timescale": 5,
     "lower": -1.0,
     "upper": 1.0,
+    "power": 2,
+    "bound": 300,
+    "k": 1.5,
 }
 """A value for each option that has to be given."""
 INNER = {"schedule": "Ramp(1.0, 0.0, 9)", "parts": "[Constant(1.0, 5), Constant(1.0)]"}
@@ -82,7 +85,7 @@ def test_a_wrong_value_is_said_of_the_name_and_of_an_option_in_the_text(name, op
     [
         ("cyclic(up=0)", "cyclic: up must be at least 1 step, got 0; give a longer one"),
         ("sgdr(first='0%')", "sgdr: first must be at least 1 step, got '0%'; give a longer one"),
-        ("sgdr(10, growth=0.4)", "sgdr: growth must be a finite number of at least 1, got 0.4; give such a number"),
+        ("sgdr(10, growth=0)", "sgdr: growth must be above 0, got 0; give 0.5 for cycles half as long"),
         ("warmup('x')", "warmup: length must be whole steps, '5%', '2ep' or '3Mtok', got 'x'; write one of these"),
         ("wsd(warmup='x')", "wsd: warmup must be whole steps, '5%', '2ep' or '3Mtok', got 'x'; write one of these"),
         ("wsd(decay=-1)", "wsd: decay must be a whole number of at least 0, got -1; give a larger number"),

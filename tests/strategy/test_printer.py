@@ -39,6 +39,9 @@ expressions = st.recursive(
         st.builds("({} >> {}) * {}".format, inner, inner, numbers),
         st.builds("{} * ({} * {})".format, numbers, inner, inner),
         st.builds("({})".format, inner),
+        st.builds("{} - ({} + {})".format, inner, numbers, inner),
+        st.builds("({} - {}) / 4".format, numbers, inner),
+        st.builds("max({}, min({}, {}))".format, numbers, inner, inner),
     ),
     max_leaves=6,
 )
@@ -68,3 +71,35 @@ def test_brackets_stand_where_the_tree_needs_them_and_nowhere_else():
     assert text_of(Call("hold", (GivenOption("schedule", Join(">>", (rex, rex))), GivenOption("every", Value(5))))) == (
         "hold(schedule=rex() >> rex(), every=5)"
     )
+
+
+def as_python_reads(text):
+    """Return what Python itself makes of the operators, with a number for each name."""
+    return eval(text, {"cosine": lambda: 0.7, "rex": lambda: 0.3, "linear": lambda: 0.45, "max": max, "min": min})
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1 - cosine() - rex()", "1 - cosine() - rex()"),
+        ("1-(cosine()-rex())", "1 - (cosine() - rex())"),
+        ("1 - cosine() + rex() - linear()", "1 - cosine() + rex() - linear()"),
+        ("1 + (cosine() - rex())", "1 + (cosine() - rex())"),
+        ("(cosine() - rex()) * linear() / 2", "(cosine() - rex()) * linear() / 2"),
+        ("cosine() / 2 / 4 * rex()", "cosine() / 2 / 4 * rex()"),
+        ("cosine() * (rex() / 2)", "cosine() * (rex() / 2)"),
+        ("-cosine()", "-1 * cosine()"),
+        ("-cosine() * rex() - 1", "-1 * cosine() * rex() - 1"),
+        ("1 - -(cosine() + rex()) / 2", "1 - -1 * (cosine() + rex()) / 2"),
+        ("2 * max(cosine() - 0.1, rex() , 0.2) - 1", "2 * max(cosine() - 0.1, rex(), 0.2) - 1"),
+        ("max(max(cosine(), rex()), linear())", "max(cosine(), rex(), linear())"),
+        ("min(cosine(), max(rex(), linear()))", "min(cosine(), max(rex(), linear()))"),
+    ],
+)
+def test_differences_quotients_and_extremes_are_read_as_python_reads_them(text, written):
+    assert parse(text).text == parse(written).text == written
+    values = {"cosine": "Constant(0.7)", "rex": "Constant(0.3)", "linear": "Constant(0.45)"}
+    built = written
+    for name, value in values.items():
+        built = built.replace(f"{name}()", value)
+    assert parse(built).build()(0) == pytest.approx(as_python_reads(text), rel=1e-12)

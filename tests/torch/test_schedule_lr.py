@@ -62,6 +62,17 @@ def test_it_is_one_of_torchs_schedulers_and_leaves_the_optimizer_as_it_is():
     assert "step" not in vars(optimizer)
 
 
+def test_notation_whose_lengths_are_steps_needs_no_horizon():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = ScheduleLR(optimizer, "warmup(2) >> step(2)")
+    rates = []
+    for _ in range(7):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0, 0.5, 1, 1, 0.1, 0.1, 0.01])
+
+
 def test_notation_needs_a_horizon_where_its_lengths_do():
     optimizer = sgd(1.0)
     scheduler = ScheduleLR(optimizer, 'warmup("10%") >> cosine()', horizon=100)

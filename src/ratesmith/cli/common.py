@@ -26,7 +26,7 @@ from ratesmith.strategy.registry import sentences
 WIDE = 170
 """Columns to print to where the output is no terminal and so has no width."""
 INTRODUCTION = """Strategies: lengths are steps as 500, shares of training as "5%", or epochs as "2ep". Join with >>,
-multiply with *, add with +."""
+multiply with *, add with +. -, /, max(a, b) and min(a, b) work too."""
 MOST_USED = """The most used: cosine(), linear(), wsd(), one_cycle(), step("30%") and plateau(); the first three mostly
 behind warmup("5%") >>."""
 CLOSING = """custom names a function of yours; plateau's patience and cooldown count measurements, one an epoch by

@@ -217,14 +217,6 @@ def check_word(thing: str, option: str, word: Any, words: tuple[str, ...]) -> st
     return word
 
 
-def check_flag(thing: str, option: str, flag: Any) -> bool:
-    """Return what is True or False, or refuse it."""
-    if not isinstance(flag, bool):
-        must = f" must be True or False, got {flag!r}; write one of them"
-        raise OptionTypeError(f"{thing}: ", Option(option), must)
-    return flag
-
-
 def not_finite(metric: str, before: int, after: int) -> list[str]:
     """Return a sentence if a measurement was not finite: the count of those has grown."""
     return [f"{metric} was not finite, which counts as no improvement ({after} so far)"] if after > before else []

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 from ratesmith._checks import finite, whole
-from ratesmith._field_checks import Check
+from ratesmith._field_checks import Check, check_flag
 from ratesmith.controllers.base import (
     Adaptive,
     average,
     check_factor,
-    check_flag,
     check_metric,
     check_word,
     improves,

@@ -7,7 +7,21 @@ import operator
 
 from ratesmith._checks import LARGEST
 from ratesmith.exporters.writer import NotExactError
-from ratesmith.schedule import Clip, Constant, Hold, Product, Repeat, Schedule, Sequence, Shift, Stretch, Sum, Take
+from ratesmith.schedule import (
+    Clip,
+    Constant,
+    Hold,
+    Max,
+    Min,
+    Product,
+    Repeat,
+    Schedule,
+    Sequence,
+    Shift,
+    Stretch,
+    Sum,
+    Take,
+)
 from ratesmith.shapes import Exponential, Milestones, Ramp, Staircase
 
 
@@ -32,6 +46,9 @@ def _bound(schedule: Schedule) -> float:
         return min(_partial(schedule)[-1], LARGEST)
     if isinstance(schedule, Sequence):
         return max(map(_bound, schedule.parts))
+    if isinstance(schedule, (Max, Min)):
+        limit = abs(schedule.least) if isinstance(schedule, Max) else abs(schedule.most)
+        return max(*map(_bound, schedule.parts), 0.0 if limit == LARGEST else limit)
     if isinstance(schedule, (Shift, Stretch, Take, Hold)):
         return _bound(schedule.schedule)
     if isinstance(schedule, Clip):

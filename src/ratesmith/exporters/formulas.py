@@ -5,6 +5,7 @@ What is known of the step is carried along, so that `min` and `max` stand only w
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -14,7 +15,21 @@ from ratesmith.exporters import curves
 from ratesmith.exporters.bounds import refuse_large
 from ratesmith.exporters.expressions import Expression, minus, number, over, plus, times
 from ratesmith.exporters.writer import MOST_BRANCHES, NotExactError, Time, Writer
-from ratesmith.schedule import Clip, Constant, Hold, Product, Repeat, Schedule, Sequence, Shift, Stretch, Sum, Take
+from ratesmith.schedule import (
+    Clip,
+    Constant,
+    Hold,
+    Max,
+    Min,
+    Product,
+    Repeat,
+    Schedule,
+    Sequence,
+    Shift,
+    Stretch,
+    Sum,
+    Take,
+)
 from ratesmith.shapes import Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
 
 READABLE: Final = 80
@@ -97,6 +112,18 @@ def _sum(write: Writer, schedule: Sum, t: Time) -> Expression:
     return _joined(write, number(schedule.offset), plus, schedule.parts, "part", t)
 
 
+def _max(write: Writer, schedule: Max, t: Time) -> Expression:
+    first, *others = (write.short(value_of(write, part, t), "part", INSIDE) for part in schedule.parts)
+    value = functools.reduce(write.most, others, first)
+    return value if schedule.least == -LARGEST else write.most(value, number(schedule.least))
+
+
+def _min(write: Writer, schedule: Min, t: Time) -> Expression:
+    first, *others = (write.short(value_of(write, part, t), "part", INSIDE) for part in schedule.parts)
+    value = functools.reduce(write.least, others, first)
+    return value if schedule.most == LARGEST else write.least(value, number(schedule.most))
+
+
 def _joined(
     write: Writer,
     value: Expression,
@@ -116,7 +143,7 @@ def _repeat(write: Writer, schedule: Repeat, t: Time) -> Expression:
     refuse_large(schedule)
     steps = schedule.schedule.steps or 1
     t = write.clamped(t, math.inf if schedule.steps is None else schedule.steps)
-    if schedule.growth > 1.0:
+    if schedule.growth != 1.0:
         cycle, inner = _growing(write, schedule, t)
     else:
         if schedule.times is None and schedule.height == 1.0:
@@ -135,14 +162,15 @@ def _repeat(write: Writer, schedule: Repeat, t: Time) -> Expression:
 
 
 def _growing(write: Writer, schedule: Repeat, t: Time) -> tuple[Expression, Time]:
-    """Return the number of a cycle, and the time in it, of cycles that become longer."""
+    """Return the number of a cycle, and the time in it, of cycles that become longer or shorter."""
     if not write.loops:
-        raise NotExactError("its cycles grow")
+        raise NotExactError("its cycles are not equally long")
     steps = schedule.schedule.steps or 1
     now = write.named(t.expression, "now")
     cycle, begin, end = (write.fresh(name) for name in ("cycle", "begin", "end"))
     write.line(f"{cycle.text}, {begin.text}, {end.text} = 0, 0, {steps}")
-    limit = "" if schedule.times is None else f" and {cycle.text} < {schedule.times - 1}"
+    cycles = schedule.times if schedule.growth > 1.0 else len(schedule._starts) - 1
+    limit = "" if cycles is None else f" and {cycle.text} < {cycles - 1}"
     write.line(f"while {now.text} >= {end.text}{limit}:")
     longer = f"round({steps} * {schedule.growth!r} ** {cycle.text})"
     write.line(f"    {cycle.text}, {begin.text} = {cycle.text} + 1, {end.text}")
@@ -195,6 +223,8 @@ _WRITERS: Final[dict[type, Callable[[Writer, Any, Time], Expression]]] = {
     Sequence: _sequence,
     Product: _product,
     Sum: _sum,
+    Max: _max,
+    Min: _min,
     Repeat: _repeat,
     Shift: _shift,
     Stretch: _stretch,

@@ -153,7 +153,7 @@ def _cyclic(raised: Sum, rate: float) -> str:
     if len(raised.parts) > 1 or not 0 < low < 1 or type(inner) is not Product or inner.scale != 1 - low:
         return ""
     waves, *decays = inner.factors
-    if type(waves) is not Repeat or type(waves.schedule) is not Sequence or waves.times or waves.growth > 1:
+    if type(waves) is not Repeat or type(waves.schedule) is not Sequence or waves.times or waves.growth != 1:
         return ""
     parts = waves.schedule.parts
     if len(parts) != 2 or parts[0] != Ramp(0.0, 1.0, parts[0].steps or 1):

@@ -9,8 +9,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
 from ratesmith._field_checks import derive
-from ratesmith.horizon import Horizon
-from ratesmith.schedule import Schedule
+from ratesmith.horizon import Horizon, OpenHorizon
+from ratesmith.schedule import KDecay, Schedule
 
 Given = ParamSpec("Given")
 Built = TypeVar("Built")
@@ -45,7 +45,7 @@ def recipe(
                 training = Horizon.of(horizon)
             with options_of(function.__name__, **names):
                 schedule = function(training, *args, **options)
-            if isinstance(schedule, Schedule):
+            if isinstance(schedule, Schedule) and not isinstance(training, OpenHorizon):
                 derive(schedule, _horizon=training.steps)
             return schedule
 
@@ -69,6 +69,8 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
         period = horizon.period(given)
     if period < least:
         raise OptionValueError("Horizon: ", Option(option), _too_short(least, given))
+    if period.denominator == 1:
+        return period
     # A share of many decimals is rounded by a billionth of a step, so that all its cycles together stay below 2**53.
     return period.limit_denominator(max(1, FARTHEST // (16 * horizon.steps)))
 
@@ -87,6 +89,11 @@ def clipped(warmup: Schedule, horizon: Horizon) -> Schedule:
     (0.0495, 0.05, 0.05, 100)
     """
     return warmup if warmup.steps == horizon.left else warmup.take(horizon.left)
+
+
+def at_pace(schedule: Schedule, k_decay: float) -> Schedule:
+    """Return a schedule that is run through at the pace of a `k_decay`, itself if that is 1."""
+    return schedule if k_decay == 1.0 else KDecay(schedule, k_decay)
 
 
 def share(option: str, given: float) -> float:

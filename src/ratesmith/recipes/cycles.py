@@ -8,7 +8,7 @@ from fractions import Fraction
 from ratesmith._checks import FARTHEST, Option, OptionValueError, whole
 from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon
-from ratesmith.recipes._recipe import length_of, period_of, recipe, share
+from ratesmith.recipes._recipe import at_pace, length_of, period_of, recipe, share
 from ratesmith.schedule import Schedule
 from ratesmith.shapes import Exponential, Ramp
 
@@ -43,7 +43,9 @@ def cyclic(
     if not rise and not fall:
         raise OptionValueError("cyclic: ", Option("up"), f" must be at least 1 step, got {up!r}; give a longer one")
     fine = math.lcm(rise.denominator, fall.denominator)  # parts of a step, of which both have a whole number
-    if fine * horizon.steps > FARTHEST // 4:  # two shares of many decimals have too many: a millionth of a step will do
+    if (
+        fine > 1 and fine * horizon.steps > FARTHEST // 4
+    ):  # two shares of many decimals have too many: a millionth of a step will do
         fine = 10**6
     triangle = Ramp(0.0, 1.0, round(rise * fine)) >> Ramp(1.0, 0.0, round(fall * fine))
     waves = _laid_out(triangle.repeat(height=0.5 if mode == "triangular2" else 1.0), fine, horizon)
@@ -52,7 +54,7 @@ def cyclic(
     return floor + (1 - floor) * waves
 
 
-@recipe(steps="first")
+@recipe(steps="first", times="cycles", k="k_decay")
 def sgdr(
     horizon: Horizon,
     first: int | str,
@@ -61,6 +63,8 @@ def sgdr(
     height: float = 1.0,
     final: float = 0.0,
     warmup: int | str = 0,
+    cycles: int | None = None,
+    k_decay: float = 1.0,
 ) -> Schedule:
     """Cosine with warm restarts: cycles from the base rate to `final`, each `growth` times as long, `height` as high.
 
@@ -68,11 +72,16 @@ def sgdr(
     `final + (height ** i - final) * (1 + cos(pi u)) / 2`, u the share of the cycle that has passed. A `warmup` inside
     the first cycle rises from `final` in so many steps, and in the others takes the same share of the cycle. If
     `first` is no whole number of steps, neither are the cycles, and they are laid out up to the end of training.
-    Source: Loshchilov and Hutter, "SGDR", 2017 (growth is T_mult).
+    There are at most `cycles`, and after the last the rate stays at `final`; with a growth below 1, which shortens
+    them, there are as many as last a step or more. In each, `k_decay` is as for `cosine`.
+    Source: Loshchilov and Hutter, "SGDR", 2017 (growth is T_mult); timm's CosineLRScheduler (cycle_limit, k_decay).
 
     >>> schedule = sgdr(70, first=10, growth=2)
     >>> [round(schedule(step), 3) for step in (0, 5, 10, 20, 29, 30)]
     [1.0, 0.5, 1.0, 0.5, 0.006, 1.0]
+    >>> shorter = sgdr(70, first=40, growth=0.5)
+    >>> shorter(40), shorter(60), shorter(70), shorter.steps
+    (1.0, 1.0, 1.0, 79)
     """
     cycle = period_of(horizon, "first", first)
     fine = cycle.denominator  # parts of a step, of which a cycle has a whole number
@@ -84,13 +93,14 @@ def sgdr(
         must = f" must be at most the first cycle of {first_steps} steps, got {steps}; make it shorter"
         raise OptionValueError("sgdr: ", Option("warmup"), must)
 
-    def cycles(low: float, high: float, height: float) -> Schedule:
-        wave = Ramp(low, high, up) >> Ramp(high, low, whole_cycle - up, "cosine")
-        return _laid_out(wave.repeat(height=height, growth=growth), fine, horizon)
+    def waves(low: float, high: float, height: float) -> Schedule:
+        fall = at_pace(Ramp(high, low, whole_cycle - up, "cosine"), k_decay)
+        wave = Ramp(low, high, up) >> fall
+        return _laid_out(wave.repeat(cycles, height=height, growth=growth), fine, horizon)
 
     if height == 1.0 or floor == 0.0:
-        return cycles(floor, 1.0, height)
-    return cycles(0.0, 1.0, height) + floor * cycles(1.0, 0.0, 1.0)
+        return waves(floor, 1.0, height)
+    return waves(0.0, 1.0, height) + floor * waves(1.0, 0.0, 1.0)
 
 
 @recipe()
@@ -112,5 +122,7 @@ def cosine_restarts(horizon: Horizon, cycles: int, *, final: float = 0.0) -> Sch
 
 def _laid_out(cycles: Schedule, fine: int, horizon: Horizon) -> Schedule:
     """Return cycles that are counted in parts of a step, `fine` of them each, over the steps left of training."""
+    if fine == 1:
+        return cycles
     left = max(1, horizon.left)
-    return cycles if fine == 1 else cycles.take(fine * left).stretch(left)
+    return cycles.take(fine * left).stretch(left)

@@ -9,10 +9,20 @@ from typing import Annotated
 
 from ratesmith._checks import A_LIST, Option, OptionTypeError, OptionValueError, finite, options_of
 from ratesmith._field_checks import positive
-from ratesmith.horizon import Horizon
-from ratesmith.recipes._recipe import length_of, period_of, recipe, share
-from ratesmith.schedule import Constant, Schedule, Sequence
-from ratesmith.shapes import Custom, Exponential, InverseTime, Milestones, Ramp, Staircase, Tanh
+from ratesmith.horizon import Horizon, OpenHorizon
+from ratesmith.recipes._recipe import at_pace, length_of, period_of, recipe, share
+from ratesmith.schedule import Constant, Power, Schedule, Sequence
+from ratesmith.shapes import (
+    Custom,
+    Exponential,
+    Hyperbolic,
+    InverseTime,
+    Milestones,
+    PolynomialCycles,
+    Ramp,
+    Staircase,
+    Tanh,
+)
 
 Points = Annotated[Iterable[int | str], A_LIST]
 Factors = Annotated[Iterable[float], A_LIST]
@@ -22,10 +32,14 @@ Factors = Annotated[Iterable[float], A_LIST]
 def constant(horizon: Horizon, length: int | str | None = None) -> Constant:
     """The base rate at every step, the baseline of every comparison; for `length`, or for what is left of training.
 
+    In a notation that is built without a horizon it never ends.
+
     >>> constant(100)(0), constant(100)(99), constant(100, "50%").steps
     (1.0, 1.0, 50)
     """
-    return Constant(1.0, horizon.left if length is None else length_of(horizon, "length", length))
+    if length is None:
+        return Constant(1.0, None if isinstance(horizon, OpenHorizon) else horizon.left)
+    return Constant(1.0, length_of(horizon, "length", length))
 
 
 @recipe()
@@ -159,17 +173,23 @@ def inverse_time(horizon: Horizon, rate: float, every: int | str = 1) -> Inverse
     return InverseTime(InverseTime(rate).rate / float(period))
 
 
-@recipe()
-def cosine(horizon: Horizon, *, final: float = 0.0) -> Ramp:
+@recipe(k="k_decay")
+def cosine(horizon: Horizon, *, final: float = 0.0, power: float = 1.0, k_decay: float = 1.0) -> Schedule:
     """Cosine decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
 
-    Formula: `final + (1 - final) * (1 + cos(pi step / steps)) / 2`. Source: Loshchilov and Hutter, "SGDR", 2017.
+    Formula: `final + (1 - final) * ((1 + cos(pi (step / steps) ** k_decay)) / 2) ** power`. A power of 0.5 is a quarter
+    of a cosine, `cos(pi/2 step / steps)`. Source: Loshchilov and Hutter, "SGDR", 2017; optax.cosine_decay_schedule
+    (power is its exponent); Zhang and Li, "k-decay", 2020, arXiv 2004.05909.
 
     >>> decay = cosine(100, final=0.5)
     >>> decay(0), round(decay(50), 15), decay(100), decay(200)
     (1.0, 0.75, 0.5, 0.5)
     """
-    return Ramp(1.0, share("final", final), horizon.left, "cosine")
+    floor = share("final", final)
+    if power == 1.0:
+        return at_pace(Ramp(1.0, floor, horizon.left, "cosine"), k_decay)
+    curve = Power(at_pace(Ramp(1.0, 0.0, horizon.left, "cosine"), k_decay), power)
+    return floor + (1 - floor) * curve if floor else curve
 
 
 @recipe()
@@ -186,18 +206,33 @@ def linear(horizon: Horizon, *, final: float = 0.0) -> Ramp:
     return Ramp(1.0, share("final", final), horizon.left)
 
 
-@recipe()
-def polynomial(horizon: Horizon, power: float = 1.0, *, final: float = 0.0) -> Ramp:
+@recipe(k="k_decay", every="cycle")
+def polynomial(
+    horizon: Horizon,
+    power: float = 1.0,
+    *,
+    final: float = 0.0,
+    k_decay: float = 1.0,
+    cycle: int | str | None = None,
+) -> Schedule:
     """Polynomial decay from the base rate to `final`, a share of it, over what is left of training; flat after it.
 
-    Formula: `final + (1 - final) * (1 - step / steps) ** power`. Source: torch.optim.lr_scheduler.PolynomialLR.
+    Formula: `final + (1 - final) * (1 - (step / steps) ** k_decay) ** power`. With `cycle` it never ends, and steps is
+    `n cycle`, n = max(1, ceil(step / cycle)): after each cycle it begins again lower, towards a later end.
+    Source: torch.optim.lr_scheduler.PolynomialLR; timm's PolyLRScheduler (k_decay);
+    keras.optimizers.schedules.PolynomialDecay (its `cycle=True`, with `cycle` its decay_steps).
 
     >>> decay = polynomial(100, power=2)
     >>> decay(0), decay(50), decay(100)
     (1.0, 0.25, 0.0)
     """
-    curve = positive("polynomial", "power", power, remedy="give 2 for quadratic")
-    return Ramp(1.0, share("final", final), horizon.left, curve)
+    curve, floor = positive("polynomial", "power", power, remedy="give 2 for quadratic"), share("final", final)
+    if cycle is None:
+        return at_pace(Ramp(1.0, floor, horizon.left, curve), k_decay)
+    if k_decay != 1.0:
+        raise OptionValueError("polynomial: ", Option("k_decay"), f" has no cycles, got {k_decay!r}; drop it or cycle")
+    cycles = PolynomialCycles(length_of(horizon, "cycle", cycle, least=1), curve)
+    return floor + (1 - floor) * cycles if floor else cycles
 
 
 @recipe()
@@ -211,6 +246,21 @@ def rex(horizon: Horizon, *, final: float = 0.0) -> Ramp:
     (1.0, 0.6667, 0.0)
     """
     return Ramp(1.0, share("final", final), horizon.left, "rex")
+
+
+@recipe(steps="horizon")
+def hyperbolic(horizon: Horizon, bound: int | str, *, infimum: float = 0.0, exponential: bool = False) -> Hyperbolic:
+    """Hyperbolic decay: over what is left of training, the first part of a hyperbola of `bound` steps.
+
+    Formula: `1 + (1 - infimum) * (f(step) - f(0))`, or if `exponential` `infimum ** (f(0) - f(step))`, where
+    f(n) = sqrt((steps - n) / bound * (2 - (steps + n) / bound)). So the beginning hardly changes with the length of
+    training. Source: Kim, "HyperbolicLR", 2024, arXiv 2407.15200 (bound is its upper_bound).
+
+    >>> decay = hyperbolic(100, 200, infimum=0.1)
+    >>> decay(0), round(decay(50), 4), round(decay(100), 4)
+    (1.0, 0.7237, 0.2206)
+    """
+    return Hyperbolic(horizon.left, length_of(horizon, "bound", bound), infimum, exponential)
 
 
 @recipe()

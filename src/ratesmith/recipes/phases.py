@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
+from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon
 from ratesmith.recipes._recipe import clipped, ends_in_warmup, length_of, recipe, share
-from ratesmith.schedule import Constant, Schedule
+from ratesmith.schedule import Constant, Power, Schedule
 from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
 
+INCLUSIVE: Final = ("left", "right", "neither", "both")
+"""The ends of a warm-up at which updates train: its start, the base rate, neither or both."""
+
 
 @recipe()
-def warmup(horizon: Horizon, length: int | str, *, start: float = 0.0, shape: str | float = "linear") -> Ramp:
+def warmup(
+    horizon: Horizon,
+    length: int | str,
+    *,
+    start: float = 0.0,
+    shape: str | float = "linear",
+    inclusive: str = "left",
+    into: Schedule | None = None,
+) -> Schedule:
     """Warm-up from `start`, a share of the base rate, to the base rate: put it in front, `warmup(...) >> cosine(...)`.
 
-    Formula: `start + (1 - start) * step / length`; the first step trains at `start`, step `length` at the base rate.
-    `shift(warmup(length), -1)` begins one step in, at 1 / length, as some systems do.
-    Source: Goyal et al., "Accurate, large minibatch SGD", 2017.
+    Formula: `start + (1 - start) * q`, and q is by `inclusive`, which says at which of its two ends updates train:
+    step / length at the start alone (left), (step + 1) / length at the base rate alone (right), as in torchtitan,
+    (step + 1) / (length + 1) at neither, as in nanoGPT, step / (length - 1) at both, as in DINOv2. Step `length` is the
+    first behind the warm-up. With `into`, a schedule that counts from the first step, it rises to the value that this
+    has at step `length`, and goes on with it from there, as in detectron2.
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017; pandas.date_range(inclusive=) for the words.
 
     >>> ramp = warmup(100, "4%")
     >>> ramp(0), ramp(2), ramp(4)
     (0.0, 0.5, 1.0)
+    >>> [[warmup(100, 4, inclusive=ends)(step) for step in range(4)] for ends in ("right", "both")]
+    [[0.25, 0.5, 0.75, 1.0], [0.0, 0.3333333333333333, 0.6666666666666666, 1.0]]
+    >>> joined = warmup(100, 20, into=Ramp(1.0, 0.0, 100))
+    >>> joined(10), joined(20), joined(50), joined.steps
+    (0.4, 0.8, 0.5, 100)
     """
-    return Ramp(share("start", start), 1.0, length_of(horizon, "length", length), shape)
+    low, steps = share("start", start), length_of(horizon, "length", length)
+    if into is None:
+        return _rise(low, 1.0, steps, shape, inclusive)
+    rest = one_schedule("warmup", "into", into)
+    return _rise(low, float(rest(steps)), steps, shape, inclusive) >> rest.shift(-steps)
 
 
 @recipe()
@@ -41,10 +67,13 @@ def ramp(
 
 
 @recipe()
-def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0) -> Schedule:
+def inverse_sqrt(
+    horizon: Horizon, length: int | str, *, start: float = 0.0, inclusive: str = "left", power: float = 0.5
+) -> Schedule:
     """The Transformer's schedule as a factor: a linear warm-up of `length`, then one over the root of time.
 
-    Formula: `step / length` up to `length`, then `sqrt(length / step)`. A warm-up of zero steps is refused.
+    Formula: `step / length` up to `length`, then `(length / step) ** power`. A warm-up of zero steps is refused;
+    `inclusive` is as for `warmup`. With another power than 0.5 it is also called a power law.
     Source: Vaswani et al., "Attention is all you need", 2017; transformers.get_inverse_sqrt_schedule.
 
     >>> decay = inverse_sqrt(1000, length=100)
@@ -52,7 +81,7 @@ def inverse_sqrt(horizon: Horizon, length: int | str, *, start: float = 0.0) -> 
     (0.0, 0.5, 1.0, 0.5)
     """
     steps = length_of(horizon, "length", length, least=1)
-    return warmup(horizon, steps, start=start) >> InverseSqrt(steps)
+    return warmup(horizon, steps, start=start, inclusive=inclusive) >> _inverse(steps, power)
 
 
 @recipe()
@@ -80,31 +109,35 @@ def wsd(
     decay: int | str = "20%",
     final: float = 0.0,
     shape: str | float = "linear",
+    inclusive: str = "left",
 ) -> Schedule:
     """Warm-up, stable, decay: up in `warmup`, flat, and down to `final` in the last `decay`.
 
-    Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`. Raise
-    ValueError if warm-up and decay together are longer than training; training may end inside the warm-up. Source: Hu
-    et al., "MiniCPM", 2024, arXiv 2404.06395; Haegele et al. 2024, arXiv 2405.18392 (decay shape 1-sqrt).
+    Formula: `step / warmup`, then 1, then for the last `decay` steps a ramp of that shape from 1 to `final`;
+    `inclusive`, of the warm-up, is as for `warmup`. Raise ValueError if warm-up and decay together are longer than
+    training; training may end inside the warm-up. Source: Hu et al., "MiniCPM", 2024, arXiv 2404.06395; Haegele et al.
+    2024, arXiv 2405.18392 (decay shape 1-sqrt).
 
     >>> schedule = wsd(100, warmup="10%", decay="20%")
     >>> [schedule(step) for step in (0, 5, 10, 80, 90, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
     up, down = length_of(horizon, "warmup", warmup), length_of(horizon, "decay", decay)
-    last = Ramp(1.0, share("final", final), down, shape)
+    rise, last = _rise(0.0, 1.0, up, "linear", inclusive), Ramp(1.0, share("final", final), down, shape)
     if ends_in_warmup(horizon, warmup, up):
-        return clipped(Ramp(0.0, 1.0, up), horizon)
+        return clipped(rise, horizon)
     stable = horizon.left - up - down
     if stable < 0:
         must = f" must fit into {horizon.left} steps, got {up} and {down}; make one of them shorter"
         raise OptionValueError("wsd: ", Option("warmup"), " and ", Option("decay"), must)
-    return Ramp(0.0, 1.0, up) >> Constant(1.0, stable) >> last
+    return rise >> Constant(1.0, stable) >> last
 
 
 @recipe()
-def trapezoidal(horizon: Horizon, *, warmup: int | str = "10%", decay: int | str = "10%") -> Schedule:
-    """Straight up, flat, straight down to zero: `wsd` with linear flanks.
+def trapezoidal(
+    horizon: Horizon, *, warmup: int | str = "10%", decay: int | str = "10%", inclusive: str = "left"
+) -> Schedule:
+    """Straight up, flat, straight down to zero: `wsd` with linear flanks; `inclusive` is as for `warmup`.
 
     Source: Xing et al., "A walk with SGD", 2018, arXiv 1802.08770.
 
@@ -112,12 +145,21 @@ def trapezoidal(horizon: Horizon, *, warmup: int | str = "10%", decay: int | str
     >>> [schedule(step) for step in (0, 5, 10, 90, 95, 100)]
     [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
-    return wsd(horizon, warmup=warmup, decay=decay)
+    return wsd(horizon, warmup=warmup, decay=decay, inclusive=inclusive)
 
 
 @recipe(end="final")
-def knee(horizon: Horizon, *, warmup: int | str = 0, explore: int | str = "50%", final: float = 0.0) -> Schedule:
+def knee(
+    horizon: Horizon,
+    *,
+    warmup: int | str = 0,
+    explore: int | str = "50%",
+    final: float = 0.0,
+    inclusive: str = "left",
+) -> Schedule:
     """Explore, then exploit: after a warm-up flat at the base rate for `explore`, then straight down to `final`.
+
+    `inclusive`, of the warm-up, is as for `warmup`.
 
     Source: Iyer et al., "Wide-minima density hypothesis and the explore-exploit learning rate schedule", 2020, arXiv
     2003.03977.
@@ -127,14 +169,14 @@ def knee(horizon: Horizon, *, warmup: int | str = 0, explore: int | str = "50%",
     [1.0, 1.0, 0.5, 0.0]
     """
     up, flat = length_of(horizon, "warmup", warmup), length_of(horizon, "explore", explore)
-    low = share("final", final)
+    rise, low = _rise(0.0, 1.0, up, "linear", inclusive), share("final", final)
     if ends_in_warmup(horizon, warmup, up):
-        return clipped(Ramp(0.0, 1.0, up), horizon)
+        return clipped(rise, horizon)
     if up + flat > horizon.left:
         must = f" must fit into {horizon.left} steps, got {up} and {flat}; make one of them shorter"
         raise OptionValueError("knee: ", Option("warmup"), " and ", Option("explore"), must)
     last = Ramp(1.0, low, horizon.left - up - flat)
-    return Ramp(0.0, 1.0, up) >> Constant(1.0, flat) >> last
+    return rise >> Constant(1.0, flat) >> last
 
 
 @recipe(end="final")
@@ -146,11 +188,14 @@ def one_cycle(
     final: float = 4e-6,
     shape: str = "cosine",
     phases: int = 2,
+    back: int | str | None = None,
 ) -> Schedule:
     """One cycle: from `start`, a share of the base rate, up to it at step `peak`, and down to `final` at the end.
 
     Formula: a ramp of that shape from `start` to 1 in `peak` steps, then one from 1 to `final` in the rest. With three
-    phases the second goes back to `start` in `peak` steps, and the third on to `final`. The base rate is the highest.
+    phases the second goes back to `start` in `peak` steps, and the third on to `final`. With `back` there are three
+    too, and the rate is back at `start` at that step: `one_cycle(peak="30%", back="85%", shape="linear")` is optax's
+    linear_onecycle_schedule. The base rate is the highest.
     torch's OneCycleLR(max_lr, total_steps=T) has its peak one step earlier, and its end at the last update, not after
     it: if pct_start * T is whole, `one_cycle(T - 1, peak=pct_start * T - 1)`.
     Source: Smith and Topin, "Super-convergence", 2018, arXiv 1708.07120.
@@ -165,13 +210,14 @@ def one_cycle(
         raise OptionValueError("one_cycle: ", Option("phases"), f" must be 2 or 3, got {phases!r}; choose one")
     if up > horizon.left and ends_in_warmup(horizon, peak, up):
         return clipped(Ramp(low, 1.0, up, shape), horizon)
+    if back is not None:
+        return _back_and_on(horizon, (low, end), up, length_of(horizon, "back", back), shape)
     if (phases - 1) * up > horizon.left:
         must = f" must leave room in {horizon.left} steps, got {up}; give an earlier peak"
         raise OptionValueError("one_cycle: ", Option("peak"), must)
-    rise = Ramp(low, 1.0, up, shape)
-    if phases == 2:
-        return rise >> Ramp(1.0, end, horizon.left - up, shape)
-    return rise >> Ramp(1.0, low, up, shape) >> Ramp(low, end, horizon.left - 2 * up, shape)
+    if phases == 3:
+        return _back_and_on(horizon, (low, end), up, 2 * up, shape)
+    return Ramp(low, 1.0, up, shape) >> Ramp(1.0, end, horizon.left - up, shape)
 
 
 @recipe(end="final")
@@ -207,3 +253,30 @@ def cooldown(
         must = f" must be at most the {high:g} that the schedule has at step {begin}, got {low:g}; give a smaller one"
         raise OptionValueError("cooldown: ", Option("final"), must)
     return schedule.take(begin) >> Ramp(high, low, down, shape)
+
+
+def _back_and_on(horizon: Horizon, ends: tuple[float, float], up: int, back: int, shape: str) -> Schedule:
+    """Return one cycle in three phases: up to step `up`, back to the first of the ends at `back`, on to the second."""
+    if not up <= back <= horizon.left:
+        must = f" must lie from the peak at {up} to the end at {horizon.left}, got {back}; give such a step"
+        raise OptionValueError("one_cycle: ", Option("back"), must)
+    low, end = ends
+    return Ramp(low, 1.0, up, shape) >> Ramp(1.0, low, back - up, shape) >> Ramp(low, end, horizon.left - back, shape)
+
+
+def _inverse(timescale: int, power: float) -> Schedule:
+    """Return the fall of one over time to a power."""
+    root = InverseSqrt(timescale)
+    return root if power == 0.5 else Power(root, 2 * positive("inverse_sqrt", "power", power))
+
+
+def _rise(start: float, end: float, steps: int, shape: str | float, inclusive: str) -> Schedule:
+    """Return a ramp for so many updates, which train at the start, at the end, at neither or at both."""
+    if inclusive not in INCLUSIVE:
+        must = f" must be one of {', '.join(map(repr, INCLUSIVE))}, got {inclusive!r}; choose one of them"
+        raise OptionValueError("warmup: ", Option("inclusive"), must)
+    if inclusive == "left" or not steps:
+        return Ramp(start, end, steps, shape)
+    if inclusive == "both":  # a single update cannot train at both, and trains at the end
+        return Ramp(start, end, steps - 1, shape).take(steps)
+    return Ramp(start, end, steps + (inclusive == "neither"), shape).shift(-1).take(steps)

@@ -56,7 +56,7 @@ class Sequence(Schedule):
 
     def __post_init__(self) -> None:
         """Open inner sequences, drop empty parts and note where each part starts."""
-        flat = _opened(Sequence, "parts", self.parts)
+        flat = opened(Sequence, "parts", self.parts)
         parts = [part for part in flat if part.steps != 0] or flat[-1:]
         starts = [0]
         for part in parts[:-1]:
@@ -137,10 +137,10 @@ class Product(Schedule):
 
     def __post_init__(self) -> None:
         """Open inner products and multiply their numbers."""
-        factors, scale = _opened(Product, "factors", self.factors), finite("Product", "scale", self.scale)
+        factors, scale = opened(Product, "factors", self.factors), finite("Product", "scale", self.scale)
         for factor in self.factors:
             scale *= factor.scale if isinstance(factor, Product) else 1.0
-        derive(self, factors=tuple(factors), scale=scale, steps=_longest(factors))
+        derive(self, factors=tuple(factors), scale=scale, steps=longest(factors))
         super().__post_init__()
 
     def __str__(self) -> str:
@@ -158,7 +158,7 @@ class Product(Schedule):
         return value
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        return _breakpoints_of_all(self.factors, since, until)
+        return breakpoints_of_all(self.factors, since, until)
 
 
 @kind
@@ -181,10 +181,10 @@ class Sum(Schedule):
 
     def __post_init__(self) -> None:
         """Open inner sums and add their numbers."""
-        parts, offset = _opened(Sum, "parts", self.parts), finite("Sum", "offset", self.offset)
+        parts, offset = opened(Sum, "parts", self.parts), finite("Sum", "offset", self.offset)
         for part in self.parts:
             offset += part.offset if isinstance(part, Sum) else 0.0
-        derive(self, parts=tuple(parts), offset=offset, steps=_longest(parts))
+        derive(self, parts=tuple(parts), offset=offset, steps=longest(parts))
         super().__post_init__()
 
     def __str__(self) -> str:
@@ -202,10 +202,10 @@ class Sum(Schedule):
         return value
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        return _breakpoints_of_all(self.parts, since, until)
+        return breakpoints_of_all(self.parts, since, until)
 
 
-def _opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
+def opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:
     """Return the parts with those of the same kind opened; refuse what is no schedule, and none at all."""
     flat: list[Schedule] = []
     if not isinstance(parts, Iterable) or isinstance(parts, str):
@@ -221,10 +221,12 @@ def _opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]
     return flat
 
 
-def _breakpoints_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
+def breakpoints_of_all(parts: tuple[Schedule, ...], since: int, until: int) -> list[int]:
+    """Return the breakpoints of schedules that are all in force at once."""
     return sorted({step for part in parts for step in part.breakpoints(since, until)})[:MOST_BREAKPOINTS]
 
 
-def _longest(parts: list[Schedule]) -> int | None:
+def longest(parts: Iterable[Schedule]) -> int | None:
+    """Return the length of the longest schedule; None if one never ends."""
     lengths = [part.steps for part in parts]
     return None if None in lengths else max(length for length in lengths if length is not None)

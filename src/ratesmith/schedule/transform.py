@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from ratesmith._arrays import NUMBERS, bounded, power, stair_start, stairs_begun
 from ratesmith._checks import FARTHEST, LARGEST, MOST_CYCLES, Option, OptionValueError, finite, whole
-from ratesmith._field_checks import Check, derive
+from ratesmith._field_checks import Check, derive, positive
 from ratesmith.schedule.base import (
     MOST_BREAKPOINTS,
     Schedule,
@@ -30,7 +30,8 @@ class Repeat(Schedule):
 
     Formula: cycle i starts where cycle i - 1 ends, lasts `round(schedule.steps * growth ** i)` steps, and its values
     are `height ** i * schedule(u)`, u the share of the cycle that has passed times `schedule.steps`. After the last
-    cycle its end value stays. Raise ValueError for a schedule that never ends, or lasts 0 steps.
+    cycle its end value stays. With a growth below 1 there are as many cycles as last a step or more.
+    Raise ValueError for a schedule that never ends, or lasts 0 steps.
     Source: Loshchilov and Hutter, "SGDR", 2017 (growth is its T_mult); Smith, "Cyclical learning rates", 2017.
 
     >>> from ratesmith import Ramp
@@ -42,7 +43,7 @@ class Repeat(Schedule):
     schedule: Annotated[Schedule, Check(one_schedule)]
     times: Annotated[int | None, Check(whole, least=1, or_none=True)] = None
     height: Annotated[float, Check(finite, least=0.0)] = 1.0
-    growth: Annotated[float, Check(finite, least=1.0)] = 1.0
+    growth: Annotated[float, Check(positive, remedy="give 0.5 for cycles half as long")] = 1.0
     steps: int | None = field(init=False, compare=False, repr=False)
     _starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
@@ -53,18 +54,20 @@ class Repeat(Schedule):
             must = f" must have an end after at least 1 step, got {self.schedule}; give it a length, as with take(100)"
             raise OptionValueError("Repeat: ", Option("schedule"), must)
         starts = [0]
-        if self.growth > 1.0:
+        if self.growth != 1.0:
             while starts[-1] < FARTHEST and (self.times is None or len(starts) <= self.times):
                 cycle = round(min(self.schedule.steps * self.growth ** (len(starts) - 1), FARTHEST))
+                if not cycle:  # and so the last one has been laid out, whatever `times` says
+                    break
                 starts.append(starts[-1] + cycle)
                 if len(starts) > MOST_CYCLES:
                     raise OptionValueError(
-                        f"Repeat: at most {MOST_CYCLES} cycles that grow can be laid out, got more with ",
+                        f"Repeat: at most {MOST_CYCLES} cycles of unequal length can be laid out, got more with ",
                         Option("growth"),
                         f" {self.growth!r}; give one such as 1.1",
                     )
-        ends = starts[-1] if self.growth > 1.0 else self.schedule.steps * (self.times or 0)
-        derive(self, steps=None if self.times is None else ends, _starts=tuple(starts))
+        ends = self.schedule.steps * (self.times or 0) if self.growth == 1.0 else starts[-1]
+        derive(self, steps=None if self.times is None and self.growth >= 1.0 else ends, _starts=tuple(starts))
 
     def at(self, t: Any, xp: Any) -> Any:
         length = self.schedule.steps or 1

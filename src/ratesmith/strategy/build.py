@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.horizon import Horizon
+from ratesmith.horizon import Horizon, LengthNeededError, OpenHorizon, SpentHorizon
 from ratesmith.recipes._recipe import clipped
-from ratesmith.schedule import Schedule, Sequence
+from ratesmith.schedule import Max, Min, Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
-from ratesmith.strategy.nodes import Call, Join, ListOf, Node, Value, calls, walk
+from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, Join, ListOf, Node, Value, walk
 from ratesmith.strategy.printer import place_of, text_of
 from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_name, stored_name
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
+
+OPERATIONS: Final[MappingProxyType[str, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": lambda value, number: value * (1.0 / number)}
+)
+"""What joins two values; a controller can be multiplied, but not divided."""
+JOINED_AS: Final = MappingProxyType({"+": "added", "-": "subtracted", "max": "compared", "min": "compared"})
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
@@ -58,22 +67,20 @@ class _Builder:
             if horizon is None or len(parts) == len(node.parts):
                 return sequence
             return clipped(parts[0] if len(parts) == 1 else sequence, horizon)
-        joined, *others = (self.value(part, horizon) for part in node.parts)
-        for other in others:
-            if node.operator == "*":
-                joined = joined * other
-            elif any(isinstance(part, Adaptive) for part in (joined, other)):
-                raise TypeError("only schedules and numbers can be added; multiply with a controller instead")
-            else:
-                joined = joined + other
-        return joined
+        values = [self.value(part, horizon) for part in node.parts]
+        if node.operator not in "*/" and any(isinstance(value, Adaptive) for value in values):
+            does = JOINED_AS[node.operator]
+            raise TypeError(f"only schedules and numbers can be {does}; multiply with a controller instead")
+        if node.operator in WRITTEN_AS_CALLS:
+            return (Max if node.operator == "max" else Min)(tuple(values))
+        return functools.reduce(OPERATIONS[node.operator], values)
 
     def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Any]:
-        horizon = whole
+        horizon, left = whole, 0
         before: list[Schedule] = []
         for place, part in enumerate(parts):
-            if place and horizon and not horizon.left and _waits(part):
-                if whole and whole.left and _is_warmup(before[-1]) and not _has_share(parts[place - 1]):
+            if place and horizon and not horizon.left and self._waits(part, horizon):
+                if left and _is_warmup(before[-1]) and not _has_share(parts[place - 1]):
                     return  # the run ends inside the warm-up: what comes after it is never reached
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
@@ -82,10 +89,19 @@ class _Builder:
                 raise TypeError(
                     "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
                 )
+            left = horizon.left if horizon else 0  # before this part
             if horizon and built.steps is not None:
                 horizon = horizon.after(built.steps)
             before.append(built)
             yield built
+
+    def _waits(self, part: Node, horizon: Horizon) -> bool:
+        """Whether a part depends on what is left of training."""
+        try:
+            self.value(part, SpentHorizon.as_of(horizon))
+        except NotationError as error:
+            return isinstance(error.__cause__, LengthNeededError)
+        return False
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
         options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
@@ -97,11 +113,11 @@ class _Builder:
         # What cannot hold is said of the name and of the options that the text has, whatever they are built into.
         with options_of(node.name, **{name: stored_name(node.name, name) for name in options}):
             if node.name in RECIPES:
-                return RECIPES[node.name](_needed(horizon, node.name), **options)
+                return RECIPES[node.name](horizon or OpenHorizon(), **options)
             for length in getattr(PUBLISHED[node.name], "lengths", ()):
                 if isinstance(options.get(length), str):
                     with options_of(node.name, length=length):
-                        options[length] = _needed(horizon, node.name).resolve(options[length])
+                        options[length] = (horizon or OpenHorizon()).resolve(options[length])
             return PUBLISHED[node.name](**options)
 
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
@@ -114,17 +130,6 @@ class _Builder:
 
     def _refuse(self, node: Node, message: str | tuple[str, ...], cause: Exception | None = None) -> NoReturn:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
-
-
-def _needed(horizon: Horizon | None, name: str) -> Horizon:
-    if horizon is None:
-        needs = f"{name}: it needs the length of training; give a horizon, as in .build(1000), or "
-        raise OptionValueError(needs, Option("steps="))
-    return horizon
-
-
-def _waits(node: Node) -> bool:
-    return any(call.name in RECIPES for call in calls(node))
 
 
 def _is_warmup(part: Schedule) -> bool:

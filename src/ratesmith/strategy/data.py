@@ -15,7 +15,7 @@ from ratesmith._checks import DEEPEST, FARTHEST
 from ratesmith._text import hint
 from ratesmith.controllers import Controller
 from ratesmith.strategy.errors import NotationError
-from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value, walk
+from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, GivenOption, Join, ListOf, Node, Value, walk
 from ratesmith.strategy.parser import LONGEST
 from ratesmith.strategy.printer import TIGHTNESS, text_of
 from ratesmith.strategy.registry import PUBLISHED, parameters, stored_name
@@ -23,6 +23,9 @@ from ratesmith.strategy.strategy import Strategy
 
 VERSION: Final = 1
 """The version of the format that is written, and the only one that is read."""
+
+OPERATORS: Final = (*TIGHTNESS, *WRITTEN_AS_CALLS)
+"""What joins parts."""
 
 SHORT_REPR: Final = reprlib.Repr()
 SHORT_REPR.maxdict, SHORT_REPR.maxlist, SHORT_REPR.maxstring, SHORT_REPR.maxother, SHORT_REPR.maxlong = 6, 6, 80, 80, 40
@@ -96,12 +99,12 @@ def _node(value: Any, place: str, depth: int) -> Node:
 
 def _table_node(table: dict[Any, Any], place: str, depth: int) -> Node:
     name = table.get("name")
-    if not isinstance(name, str) or not (name in TIGHTNESS or name in PUBLISHED):
-        otherwise = "write a name that notation knows, or one of >>, * and +"
+    if not isinstance(name, str) or not (name in OPERATORS or name in PUBLISHED):
+        otherwise = "write a name that notation knows, or one of >>, +, -, *, /, max and min"
         raise ValueError(
             f"Data: {place}.name must be a published name, got {_short(name)}; {hint(name, PUBLISHED, otherwise)}"
         )
-    keys = ["parts"] if name in TIGHTNESS else [option.name for option in parameters(name)]
+    keys = ["parts"] if name in OPERATORS else [option.name for option in parameters(name)]
     for key in table:
         if key != "name" and stored_name(name, key) not in keys:
             otherwise = f"its keys are: {', '.join(keys) or 'none'}"

@@ -9,7 +9,7 @@ from typing import Final
 
 from ratesmith.strategy.contender import Contender, contender_of
 from ratesmith.strategy.errors import NotationError
-from ratesmith.strategy.nodes import Call, GivenOption, Join, Node
+from ratesmith.strategy.nodes import WRITTEN_AS_CALLS, Call, GivenOption, Join, Node
 from ratesmith.strategy.parser import read
 from ratesmith.strategy.printer import text_of
 
@@ -102,10 +102,13 @@ def _named(node: Node, kept: frozenset[Place]) -> str:
 
     def written(part: Node) -> str:
         if isinstance(part, Join):
-            parts = [f"({written(each)})" if isinstance(each, Join) else written(each) for each in part.parts]
+            as_call = part.operator in WRITTEN_AS_CALLS
+            parts = [
+                f"({written(each)})" if not as_call and isinstance(each, Join) else written(each) for each in part.parts
+            ]
             if len(parts) > 3:
                 parts = [parts[0], "…", parts[-1]]
-            return f" {part.operator} ".join(parts)
+            return f"{part.operator}({', '.join(parts)})" if as_call else f" {part.operator} ".join(parts)
         if not isinstance(part, Call):
             return text_of(part)
         place = next(numbers)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+WRITTEN_AS_CALLS: Final = ("max", "min")
+"""The operators that a text writes as calls, `max(a, b)`; the others stand between their parts."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Join:
-    """Parts joined by one operator, `>>`, `*` or `+`, from left to right.
+    """Parts joined by one operator, `>>`, `+`, `-`, `*`, `/`, `max` or `min`, from left to right: `a - b - c`.
 
     A first part with the same operator is opened, since brackets around it change nothing. Those around a later one
     are kept: the text says how it was written.

@@ -1,4 +1,4 @@
-"""Text to nodes: names with their options, `>>`, `*` and `+`, read safely.
+"""Text to nodes: names with their options, and what joins them, read safely.
 
 The text is parsed by Python's own parser, walked and never evaluated; whatever is not a published name with options it
 has is refused with its place. No other part of the package reads code.
@@ -21,9 +21,17 @@ from ratesmith._text import hint
 from ratesmith.strategy.errors import NotationError, refuse
 from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value
 from ratesmith.strategy.other_names import OTHER_NAMES, UNREAD, answer_to
-from ratesmith.strategy.registry import CONTROLLERS, PUBLISHED, RECIPES, options_text, parameters, stored_name
+from ratesmith.strategy.registry import (
+    CONTROLLERS,
+    EXTREMES,
+    PUBLISHED,
+    RECIPES,
+    options_text,
+    parameters,
+    stored_name,
+)
 
-OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"})
+OPERATORS: Final = MappingProxyType({ast.RShift: ">>", ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"})
 LONGEST: Final = 2**20
 """Characters that a text may have at all: schedules with thousands of milestones are saved."""
 
@@ -81,8 +89,10 @@ class _Reader:
             self._refuse(node, f"at most {DEEPEST} parts may be nested; simplify it")
         if _is_join(node):
             return self._join(node, depth)
+        if _is_negative(node):
+            return Join("*", (Value(-1), self.strategy(node.operand, depth + 1)))
         if isinstance(node, (ast.BinOp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Tuple)) and not _is_number(node):
-            self._refuse(node, "only >>, * and + join schedules; write a difference as a + -1 * b")
+            self._refuse(node, "only >>, +, -, *, /, max and min join schedules; write warmup(5) >> cosine()")
         self._refuse_other_name(node)
         if isinstance(node, ast.Name) and node.id in PUBLISHED:
             needs = any(option.default is option.empty for option in parameters(node.id))
@@ -105,18 +115,40 @@ class _Reader:
 
     def _join(self, node: ast.BinOp, depth: int) -> Join:
         parts = _operands(node)
-        numbers = [not isinstance(node.op, ast.RShift) and _is_number(part) for part in parts]
+        if isinstance(node.op, ast.Div):
+            self._refuse_divisors(parts[1:])
+        return Join(
+            OPERATORS[type(node.op)], self._parts(parts, depth, may_be_numbers=OPERATORS[type(node.op)] != ">>")
+        )
+
+    def _refuse_divisors(self, divisors: list[ast.expr]) -> None:
+        for divisor in divisors:
+            if not _is_number(divisor) or not ast.literal_eval(divisor):
+                self._refuse(divisor, "a schedule can only be divided by a number other than 0; give one")
+
+    def _parts(self, parts: list[ast.expr], depth: int, *, may_be_numbers: bool) -> tuple[Node, ...]:
+        numbers = [may_be_numbers and _is_number(part) for part in parts]
         # A number may stand beside a schedule; numbers alone are refused as what they are, no schedule.
         read = (
             _plain_node(part) if is_number and not all(numbers) else self.strategy(part, depth + 1)
             for part, is_number in zip(parts, numbers, strict=True)
         )
-        return Join(OPERATORS[type(node.op)], tuple(read))
+        return tuple(read)
 
-    def _call(self, node: ast.Call, name: str, depth: int) -> Call:
+    def _extreme(self, node: ast.Call, name: str, depth: int) -> Join:
+        """Return the larger, or the smaller, of what stands in the brackets of `max` or `min`."""
+        if node.keywords:
+            self._refuse(node.keywords[0], f"{name} has no options by name; it is {name}(a, b, ...)")
+        if len(node.args) < 2:
+            self._refuse(node, f"{name}: two or more must be given, got {len(node.args)}; it is {name}(a, b, ...)")
+        return Join(name, self._parts(node.args, depth, may_be_numbers=True))
+
+    def _call(self, node: ast.Call, name: str, depth: int) -> Call | Join:
+        if name in EXTREMES:
+            return self._extreme(node, name, depth)
         if name not in PUBLISHED:
-            otherwise = f"known: {', '.join((*RECIPES, *CONTROLLERS))}"
-            self._refuse(node, f"there is no strategy {name!r}; {hint(name, PUBLISHED, otherwise)}")
+            otherwise = f"known: {', '.join((*RECIPES, *CONTROLLERS, *EXTREMES))}"
+            self._refuse(node, f"there is no strategy {name!r}; {hint(name, (*PUBLISHED, *EXTREMES), otherwise)}")
         by_place = [self._option(value, depth + 1) for value in node.args]
         by_name = [self._option(keyword.value, depth + 1) for keyword in node.keywords]
         self._check_options(node, name)
@@ -144,9 +176,11 @@ class _Reader:
             self._refuse(node, f"{name}: {error}; it is {name}{options_text(name)}")
 
     def _option(self, node: ast.expr, depth: int) -> Node:
-        if isinstance(node, ast.Call) or _is_join(node):
+        if isinstance(node, ast.Call) or _is_join(node) or _is_negative(node):
             return self.strategy(node, depth)
-        if isinstance(node, ast.List) and all(isinstance(item, (ast.Call, ast.BinOp)) for item in node.elts):
+        if isinstance(node, ast.List) and all(
+            isinstance(item, (ast.Call, ast.BinOp)) or _is_negative(item) for item in node.elts
+        ):
             return ListOf(tuple(self.strategy(item, depth) for item in node.elts))
         if not _is_plain(node):
             self._refuse(node, "an option is a number, a text in quotes, a schedule or a list of these")
@@ -167,6 +201,13 @@ def _foreign_value(node: ast.expr) -> Any:
 
 def _is_join(node: ast.expr) -> TypeGuard[ast.BinOp]:
     return isinstance(node, ast.BinOp) and type(node.op) in OPERATORS
+
+
+def _is_negative(node: ast.expr) -> TypeGuard[ast.UnaryOp]:
+    """Whether a part that stands for a schedule has a minus before it; a negative number is a number."""
+    if not isinstance(node, ast.UnaryOp) or not isinstance(node.op, ast.USub):
+        return False
+    return isinstance(node.operand, ast.Call) or _is_join(node.operand) or _is_negative(node.operand)
 
 
 def _operands(node: ast.BinOp) -> list[ast.expr]:

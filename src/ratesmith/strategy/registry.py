@@ -57,6 +57,13 @@ CONTROLLERS: Final[Functions] = MappingProxyType(
 PUBLISHED: Final[Functions] = MappingProxyType({**RECIPES, **CONTROLLERS, **VALUES})
 STORED_NAMES: Final = MappingProxyType({("Milestones", "milestones"): "at"})
 """Options that notation and data write by the name that they had when texts were first stored. Both names are read."""
+EXTREMES: Final = MappingProxyType(
+    {
+        "max": "The largest of several schedules and numbers, at each step.",
+        "min": "The smallest of several schedules and numbers, at each step.",
+    }
+)
+"""The operators that a text writes as calls, and what each is."""
 PYTHON_NAMES: Final = MappingProxyType({(name, stored): option for (name, option), stored in STORED_NAMES.items()})
 
 
@@ -66,7 +73,7 @@ def signatures() -> tuple[str, ...]:
     >>> signatures()[1]
     'step(every, gamma=0.1)'
     """
-    return tuple(name + options_text(name) for name in (*RECIPES, *CONTROLLERS))
+    return tuple(signature for signature, _ in sentences())
 
 
 def sentences() -> tuple[tuple[str, str], ...]:
@@ -75,7 +82,8 @@ def sentences() -> tuple[tuple[str, str], ...]:
     >>> sentences()[1]
     ('step(every, gamma=0.1)', 'Step decay: times `gamma` once every `every`.')
     """
-    return tuple((name + options_text(name), sentence(name)) for name in (*RECIPES, *CONTROLLERS))
+    named = ((name + options_text(name), sentence(name)) for name in (*RECIPES, *CONTROLLERS))
+    return (*named, *((f"{name}(a, b, ...)", what) for name, what in EXTREMES.items()))
 
 
 def sentence(name: str) -> str:

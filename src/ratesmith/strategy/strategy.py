@@ -56,8 +56,8 @@ class Strategy(Displayed):
     def build(self, horizon: Horizon | int | None = None, functions: Functions = NO_FUNCTIONS) -> Controller[Any]:
         """Return the schedule or controller for one horizon; `functions` are those that `custom("name")` may name.
 
-        A text of values alone, as `str(schedule)` gives, needs no horizon. Raise NotationError if an option cannot
-        hold.
+        A text whose lengths are all steps, as of `step(30)` and `str(schedule)`, needs no horizon. Raise NotationError
+        if an option cannot hold.
         """
         training = None if horizon is None else Horizon.of(horizon)
         built = build(self.root, training, functions)
