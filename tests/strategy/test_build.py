@@ -91,7 +91,7 @@ def test_a_schedule_and_a_plateau_multiply():
         ("constant() >> cosine()", "what stands before >> takes 200 of 200 steps, and nothing is left for this"),
         ('warmup("100%") >> cosine()', "what stands before >> takes 200 of 200 steps"),
         ("warmup(50) >> constant(2000) >> cosine()", "what stands before >> takes 2050 of 200 steps"),
-        ("cosine() >> warmup(2000) >> linear()", "what stands before >> takes 200 of 200 steps"),
+        ("cosine() >> warmup(2000) >> linear()", "what stands before >> takes 2200 of 200 steps"),
         ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
