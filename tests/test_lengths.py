@@ -62,6 +62,8 @@ WRONG = [
     ("Staircase(3)", SHORT, 'step("3ep")'),
     ("Milestones([5, 8])", SHORT, 'multistep(["5ep", "8ep"])'),
     ("Exponential(0.9)", SHORT, 'exponential(0.9, every="1ep")'),
+    ('Ramp(1, 0, 8, "cosine")', SHORT, 'ramp(1, 0, "8ep", shape="cosine")'),
+    ("Staircase(6, stairs=2)", SHORT, 'step("6ep")'),
     # numbers that are no epochs of this run
     ("step(11)", SHORT, 'step("30%")'),
     ("multistep([300, 400])", IMAGENET, 'multistep(["60%", "80%"])'),

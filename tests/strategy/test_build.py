@@ -174,3 +174,22 @@ def test_a_clipped_warmup_has_the_slope_that_the_whole_run_has():
     whole, short = (parse("warmup(2000) >> cosine()").build(steps) for steps in (10_000, 100))
     assert [short(step) for step in range(100)] == [whole(step) for step in range(100)]
     assert short(99) == 99 / 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("warmup(2000) >> cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
+        ("warmup(2000) >> wsd(decay=0.1)", "wsd: decay must be whole steps"),
+        ("warmup(2000) >> cosine() >> linear() * plateau()", "only schedules can stand around >>"),
+        ("warmup(2000) >> wsd(decay=5000)", None),
+        ('warmup(2000) >> multistep(["50%", "75%"])', None),
+        ('warmup(2000) >> sgdr("10%", growth=2)', None),
+    ],
+)
+def test_what_a_short_run_leaves_out_must_hold_in_a_longer_one(text, message):
+    if message is None:
+        assert str(parse(text).build(HORIZON)) == "Take(Ramp(0.0, 1.0, 2000), 200)"
+        return
+    with pytest.raises(NotationError, match=message):
+        parse(text).build(HORIZON)

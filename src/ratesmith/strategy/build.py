@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 from ratesmith import shapes
@@ -20,6 +20,9 @@ from ratesmith.strategy.registry import PUBLISHED, RECIPES, Functions, python_na
 
 CURVES: Final = (*shapes.SHAPES, "exponential")
 """The shapes that a ramp knows by name; any other name is that of a function."""
+
+LONG: Final = 10**9
+"""Steps in which every part has room: what a short run leaves out is tried in so many."""
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
@@ -68,24 +71,29 @@ class _Builder:
                 joined = joined + other
         return joined
 
-    def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Any]:
-        horizon = whole
-        before: list[Schedule] = []
+    def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Schedule]:
+        """Yield the parts; those behind a warm-up that training ends in are left out, if they hold in a longer one."""
+        horizon, last = whole, None
         for place, part in enumerate(parts):
             if place and horizon and not horizon.left and _waits(part):
-                if whole and whole.left and _is_warmup(before[-1]) and not _has_share(parts[place - 1]):
-                    return  # the run ends inside the warm-up: what comes after it is never reached
+                if whole and whole.left and _is_warmup(last) and not _has_share(parts[place - 1]):
+                    for later in parts[place:]:
+                        self._part(later, replace(horizon, steps=horizon.used + LONG))
+                    return
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
-            built = self.value(part, horizon)
-            if not isinstance(built, Schedule):
-                raise TypeError(
-                    "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
-                )
-            if horizon and built.steps is not None:
-                horizon = horizon.after(built.steps)
-            before.append(built)
-            yield built
+            last = self._part(part, horizon)
+            if horizon and last.steps is not None:
+                horizon = horizon.after(last.steps)
+            yield last
+
+    def _part(self, node: Node, horizon: Horizon | None) -> Schedule:
+        built = self.value(node, horizon)
+        if not isinstance(built, Schedule):
+            raise TypeError(
+                "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
+            )
+        return built
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
         options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
@@ -127,9 +135,9 @@ def _waits(node: Node) -> bool:
     return any(call.name in RECIPES for call in calls(node))
 
 
-def _is_warmup(part: Schedule) -> bool:
+def _is_warmup(part: Schedule | None) -> bool:
     """Whether a part ends higher than it begins."""
-    return part.steps is not None and float(part(part.steps)) > float(part(0))
+    return part is not None and part.steps is not None and float(part(part.steps)) > float(part(0))
 
 
 def _has_share(node: Node) -> bool:
