@@ -183,20 +183,13 @@ QUICK = [f"{TASK}:task", "--strategy", "cosine()", "--steps", "20", "--seeds", "
 
 
 def test_the_lines_to_paste_are_a_training_scripts(tmp_path, capsys):
-    import torch
-
-    halving = ["--strategy", 'custom("halving", every="1ep")', "--rates", "0.1"]
+    halving = ["--strategy", 'custom("halving", every="1ep")', "--baseline", "cosine()"]
     assert run(["compare", *QUICK, *halving, "--out", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-    lines = out.partition("To use it:\n\n")[2].partition("\n\n")[0]
-    assert "# make the optimizer with lr=0.1; its updates are counted, wherever scheduler.step() is called" in lines
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    known = {"optimizer": optimizer, "halving": lambda epoch: 0.5**epoch}
-    exec(lines, known)
-    for _ in range(20):
-        optimizer.step()
-        known["scheduler"].step()
-    assert 0.0 <= optimizer.param_groups[0]["lr"] <= 0.1
+    lines = capsys.readouterr().out.partition("To use it:\n\n")[2].partition("\n\nReport")[0]
+    assert "torch" not in lines.partition("The same without Ratesmith")[0]  # the task is in NumPy
+    script = {"halving": lambda epoch: 0.5**epoch}
+    exec(lines.partition("The same without Ratesmith")[0], script)
+    assert all(0.0 <= script["learning_rate"](step) <= 0.1 for step in range(20))
 
 
 def test_the_verdict_ends_with_where_the_code_without_ratesmith_is(capsys):

@@ -14,6 +14,7 @@ LANGUAGE = Horizon(100_000)
 LONG = Horizon(1_000_000, tokens_per_step=500_000)
 RULES = {
     "halving": lambda count: 0.5**count,
+    "fast": lambda count: 0.9**count,
     "by_epoch": lambda epoch: 0.95**epoch,
     "inverse": lambda count: 1 / (1 + 1e-3 * count),
     "cosine_rule": lambda count: max(0.0, 1 - count / 200),
@@ -40,6 +41,7 @@ WRONG = [
     ("cyclic(2, 3)", SHORT, 'cyclic("2ep", "3ep")'),
     ('cyclic(4, mode="triangular2")', SHORT, 'cyclic("4ep", mode="triangular2")'),
     ('custom("by_epoch")', CIFAR, 'custom("by_epoch", every="1ep")'),
+    ('custom("fast")', SHORT, 'custom("fast", every="1ep")'),
     ('custom("halving")', SHORT, 'custom("halving", every="1ep")'),
     # inside others
     ("warmup(20) >> step(3)", SHORT, 'warmup(20) >> step("3ep")'),
@@ -62,6 +64,8 @@ WRONG = [
     ("Staircase(3)", SHORT, 'step("3ep")'),
     ("Milestones([5, 8])", SHORT, 'multistep(["5ep", "8ep"])'),
     ("Exponential(0.9)", SHORT, 'exponential(0.9, every="1ep")'),
+    ('Ramp(1, 0, 8, "cosine")', SHORT, 'ramp(1, 0, "8ep", shape="cosine")'),
+    ("Staircase(6, stairs=2)", SHORT, 'step("6ep")'),
     # numbers that are no epochs of this run
     ("step(11)", SHORT, 'step("30%")'),
     ("multistep([300, 400])", IMAGENET, 'multistep(["60%", "80%"])'),
@@ -157,6 +161,10 @@ RIGHT = [
     ('custom("by_epoch", every="1ep")', CIFAR),
     ('custom("inverse")', CIFAR),
     ('custom("cosine_rule")', Horizon(200)),
+    ('custom("cosine_rule")', Horizon(300)),
+    ("take(exponential(0.9), 100) >> cosine()", Horizon(1000)),
+    ("sgdr(2000)", LANGUAGE),
+    ('inverse_sqrt("100%")', SHORT),
     ('ramp(1e-6, 1, shape="exponential")', LANGUAGE),
     ("exponential(1.05)", Horizon(500)),
     # so short that a few updates are much of them

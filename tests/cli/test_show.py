@@ -118,7 +118,7 @@ def test_a_run_inside_its_warmup_is_drawn_and_said(capsys):
     text = " ".join(facts)
     assert text.endswith(
         "warmup(2000) >> cosine() warms up for 2,000 updates, and the run has 100: it ends at a factor of 0.0495. "
-        'A share fits every length: warmup("5%") >> cosine(). [RS214]'
+        'A share follows the run: warmup("5%") >> cosine(). [RS214]'
     )
 
 

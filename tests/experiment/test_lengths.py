@@ -62,7 +62,7 @@ def test_a_run_inside_its_warmup_is_trained_and_said(tmp_path, capsys):
     [line] = [line for line in found.note_lines() if "RS214" in line]
     assert line == (
         "warmup(2000) >> cosine() warms up for 2,000 updates, and the run has 60: it ends at a factor of 0.0295. "
-        'A share fits every length: warmup("5%") >> cosine(). [RS214]'
+        'A share follows the run: warmup("5%") >> cosine(). [RS214]'
     )
     clipped = [run for run in found.runs if "warmup" in run.trial.strategy]
     assert clipped

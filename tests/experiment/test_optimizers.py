@@ -219,7 +219,7 @@ def test_an_optimizer_may_be_added_to_a_study_and_not_become_another(tmp_path):
 def test_the_lines_to_paste_say_which_optimizer_in_every_form(tmp_path):
     found = small(ChangeableTask(), tmp_path, [], optimizers=MOMENTUM, baseline="momentum: cosine()")
     assert found.best.chosen == "momentum: cosine()"
-    assert {"ratesmith", "python", "torch"} <= set(found.paste_forms())
+    assert {"ratesmith", "python", "optax"} <= set(found.paste_forms())
     for form in found.paste_forms():
         first, *rest = found.paste(form).splitlines()
         assert first == "# with the optimizer momentum, which make_momentum(model) makes"

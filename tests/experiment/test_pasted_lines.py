@@ -5,7 +5,6 @@ from comparing import small
 from numpy_task import LogisticTask
 
 from ratesmith.experiment import compare
-from ratesmith.experiment.frameworks import uses_torch
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
@@ -120,26 +119,3 @@ def test_its_controller_hears_in_them_too(tmp_path):
     for step, loss in enumerate((1.0, 2.0)):
         state = controller.observe(state, step, {"loss": loss})
     assert controller.value(state, 2) == pytest.approx(0.1)
-
-
-class Holding:
-    """A task or training that holds something."""
-
-    def __init__(self, held):
-        self.held = held
-
-
-@pytest.mark.parametrize(
-    ("thing", "expected"),
-    [
-        (torch.nn.Linear(1, 1), True),
-        ([torch.nn.Linear(1, 1)], True),
-        ({"optimizer": torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])}, True),
-        ([1.0, "torch"], False),
-        (None, False),
-    ],
-)
-def test_a_task_of_ones_own_tells_its_framework_by_what_it_holds(thing, expected):
-    assert uses_torch(Holding(thing)) is expected
-    assert uses_torch(task()) is True
-    assert uses_torch(LogisticTask()) is False

@@ -259,3 +259,22 @@ def test_lengths_of_their_own_may_lie_behind_the_end_of_training(text, value):
 def test_behind_the_end_only_what_depends_on_what_is_left_is_refused():
     with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
         parse("ramp(1, 0, 60) >> hold(cosine(), 3)").build(51)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("warmup(2000) >> cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
+        ("warmup(2000) >> wsd(decay=0.1)", "wsd: decay must be whole steps"),
+        ("warmup(2000) >> cosine() >> linear() * plateau()", "only schedules can stand around >>"),
+        ("warmup(2000) >> wsd(decay=5000)", None),
+        ('warmup(2000) >> multistep(["50%", "75%"])', None),
+        ('warmup(2000) >> sgdr("10%", growth=2)', None),
+    ],
+)
+def test_what_a_short_run_leaves_out_must_hold_in_a_longer_one(text, message):
+    if message is None:
+        assert str(parse(text).build(HORIZON)) == "Take(Ramp(0.0, 1.0, 2000), 200)"
+        return
+    with pytest.raises(NotationError, match=message):
+        parse(text).build(HORIZON)

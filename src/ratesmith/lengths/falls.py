@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -102,18 +103,26 @@ def _rewritten(call: Call, fall: Fall, written: Callable[[int], str], warmup: st
         return Value(warmup if warmup and option == "warmup" else written(number))
 
     options = [
-        GivenOption(
-            OPTION_OF.get((call.name, option.name), option.name),
-            changed(option.value, option.name) if option.name in fall.options else option.value,
-            option.by_place,
-        )
+        replace(option, value=changed(option.value, option.name) if option.name in fall.options else option.value)
         for option in call.options
-        if option.name != "stairs"  # of a value, whose recipe works it out
     ]
     given = {option.name for option in call.options}
     left_out = (name for name in fall.options if name not in given)
     options += [GivenOption(name, changed(Value(settings_of(call)[name]), name)) for name in left_out]
-    return Call(RECIPE_OF.get(call.name, call.name), tuple(options))
+    return as_recipe(Call(call.name, tuple(options)))
+
+
+def as_recipe(call: Call) -> Call:
+    """Return the call of the recipe that makes such a value, which takes epochs and shares; of a recipe, itself."""
+    if call.name not in RECIPE_OF:
+        return call
+    recipe, options = RECIPE_OF[call.name], []
+    named = {option.name for option in parameters(recipe) if option.kind is option.KEYWORD_ONLY}
+    for option in call.options:
+        if option.name != "stairs":  # of a value, whose recipe works it out
+            name = OPTION_OF.get((call.name, option.name), option.name)
+            options.append(GivenOption(name, option.value, option.by_place and name not in named))
+    return Call(recipe, tuple(options))
 
 
 def _step(given: Settings) -> Fall | None:

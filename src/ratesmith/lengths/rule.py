@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ratesmith._checks import Option, spell
 from ratesmith.codes import coded
 from ratesmith.horizon import Horizon
-from ratesmith.lengths.falls import RECIPE_OF, Fall, fall_of, in_epochs, in_shares, settings_of
+from ratesmith.lengths.falls import Fall, as_recipe, fall_of, in_epochs, in_shares, settings_of
 from ratesmith.lengths.warmups import WARMUPS, warmup_of
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, parse
@@ -127,12 +127,12 @@ def _warmup_notes(strategy: Strategy, built: Any, run: Horizon) -> list[LengthNo
     changed = [
         GivenOption(each.name, Value(share), each.by_place) if each.name == option else each for each in up.call.options
     ]
-    call = Call(RECIPE_OF.get(up.call.name, up.call.name), tuple(changed))
+    call = as_recipe(Call(up.call.name, tuple(changed)))
     remedy = text_of(_replaced(strategy.root, {id(up.call): call}))
     last = built.value(built.init(), run.steps - 1)
     text = (
         f"{strategy.text} warms up for {up.steps:,} updates, and the run has {run.steps:,}: it ends at a factor of "
-        f"{last:.3g}. A share fits every length: {remedy}."
+        f"{last:.3g}. A share follows the run: {remedy}."
     )
     return [LengthNote("RS214", (text,), remedy)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
@@ -29,6 +29,8 @@ OPERATIONS: Final[MappingProxyType[str, Callable[[Any, Any], Any]]] = MappingPro
 )
 """What joins two values; a controller can be multiplied, but not divided."""
 JOINED_AS: Final = MappingProxyType({"+": "added", "-": "subtracted", "max": "compared", "min": "compared"})
+LONG: Final = 10**9
+"""Steps in which every part has room: what a short run leaves out is tried in so many."""
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
@@ -75,33 +77,38 @@ class _Builder:
             return (Max if node.operator == "max" else Min)(tuple(values))
         return functools.reduce(OPERATIONS[node.operator], values)
 
-    def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Any]:
-        horizon, left = whole, 0
-        before: list[Schedule] = []
+    def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Schedule]:
+        """Yield the parts; those behind a warm-up that training ends in are left out, if they hold in a longer one."""
+        horizon, last, left = whole, None, 0
         for place, part in enumerate(parts):
-            if place and horizon and not horizon.left and self._waits(part, horizon):
-                if left and _is_warmup(before[-1]) and not _has_share(parts[place - 1]):
-                    return  # the run ends inside the warm-up: what comes after it is never reached
-                taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
-                self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
-            built = self.value(part, horizon)
-            if not isinstance(built, Schedule):
-                raise TypeError(
-                    "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
-                )
-            left = horizon.left if horizon else 0  # before this part
-            if horizon and built.steps is not None:
-                horizon = horizon.after(built.steps)
-            before.append(built)
-            yield built
+            if place and horizon and not horizon.left and (error := self._at_end(part, horizon)):
+                if left and _is_warmup(last) and not _has_share(parts[place - 1]):
+                    for later in parts[place:]:
+                        self._part(later, replace(horizon, steps=horizon.used + LONG))
+                    return
+                if isinstance(error.__cause__, LengthNeededError):
+                    taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
+                    self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
+            last, left = self._part(part, horizon), horizon.left if horizon else 0
+            if horizon and last.steps is not None:
+                horizon = horizon.after(last.steps)
+            yield last
 
-    def _waits(self, part: Node, horizon: Horizon) -> bool:
-        """Whether a part depends on what is left of training."""
+    def _part(self, node: Node, horizon: Horizon | None) -> Schedule:
+        built = self.value(node, horizon)
+        if not isinstance(built, Schedule):
+            raise TypeError(
+                "only schedules can stand around >>; multiply them with the controller, as in (a >> b) * plateau()"
+            )
+        return built
+
+    def _at_end(self, part: Node, horizon: Horizon) -> NotationError | None:
+        """Return why a part cannot be built where nothing is left of training, or None if it can."""
         try:
             self.value(part, SpentHorizon.as_of(horizon))
         except NotationError as error:
-            return isinstance(error.__cause__, LengthNeededError)
-        return False
+            return error
+        return None
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
         options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
@@ -132,9 +139,9 @@ class _Builder:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
 
 
-def _is_warmup(part: Schedule) -> bool:
+def _is_warmup(part: Schedule | None) -> bool:
     """Whether a part ends higher than it begins."""
-    return part.steps is not None and float(part(part.steps)) > float(part(0))
+    return part is not None and part.steps is not None and float(part(part.steps)) > float(part(0))
 
 
 def _has_share(node: Node) -> bool:
