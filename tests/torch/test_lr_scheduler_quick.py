@@ -34,6 +34,7 @@ KINDS = {
     "PolynomialLR": (ours.PolynomialLR, {"total_iters": 30, "power": 2.0}),
     "CosineAnnealingLR": (ours.CosineAnnealingLR, {"T_max": 30}),
     "CosineAnnealingLR above a floor": (ours.CosineAnnealingLR, {"T_max": 30, "eta_min": 0.01}),
+    "CosineAnnealingWarmRestarts": (ours.CosineAnnealingWarmRestarts, {"T_0": 3, "T_mult": 2, "eta_min": 0.001}),
     "CyclicLR": (ours.CyclicLR, {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 4, "cycle_momentum": False}),
     "OneCycleLR": (ours.OneCycleLR, {"max_lr": 0.5, "total_steps": 40, "cycle_momentum": False}),
     "SWALR": (ours.SWALR, {"swa_lr": 0.02, "anneal_epochs": 12}),
@@ -121,7 +122,10 @@ EVENTS = [
 
 def careful(kind):
     """Return a class whose every step goes torch's own way, with the `get_lr` of a drop-in."""
-    return type(f"Careful{kind.__name__}", (kind,), {"_update_lr": DropIn._update_lr})
+    ways = {"_update_lr": DropIn._update_lr}
+    if kind is ours.CosineAnnealingWarmRestarts:
+        ways = {"get_lr": lambda scheduler: kind.get_lr(scheduler)}  # another `get_lr` than its own is asked each time
+    return type(f"Careful{kind.__name__}", (kind,), ways)
 
 
 def training(make, options, rates=(0.1, 0.25, 0.4)):
