@@ -1,5 +1,6 @@
 """The quick steps of the drop-ins: the very rates of the careful ones, whatever happens between two steps."""
 
+import collections
 import copy
 import pickle
 
@@ -33,6 +34,7 @@ KINDS = {
     "PolynomialLR": (ours.PolynomialLR, {"total_iters": 30, "power": 2.0}),
     "CosineAnnealingLR": (ours.CosineAnnealingLR, {"T_max": 30}),
     "CosineAnnealingLR above a floor": (ours.CosineAnnealingLR, {"T_max": 30, "eta_min": 0.01}),
+    "CosineAnnealingWarmRestarts": (ours.CosineAnnealingWarmRestarts, {"T_0": 3, "T_mult": 2, "eta_min": 0.001}),
     "CyclicLR": (ours.CyclicLR, {"base_lr": 0.01, "max_lr": 0.2, "step_size_up": 4, "cycle_momentum": False}),
     "OneCycleLR": (ours.OneCycleLR, {"max_lr": 0.5, "total_steps": 40, "cycle_momentum": False}),
     "SWALR": (ours.SWALR, {"swa_lr": 0.02, "anneal_epochs": 12}),
@@ -83,6 +85,11 @@ def the_list_of_last_rates_written_into(optimizer, scheduler):
     scheduler.get_last_lr()[0] = optimizer.param_groups[0]["lr"] = 0.321
 
 
+def a_tensor_there_and_among_the_last_rates(optimizer, scheduler):
+    group = optimizer.param_groups[0]
+    scheduler.get_last_lr()[0] = group["lr"] = torch.tensor(float(group["lr"]), dtype=torch.float64)
+
+
 def its_own_state_loaded(optimizer, scheduler):
     scheduler.load_state_dict(copy.deepcopy(scheduler.state_dict()))
 
@@ -107,6 +114,7 @@ EVENTS = [
     options_changed,
     the_step_set_back,
     the_list_of_last_rates_written_into,
+    a_tensor_there_and_among_the_last_rates,
     its_own_state_loaded,
     the_optimizers_state_loaded,
 ]
@@ -114,7 +122,10 @@ EVENTS = [
 
 def careful(kind):
     """Return a class whose every step goes torch's own way, with the `get_lr` of a drop-in."""
-    return type(f"Careful{kind.__name__}", (kind,), {"_update_lr": DropIn._update_lr})
+    ways = {"_update_lr": DropIn._update_lr}
+    if kind is ours.CosineAnnealingWarmRestarts:
+        ways = {"get_lr": lambda scheduler: kind.get_lr(scheduler)}  # another `get_lr` than its own is asked each time
+    return type(f"Careful{kind.__name__}", (kind,), ways)
 
 
 def training(make, options, rates=(0.1, 0.25, 0.4)):
@@ -207,3 +218,20 @@ def test_milestones_changed_in_the_table_count_when_they_come(change, drops):
         scheduler.step()
         rate *= 0.5 ** drops.get(step, 0)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scheduler: scheduler.milestones.update([10, 30]),
+        lambda scheduler: setattr(scheduler, "milestones", collections.Counter([10, 20, 30, 60])),
+    ],
+)
+def test_a_step_by_its_number_counts_the_milestones_as_they_are_then(change):
+    optimizer, scheduler = training(ours.MultiStepLR, {"milestones": [20, 60], "gamma": 0.5})
+    scheduler.step(25)
+    assert optimizer.param_groups[0]["lr"] == 0.1 * 0.5
+    change(scheduler)
+    scheduler.step(40)
+    assert optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3

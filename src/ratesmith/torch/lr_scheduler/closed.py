@@ -195,9 +195,9 @@ class MultiStepLR(_Stepwise, lr_scheduler.MultiStepLR):
     Source: torch.optim.lr_scheduler.MultiStepLR.
     """
 
-    # The table of milestones, how many it had, its steps in order, and how many milestones lie before each of them.
+    # A slot, as above: the table of milestones, its steps in order, and how many milestones lie before each of them.
     __slots__ = ("_sorted",)
-    _sorted: tuple[Any, int, list[int], list[int]]
+    _sorted: tuple[Any, list[int], list[int]]
 
     @classmethod
     def _refuse(cls, options: Mapping[str, Any]) -> None:
@@ -219,29 +219,24 @@ class MultiStepLR(_Stepwise, lr_scheduler.MultiStepLR):
         return self.gamma ** self._passed(step)
 
     def _factors(self, step: int) -> tuple[Any, Any]:
-        passed = self._passed(step)  # once: a table that was changed between two looks would give another ratio
-        return self.gamma ** (passed - self._times(step)), self.gamma**passed
-
-    def _times(self, step: int) -> int:
-        times: int = self.milestones.get(step, 0) if step >= 0 else 0
-        return times
+        # The table itself says what happens at this step: if it was written into, how many were passed before may be
+        # out of date, but not the ratio of the two, by which rates are then scaled on.
+        passed = self._passed(step - 1)
+        return self.gamma**passed, self.gamma ** (passed + self.milestones.get(step, 0))
 
     def _get_closed_form_lr(self) -> list[Any]:
-        self._sorted = (None, 0, [], [0])  # the table may have been changed for any step
+        self._sorted = (None, [], [0])  # the table may have been written into
         return super()._get_closed_form_lr()
 
     def _passed(self, step: int) -> int:
         """Return how many milestones lie at or before a step."""
-        table, (milestones, count, steps, passed) = self.milestones, getattr(self, "_sorted", (None, 0, [], [0]))
-        place: int = bisect.bisect_right(steps, step)
-        times = passed[place] - passed[place - 1] if place and steps[place - 1] == step else 0
-        if milestones is table and count == len(table) and times == self._times(step):
-            return int(passed[place])
-        # It is new, or was changed: seen by its size, or when the changed milestone comes, which is when it matters.
-        steps = sorted(at for at in table if at >= 0)
-        passed = [0, *itertools.accumulate(table[at] for at in steps)]
-        self._sorted = (table, len(table), steps, passed)
-        return passed[bisect.bisect_right(steps, step)]
+        table, steps, passed = getattr(self, "_sorted", (None, [], [0]))
+        if table is not self.milestones:
+            table = self.milestones
+            steps = sorted(at for at in table if at >= 0)
+            passed = [0, *itertools.accumulate(table[at] for at in steps)]
+            self._sorted = (table, steps, passed)
+        return int(passed[bisect.bisect_right(steps, step)])
 
 
 @drop_in

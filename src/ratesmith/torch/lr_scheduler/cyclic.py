@@ -10,21 +10,19 @@ from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith._checks import finite
 from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
-from ratesmith.torch.lr_scheduler.drop_in import DropIn, WritesAtOnce, drop_in
+from ratesmith.torch.lr_scheduler.drop_in import WritesAtOnce, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
-    are_plain,
     copied,
     goes_on,
     refuse_lost_groups,
     share_with_late_groups,
     take_in_late_groups,
-    write_plain,
     write_rates,
 )
 
 
 @drop_in
-class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestarts):
+class CosineAnnealingWarmRestarts(WritesAtOnce, lr_scheduler.CosineAnnealingWarmRestarts):
     """Each group's rate along a cosine that begins again after `T_0` steps, then after `T_mult` times as many each.
 
     Formula: `eta_min + (base - eta_min) * (1 + cos(pi T_cur / T_i)) / 2`. A restart asked for by its step number is
@@ -43,7 +41,7 @@ class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestar
     def step(self, epoch: Any = None) -> None:
         """Go on by one step, or to a step that may be a fraction."""
         ours = type(self).get_lr is CosineAnnealingWarmRestarts.get_lr
-        plain = ours and are_plain(self.optimizer.param_groups)
+        plain = ours and self._is_plain()
         if epoch is None and self.last_epoch >= 0 and not hasattr(self, "_last_lr"):
             epoch = self.last_epoch + 1  # built in the middle of a run: the cycle is found as for any step's number
         if plain and epoch is None and self.last_epoch >= 0:
@@ -70,7 +68,8 @@ class CosineAnnealingWarmRestarts(DropIn, lr_scheduler.CosineAnnealingWarmRestar
         if len(self.base_lrs) != len(self.optimizer.param_groups):
             take_in_late_groups(self)
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
-        write_plain(self, [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs])
+        floor = self.eta_min
+        self._write([floor + (base - floor) * share for base in self.base_lrs])
 
 
 @drop_in

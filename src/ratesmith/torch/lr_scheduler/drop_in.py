@@ -98,21 +98,28 @@ class WritesAtOnce(DropIn):
         scheduler._written = None
         return scheduler
 
+    def _is_plain(self) -> bool:
+        """Whether every group's rate is, or was when this scheduler wrote it, a plain number."""
+        groups, written = self.optimizer.param_groups, self._written
+        return (written is not None and len(written) == len(groups)) or are_plain(groups)
+
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates."""
-        groups, written = self.optimizer.param_groups, self._written
-        if written is not None and len(written) != len(groups):
-            written = None
-        if epoch is not None or (written is None and not (hasattr(self, "_last_lr") and are_plain(groups))):
+        if epoch is not None or not hasattr(self, "_last_lr") or not self._is_plain():
             super()._update_lr(epoch)
             return
         self.last_epoch += 1
         self._get_lr_called_within_step = True
         try:
-            rates: list[Any] = list(self.get_lr())
+            rates = self.get_lr()
         finally:
             self._get_lr_called_within_step = False
-        if written is not None and len(rates) == len(groups) and replace_plain(groups, written, rates):
+        self._write(list(rates))
+
+    def _write(self, rates: list[Any]) -> None:
+        """Set rates where all were plain numbers before."""
+        groups, written = self.optimizer.param_groups, self._written
+        if written is not None and len(written) == len(rates) == len(groups) and replace_plain(groups, written, rates):
             self._last_lr = rates
             self._wrote_in = groups[0]
         elif are_plain(groups):
