@@ -150,8 +150,8 @@ def test_the_answer_equals_timms_scheduler(name, options):
         ("CosWithWarmup", (20,), {"alpha_f": 0.2}, "warmup(20, start=0.1) >> cosine(final=0.2)"),
         ("CosLinearEnvelope", (20,), {}, "warmup(20, start=0.1) >> 0.1 + 0.9 * linear() * cosine()"),
         ("CosineScheduler", (0.5, 0.05, 60, 20), {}, 'warmup(20, inclusive="both") >> cosine(final=0.1)'),
-        ("HyperbolicLR", (UNREAD, 250, 60, 1.0, 0.1), {}, "hyperbolic(250, infimum=0.1)"),
-        ("ExpHyperbolicLR", (UNREAD, 250, 60, 1.0, 0.1), {}, "hyperbolic(250, infimum=0.1, exponential=True)"),
+        ("HyperbolicLR", (UNREAD, 250, 60, 0.1), {"init_lr": 1.0}, "hyperbolic(250, infimum=0.1)"),
+        ("ExpHyperbolicLR", (UNREAD, 250, 60, 0.1), {"init_lr": 1.0}, "hyperbolic(250, infimum=0.1, exponential=True)"),
         ("WarmupParamScheduler", (UNREAD, 0.01, 0.2), {}, 'warmup("20%", start=0.01, into=cosine())'),
         ("BoltOnWarmupScheduler", (UNREAD,), {"warmup_end": 20}, "warmup(20, into=cosine())"),
         (

@@ -87,8 +87,8 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, Answer]]] = MappingProxyType(
         "WarmupMultiStepLR": (DETECTRON2, projects.warmup_multistep),
         "WarmupCosineLR": (DETECTRON2, projects.warmup_cosine),
         "CosineScheduler": ("DINOv2's", projects.dinov2),
-        "HyperbolicLR": ("pytorch-scheduler's", projects.hyperbolic(exponential=False)),
-        "ExpHyperbolicLR": ("pytorch-scheduler's", projects.hyperbolic(exponential=True)),
+        "HyperbolicLR": ("its paper's", projects.hyperbolic(exponential=False)),
+        "ExpHyperbolicLR": ("its paper's", projects.hyperbolic(exponential=True)),
     }
 )
 """Each name of another library, whose it is, and what it is here. None of them is a name of ours."""

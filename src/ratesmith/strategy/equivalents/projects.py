@@ -1,6 +1,7 @@
 """The schedules of OLMo, detectron2, DINOv2 and HyperbolicLR, in notation.
 
-Options have the names, the order and the defaults of the project, without the optimizer or the schedule inside. Nothing of it is imported.
+Options have the names, the order and the defaults of the project, without the optimizer or the schedule inside, which
+comes first. Nothing of it is imported.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def hyperbolic(exponential: bool) -> Answer:
     def answer(
         upper_bound: int | None = None,
         max_iter: int | None = None,
-        init_lr: float | None = None,
         infimum_lr: float | None = None,
+        init_lr: float | None = None,
     ) -> Equivalent:
         bound = "100%" if upper_bound is None else upper_bound
         known = init_lr is not None and infimum_lr is not None
