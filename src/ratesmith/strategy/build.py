@@ -73,7 +73,7 @@ class _Builder:
 
     def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
         for place, part in enumerate(parts):
-            if place and horizon and not horizon.left and self._waits(part, horizon):
+            if place and horizon and horizon.used >= horizon.steps and self._waits(part, horizon):
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
