@@ -60,9 +60,11 @@ def _starts(first, length, until):
 
 def test_their_polynomial_cycles_end_lower_and_lower():
     other = schedules.PolynomialDecay(1.0, 10, 0.1, power=1.0, cycle=True)
+    ours = parse("polynomial(final=0.1, cycle=10)").build(40)
     for step in range(1, 45):
         whole = 10 * math.ceil(step / 10)
         assert recipes.linear(whole, final=0.1)(step) == pytest.approx(float(other(step)), rel=3e-6)
+        assert ours(step) == pytest.approx(float(other(step)), rel=3e-6)
 
 
 def test_their_piecewise_constant_changes_one_step_later():

@@ -87,13 +87,20 @@ def test_sgdr_is_cycles_with_a_warm_up_each():
     agree(ours, at_once(optax.sgdr_schedule(cycles), 73), 73, rel=1e-11)
 
 
+@pytest.mark.parametrize("steps", LENGTHS)
 @pytest.mark.parametrize("exponent", [2.0, 0.5])
-def test_a_cosine_to_a_power_is_a_curve_of_your_own(exponent):
-    def powered(share):
-        return Ramp(0.0, 1.0, 10**6, "cosine")(share * 10**6) ** exponent
+def test_a_cosine_to_a_power_has_the_same_values(exponent, steps):
+    other = optax.cosine_decay_schedule(1.0, steps, alpha=0.1, exponent=exponent)
+    agree(parse(f"cosine(final=0.1, power={exponent})").build(steps), at_once(other, steps), steps, near_zero=1e-8)
 
-    other = optax.cosine_decay_schedule(1.0, 100, alpha=0.1, exponent=exponent)
-    agree(Ramp(1.0, 0.1, 100, powered), at_once(other, 100), 100, rel=1e-9, near_zero=1e-9)
+
+@pytest.mark.parametrize("steps", [7, 99, 101])
+@pytest.mark.parametrize(("peak", "back"), [(0.3, 0.85), (0.5, 0.6)])
+def test_one_cycle_in_three_phases_has_the_same_values(peak, back, steps):
+    other = optax.linear_onecycle_schedule(steps, 1.0, pct_start=peak, pct_final=back)
+    points = f"peak={int(peak * steps)}, back={int(back * steps)}"
+    ours = parse(f'one_cycle({points}, start={1 / 25!r}, final={1 / 25 / 1e4!r}, shape="linear")').build(steps)
+    agree(ours, at_once(other, steps), steps, rel=1e-11)
 
 
 @pytest.mark.parametrize("steps", LENGTHS)

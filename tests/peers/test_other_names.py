@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from timm_alone import timm_scheduler
 from torch.optim import lr_scheduler
 
 from ratesmith import Horizon, parse
@@ -73,6 +74,7 @@ def test_one_cycle_is_torchs_but_for_a_step(options):
         ("CosineDecay", (0.1, 40), {"warmup_target": 0.5, "warmup_steps": 10}, 0.5),
         ("CosineDecayRestarts", (0.5, 10), {"t_mul": 2.0, "m_mul": 0.7, "alpha": 0.1}, 0.5),
         ("PolynomialDecay", (0.5, 40, 0.05, 2.0), {}, 0.5),
+        ("PolynomialDecay", (0.5, 15, 0.05, 2.0), {"cycle": True}, 0.5),
         ("InverseTimeDecay", (0.5, 10, 0.3), {}, 0.5),
         ("InverseTimeDecay", (0.5, 10, 0.3, True), {}, 0.5),
         ("PiecewiseConstantDecay", ([10, 20], [0.5, 0.2, 0.1]), {}, 0.5),
@@ -99,6 +101,11 @@ def test_the_answer_equals_keras_schedule(name, values, options, base):
         ("linear_schedule", (0.1, 0.5, 20), {"transition_begin": 5}, 0.5),
         ("polynomial_schedule", (0.5, 0.05, 2.0, 30), {}, 0.5),
         ("cosine_onecycle_schedule", (100, 0.5), {}, 0.5),
+        ("cosine_decay_schedule", (0.5, 40, 0.1, 2.0), {}, 0.5),
+        ("warmup_cosine_decay_schedule", (0.1, 0.5, 10, 50, 0.05), {"exponent": 2.0}, 0.5),
+        ("polynomial_schedule", (0.1, 0.5, 2.0, 30), {}, 0.5),
+        ("linear_onecycle_schedule", (99, 0.5), {}, 0.5),
+        ("linear_onecycle_schedule", (100, 0.5, 0.2, 0.6), {"div_factor": 10.0}, 0.5),
         ("warmup_constant_schedule", (0.1, 0.5, 10), {}, 0.5),
     ],
 )
@@ -108,3 +115,56 @@ def test_the_answer_equals_optax_schedule(name, values, options, base):
     assert not here.is_example
     rates = [float(theirs(step)) / base for step in range(len(factors))]
     assert factors == pytest.approx(rates, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CosineLRScheduler", {"t_initial": 40, "k_decay": 2.0}),
+        ("CosineLRScheduler", {"t_initial": 8, "cycle_mul": 2.0, "cycle_decay": 0.5, "cycle_limit": 3}),
+        ("CosineLRScheduler", {"t_initial": 16, "cycle_mul": 0.5, "cycle_limit": 2, "k_decay": 1.5}),
+        ("PolyLRScheduler", {"t_initial": 40, "power": 2.0, "k_decay": 0.5}),
+        ("WSDLRScheduler", {"t_initial": 50, "decay_t": 20}),
+    ],
+)
+def test_the_answer_equals_timms_scheduler(name, options):
+    here, factors = ours(name, (UNREAD,), options)
+    assert not here.is_example
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    with timm_scheduler() as timm:
+        theirs = getattr(timm, name)(optimizer, **options, **({"decay_fn": "linear"} if "WSD" in name else {}))
+        rates = [theirs._get_lr(step)[0] for step in range(24)]  # behind that, theirs takes a logarithm of less than 0
+    assert factors[:24] == pytest.approx(rates, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options", "notation"),
+    [
+        (
+            "WarmupMultiStepLR",
+            (UNREAD, [60, 80]),
+            {"warmup_iters": 20},
+            "warmup(20, start=0.001) * multistep([60, 80])",
+        ),
+        ("WarmupCosineLR", (UNREAD, 100), {"warmup_iters": 20}, "warmup(20, start=0.001) * cosine()"),
+        ("CosWithWarmup", (20,), {"alpha_f": 0.2}, "warmup(20, start=0.1) >> cosine(final=0.2)"),
+        ("CosLinearEnvelope", (20,), {}, "warmup(20, start=0.1) >> 0.1 + 0.9 * linear() * cosine()"),
+        ("CosineScheduler", (0.5, 0.05, 60, 20), {}, 'warmup(20, inclusive="both") >> cosine(final=0.1)'),
+        ("HyperbolicLR", (UNREAD, 250, 60, 0.1), {"init_lr": 1.0}, "hyperbolic(250, infimum=0.1)"),
+        ("ExpHyperbolicLR", (UNREAD, 250, 60, 0.1), {"init_lr": 1.0}, "hyperbolic(250, infimum=0.1, exponential=True)"),
+        ("WarmupParamScheduler", (UNREAD, 0.01, 0.2), {}, 'warmup("20%", start=0.01, into=cosine())'),
+        ("BoltOnWarmupScheduler", (UNREAD,), {"warmup_end": 20}, "warmup(20, into=cosine())"),
+        (
+            "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
+            (UNREAD, 20, 60),
+            {"min_lr_rate": 0.1},
+            'warmup(20, inclusive="right") >> shift(cosine(final=0.1), -1)',
+        ),
+        ("get_inverse_sqrt_schedule", (UNREAD, 20, 7), {}, "warmup(20) >> InverseSqrt(7)"),
+        ("get_polynomial_decay_schedule_with_warmup", (UNREAD, 20, 60, 0, 2), {}, "warmup(20) >> polynomial(2)"),
+    ],
+)
+def test_the_answer_for_a_project_is_the_line_of_its_table(name, values, options, notation):
+    here = equivalent(name, values, options)
+    ours, theirs = (parse(text).build(here.steps or 100) for text in (here.notation, notation))
+    assert [ours(step) for step in range(150)] == pytest.approx([theirs(step) for step in range(150)], rel=1e-12)

@@ -1,30 +1,19 @@
 """timm's schedulers, by their names there, and where they are odd."""
 
-import importlib
-import importlib.util
 import math
-import sys
-import types
 
 import pytest
 import torch
 from golden import LENGTHS, WARMED, agree
+from timm_alone import timm_scheduler
 
 from ratesmith import Constant, Milestones, Ramp, parse, recipes
 
 
 @pytest.fixture(scope="module")
 def scheduler():
-    """Import timm.scheduler alone: the package around it imports torchvision."""
-    found = importlib.util.find_spec("timm")
-    if found is None:
-        pytest.skip("timm is not installed")
-    bare = types.ModuleType("timm")
-    bare.__path__ = list(found.submodule_search_locations)
-    sys.modules["timm"] = bare
-    yield importlib.import_module("timm.scheduler")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
-        del sys.modules[name]
+    with timm_scheduler() as module:
+        yield module
 
 
 def theirs(kind, **options):
@@ -96,6 +85,17 @@ def test_restarts_have_the_same_values_with_a_floor_and_falling_peaks(scheduler,
     )
     ours = recipes.sgdr(1000, first, growth=length, height=height, final=0.05)
     agree(ours, other, 500, rel=1e-11, near_zero=1e-13)
+
+
+@pytest.mark.parametrize("k_decay", [0.5, 2.0])
+@pytest.mark.parametrize("steps", LENGTHS)
+def test_a_k_decay_has_the_same_values(scheduler, steps, k_decay):
+    for notation, kind, options in (
+        (f"cosine(final=0.1, k_decay={k_decay})", scheduler.CosineLRScheduler, {}),
+        (f"polynomial(2, final=0.1, k_decay={k_decay})", scheduler.PolyLRScheduler, {"power": 2.0}),
+    ):
+        other = theirs(kind, t_initial=steps, lr_min=0.1, k_decay=k_decay, **options)
+        agree(parse(notation).build(steps), other, steps, near_zero=1e-12)
 
 
 def test_their_restart_can_be_missed(scheduler):

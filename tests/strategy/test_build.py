@@ -248,6 +248,7 @@ def test_without_a_horizon_the_part_that_needs_one_is_named(text, part):
         ("take(warmup(60) >> step(9), 51)", (Ramp(0.0, 1.0, 60) >> Staircase(9)).take(51)),
         ("shift(ramp(1, 0, 80) >> ramp(1, 0, 20), -60)", (Ramp(1.0, 0.0, 80) >> Ramp(1.0, 0.0, 20)).shift(-60)),
         ("warmup(60) >> shift(Ramp(1, 0, 10), 3)", Ramp(0.0, 1.0, 60) >> Ramp(1.0, 0.0, 10).shift(3)),
+        ("warmup(60) >> (ramp(1, 0, 9) >> step(9))", Ramp(0.0, 1.0, 60) >> Ramp(1.0, 0.0, 9) >> Staircase(9)),
         ("warmup(51) >> sgdr(10)", Ramp(0.0, 1.0, 51) >> (Ramp(1.0, 0.0, 10, "cosine") >> Constant(1.0, 0)).repeat()),
     ],
 )
@@ -259,6 +260,8 @@ def test_lengths_of_their_own_may_lie_behind_the_end_of_training(text, value):
 def test_behind_the_end_only_what_depends_on_what_is_left_is_refused():
     with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
         parse("ramp(1, 0, 60) >> hold(cosine(), 3)").build(51)
+    with pytest.raises(NotationError, match=r"takes 69 of 51 steps, and nothing is left for this"):
+        parse("ramp(1, 0, 60) >> (ramp(0, 1, 9) >> cosine())").build(51)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,6 @@ def test_behind_the_end_only_what_depends_on_what_is_left_is_refused():
         ("warmup(2000) >> cosine() >> linear() * plateau()", "only schedules can stand around >>"),
         ("warmup(2000) >> wsd(decay=5000)", None),
         ('warmup(2000) >> multistep(["50%", "75%"])', None),
-        ('warmup(2000) >> sgdr("10%", growth=2)', None),
     ],
 )
 def test_what_a_short_run_leaves_out_must_hold_in_a_longer_one(text, message):

@@ -79,9 +79,9 @@ class _Builder:
 
     def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Schedule]:
         """Yield the parts; those behind a warm-up that training ends in are left out, if they hold in a longer one."""
-        horizon, last, left = whole, None, 0
+        horizon, last, left = whole, None, False
         for place, part in enumerate(parts):
-            if place and horizon and not horizon.left and (error := self._at_end(part, horizon)):
+            if place and horizon and horizon.used >= horizon.steps and (error := self._at_end(part, horizon)):
                 if left and _is_warmup(last) and not _has_share(parts[place - 1]):
                     for later in parts[place:]:
                         self._part(later, replace(horizon, steps=horizon.used + LONG))
@@ -89,7 +89,7 @@ class _Builder:
                 if isinstance(error.__cause__, LengthNeededError):
                     taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                     self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
-            last, left = self._part(part, horizon), horizon.left if horizon else 0
+            last, left = self._part(part, horizon), horizon is not None and horizon.used < horizon.steps
             if horizon and last.steps is not None:
                 horizon = horizon.after(last.steps)
             yield last

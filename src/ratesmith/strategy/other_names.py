@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from ratesmith.strategy.equivalents import hugging_face, keras_optax, torch_timm
+from ratesmith.strategy.equivalents import hugging_face, keras_optax, projects, torch_timm
 from ratesmith.strategy.equivalents.answer import Answer, Equivalent
 
 UNREAD: Final = object()
@@ -15,6 +15,7 @@ UNREAD: Final = object()
 LONGEST: Final = 300
 """Characters of an answer's notation; an example is given in the place of a longer one."""
 PYTORCH, TIMM, KERAS, OPTAX, TRANSFORMERS = "PyTorch's", "timm's", "Keras'", "optax'", "Transformers'"
+OLMO, DETECTRON2 = "OLMo's", "detectron2's"
 STEPPED_BY_EPOCH: Final = (PYTORCH, TIMM)
 """Whose schedulers are mostly stepped once an epoch, so that their lengths are epochs."""
 OTHER_NAMES: Final[Mapping[str, tuple[str, Answer]]] = MappingProxyType(
@@ -39,6 +40,7 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, Answer]]] = MappingProxyType(
         "MultiStepLRScheduler": (TIMM, torch_timm.timm_steps),
         "TanhLRScheduler": (TIMM, torch_timm.timm_tanh),
         "PolyLRScheduler": (TIMM, torch_timm.timm_polynomial),
+        "WSDLRScheduler": (TIMM, torch_timm.timm_stable),
         "PlateauLRScheduler": (TIMM, torch_timm.timm_plateau),
         "ExponentialDecay": (KERAS, keras_optax.keras_exponential),
         "CosineDecay": (KERAS, keras_optax.keras_cosine),
@@ -56,11 +58,13 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, Answer]]] = MappingProxyType(
         "linear_schedule": (OPTAX, keras_optax.optax_linear),
         "polynomial_schedule": (OPTAX, keras_optax.optax_polynomial),
         "cosine_onecycle_schedule": (OPTAX, keras_optax.optax_cosine_onecycle),
+        "linear_onecycle_schedule": (OPTAX, keras_optax.optax_linear_onecycle),
+        "sgdr_schedule": (OPTAX, keras_optax.optax_sgdr),
         "warmup_constant_schedule": (OPTAX, keras_optax.optax_warmup),
         "join_schedules": (OPTAX, torch_timm.in_turn),
         "cosine_with_restarts": (TRANSFORMERS, hugging_face.hard_restarts),
         "cosine_with_min_lr": (TRANSFORMERS, hugging_face.min_lr),
-        "cosine_warmup_with_min_lr": (TRANSFORMERS, hugging_face.min_lr),
+        "cosine_warmup_with_min_lr": (TRANSFORMERS, hugging_face.min_lr_ahead),
         "warmup_stable_decay": (TRANSFORMERS, hugging_face.stable),
         "constant_with_warmup": (TRANSFORMERS, hugging_face.after_warmup("constant()")),
         "reduce_lr_on_plateau": (TRANSFORMERS, torch_timm.plateau),
@@ -70,9 +74,21 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, Answer]]] = MappingProxyType(
         "get_cosine_schedule_with_warmup": (TRANSFORMERS, hugging_face.after_warmup("cosine()")),
         "get_cosine_with_hard_restarts_schedule_with_warmup": (TRANSFORMERS, hugging_face.hard_restarts),
         "get_cosine_with_min_lr_schedule_with_warmup": (TRANSFORMERS, hugging_face.min_lr),
-        "get_polynomial_decay_schedule_with_warmup": (TRANSFORMERS, hugging_face.after_warmup("polynomial()")),
+        "get_cosine_with_min_lr_schedule_with_warmup_lr_rate": (TRANSFORMERS, hugging_face.min_lr_ahead),
+        "get_polynomial_decay_schedule_with_warmup": (TRANSFORMERS, hugging_face.polynomial),
         "get_inverse_sqrt_schedule": (TRANSFORMERS, hugging_face.inverse_sqrt),
         "get_wsd_schedule": (TRANSFORMERS, hugging_face.stable),
+        "MaxScheduler": (OLMO, projects.larger),
+        "BoltOnWarmupScheduler": (OLMO, projects.bolted_on),
+        "CosWithWarmup": (OLMO, projects.olmo("cosine(final=ALPHA)")),
+        "LinearWithWarmup": (OLMO, projects.olmo("linear(final=ALPHA)")),
+        "CosLinearEnvelope": (OLMO, projects.olmo("ALPHA + REST * linear() * cosine()")),
+        "WarmupParamScheduler": (DETECTRON2, projects.warmed_into),
+        "WarmupMultiStepLR": (DETECTRON2, projects.warmup_multistep),
+        "WarmupCosineLR": (DETECTRON2, projects.warmup_cosine),
+        "CosineScheduler": ("DINOv2's", projects.dinov2),
+        "HyperbolicLR": ("its paper's", projects.hyperbolic(exponential=False)),
+        "ExpHyperbolicLR": ("its paper's", projects.hyperbolic(exponential=True)),
     }
 )
 """Each name of another library, whose it is, and what it is here. None of them is a name of ours."""

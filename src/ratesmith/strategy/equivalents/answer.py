@@ -73,6 +73,6 @@ def final_share(option: str, rate: float | None, base: float | None = None) -> t
     return (rate / base, "") if base else (0.01, OF_THE_RATE.format("final", option))
 
 
-def with_warmup(steps: int | None, start: float | None, rest: str) -> str:
+def with_warmup(steps: int | str | None, start: float | None, rest: str) -> str:
     """Return the notation with a warm-up before it, if there is one."""
     return f"{call('warmup', steps, start=start or None)} >> {rest}" if steps else rest

@@ -42,9 +42,39 @@ def min_lr(
     return here._replace(note=note)
 
 
-def inverse_sqrt(num_warmup_steps: int | None = None) -> Equivalent:
+def min_lr_ahead(
+    num_warmup_steps: int | None = None,
+    num_training_steps: int | None = None,
+    num_cycles: float = 0.5,
+    last_epoch: int = -1,
+    min_lr: float | None = None,
+    min_lr_rate: float | None = None,
+) -> Equivalent:
+    """Return what `cosine_warmup_with_min_lr` is here: its warm-up and its cosine are a step ahead."""
+    final, note = (0.1, OF_THE_RATE.format("final", "min_lr")) if min_lr_rate is None else (min_lr_rate, "")
+    warmup = call("warmup", "5%" if num_warmup_steps is None else num_warmup_steps, inclusive="right")
+    notation = f"{warmup} >> shift({call('cosine', final=final)}, -1)"
+    return Equivalent(notation, num_training_steps, note=note, is_example=num_warmup_steps is None)
+
+
+def polynomial(
+    num_warmup_steps: int | None = None,
+    num_training_steps: int | None = None,
+    lr_end: float = 1e-7,
+    power: float = 1.0,
+) -> Equivalent:
+    """Return what `get_polynomial_decay_schedule_with_warmup` is here; an end that is next to nothing is 0."""
+    final, note = (None, "") if lr_end <= 1e-7 else (0.01, OF_THE_RATE.format("final", "lr_end"))
+    here = after_warmup(call("polynomial", *([] if power == 1 else [power]), final=final))
+    return here(num_warmup_steps, num_training_steps)._replace(note=note)
+
+
+def inverse_sqrt(num_warmup_steps: int | None = None, timescale: int | None = None) -> Equivalent:
     """Return what `get_inverse_sqrt_schedule` is here."""
     warmup = "5%" if num_warmup_steps is None else num_warmup_steps
+    if timescale is not None and timescale != num_warmup_steps:
+        notation = f"{call('warmup', warmup)} >> {call('InverseSqrt', timescale)}"
+        return Equivalent(notation, is_example=num_warmup_steps is None)
     return Equivalent(call("inverse_sqrt", warmup), is_example=num_warmup_steps is None)
 
 

@@ -73,9 +73,13 @@ def keras_polynomial(
     decay_steps: int | None = None,
     end_learning_rate: float = 1e-4,
     power: float = 1.0,
+    cycle: bool = False,
 ) -> Equivalent:
     """Return what `PolynomialDecay` is here."""
     final, note = final_share("end_learning_rate", end_learning_rate, initial_learning_rate)
+    if cycle:
+        length = "25%" if decay_steps is None else decay_steps
+        return Equivalent(call("polynomial", power, final=final, cycle=length), note=note, is_example=not decay_steps)
     return Equivalent(call("polynomial", power, final=final), decay_steps, note=note)
 
 
@@ -101,9 +105,11 @@ def keras_piecewise(boundaries: list[int] | None = None, values: list[float] | N
     return Equivalent(notation, note=PEAK_IS_BASE.format("the largest of the values"))
 
 
-def optax_cosine(init_value: float | None = None, decay_steps: int | None = None, alpha: float = 0.0) -> Equivalent:
+def optax_cosine(
+    init_value: float | None = None, decay_steps: int | None = None, alpha: float = 0.0, exponent: float = 1.0
+) -> Equivalent:
     """Return what `cosine_decay_schedule` is here."""
-    return Equivalent(call("cosine", final=unless(0, alpha)), decay_steps)
+    return Equivalent(call("cosine", final=unless(0, alpha), power=unless(1, exponent)), decay_steps)
 
 
 def optax_warmup_cosine(
@@ -112,12 +118,13 @@ def optax_warmup_cosine(
     warmup_steps: int | None = None,
     decay_steps: int | None = None,
     end_value: float = 0.0,
+    exponent: float = 1.0,
 ) -> Equivalent:
     """Return what `warmup_cosine_decay_schedule` is here."""
     final, note = final_share("end_value", end_value, peak_value)
     start = init_value / peak_value if init_value and peak_value else None
     warmup = "5%" if warmup_steps is None else warmup_steps
-    notation = with_warmup(warmup, start, call("cosine", final=final))  # type: ignore[arg-type]  # a share does too
+    notation = with_warmup(warmup, start, call("cosine", final=final, power=unless(1, exponent)))
     note = note or PEAK_IS_BASE.format("peak_value")
     return Equivalent(notation, decay_steps, note=note, is_example=warmup_steps is None)
 
@@ -192,6 +199,9 @@ def optax_polynomial(
     transition_steps: int | None = None,
 ) -> Equivalent:
     """Return what `polynomial_schedule` is here."""
+    if init_value is not None and end_value is not None and init_value < end_value:
+        rise, note = 1 - init_value / end_value, PEAK_IS_BASE.format("end_value")
+        return Equivalent(f"1 - {written(rise)} * {call('polynomial', power)}", transition_steps, note=note)
     final, note = final_share("end_value", end_value, init_value)
     return Equivalent(call("polynomial", power, final=final), transition_steps, note=note)
 
@@ -206,6 +216,30 @@ def optax_cosine_onecycle(
     """Return what `cosine_onecycle_schedule` is here."""
     options = {"pct_start": pct_start, "div_factor": div_factor, "final_div_factor": final_div_factor}
     return one_cycle_lr(total_steps=transition_steps, **options)._replace(note=PEAK_IS_BASE.format("peak_value"))  # type: ignore[arg-type]  # numbers
+
+
+def optax_linear_onecycle(
+    transition_steps: int | None = None,
+    peak_value: float | None = None,
+    pct_start: float = 0.3,
+    pct_final: float = 0.85,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+) -> Equivalent:
+    """Return what `linear_onecycle_schedule` is here."""
+    points = [
+        f"{100 * share:g}%" if transition_steps is None else int(share * transition_steps)
+        for share in (pct_start, pct_final)
+    ]
+    final = round(1 / (div_factor * final_div_factor), 15)
+    start = unless(0.04, 1 / div_factor)
+    options = {"peak": points[0], "back": points[1], "start": start, "final": unless(4e-6, final), "shape": "linear"}
+    return Equivalent(call("one_cycle", **options), transition_steps, note=PEAK_IS_BASE.format("peak_value"))
+
+
+def optax_sgdr(cosine_kwargs: object = None) -> Equivalent:
+    """Return what `sgdr_schedule` is here."""
+    return Equivalent('sgdr("25%", height=0.5, warmup="5%")', is_example=True)
 
 
 def constant() -> Equivalent:

@@ -171,10 +171,26 @@ def at_once() -> Equivalent:
     return Equivalent("warmup(5) * exponential(0.99)", note="parts are multiplied with *", is_example=True)
 
 
-def timm_cosine(t_initial: int | None = None, lr_min: float = 0.0, warmup_t: int = 0) -> Equivalent:
+def timm_cosine(
+    t_initial: int | None = None,
+    lr_min: float = 0.0,
+    cycle_mul: float = 1.0,
+    cycle_decay: float = 1.0,
+    cycle_limit: int = 1,
+    warmup_t: int = 0,
+    k_decay: float = 1.0,
+) -> Equivalent:
     """Return what `CosineLRScheduler` is here."""
     final, note = final_share("lr_min", lr_min)
-    return Equivalent(with_warmup(warmup_t, None, call("cosine", final=final)), t_initial, note=note)
+    late = unless(1, k_decay)
+    if cycle_limit == 1 or t_initial is None:
+        return Equivalent(with_warmup(warmup_t, None, call("cosine", final=final, k_decay=late)), t_initial, note=note)
+    more = {"growth": unless(1, cycle_mul), "height": unless(1, cycle_decay), "final": final}
+    cycles, by_epoch = (
+        with_warmup(warm, None, call("sgdr", first, **more, cycles=cycle_limit, k_decay=late))
+        for first, warm in ((t_initial, warmup_t), (epochs(t_initial), epochs(warmup_t) if warmup_t else 0))
+    )
+    return Equivalent(cycles, by_epoch=by_epoch, note=note)
 
 
 def timm_steps(decay_t: Any = None, decay_rate: float = 1.0) -> Equivalent:
@@ -187,9 +203,21 @@ def timm_tanh(t_initial: int | None = None, lb: float = -7.0, ub: float = 3.0) -
     return Equivalent(call("tanh", lb, ub), t_initial)
 
 
-def timm_polynomial(t_initial: int | None = None, power: float = 0.5) -> Equivalent:
+def timm_polynomial(
+    t_initial: int | None = None, power: float = 0.5, lr_min: float = 0.0, k_decay: float = 1.0
+) -> Equivalent:
     """Return what `PolyLRScheduler` is here."""
-    return Equivalent(call("polynomial", power), t_initial)
+    final, note = final_share("lr_min", lr_min)
+    return Equivalent(call("polynomial", power, final=final, k_decay=unless(1, k_decay)), t_initial, note=note)
+
+
+def timm_stable(t_initial: int | None = None, decay_t: int | None = None, lr_min: float = 0.0) -> Equivalent:
+    """Return what `WSDLRScheduler` is here."""
+    final, note = final_share("lr_min", lr_min)
+    if decay_t is None:
+        return Equivalent(call("wsd", decay="20%", final=final), t_initial, note=note, is_example=True)
+    by_epoch = call("wsd", decay=epochs(decay_t), final=final)
+    return Equivalent(call("wsd", decay=decay_t, final=final), t_initial, by_epoch=by_epoch, note=note)
 
 
 def timm_plateau(decay_rate: float = 0.1, patience_t: int = 10) -> Equivalent:
