@@ -78,9 +78,10 @@ def whole(groups: int, rounds: int) -> str:
 
 def tensors(groups: int, rounds: int) -> str:
     """Compare ScheduleLR on tensor rates with one fill_ a group."""
-    made = optimizer(groups)
-    tensor_rates(made)
-    cells = [group["lr"] for group in made.param_groups]
+    made, other = optimizer(groups), optimizer(groups)
+    for each in (made, other):
+        tensor_rates(each)
+    cells = [group["lr"] for group in other.param_groups]
     mine, fills = fastest(
         rounds, max(3, 150 // groups), ScheduleLR(made, SCHEDULE).step, lambda: [cell.fill_(0.5) for cell in cells]
     )
