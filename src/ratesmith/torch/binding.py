@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ratesmith._arrays import NUMBERS
+from ratesmith._checks import Option, OptionValueError
 from ratesmith.codes import coded
 from ratesmith.controllers import Controller
 from ratesmith.schedule import Schedule
@@ -154,6 +155,21 @@ class Binding:
             owners.add(slot.owner)
         cells = [slot.cell for slot in slots if slot.cell is not None]
         self._cells = cells if len(cells) == len(slots) and self.key.index is None else []
+
+    def check_final(self, groups: list[Group]) -> None:
+        """Raise ValueError if a group's base is below the value that it is to end at."""
+        places = {id(group): place for place, group in enumerate(groups)}
+        for slot in self.slots:
+            base = slot.group[self.key.base]
+            if self.floor.final is not None and 0 < base < self.floor.final:
+                raise OptionValueError(
+                    "ScheduleLR: ",
+                    Option("final"),
+                    f" must be at most each group's base of {self.name!r}, got {self.floor.final:g} for group "
+                    f"{name_of(places[id(slot.group)], slot.group)}, whose base is {base:g}; lower it, or leave the "
+                    "group out with ",
+                    Option("groups="),
+                )
 
     def release(self, claimed: set[tuple[int, str]]) -> None:
         """Leave groups to another scheduler that claims this key of them."""

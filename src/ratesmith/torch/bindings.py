@@ -9,7 +9,6 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from ratesmith._checks import Option, OptionValueError
 from ratesmith.torch.base_notes import foreign_base
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.group_history import (
@@ -21,6 +20,7 @@ from ratesmith.torch.group_history import (
     was_set_here,
 )
 from ratesmith.torch.key import Group
+from ratesmith.torch.manual_rates import refuse_negative
 from ratesmith.torch.marks import LastWrite, last_writes
 from ratesmith.torch.metrics import read_metrics
 from ratesmith.torch.quick_step import QuickStep, quick_step
@@ -117,6 +117,7 @@ class Bindings:
         for binding in self.all:
             if first:
                 binding.choice.check(binding.name, groups)
+                binding.check_final(groups)
             for slot in binding.slots:
                 if (id(slot.group), binding.name) in claimed:
                     raise ValueError(
@@ -210,7 +211,8 @@ class Bindings:
         factors = [binding.factor(step, state) for binding, state in zip(bindings, states, strict=True)]
         rows = [binding.values(factor) for binding, factor in zip(bindings, factors, strict=True)]
         for binding, row in zip(bindings, rows, strict=True):
-            self._refuse_negative(binding, row, step)
+            if binding.name == "lr" and not self._allow_negative:
+                refuse_negative("ScheduleLR", row, step)
         for binding, state, factor, row in zip(bindings, states, factors, rows, strict=True):
             if given is not None:
                 binding.why = binding.controller.why(binding.state, state)
@@ -218,16 +220,6 @@ class Bindings:
             binding.write(row, factor, step)
         if metrics is None and len(bindings) == len(self.optimizers) == 1:
             self.quick = quick_step(self.optimizers[0], bindings[0], allow_negative=self._allow_negative)
-
-    def _refuse_negative(self, binding: Binding, values: list[float], step: int) -> None:
-        if self._allow_negative or binding.name != "lr" or min(values, default=0.0) >= 0.0:
-            return
-        raise OptionValueError(
-            f"ScheduleLR: the rate must be at least 0, got {min(values):g} at step {step}; change the schedule, or if "
-            "it is meant give ",
-            Option("allow_negative="),
-            "True (to climb, torch's optimizers take maximize=True)",
-        )
 
 
 def _whole(key: str, step: float) -> int:

@@ -14,9 +14,9 @@ from ratesmith.torch.key import Group
 from ratesmith.torch.user_warnings import warn_user
 
 # As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
-not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
+_not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
 compiler: Callable[[], Any] = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", lambda: None)
-"""What compiles the functions that are called now; None where nothing does. It costs less than to be `not_compiled`."""
+"""What compiles the functions that are called now; None where nothing does. It costs less than to be `_not_compiled`."""
 
 
 class UpdateCounter:
@@ -43,7 +43,7 @@ class UpdateCounter:
     handle: Any = None
     """What removes the hook."""
 
-    @not_compiled
+    @_not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it was none."""
         owner = self.owner
@@ -72,7 +72,7 @@ class _Watch:
         """Whether it has told, or nobody is left to be told."""
         return self._owner() is None
 
-    @not_compiled
+    @_not_compiled
     def __call__(self, *_: Any) -> None:
         if (owner := self._owner()) is not None:
             owner.saw_update()

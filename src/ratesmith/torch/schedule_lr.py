@@ -21,7 +21,8 @@ from ratesmith.torch.base_lrs import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.chained import carry_over, with_states
-from ratesmith.torch.counting import UpdateCounter, compiler, counters, hook_into, not_compiled
+from ratesmith.torch.counting import UpdateCounter, compiler, counters, hook_into
+from ratesmith.torch.counting import _not_compiled as not_compiled
 from ratesmith.torch.floor import Floor
 from ratesmith.torch.group_history import has_foreign_scheduler, note_again, noted_here
 from ratesmith.torch.key import Group, name_of, near
