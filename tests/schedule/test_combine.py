@@ -1,5 +1,6 @@
 """Schedules joined, multiplied and added: the laws, for random ones, and what is refused."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import finite_parts, lengths, schedules, steps, values
 
-from ratesmith import Constant, Exponential, Product, Ramp, Sequence, Sum
+from ratesmith import Constant, Exponential, Product, Ramp, Schedule, Sequence, Sum
 
 UP = Ramp(0.0, 1.0, 4)
 
@@ -123,3 +124,48 @@ def test_a_mistake_is_refused_with_one_message(build, message):
         build()
     assert str(caught.value).startswith(message)
     assert "; " in str(caught.value) or message.startswith("unsupported")
+
+
+@dataclasses.dataclass(frozen=True)
+class Listening(Schedule):
+    """A part that notes the steps at which it is asked."""
+
+    steps: int
+    asked: list = dataclasses.field(default_factory=list, compare=False)
+
+    def at(self, t, xp):
+        self.asked.extend(np.ravel(t).tolist())
+        return xp.clip(t, 0, self.steps) / self.steps
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        np.arange(-3, 40),
+        np.arange(40)[::-1],
+        np.array([[30, 2], [5, 5], [4, 29]]),
+        np.array([7, 3, 7, 21], dtype=np.int8),
+        np.array(12),
+        np.array([], dtype=int),
+        np.array([2.5, 4.0, 9.75]),
+        np.arange(5),
+        np.arange(25, 30),
+    ],
+    ids=str,
+)
+def test_each_part_is_asked_for_its_own_steps_of_a_numpy_array_alone(at):
+    parts = [Listening(5), Listening(15), Listening(10)]
+    sequence = Sequence(tuple(parts))
+    values = sequence(at)
+    assert (values.shape, values.dtype) == (at.shape, np.float64)
+    steps = at.reshape(-1).tolist()
+    bounds = [(-math.inf, 5, 0), (5, 20, 5), (20, math.inf, 20)]
+    expected = [[float(step - start) for step in steps if low <= step < high] for low, high, start in bounds]
+    assert [part.asked for part in parts] == expected
+    assert values.reshape(-1).tolist() == [sequence(step) for step in steps]
+
+
+@given(schedules, st.lists(steps, max_size=30))
+def test_an_array_in_any_order_gives_the_values_one_by_one(schedule, at):
+    joined = Ramp(0.0, 1.0, 9, "cosine") >> schedule
+    assert joined(np.array(at, dtype=np.int64)).tolist() == pytest.approx([joined(step) for step in at], rel=1e-12)

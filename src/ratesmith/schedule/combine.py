@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from ratesmith import _text
-from ratesmith._arrays import NUMBERS, bounded, held
+from ratesmith._arrays import NUMBERS, NumPy, bounded, held
 from ratesmith._checks import A_LIST, FARTHEST, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._field_checks import Check, derive
 from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, kind
@@ -82,10 +83,28 @@ class Sequence(Schedule):
         if xp is NUMBERS:
             index = bisect.bisect_right(self._starts, t, 1) - 1  # before step 0 it is the first part
             return self.parts[index].at(t - self._starts[index], xp)
+        if isinstance(xp, NumPy):
+            return self._at_known(t, xp)
         value = self.parts[0].at(t, xp)  # every part is computed at every step, so it must be total
         for start, part in zip(self._starts[1:], self.parts[1:], strict=True):
             value = xp.where(t >= start, part.at(t - start, xp), value)
         return value
+
+    def _at_known(self, t: Any, xp: NumPy) -> Any:
+        """Return the values at steps that are known: each part is computed at its own steps alone."""
+        numpy, flat = xp.namespace, t.reshape(-1)
+        values = numpy.empty(flat.shape, dtype=xp.dtype)
+        if (flat[1:] >= flat[:-1]).all():
+            edges = [0, *numpy.searchsorted(flat, self._starts[1:]).tolist(), flat.size]
+            places = [slice(since, until) for since, until in itertools.pairwise(edges)]
+        else:
+            index = numpy.searchsorted(self._starts[1:], flat, side="right")
+            places = [index == place for place in range(len(self.parts))]
+        for start, part, place in zip(self._starts, self.parts, places, strict=True):
+            steps = flat[place]
+            if steps.size:
+                values[place] = part.at(steps - start if start else steps, xp)
+        return values.reshape(t.shape)
 
     def breakpoints(self, since: int, until: int) -> list[int]:
         steps: set[int] = set()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import operator
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from torch.optim import lr_scheduler
 
 from ratesmith._arrays import NUMBERS
 from ratesmith._checks import finite, whole
 from ratesmith.shapes import SHAPES
+from ratesmith.torch.counting import _not_compiled as not_compiled
 from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
 from ratesmith.torch.lr_scheduler.drop_in import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
+    are_plain,
     copied,
     goes_on,
     refuse_lost_groups,
+    replace_plain,
     take_in_late_groups,
     write_plain,
 )
@@ -24,48 +30,81 @@ from ratesmith.torch.lr_scheduler.writing import (
 class _ClosedForm(DropIn):
     """A scheduler whose rate in each group is `floor + (base - floor) * factor(step)`."""
 
+    # A slot, since attributes are the checkpoint: the step of the rates written last, what they were made of, and they.
+    # They are a fact of these numbers, whatever happens to the scheduler: it is used only if all are still the same.
+    __slots__ = ("_made",)
+    _made: tuple[int, Any, list[Any], list[float]] | None
     _floor = 0.0
+    _options: operator.attrgetter[Any] | None = None
+    """Return all that the factor and the floor are made of; None: rates are not kept."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Begin with no rates known."""
+        scheduler = super().__new__(cls)
+        scheduler._made = None
+        return scheduler
 
     def _factor(self, step: int) -> Any:
         raise NotImplementedError
 
-    def _update_lr(self, epoch: int | None = None) -> None:
-        """Set the next rates; where nobody else wrote one, and all are plain numbers, in one go for all groups."""
-        groups = self.optimizer.param_groups
-        rates = [group["lr"] for group in groups]
-        step = self.last_epoch + 1
-        whole_path = (
-            epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr
-        )
-        plain = whole_path and set(map(type, rates)) == {float}
-        if plain and self._holds(step) and len(rates) >= len(self.base_lrs):
-            self.last_epoch = step
-            write_plain(self, rates)
-        elif plain and rates == self._rates(self._factor(step - 1)):
-            self.last_epoch = step
-            write_plain(self, self._rates(self._factor(step)))
-        else:
-            super()._update_lr(epoch)
+    def _factors(self, step: int) -> tuple[Any, Any]:
+        """Return the factors of the step before and of a step."""
+        return self._factor(step - 1), self._factor(step)
 
-    def _holds(self, step: int) -> bool:
-        """Whether the factor is that of the step before, so that each rate stays, whoever wrote it."""
-        return False
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates; where every group still holds the very rate that was written last, in one go."""
+        made = self._made
+        if made is not None and epoch is None:
+            step, options, bases, rates = made
+            groups = self.optimizer.param_groups
+            if (
+                step == self.last_epoch
+                and options == self._options(self)  # type: ignore[misc]  # it was None where nothing was kept
+                and bases == self.base_lrs
+                and len(groups) == len(rates)
+            ):
+                next_rates = self._rates(self._factor(step + 1))
+                if replace_plain(groups, rates, next_rates):
+                    self.last_epoch = step + 1
+                    self._made = (step + 1, options, bases, next_rates)
+                    self._last_lr = next_rates.copy()  # which others may write into
+                    self._wrote_in = groups[0]
+                    return
+        self._set_next(epoch)
+
+    @not_compiled
+    def _set_next(self, epoch: int | None) -> None:
+        """Set the next rates; where nobody else wrote one, and all are plain numbers, in one go for all groups."""
+        step = self.last_epoch + 1
+        if epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr:
+            groups = self.optimizer.param_groups
+            before, factor = self._factors(step)
+            if are_plain(groups) and [group["lr"] for group in groups] == self._rates(before):
+                self.last_epoch = step
+                rates = self._rates(factor)
+                write_plain(self, rates)
+                self._keep(step, rates)
+                return
+        super()._update_lr(epoch)
+
+    def _keep(self, step: int, rates: list[Any]) -> None:
+        """Keep what the rates of a step were made of, if all are plain numbers."""
+        options_of = type(self)._options
+        if options_of is not None and {type(number) for number in (*rates, *self.base_lrs)} == {float}:
+            self._made = (step, options_of(self), list(self.base_lrs), list(rates))
 
     def _rates(self, factor: Any) -> list[Any]:
-        floor = self._floor
-        if floor == 0.0 or factor == 1.0:
-            return [base * factor for base in self.base_lrs]
-        return [floor + (base - floor) * factor for base in self.base_lrs]
+        return [base * factor for base in self.base_lrs]
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`."""
         refuse_lost_groups(self)
         step = self.last_epoch
-        factor = self._factor(step)
         groups = self.optimizer.param_groups
         if step == 0:  # a fresh scheduler scales what it finds: another one may have been built before it
+            factor = self._factor(step)
             return [self._blend(group["lr"], factor) for group in groups]
-        before = self._factor(step - 1)
+        before, factor = self._factors(step)
         if not hasattr(self, "_last_lr"):  # built in the middle of a run, with last_epoch
             return goes_on(groups, *([self._blend(base, at) for base in self.base_lrs] for at in (before, factor)))
         bases = zip(groups, self.base_lrs, strict=False)
@@ -103,8 +142,35 @@ def _gamma(who: str, value: Any) -> None:
     finite(who, "gamma", value.item() if hasattr(value, "item") else value, least=0.0)
 
 
+class _Stepwise(_ClosedForm):
+    """A scheduler whose factor mostly is that of the step before."""
+
+    def _holds(self, step: int) -> bool:
+        """Whether the factor is that of the step before, so that each rate stays, whoever wrote it."""
+        raise NotImplementedError
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates, or leave them as they are."""
+        groups = self.optimizer.param_groups
+        step = self.last_epoch + 1
+        if (
+            epoch is None
+            and step > 0
+            and self._holds(step)
+            and len(groups) >= len(self.base_lrs)
+            and hasattr(self, "_last_lr")
+            and type(self).get_lr is _ClosedForm.get_lr
+            and are_plain(groups)
+        ):
+            self.last_epoch = step
+            self._last_lr = [group["lr"] for group in groups]
+            self._wrote_in = groups[0]
+        else:
+            self._set_next(epoch)
+
+
 @drop_in
-class StepLR(_ClosedForm, lr_scheduler.StepLR):
+class StepLR(_Stepwise, lr_scheduler.StepLR):
     """Each group's rate times `gamma` every `step_size` steps; `ratesmith.recipes.step` as a scheduler.
 
     Formula: `base * gamma ** floor(epoch / step_size)`. Source: torch.optim.lr_scheduler.StepLR.
@@ -122,12 +188,16 @@ class StepLR(_ClosedForm, lr_scheduler.StepLR):
 
 
 @drop_in
-class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
+class MultiStepLR(_Stepwise, lr_scheduler.MultiStepLR):
     """Each group's rate times `gamma` at each of the `milestones`; `ratesmith.recipes.multistep` as a scheduler.
 
     Formula: `base * gamma ** (number of milestones <= epoch)`; a milestone named twice counts twice.
     Source: torch.optim.lr_scheduler.MultiStepLR.
     """
+
+    # The table of milestones, how many it had, its steps in order, and how many milestones lie before each of them.
+    __slots__ = ("_sorted",)
+    _sorted: tuple[Any, int, list[int], list[int]]
 
     @classmethod
     def _refuse(cls, options: Mapping[str, Any]) -> None:
@@ -146,7 +216,32 @@ class MultiStepLR(_ClosedForm, lr_scheduler.MultiStepLR):
         return step not in self.milestones
 
     def _factor(self, step: int) -> Any:
-        return self.gamma ** sum([times for at, times in self.milestones.items() if 0 <= at <= step])
+        return self.gamma ** self._passed(step)
+
+    def _factors(self, step: int) -> tuple[Any, Any]:
+        passed = self._passed(step)  # once: a table that was changed between two looks would give another ratio
+        return self.gamma ** (passed - self._times(step)), self.gamma**passed
+
+    def _times(self, step: int) -> int:
+        times: int = self.milestones.get(step, 0) if step >= 0 else 0
+        return times
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        self._sorted = (None, 0, [], [0])  # the table may have been changed for any step
+        return super()._get_closed_form_lr()
+
+    def _passed(self, step: int) -> int:
+        """Return how many milestones lie at or before a step."""
+        table, (milestones, count, steps, passed) = self.milestones, getattr(self, "_sorted", (None, 0, [], [0]))
+        place: int = bisect.bisect_right(steps, step)
+        times = passed[place] - passed[place - 1] if place and steps[place - 1] == step else 0
+        if milestones is table and count == len(table) and times == self._times(step):
+            return int(passed[place])
+        # It is new, or was changed: seen by its size, or when the changed milestone comes, which is when it matters.
+        steps = sorted(at for at in table if at >= 0)
+        passed = [0, *itertools.accumulate(table[at] for at in steps)]
+        self._sorted = (table, len(table), steps, passed)
+        return passed[bisect.bisect_right(steps, step)]
 
 
 @drop_in
@@ -155,6 +250,8 @@ class ExponentialLR(_ClosedForm, lr_scheduler.ExponentialLR):
 
     Formula: `base * gamma ** epoch`. Source: torch.optim.lr_scheduler.ExponentialLR.
     """
+
+    _options = operator.attrgetter("gamma")
 
     def _check(self) -> None:
         _gamma("ExponentialLR", self.gamma)
@@ -171,9 +268,17 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
     that stays at its end instead. Source: Loshchilov and Hutter, "SGDR", 2017; torch.optim.lr_scheduler.
     """
 
+    _options = operator.attrgetter("T_max", "eta_min")
+
     @property
     def _floor(self) -> float:  # type: ignore[override]  # torch's attribute is the one to follow
         return self.eta_min
+
+    def _rates(self, factor: Any) -> list[Any]:
+        floor = self.eta_min
+        if floor == 0.0 or factor == 1.0:
+            return [base * factor for base in self.base_lrs]
+        return [floor + (base - floor) * factor for base in self.base_lrs]
 
     def _check(self) -> None:
         above_zero("CosineAnnealingLR", "T_max", self.T_max, "give the length of the decay")
@@ -186,7 +291,7 @@ class CosineAnnealingLR(_ClosedForm, lr_scheduler.CosineAnnealingLR):
 
 
 @drop_in
-class ConstantLR(_ClosedForm, lr_scheduler.ConstantLR):
+class ConstantLR(_Stepwise, lr_scheduler.ConstantLR):
     """Each group's rate times `factor` for `total_iters` steps, then the rate itself.
 
     Formula: `base * factor` before step `total_iters`, `base` from it on. Source: torch.optim.lr_scheduler.ConstantLR.
@@ -211,6 +316,8 @@ class LinearLR(_ClosedForm, lr_scheduler.LinearLR):
     `ratesmith.recipes.warmup` and `linear` are the values. Source: torch.optim.lr_scheduler.LinearLR.
     """
 
+    _options = operator.attrgetter("start_factor", "end_factor", "total_iters")
+
     def _check(self) -> None:
         whole("LinearLR", "total_iters", _integral(self.total_iters), least=0)
         each_finite("LinearLR", "start_factor and end_factor", [self.start_factor, self.end_factor])
@@ -229,6 +336,8 @@ class PolynomialLR(_ClosedForm, lr_scheduler.PolynomialLR):
     Formula: `base * (1 - min(epoch, total_iters) / total_iters) ** power`; `base` where total_iters is 0.
     Source: torch.optim.lr_scheduler.PolynomialLR.
     """
+
+    _options = operator.attrgetter("total_iters", "power")
 
     def _check(self) -> None:
         whole("PolynomialLR", "total_iters", _integral(self.total_iters), least=0)

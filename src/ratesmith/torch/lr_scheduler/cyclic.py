@@ -222,7 +222,8 @@ class SWALR(WritesAtOnce, swa_utils.SWALR):
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the next step."""
         groups = self.optimizer.param_groups
-        _take_in_with_keys(self, "swa_lr")
+        if len(groups) != len(self.base_lrs) or "swa_lr" not in groups[0] or "swa_lr" not in groups[-1]:
+            _take_in_with_keys(self, "swa_lr")
         if self._is_initial and self.last_epoch > 0:  # built in the middle of a run, with last_epoch
             self._step_count = self.last_epoch + 1  # the rates below are by this count, as torch's
             before, now = self._share(self.last_epoch - 1), self._share(self.last_epoch)
@@ -232,12 +233,9 @@ class SWALR(WritesAtOnce, swa_utils.SWALR):
         before, now = self._share(step - 1), self._share(step)
         if before == 1:
             return [copied(group["swa_lr"]) for group in groups]
-        rates = []
-        for group in groups:
-            end = group["swa_lr"]
-            base = (group["lr"] - before * end) / (1 - before)  # what the rate must have been at the beginning
-            rates.append(end * now + base * (1 - now))
-        return rates
+        rest, next_rest = 1 - before, 1 - now
+        # What each rate must have been at the beginning, and from there to where it is now.
+        return [(end := group["swa_lr"]) * now + (group["lr"] - before * end) / rest * next_rest for group in groups]
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates."""
@@ -249,5 +247,6 @@ class SWALR(WritesAtOnce, swa_utils.SWALR):
         super()._update_lr(epoch)
 
     def _share(self, step: int) -> float:
-        share: float = self.anneal_func(max(0, min(1, step / max(1, self.anneal_epochs))))  # type: ignore[no-untyped-call]
+        epochs = self.anneal_epochs or 1
+        share: float = self.anneal_func(0 if step <= 0 else 1 if step >= epochs else step / epochs)  # type: ignore[no-untyped-call]
         return share

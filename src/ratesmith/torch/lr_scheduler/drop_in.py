@@ -7,15 +7,17 @@ import functools
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from torch.optim import lr_scheduler
 
 from ratesmith.torch.lr_scheduler.checks import check_rates, check_state
 from ratesmith.torch.lr_scheduler.writing import (
     are_plain,
+    copied,
     keep_loaded_rates,
     rates_as_loaded,
+    replace_plain,
     write_plain,
     write_rates,
 )
@@ -85,18 +87,42 @@ class DropIn(lr_scheduler.LRScheduler):
 class WritesAtOnce(DropIn):
     """A scheduler that writes plain rates without copying each again."""
 
+    # A slot, as above: the plain rates written last, a list of its own, or None. A group that still holds the very
+    # object needs no look at its type: what else may stand there is a tensor, which is written in place.
+    __slots__ = ("_written",)
+    _written: list[Any] | None
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Begin with no rates known."""
+        scheduler = super().__new__(cls)
+        scheduler._written = None
+        return scheduler
+
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates."""
-        if epoch is not None or not hasattr(self, "_last_lr") or not are_plain(self.optimizer.param_groups):
+        groups, written = self.optimizer.param_groups, self._written
+        if written is not None and len(written) != len(groups):
+            written = None
+        if epoch is not None or (written is None and not (hasattr(self, "_last_lr") and are_plain(groups))):
             super()._update_lr(epoch)
             return
         self.last_epoch += 1
         self._get_lr_called_within_step = True
         try:
-            rates = list(self.get_lr())
+            rates: list[Any] = list(self.get_lr())
         finally:
             self._get_lr_called_within_step = False
-        write_plain(self, rates)
+        if written is not None and len(rates) == len(groups) and replace_plain(groups, written, rates):
+            self._last_lr = rates
+            self._wrote_in = groups[0]
+        elif are_plain(groups):
+            write_plain(self, rates)
+        else:  # somebody has made tensors of them since
+            write_rates(groups, rates)
+            self._last_lr, self._written = [copied(group["lr"]) for group in groups], None
+            self._wrote_in = groups[0]
+            return
+        self._written = rates.copy() if type(rates[0]) is type(rates[-1]) is float else None
 
 
 def drop_in(kind: _Kind) -> _Kind:

@@ -29,6 +29,23 @@ class _OfFunctions(WritesAtOnce):
         share_with_late_groups(self, "lr_lambdas")
         super().load_state_dict(state_dict)
 
+    def _shared_factor(self, groups: list[dict[str, Any]]) -> Any:
+        """Go on by one step and return the factor of the one function of all groups.
+
+        Return None, with nothing done, where functions differ, a group joined late, or a rate is no plain number.
+        """
+        functions = self.lr_lambdas
+        first = functions[0]
+        shared = len(groups) == len(self.base_lrs) == len(functions) == functions.count(first)
+        if not shared or self._is_initial or not callable(first):
+            return None
+        for group in groups:
+            if type(group["lr"]) is not float:
+                return None
+        self.last_epoch = step = self.last_epoch + 1
+        factor = first(step)
+        return factor if type(factor) is float and -LARGEST <= factor <= LARGEST else _checked(self, step, factor)
+
     def _take_in(self) -> None:
         if not len(self.optimizer.param_groups) == len(self.base_lrs) == len(self.lr_lambdas):
             take_in_late_groups(self, "lr_lambdas")
@@ -36,11 +53,11 @@ class _OfFunctions(WritesAtOnce):
     def _factors(self, step: int) -> list[Any]:
         """Return each group's factor; a function that several groups share is called once."""
         self._take_in()
-        who, first = type(self).__name__, self.lr_lambdas[0]
+        first = self.lr_lambdas[0]
         if self.lr_lambdas.count(first) == len(self.lr_lambdas):
-            return [_value(who, first, step)] * len(self.lr_lambdas)
+            return [_value(self, first, step)] * len(self.lr_lambdas)
         different = {id(function): function for function in self.lr_lambdas}
-        factors = {key: _value(who, function, step) for key, function in different.items()}
+        factors = {key: _value(self, function, step) for key, function in different.items()}
         return [factors[id(function)] for function in self.lr_lambdas]
 
 
@@ -51,6 +68,21 @@ class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
     `ratesmith.recipes.custom` as a scheduler; a function that several groups share is called once a step. Raises
     ValueError where a function gives NaN or infinity. Source: torch.optim.lr_scheduler.LambdaLR.
     """
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set the next rates; in one go where all groups share a function."""
+        groups = self.optimizer.param_groups
+        ours = epoch is None and type(self).get_lr is LambdaLR.get_lr
+        factor = self._shared_factor(groups) if ours else None
+        if factor is None:
+            super()._update_lr(epoch)
+            return
+        rates = []
+        for group, base in zip(groups, self.base_lrs):  # noqa: B905  # as many of both, and asking it takes as long
+            group["lr"] = rate = base * factor
+            rates.append(rate)
+        self._last_lr = rates
+        self._wrote_in = groups[0]
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`."""
@@ -80,6 +112,16 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates, or those of a step given by its number."""
         groups = self.optimizer.param_groups
+        ours = epoch is None and type(self).get_lr is MultiplicativeLR.get_lr
+        factor = self._shared_factor(groups) if ours else None
+        if factor is not None:
+            rates = []
+            for group in groups:
+                group["lr"] = rate = group["lr"] * factor
+                rates.append(rate)
+            self._last_lr = rates
+            self._wrote_in = groups[0]
+            return
         there = epoch == 1 and all(map(close, (group["lr"] for group in groups), self._products(1)))  # it was loaded
         if epoch is None or (epoch in (0, self.last_epoch + 1) and not there):  # 0 where a sequence comes to this one
             super()._update_lr(epoch)
@@ -97,14 +139,20 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
         return rates
 
 
-def _value(who: str, function: Any, step: int) -> Any:
+def _value(scheduler: Any, function: Any, step: int) -> Any:
     """Return what a function says of a step, or raise an error where that is no number."""
     if not callable(function):
+        who = type(scheduler).__name__
         raise TypeError(f"{who}: lr_lambda must be a function of the step, got {function!r}; give one")
-    factor = function(step)
+    return _checked(scheduler, step, function(step))
+
+
+def _checked(scheduler: Any, step: int, factor: Any) -> Any:
+    """Return what a function said of a step, or raise an error where that is no number."""
     if type(factor) is float and -LARGEST <= factor <= LARGEST:
         return factor
     on_device = isinstance(factor, Tensor) and factor.device.type != "cpu"  # asking it would wait for the device
     if not on_device and not isinstance(factor, (bool, int)):  # conditions are numbers here
-        finite(f"{who}: lr_lambda({step})", "its value", factor.item() if hasattr(factor, "item") else factor)
+        who = f"{type(scheduler).__name__}: lr_lambda({step})"
+        finite(who, "its value", factor.item() if hasattr(factor, "item") else factor)
     return factor
