@@ -1,4 +1,4 @@
-"""Rates without a scheduler: set them for one step, refuse those below 0, or turn them into tensors for compiled updates."""
+"""Rates without a scheduler: set for one step, refused below 0, or turned into tensors for compiled updates."""
 
 from __future__ import annotations
 
