@@ -110,9 +110,10 @@ def whole(warmup: int, groups: int, rounds: int) -> tuple[float, float, float]:
 
 def tensors(groups: int, rounds: int) -> float:
     """Return the cost of ScheduleLR's step on tensor rates over that of one fill_ a group."""
-    made = optimizer(groups)
-    tensor_rates(made)
-    cells = [group["lr"] for group in made.param_groups]
+    made, other = optimizer(groups), optimizer(groups)
+    for each in (made, other):  # each has its own: what the one fills is a rate set by hand to the other
+        tensor_rates(each)
+    cells = [group["lr"] for group in other.param_groups]
     mine = ScheduleLR(made, Ramp(1.0, 0.0, LONG, "cosine")).step
     cost, fills = fastest(rounds, calls_of(groups), mine, lambda: [cell.fill_(0.5) for cell in cells])
     return cost / fills

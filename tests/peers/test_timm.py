@@ -8,6 +8,7 @@ from golden import LENGTHS, WARMED, agree
 from timm_alone import timm_scheduler
 
 from ratesmith import Constant, Milestones, Ramp, parse, recipes
+from ratesmith.torch import ScheduleLR, Target
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,21 @@ def test_each_scheduler_has_the_same_values(scheduler, steps, warm):
         if kind is scheduler.WSDLRScheduler:
             options["decay_fn"] = "linear"
         agree(parse(before + notation).build(steps), theirs(kind, **options, **warming), steps)
+
+
+def test_final_of_a_target_is_lr_min_in_groups_of_unequal_rates(scheduler):
+    mine, other = (
+        torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (1.0, 0.1)])
+        for _ in range(2)
+    )
+    ours = ScheduleLR(mine, Target("cosine()", final=1e-3), horizon=50)
+    theirs = scheduler.CosineLRScheduler(other, 50, lr_min=1e-3, t_in_epochs=False)
+    for step in range(1, 50):
+        mine.step()
+        ours.step()
+        theirs.step_update(step)
+        rates = [group["lr"] for group in other.param_groups]
+        assert ours.get_last_lr() == pytest.approx(rates, abs=1e-12)
 
 
 @pytest.mark.parametrize("steps", LENGTHS)

@@ -470,7 +470,7 @@ def test_other_keys_have_their_base_and_are_taken_too():
     scheduler = ScheduleLR(optimizer, Target(COSINE, "weight_decay"), Target(Absolute(Ramp(0.8, 0.9, 100)), "betas[0]"))
     go(optimizer, scheduler, 50)
     group = optimizer.param_groups[0]
-    assert (group["initial_weight_decay"], group["ratesmith_weight_decay"]) == (0.01, 0.005)
+    assert (group["initial_weight_decay"], group["ratesmith_weight_decay_factor"]) == (0.01, COSINE(50))
     group["weight_decay"] *= 2
     scheduler.step()
     assert group["weight_decay"] == 0.02 * COSINE(51)

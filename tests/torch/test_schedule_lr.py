@@ -55,10 +55,11 @@ def test_it_is_one_of_torchs_schedulers_and_leaves_the_optimizer_as_it_is():
     optimizer = sgd(0.1, momentum=0.9)
     before = dict(optimizer.param_groups[0])
     scheduler = ScheduleLR(optimizer, Constant(0.5))
-    kept = {"lr": 0.05, "initial_lr": 0.1, "ratesmith_lr": 0.05, "ratesmith_lr_step": 0}
-    schedule = {"ratesmith_lr_given": 0.1, "ratesmith_lr_schedule": zlib.crc32(str(Constant(0.5)).encode())}
+    kept = {"lr": 0.05, "initial_lr": 0.1, "ratesmith_lr_given": 0.1}
+    schedule = {"ratesmith_lr_base": 0.1, "ratesmith_lr_schedule": zlib.crc32(str(Constant(0.5)).encode())}
+    last = {"ratesmith_lr_step": 0, "ratesmith_lr_factor": 0.5}
     assert isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
-    assert optimizer.param_groups[0] == {**before, **kept, **schedule}
+    assert optimizer.param_groups[0] == {**before, **kept, **schedule, **last}
     assert "step" not in vars(optimizer)
 
 

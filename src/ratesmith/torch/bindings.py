@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch.optim import Optimizer
 
-from ratesmith.codes import coded
-from ratesmith.torch.binding import Binding, Taken
+from ratesmith.torch.base_notes import foreign_base
+from ratesmith.torch.binding import Binding
 from ratesmith.torch.group_history import (
     has_foreign_scheduler,
     note_set_here,
@@ -17,21 +19,46 @@ from ratesmith.torch.group_history import (
     unshare,
     was_set_here,
 )
-from ratesmith.torch.key import Group, kept_number, name_of, near
+from ratesmith.torch.key import Group
+from ratesmith.torch.manual_rates import refuse_negative
+from ratesmith.torch.marks import LastWrite, last_writes
 from ratesmith.torch.metrics import read_metrics
+from ratesmith.torch.quick_step import QuickStep, quick_step
+from ratesmith.torch.slot import Taken
 
 
 class Bindings:
     """The bindings, and the groups that they were last seen to stand in."""
 
-    def __init__(self, optimizers: tuple[Optimizer, ...], bindings: list[Binding]) -> None:
+    def __init__(self, optimizers: tuple[Optimizer, ...], bindings: list[Binding], *, allow_negative: bool) -> None:
         """Take both; the groups are taken in by `take_in`."""
-        self.optimizers, self.all = optimizers, bindings
+        self.optimizers, self._allow_negative = optimizers, allow_negative
+        self.as_left = bindings
+        """The bindings, which need not have what the quick steps wrote since."""
+        self.quick: QuickStep | None = None
+        """What makes the next step quick, if it may be."""
         self._seen: list[Group] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: it is quick again after its first step."""
+        self.leave_quick()
+        return vars(self)
+
+    @property
+    def all(self) -> list[Binding]:
+        """The bindings, as they are after the last step; the next one goes the slow way."""
+        self.leave_quick()
+        return self.as_left
 
     def __iter__(self) -> Iterator[Binding]:
         """Iterate over the bindings."""
         return iter(self.all)
+
+    def leave_quick(self) -> None:
+        """Take over what the quick steps wrote, and go the slow way next."""
+        if self.quick is not None:
+            self.quick.hand_back()
+            self.quick = None
 
     def groups(self) -> list[Group]:
         """Return the groups of all optimizers, in order."""
@@ -45,7 +72,10 @@ class Bindings:
 
     def has_written_rate(self, group: Group) -> bool:
         """Whether the rate that stands in a group is the one that was written last."""
-        return any(binding.has_written(group) for binding in self.all if binding.name == "lr")
+        if self.quick is not None:
+            return self.as_left[0].name == "lr" and self.quick.has_written(group)
+        slots = ((slot, binding.key) for binding in self.of("lr") for slot in binding.slots)
+        return any(slot.holds_written(key) for slot, key in slots if slot.group is group)
 
     def claims(self) -> set[tuple[int, str]]:
         """Return which key of which group these bindings set; the groups by identity."""
@@ -66,19 +96,28 @@ class Bindings:
         groups, first = self.groups(), not self._seen
         known = recognise(groups, self._seen)
         unshare(self.optimizers, [binding.key.key for binding in self.all])
-        taken = [binding.take_in(groups, known) for binding in self.all]
+        owners = [place for place, optimizer in enumerate(self.optimizers) for _ in optimizer.param_groups]
+        taken = [binding.take_in(groups, known, self._last_writes(binding), owners) for binding in self.all]
         self._check(groups, first)
         self._seen = list(groups)
         self.note_set_here()
         return taken, any(old is not None and old is not new for old, new in zip(known, groups, strict=True))
 
+    def _last_writes(self, binding: Binding) -> list[LastWrite]:
+        writes: list[LastWrite] = []
+        for optimizer in self.optimizers:
+            writes += last_writes(binding.key, optimizer.param_groups, len(writes))
+        return writes
+
+    def _writes_by_group(self, binding: Binding) -> dict[int, LastWrite]:
+        return {id(group): write for group, write in zip(self.groups(), self._last_writes(binding), strict=True)}
+
     def _check(self, groups: list[Group], first: bool) -> None:
         claimed: set[tuple[int, str]] = set()
         for binding in self.all:
-            if first and not any(binding.wants(place, group) for place, group in enumerate(groups)):
-                raise ValueError(
-                    f"ScheduleLR: groups of {binding.name!r} must be among the optimizer's, got none; name some of them"
-                )
+            if first:
+                binding.choice.check(binding.name, groups)
+                binding.check_final(groups)
             for slot in binding.slots:
                 if (id(slot.group), binding.name) in claimed:
                     raise ValueError(
@@ -89,12 +128,12 @@ class Bindings:
 
     def kept_step(self) -> int | None:
         """Return the step that the groups carry, the latest if they differ; None if they carry none."""
-        kept, places = set(), {id(group): place for place, group in enumerate(self.groups())}
+        kept, groups = set(), self.groups()
         for binding in self.all:
-            for slot in binding.slots:
-                step = kept_number(slot.group, binding.key.step, places[id(slot.group)])
-                if step is not None:
-                    kept.add(_whole(binding.key.step, step))
+            covered = {id(slot.group) for slot in binding.slots}
+            for group, write in zip(groups, self._last_writes(binding), strict=True):
+                if id(group) in covered and write.step is not None:
+                    kept.add(_whole(binding.key.step, write.step))
         return max(kept, default=None)
 
     def have_these_schedules(self) -> bool:
@@ -121,7 +160,7 @@ class Bindings:
         notes = []
         for binding, part in zip(self.all, taken, strict=True):
             new = {id(group) for group in (*part.present, *part.stripped, *part.foreign)}
-            binding.read_factor(step, [slot.group for slot in binding.slots if id(slot.group) not in new])
+            binding.read_factor(step, part.marked)
             factor = binding.factor(step, binding.state)
             if foreign:
                 binding.forget_new_values()
@@ -130,7 +169,7 @@ class Bindings:
             if step and len(new) < len(binding.slots):
                 binding.join_at_factor(part.present)  # they were added to groups that had a scheduler before
             for group in [*part.foreign, *(part.changed if foreign else ())]:
-                notes += self._foreign_base(binding, group, factor)
+                notes += foreign_base(binding, place_of(group, self.groups()), group, factor)
         return notes
 
     def foreign_bases(self, taken: list[Taken], step: int) -> list[str]:
@@ -139,63 +178,48 @@ class Bindings:
             note
             for binding, part in zip(self.all, taken, strict=True)
             for group in part.foreign
-            for note in self._foreign_base(binding, group, binding.factor(step, binding.state))
+            for note in foreign_base(
+                binding, place_of(group, self.groups()), group, binding.factor(step, binding.state)
+            )
         ]
-
-    def _foreign_base(self, binding: Binding, group: Group, factor: float) -> list[str]:
-        """Return what to say of a base that another scheduler left.
-
-        There is nothing to say if the present value is the base, or what the schedule makes of it.
-        """
-        base, value, name = group[binding.key.base], group[binding.key.written], binding.name
-        if binding.absolute or near(value, base) or near(value, base * factor):
-            return []
-        place = place_of(group, self.groups())
-        note = (
-            f"ScheduleLR: {name!r} of group {name_of(place, group)} is {value:g}, and {binding.key.base!r}, left by "
-            f"another scheduler, is {base:g}: that is the base; if {value:g} is meant, call "
-            f"{binding.call_for(place, group, value)}"
-        )
-        return [coded("RS204", note)]
 
     # Values
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write."""
         for binding in self.all:
-            binding.take_new_values()
+            binding.take_new_values(functools.partial(self._writes_by_group, binding))
 
     def forget_new_values(self) -> None:
         """Keep the bases whatever the values are."""
         for binding in self.all:
             binding.forget_new_values()
 
-    def mark(self, step: int) -> None:
-        """Keep in the groups which step their values belong to; the values stay."""
+    def put_marks(self) -> None:
+        """Keep in the groups what was written last, as they are now."""
         for binding in self.all:
-            binding.mark_step(step)
+            binding.put_marks()
 
     def write(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; all is computed before anything is changed."""
-        for binding in self.all:
-            binding.take_new_values()
-        given = None if metrics is None else read_metrics(metrics, [binding.controller for binding in self.all])
-        if given is not None:
-            self._hear(step, given)
-        elif len(self.all) == 1:  # the usual case, at every update: nothing has to wait for another's value
-            binding.write(binding.factor(step, binding.state), step)
-        else:
-            factors = [binding.factor(step, binding.state) for binding in self.all]
-            for binding, factor in zip(self.all, factors, strict=True):
-                binding.write(factor, step)
-
-    def _hear(self, step: int, metrics: dict[str, float]) -> None:
-        states = [binding.observe(step, metrics) for binding in self.all]
-        factors = [binding.factor(step, state) for binding, state in zip(self.all, states, strict=True)]
-        for binding, state, factor in zip(self.all, states, factors, strict=True):
-            binding.why = binding.controller.why(binding.state, state)
-            binding.state = state
-            binding.write(factor, step)
+        if metrics is None and self.quick is not None and self.quick.write(step):
+            return
+        bindings = self.all
+        self.take_new_values()
+        given = None if metrics is None else read_metrics(metrics, [binding.controller for binding in bindings])
+        states = [binding.state if given is None else binding.observe(step, given) for binding in bindings]
+        factors = [binding.factor(step, state) for binding, state in zip(bindings, states, strict=True)]
+        rows = [binding.values(factor) for binding, factor in zip(bindings, factors, strict=True)]
+        for binding, row in zip(bindings, rows, strict=True):
+            if binding.name == "lr" and not self._allow_negative:
+                refuse_negative("ScheduleLR", row, step)
+        for binding, state, factor, row in zip(bindings, states, factors, rows, strict=True):
+            if given is not None:
+                binding.why = binding.controller.why(binding.state, state)
+                binding.state = state
+            binding.write(row, factor, step)
+        if metrics is None and len(bindings) == len(self.optimizers) == 1:
+            self.quick = quick_step(self.optimizers[0], bindings[0], allow_negative=self._allow_negative)
 
 
 def _whole(key: str, step: float) -> int:

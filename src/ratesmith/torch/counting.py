@@ -15,6 +15,8 @@ from ratesmith.torch.user_warnings import warn_user
 
 # As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
 _not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
+compiler: Callable[[], Any] = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", lambda: None)
+"""What compiles the functions that are called now, None where nothing does. To ask is cheaper than `_not_compiled`."""
 
 
 class UpdateCounter:

@@ -19,19 +19,25 @@ NAME: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 class Key:
     """A number of a group by its name, and the names under which the group keeps what is needed to go on with it.
 
-    `base`: what the factor multiplies, where every PyTorch tool looks for it. `written`: the value written last.
-    `step`: the number of updates that it belongs to. `schedule`: a number that tells which schedule gave it. `given`:
-    the base that the code gave at first, which `base` may have left since.
+    `base`: what the factor multiplies, where every PyTorch tool looks for it. `given`: the base that the code gave at
+    first, which `base` may have left since. Of the last write: `multiplied`, what the factor multiplied then;
+    `schedule`, a number that tells which schedule gave it; `final` and `low`, its floor, if it has one; and in the
+    first group of an optimizer `step`, the number of updates, and `factor`. `written`: the value itself, in states of
+    before.
     """
 
     name: str
     key: str = field(init=False)
     index: int | None = field(init=False)
     base: str = field(init=False)
-    written: str = field(init=False)
-    step: str = field(init=False)
-    schedule: str = field(init=False)
     given: str = field(init=False)
+    multiplied: str = field(init=False)
+    schedule: str = field(init=False)
+    final: str = field(init=False)
+    low: str = field(init=False)
+    step: str = field(init=False)
+    factor: str = field(init=False)
+    written: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the name."""
@@ -42,10 +48,14 @@ class Key:
             "key": found[1],
             "index": None if found[2] is None else int(found[2]),
             "base": f"initial_{self.name}",
-            "written": f"ratesmith_{self.name}",
-            "step": f"ratesmith_{self.name}_step",
-            "schedule": f"ratesmith_{self.name}_schedule",
             "given": f"ratesmith_{self.name}_given",
+            "multiplied": f"ratesmith_{self.name}_base",
+            "schedule": f"ratesmith_{self.name}_schedule",
+            "final": f"ratesmith_{self.name}_final",
+            "low": f"ratesmith_{self.name}_low",
+            "step": f"ratesmith_{self.name}_step",
+            "factor": f"ratesmith_{self.name}_factor",
+            "written": f"ratesmith_{self.name}",
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)

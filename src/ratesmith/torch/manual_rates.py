@@ -1,4 +1,4 @@
-"""Rates without a scheduler: set them for one step, or turn them into tensors for compiled updates."""
+"""Rates without a scheduler: set for one step, refused below 0, or turned into tensors for compiled updates."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ratesmith._checks import Option, OptionValueError
 from ratesmith.schedule import Schedule
 
 
-def apply(optimizer: Optimizer, schedule: Schedule, step: int, base_lrs: Iterable[float] | None = None) -> None:
+def apply(
+    optimizer: Optimizer,
+    schedule: Schedule,
+    step: int,
+    base_lrs: Iterable[float] | None = None,
+    *,
+    allow_negative: bool = False,
+) -> None:
     """Set each group's rate for a step, in a loop that counts its steps itself; nothing is kept.
 
-    The rate is `schedule(step)`, or with `base_lrs`, one number a group, that number times it.
+    The rate is `schedule(step)`, or with `base_lrs`, one number a group, that number times it. Raise ValueError for one
+    below 0, unless `allow_negative` says that it is meant.
 
     >>> from ratesmith import Ramp
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -28,7 +37,21 @@ def apply(optimizer: Optimizer, schedule: Schedule, step: int, base_lrs: Iterabl
         raise ValueError(
             f"apply: base_lrs must be one number a group, got {len(bases)} for {len(groups)} groups; mend it"
         )
-    set_rates(optimizer, [base * value for base in bases])
+    rates = [base * value for base in bases]
+    if not allow_negative:
+        refuse_negative("apply", rates, step)
+    set_rates(optimizer, rates)
+
+
+def refuse_negative(thing: str, rates: Iterable[float], step: int) -> None:
+    """Raise ValueError if one of the rates of a step is below 0: the update would climb."""
+    if (least := min(rates, default=0.0)) < 0.0:
+        raise OptionValueError(
+            f"{thing}: the rate must be at least 0, got {least:g} at step {step}; change the schedule, or if it is "
+            "meant give ",
+            Option("allow_negative="),
+            "True (to climb, torch's optimizers take maximize=True)",
+        )
 
 
 def set_rates(optimizer: Optimizer, rates: Iterable[float]) -> None:

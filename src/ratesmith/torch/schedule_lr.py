@@ -17,13 +17,15 @@ from ratesmith.controllers import Controller, restore
 from ratesmith.horizon import Horizon
 from ratesmith.lengths import length_warnings
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, as_schedule
-from ratesmith.torch import state
+from ratesmith.torch import binding_state, state
 from ratesmith.torch.base_lrs import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.chained import carry_over, with_states
-from ratesmith.torch.counting import UpdateCounter, counters, hook_into
+from ratesmith.torch.counting import UpdateCounter, compiler, counters, hook_into
+from ratesmith.torch.counting import _not_compiled as not_compiled
 from ratesmith.torch.doctor import Doctor
+from ratesmith.torch.floor import Floor
 from ratesmith.torch.group_history import has_foreign_scheduler, note_again, noted_here
 from ratesmith.torch.key import Group, name_of, near
 from ratesmith.torch.resumption import Resumption
@@ -47,11 +49,15 @@ class Target:
     `key`: the name of a number in a group, as "lr", "weight_decay", "momentum", or one of several, as "betas[0]".
     `groups`: the groups' places, their names (the group's own "name"), or a function that tells of a group whether it
     is meant; None is every group.
+    `final`: the value at factor 0, whatever the base: it is `final + (base - final) * factor`, as with torch's
+    `eta_min`. `low`: the least value, as with the `min_lr` of torch's plateau. A base of 0 gives 0 with either.
     """
 
     schedule: ScheduleLike | Absolute
     key: str = "lr"
     groups: int | str | Iterable[int | str] | Callable[[dict[str, Any]], bool] | None = None
+    final: float | None = None
+    low: float | None = None
 
 
 class ScheduleLR(lr_scheduler.LRScheduler):
@@ -78,7 +84,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     Rates that are tensors stay the same tensors and are written in place; one tensor that several groups share becomes
     one each. Raise ValueError or TypeError for a key that a group does not have, that two targets claim, or whose value
-    is not finite; and for `last_epoch >= 0` with an optimizer that was trained, where no group has a base.
+    is not finite; for a rate below 0, unless `allow_negative` says that it is meant; and for `last_epoch >= 0` with an
+    optimizer that was trained, where no group has a base.
 
     >>> from ratesmith import Ramp
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
@@ -98,6 +105,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         functions: Functions = MappingProxyType({}),
         count_updates: bool = False,
         on_mismatch: str = "error",
+        allow_negative: bool = False,
         last_epoch: int = -1,
     ) -> None:
         """Take the groups' base values, and set those of the first step."""
@@ -110,7 +118,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             self._horizon = None if horizon is None else Horizon.of(horizon)
         first = schedule if isinstance(schedule, Target) else Target(schedule)
         self._targets = (first, *more)
-        self._bindings = Bindings(self.optimizers, [self._binding(target) for target in self._targets])
+        bindings = [self._binding(target) for target in self._targets]
+        self._bindings = Bindings(self.optimizers, bindings, allow_negative=allow_negative)
         self._step_written: int | None = None
         self._counting, self._replaced = count_updates, False
         self._resumption = Resumption(self._bindings, count_updates)
@@ -194,6 +203,18 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
         If a function of yours raises at that step, nothing has changed.
         """
+        if compiler() is not None:
+            self._step_outside(epoch, metrics)
+            return
+        quick = self._bindings.quick  # nothing to hear, to count or to say: by far the most steps
+        if quick is not None and epoch is metrics is None and not (self._counting or self._resumption.is_pending):
+            step = self._step + 1
+            if quick.write(step):
+                self._step = self._step_written = step
+                self._step_count += 1
+                if self._step_count >= self._doctor.next_look:
+                    self._doctor.look(self._step_count, step)
+                return
         if isinstance(epoch, float):
             raise TypeError(f"ScheduleLR: a measurement must be given as step(metrics={epoch!r}), got step({epoch!r})")
         if self._bindings.changed():
@@ -210,6 +231,11 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             self._step_count += 1
             if self._step_count >= self._doctor.next_look:
                 self._doctor.look(self._step_count, self._step)
+
+    @not_compiled
+    def _step_outside(self, epoch: int | None, metrics: float | Mapping[str, float] | None) -> None:
+        """Make a step in a function that is compiled: it is called as it is, since its numbers change each time."""
+        self.step(epoch, metrics)
 
     def step_to(self, step: int) -> None:
         """Set the step, the number of updates made, and the values that belong to it."""
@@ -282,6 +308,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def optimizer(self, optimizer: Optimizer) -> None:
         if len(self.optimizers) > 1:
             raise ValueError("ScheduleLR: optimizer must stay as it is where there are several; make a new ScheduleLR")
+        self._bindings.leave_quick()
         self.optimizers = self._bindings.optimizers = _optimizers(optimizer)
         for hook in self._hooks:
             hook.remove()
@@ -339,7 +366,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         if self._step >= 0:
             self._bindings.take_new_values()
         groups = self._bindings.groups()
-        among = {id(slot.group) for binding in bindings for slot in binding.slots}
+        among = {id(slot.group) for own in bindings for slot in own.slots}
         places = {place: here for place, here in enumerate(groups) if id(here) in among}
         chosen = [here for place, here in places.items() if group is None or group in (place, here.get("name"))]
         if not chosen:
@@ -367,14 +394,14 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             binding.name + (f"/{names[places[id(slot.group)]]}" if len(groups) > 1 else ""): float(
                 binding.key.now(slot.group)
             )
-            for binding in self._bindings
+            for binding in self._bindings.as_left
             for slot in binding.slots
         }
 
     @property
     def why(self) -> str:
         """What the controllers did at the last measurement, and why; nothing where they did nothing."""
-        return "; ".join(binding.why for binding in self._bindings if binding.why)
+        return "; ".join(binding.why for binding in self._bindings.as_left if binding.why)
 
     # Saving and loading
 
@@ -400,26 +427,29 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         step, bindings = self._position(saved, state.in_order(saved, groups))
         state.refuse(self._bindings.all, bindings, groups, choice)
         notes: list[str] = []
-        taken: list[tuple[Controller[Any], Any]] = []  # all is read before anything is changed
+        taken: list[tuple[Controller[Any], Any, Floor]] = []  # all is read before anything is changed
         for own, data in zip(self._bindings, bindings, strict=True):
             if own.text != data["schedule"] and choice == "keep_new":
-                taken.append((own.controller, self._carried_over(own, data, notes)))
+                taken.append((own.controller, self._carried_over(own, data, notes), own.floor))
                 continue
             controller = own.controller if own.text == data["schedule"] else self._built(data["schedule"], None)
-            taken.append((controller, restore(controller, data["state"])))
-        for controller, heard in taken:
+            floor = own.floor if choice == "keep_new" else state.floor_of(data)
+            taken.append((controller, restore(controller, data["state"]), floor))
+        for controller, heard, _ in taken:
             controller.value(heard, max(step, 0))  # a function of the user's may raise
         if choice == "use_saved" and [own.text for own in self._bindings] != [data["schedule"] for data in bindings]:
             self._horizon = None  # the notation given is not what is followed now
         as_saved = step == saved.updates and all("value" in data for data in bindings)
-        for own, data, (controller, heard) in zip(self._bindings, bindings, taken, strict=True):
-            own.follow(controller, heard)
+        for own, data, (controller, heard, floor) in zip(self._bindings, bindings, taken, strict=True):
+            own.follow(controller, heard, floor)
             as_saved = as_saved and own.text == data["schedule"] and own.functions == data.get("functions", {})
-            notes += own.load(data, groups)
+            as_saved = as_saved and floor == state.floor_of(data)
+            notes += binding_state.load(own, data, groups)
         self._step_count = step + 1
         self._step = step
         if as_saved:  # what stood in the groups, which need not be what the schedule wrote last
-            self._bindings.mark(step)
+            for own in self._bindings:
+                binding_state.mark_step(own, step)
             self._step_written = step
         else:
             self._go(step)
@@ -479,7 +509,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
 
     def __repr__(self) -> str:
         """Return schedules, step and rates in one line."""
-        schedules = ", ".join(binding.text for binding in self._bindings)
+        schedules = ", ".join(f"{binding.text}{binding.floor}" for binding in self._bindings.as_left)
         steps = "" if self._horizon is None else f" of {self._horizon.steps:,}"
         rates = ", ".join(f"{rate:.4g}" for rate in self.get_last_lr()[:3] if isinstance(rate, float))
         return f"<{type(self).__name__} {schedules}: step {self._step:,}{steps}, lr {rates or 'in tensors'}>"
@@ -493,7 +523,8 @@ class ScheduleLR(lr_scheduler.LRScheduler):
                 f"ScheduleLR: further schedules must be Targets, got {target!r}; write Target(schedule, key)"
             )
         absolute = isinstance(target.schedule, Absolute)
-        return Binding(self._built(_inner(target), self._horizon), target.key, target.groups, absolute)
+        floor = Floor.checked(target.final, target.low, absolute=absolute)
+        return Binding(self._built(_inner(target), self._horizon), target.key, target.groups, absolute, floor)
 
     def _look(self) -> None:
         """See whether the groups are still those that were set last; if not, go on from what they are now."""

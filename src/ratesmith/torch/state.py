@@ -12,7 +12,9 @@ import torch
 
 from ratesmith._checks import whole
 from ratesmith.horizon import Horizon
+from ratesmith.torch import binding_state
 from ratesmith.torch.binding import Binding
+from ratesmith.torch.floor import NAMES, Floor
 from ratesmith.torch.key import Group
 from ratesmith.torch.user_functions import same
 
@@ -25,6 +27,8 @@ BINDING: Final = {"key": str, "schedule": str, "absolute": bool, "base": list}
 """What a saved binding has, beside the controller's state."""
 LISTS: Final = ("base", "value", "written", "given")
 """What it has for each group: the base, the value that stood there, the one written last, and the base of the code."""
+FLOOR: Final = (*NAMES, "factor")
+"""What it has beside these if it has a floor."""
 GROUP: Final = ("name", "param_names", "shapes")
 """By what a saved group is recognised in another process, the surest first."""
 HORIZON: Final = ("steps", "steps_per_epoch", "tokens_per_step", "samples_per_step")
@@ -50,7 +54,7 @@ def save(updates: int, horizon: Horizon | None, groups: list[Group], bindings: l
         "updates": updates,
         "horizon": None if horizon is None else {name: getattr(horizon, name) for name in HORIZON},
         "groups": [_marks(group) for group in groups],
-        "bindings": [binding.saved(groups) for binding in bindings],
+        "bindings": [binding_state.saved(binding, groups) for binding in bindings],
     }
 
 
@@ -114,9 +118,13 @@ def _is_binding(data: Any) -> bool:
     fits = isinstance(data, dict) and all(isinstance(data.get(name), kind) for name, kind in BINDING.items())
     functions = data.get("functions", {}) if fits else None
     known = isinstance(functions, dict) and all(isinstance(code, str) for code in functions.values())
-    if not (fits and known and "state" in data and not set(data) - {*BINDING, *LISTS, "state", "functions"}):
+    names = {*BINDING, *LISTS, *FLOOR, "state", "functions"}
+    if not (fits and known and "state" in data and not set(data) - names):
         return False
     lists = [data[name] for name in LISTS if name in data]
+    numbers = [data[name] for name in FLOOR if name in data]
+    if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
+        return False
     return all(isinstance(part, list) and len(part) == len(data["base"]) for part in lists) and all(
         value is None or (isinstance(value, float) and math.isfinite(value)) for part in lists for value in part
     )
@@ -132,6 +140,11 @@ def _horizon(data: Any) -> Horizon | None:
     if not isinstance(data, dict) or set(data) != set(HORIZON):
         raise ValueError(f"ScheduleLR: a saved horizon must have {', '.join(HORIZON)}, got {data!r}; it is damaged")
     return Horizon(**data)
+
+
+def floor_of(data: Mapping[str, Any]) -> Floor:
+    """Return the floor of a saved binding."""
+    return Floor(*(data.get(name) for name in NAMES))
 
 
 # Groups in another process
@@ -238,6 +251,9 @@ def _other_schedule(binding: Binding, data: dict[str, Any]) -> Iterator[str]:
     if binding.text != data["schedule"]:
         yield f"{binding.name} schedule: saved {data['schedule']}"
         yield f"{' ' * len(binding.name)} schedule: here  {binding.text}"
+    for name in NAMES:
+        if (there := data.get(name)) != (here := getattr(binding.floor, name)):
+            yield f"{binding.name} {name}: saved {there}, here {here}"
 
 
 def _other_functions(binding: Binding, data: dict[str, Any]) -> Iterator[str]:

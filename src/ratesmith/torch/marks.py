@@ -1,0 +1,67 @@
+"""What a parameter group keeps of the last write into it, so that any scheduler, in any process, goes on from there.
+
+The step and the factor, which change at every update, stand in the first group of each optimizer that a schedule sets.
+The others have `ELSEWHERE` for the step. The value that was written into a group is that of its base at this factor, to
+the last bit. All are plain numbers; beside a rate that is a tensor, the two are tensors of one number. Every group has
+the same keys, since tools that flatten groups ask for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ratesmith.torch.floor import Floor
+from ratesmith.torch.key import Group, Key, kept_number
+
+ELSEWHERE: Final = -1
+"""The step in a group whose step and factor stand in another group of the optimizer."""
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """What was written last into a group; None for what the group does not tell.
+
+    `base` is what the factor multiplied then: the base in the group may have been set since.
+    """
+
+    value: float | None = None
+    base: float | None = None
+    factor: float | None = None
+    step: float | None = None
+
+
+def put_marks(key: Key, group: Group, base: float, schedule: int, floor: Floor) -> None:
+    """Keep in a group what its value was made of, apart from the step and the factor."""
+    group[key.multiplied], group[key.schedule] = base, schedule
+    group.pop(key.written, None)
+    for mark, value in ((key.final, floor.final), (key.low, floor.low)):
+        if value is not None:
+            group[mark] = value
+        elif mark in group:  # of another scheduler
+            del group[mark]
+
+
+def last_writes(key: Key, groups: Sequence[Group], first_place: int = 0) -> list[LastWrite]:
+    """Return what was written last into each group of one optimizer, whose first is at `first_place` of all."""
+    places = list(enumerate(groups, first_place))
+    leads: dict[float | None, tuple[float, float]] = {}
+    for place, group in places:
+        step, factor, schedule = (kept_number(group, name, place) for name in (key.step, key.factor, key.schedule))
+        if step not in (None, ELSEWHERE) and factor is not None:
+            leads[schedule] = leads[None] = (step, factor)
+    return [_last_write(key, group, place, leads) for place, group in places]
+
+
+def _last_write(key: Key, group: Group, place: int, leads: dict[float | None, tuple[float, float]]) -> LastWrite:
+    base, step, factor = (kept_number(group, name, place) for name in (key.multiplied, key.step, key.factor))
+    if base is None:  # a state of before, in which each group has its own step, and the value itself
+        value, base = (kept_number(group, name, place) for name in (key.written, key.base))
+        factor = value / base if value is not None and base else None
+        return LastWrite(value, None if value is None else base, factor, step)
+    if step in (None, ELSEWHERE) or factor is None:
+        schedule = kept_number(group, key.schedule, place)
+        step, factor = leads.get(schedule) or leads.get(None) or (None, None)
+    floor = Floor(*(kept_number(group, name, place) for name in (key.final, key.low)))
+    return LastWrite(None if factor is None else floor.value(base, factor), base, factor, step)

@@ -1,0 +1,251 @@
+"""The usual step made quick: it writes what the slow way writes, whatever happens between two steps."""
+
+import copy
+import pickle
+import random
+import warnings
+
+import pytest
+import torch
+from stepping import go, parameters, rates, update
+
+from ratesmith import Constant, Custom, Plateau, Ramp
+from ratesmith.torch import Absolute, ScheduleLR, Target, bindings
+from ratesmith.torch.quick_step import LOOKED_AT, QuickStep, TensorStep, UnevenStep
+
+WARM = Ramp(0.0, 1.0, 5) >> Ramp(1.0, 0.0, 95, "cosine")
+RATES = {QuickStep: (0.1, 0.1, 0.1), UnevenStep: (0.1, 0.02, 0.3), TensorStep: (0.1, 0.02, 0.3)}
+
+
+def sgd(*rates, kind=QuickStep):
+    made = [torch.tensor(rate, dtype=torch.float64) if kind is TensorStep else rate for rate in rates]
+    return torch.optim.SGD([{"params": parameters(), "lr": rate} for rate in made], lr=0.1)
+
+
+def running(kind, schedule=WARM, steps=8, **options):
+    """Return an optimizer and its scheduler, in the quick way."""
+    optimizer = sgd(*RATES[kind], kind=kind)
+    scheduler = ScheduleLR(optimizer, schedule, **options)
+    go(optimizer, scheduler, steps)
+    assert type(scheduler._bindings.quick) is kind
+    return optimizer, scheduler
+
+
+def set_rate(optimizer, place, rate):
+    group = optimizer.param_groups[place]
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+KINDS = pytest.mark.parametrize("kind", list(RATES))
+
+
+@KINDS
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_rate_set_in_any_one_group_is_taken_at_the_very_next_step(kind, place):
+    optimizer, scheduler = running(kind)
+    before = rates(optimizer)
+    set_rate(optimizer, place, before[place] / 2)
+    halved = [base / 2 if at == place else base for at, base in enumerate(RATES[kind])]
+    assert go(optimizer, scheduler) == pytest.approx([base * WARM(9) for base in halved], rel=1e-15)
+    assert scheduler.base_lrs == pytest.approx(halved, rel=1e-15)
+
+
+@KINDS
+def test_each_step_writes_the_rate_alone_and_the_step_and_factor_into_the_first_group(kind):
+    optimizer, scheduler = running(kind)
+    before = [dict(group) for group in optimizer.param_groups]
+    go(optimizer, scheduler, 3)
+    first = {"ratesmith_lr_step", "ratesmith_lr_factor"}
+    for place, (group, earlier) in enumerate(zip(optimizer.param_groups, before, strict=True)):
+        changed = {key for key in group if group[key] is not earlier[key]}
+        assert changed == ({"lr"} if kind is not TensorStep else set()) | (first if place == 0 else set())
+    marks = optimizer.param_groups[0]
+    assert (int(marks["ratesmith_lr_step"]), float(marks["ratesmith_lr_factor"])) == (11, WARM(11))
+
+
+@KINDS
+def test_a_state_dict_that_was_kept_does_not_change_afterwards(kind):
+    optimizer, scheduler = running(kind)
+    kept = optimizer.state_dict()["param_groups"]
+    text = [{key: value for key, value in group.items() if key != "lr"} for group in kept]
+    before = repr(text)
+    go(optimizer, scheduler, 3)
+    assert repr(text) == before
+
+
+@KINDS
+def test_groups_that_were_replaced_by_equal_ones_are_written(kind):
+    optimizer, scheduler = running(kind)
+    for place in range(3):
+        optimizer.param_groups[place] = dict(optimizer.param_groups[place])
+    assert go(optimizer, scheduler) == [base * WARM(9) for base in RATES[kind]]
+    assert go(optimizer, scheduler) == [base * WARM(10) for base in RATES[kind]]
+
+
+@KINDS
+@pytest.mark.parametrize("place", [1, 2])
+def test_nothing_is_left_half_written_where_the_slow_way_refuses(kind, place):
+    for damage in (lambda group: group.pop("lr"), lambda group: group.update(lr=float("nan"))):
+        optimizer, scheduler = running(kind)
+        before = rates(optimizer)
+        damage(optimizer.param_groups[place])
+        with pytest.raises((KeyError, ValueError)):
+            scheduler.step()
+        assert scheduler.last_epoch == 8
+        optimizer.param_groups[place]["lr"] = before[place]
+        assert rates(optimizer) == before
+        assert go(optimizer, scheduler) == pytest.approx([base * WARM(9) for base in RATES[kind]], rel=1e-15)
+
+
+@KINDS
+def test_a_base_set_by_hand_counts_at_once_in_the_first_group_and_soon_in_others(kind):
+    optimizer, scheduler = running(kind)
+    optimizer.param_groups[0]["initial_lr"] = 0.5
+    assert go(optimizer, scheduler)[0] == 0.5 * WARM(9)
+    go(optimizer, scheduler)  # the quick way again
+    optimizer.param_groups[2]["initial_lr"] = 0.7
+    go(optimizer, scheduler, LOOKED_AT)
+    assert rates(optimizer)[2] == 0.7 * WARM(10 + LOOKED_AT)
+
+
+@KINDS
+def test_a_mark_that_was_removed_is_put_back(kind):
+    optimizer, scheduler = running(kind)
+    for group in optimizer.param_groups:
+        for key in [key for key in group if key.startswith(("initial", "ratesmith"))]:
+            del group[key]
+    assert go(optimizer, scheduler) == pytest.approx([base * WARM(9) for base in RATES[kind]])
+    assert {"initial_lr", "ratesmith_lr_base", "ratesmith_lr_step"} <= set(optimizer.param_groups[2])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_some_of_the_groups_are_written_alone(place):
+    optimizer = sgd(0.1, 0.2)
+    scheduler = ScheduleLR(optimizer, Target(WARM, groups=place))
+    for step in range(1, 20):
+        expected = [0.1, 0.2]
+        expected[place] *= WARM(step)
+        assert go(optimizer, scheduler) == expected
+    assert scheduler._bindings.quick is not None
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("schedule", "value"),
+    [
+        (Absolute(WARM), lambda base, step: WARM(step)),
+        (Plateau(0.5, patience=0), lambda base, step: base),
+        (Custom(lambda step: 1 / (1 + step)), lambda base, step: base / (1 + step)),
+        (WARM.repeat(), lambda base, step: base * WARM.repeat()(step)),
+        (Constant(0.5), lambda base, step: base * 0.5),
+    ],
+)
+def test_any_schedule_is_written_as_it_is(kind, schedule, value):
+    optimizer = sgd(*RATES[kind], kind=kind)
+    scheduler = ScheduleLR(optimizer, schedule)
+    for step in range(1, 120):
+        assert go(optimizer, scheduler) == pytest.approx([value(base, step) for base in RATES[kind]], rel=1e-15)
+    scheduler.step_to(3)
+    assert rates(optimizer) == pytest.approx([value(base, 3) for base in RATES[kind]], rel=1e-15)
+
+
+@KINDS
+def test_a_function_of_the_users_that_raises_changes_nothing(kind):
+    def rule(step):
+        if step == 9:
+            raise KeyError("gone")
+        return 1.0
+
+    optimizer, scheduler = running(kind, Custom(rule))
+    before = [dict(group) for group in optimizer.param_groups]
+    with pytest.raises(ValueError, match="it must give a number, got KeyError"):
+        scheduler.step()
+    assert scheduler.last_epoch == 8
+    assert all(
+        group[key] is earlier[key]
+        for group, earlier in zip(optimizer.param_groups, before, strict=True)
+        for key in earlier
+        if key == "lr" or "step" not in key and "factor" not in key
+    )
+
+
+# The law: whatever happens between two steps, the quick way writes what the slow one does
+
+
+def happenings(chance, *, alone):
+    """Return what may happen between two steps, each a function of an optimizer and its scheduler."""
+
+    def add(optimizer, scheduler):
+        rate = chance.choice([0.05, optimizer.param_groups[0]["lr"]])
+        rate = rate.clone() if isinstance(rate, torch.Tensor) else rate
+        optimizer.add_param_group({"params": parameters(), "lr": rate})
+
+    def remove(optimizer, scheduler):
+        if len(optimizer.param_groups) > 1:
+            del optimizer.param_groups[chance.randrange(len(optimizer.param_groups))]
+
+    def rate(optimizer, scheduler):
+        set_rate(optimizer, chance.randrange(len(optimizer.param_groups)), chance.choice([0.05, 0.3, 0.0]))
+
+    def base(optimizer, scheduler):
+        scheduler.set_base_lr(chance.choice([0.05, 0.3]), chance.randrange(len(optimizer.param_groups)))
+
+    def shuffle(optimizer, scheduler):
+        chance.shuffle(optimizer.param_groups)
+
+    def reload(optimizer, scheduler):
+        optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+
+    def load_scheduler(optimizer, scheduler):
+        scheduler.load_state_dict(copy.deepcopy(scheduler.state_dict()))
+
+    def another(optimizer, scheduler):
+        ScheduleLR(optimizer, Ramp(1.0, 0.5, 10)).step()
+
+    def jump(optimizer, scheduler):
+        scheduler.step_to(chance.randrange(60))
+
+    def nothing(optimizer, scheduler):
+        """Let several steps be quick."""
+
+    changes = [add, remove, rate, base, shuffle, reload, load_scheduler, jump]
+    return [*changes, *([] if alone else [another]), *[nothing] * 12]
+
+
+@KINDS
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("options", [{}, {"count_updates": True}])
+def test_the_quick_way_is_the_slow_way(kind, seed, options, monkeypatch):
+    def run():
+        chance = random.Random(seed)
+        optimizer = sgd(*RATES[kind], kind=kind)
+        scheduler, lines = ScheduleLR(optimizer, WARM, **options), []
+        for _ in range(80):
+            chance.choice(happenings(chance, alone=bool(options)))(optimizer, scheduler)
+            if chance.random() < 0.05:
+                optimizer, scheduler = pickle.loads(pickle.dumps((optimizer, scheduler)))
+            if chance.random() < 0.05:
+                optimizer, scheduler = copy.deepcopy((optimizer, scheduler))
+            update(optimizer)
+            scheduler.step()
+            seen.append(scheduler._bindings.quick is not None)
+            lines.append((scheduler.last_epoch, rates(optimizer)))
+        marks = [
+            {key: float(value) for key, value in group.items() if key.startswith(("initial", "ratesmith"))}
+            for group in optimizer.param_groups
+        ]
+        return lines, marks
+
+    seen = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quick = run()
+        assert any(seen)
+        monkeypatch.setattr(bindings, "quick_step", lambda *_, **__: None)
+        seen = []
+        slow = run()
+    assert not any(seen)
+    assert quick == slow
