@@ -132,6 +132,7 @@ def test_some_of_the_groups_are_written_alone(place):
     assert scheduler._bindings.quick is not None
 
 
+@pytest.mark.filterwarnings(r"ignore:.*\[RS219\]")  # it is followed beyond its end
 @KINDS
 @pytest.mark.parametrize(
     ("schedule", "value"),

@@ -79,7 +79,7 @@ class Bindings:
 
     def claims(self) -> set[tuple[int, str]]:
         """Return which key of which group these bindings set; the groups by identity."""
-        return {(id(slot.group), binding.name) for binding in self.all for slot in binding.slots}
+        return {(id(slot.group), binding.name) for binding in self.as_left for slot in binding.slots}
 
     # The groups as they are
 

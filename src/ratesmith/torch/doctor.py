@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from ratesmith.codes import coded
 from ratesmith.horizon import Horizon
+from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import UpdateWatch, hook_into, watches
 from ratesmith.torch.group_history import has_foreign_scheduler
@@ -49,7 +50,7 @@ class Doctor:
         self._said: set[str] = set()
         self._watches: list[UpdateWatch] = []
         self._may_share, self._searches, self._looks = False, 0, 0
-        for binding in bindings:
+        for binding in bindings.as_left:
             binding.saw_other_value = self.saw_other_value
         self.begin(0, 0)
 
@@ -82,7 +83,7 @@ class Doctor:
         self._versions = self._heard_versions = self._versions_now()
         self._heard, self._heard_updates = 0, self._updates
         self._hits: list[int] = []
-        self._rates: list[float] = []
+        self._outer_rates: list[float] = []
         self._plan(calls, step)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -122,15 +123,17 @@ class Doctor:
         """Return how often a weight was changed since: once by loading a state, at least once by each update."""
         return max((now - then for now, then in zip(self._versions_now(), before, strict=False)), default=0)
 
+    def _rates(self) -> list[Binding]:
+        """Return what sets the rate, without disturbing the quick steps."""
+        return [binding for binding in self._bindings.as_left if binding.name == "lr"]
+
     def _end(self) -> int | None:
-        ends = [binding.ends() for binding in self._bindings.of("lr")]
+        ends = [binding.ends() for binding in self._rates()]
         return None if not ends or None in ends else max(end for end in ends if end is not None)
 
     def _is_at_zero(self) -> bool:
         """Whether all rates that are set are 0."""
-        return all(binding.last_factor == 0.0 for binding in self._bindings.of("lr")) and all(
-            float(slot.group["lr"]) == 0.0 for binding in self._bindings.of("lr") for slot in binding.slots
-        )
+        return all(float(slot.group["lr"]) == 0.0 for binding in self._rates() for slot in binding.slots)
 
     # Looking
 
@@ -213,10 +216,10 @@ class Doctor:
     def _look_at_reach(self) -> None:
         """See whether an optimizer inside the given one gets the rates that are set."""
         pairs = [(optimizer, *pair) for optimizer in self._bindings.optimizers for pair in _apart(optimizer)]
-        before, self._rates = self._rates, [float(outer["lr"]) for _, outer, _, _ in pairs]
+        before, self._outer_rates = self._outer_rates, [float(outer["lr"]) for _, outer, _, _ in pairs]
         if len(before) != len(pairs):
             return
-        for (optimizer, _, inner, name), earlier, now in zip(pairs, before, self._rates, strict=True):
+        for (optimizer, _, inner, name), earlier, now in zip(pairs, before, self._outer_rates, strict=True):
             if earlier != now and not any(near(float(inner["lr"]), rate) for rate in (earlier, now)):
                 self._say(
                     "RS222",
