@@ -93,7 +93,7 @@ class Doctor:
     def _plan(self, calls: int, step: int) -> None:
         """Set the next call to look at."""
         past = calls - self._first
-        self.next_look = calls + (1 if past < FIRST else IDLE if self._waits else past)
+        self.next_look = calls + (1 if past < FIRST else past)
         end = self._end()
         if end is not None and self._may_tell_of_end() and (step < end or self._is_at_zero()):
             self.next_look = min(self.next_look, calls + max(1, end - step))
