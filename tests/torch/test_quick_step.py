@@ -11,7 +11,7 @@ from stepping import go, parameters, rates, update
 
 from ratesmith import Constant, Custom, Plateau, Ramp
 from ratesmith.torch import Absolute, ScheduleLR, Target, bindings
-from ratesmith.torch.quick_step import LOOKED_AT, QuickStep, TensorStep, UnevenStep
+from ratesmith.torch.quick_step import LOOKED_AT, QuickStep, QuickSteps, TensorStep, UnevenStep
 
 WARM = Ramp(0.0, 1.0, 5) >> Ramp(1.0, 0.0, 95, "cosine")
 RATES = {QuickStep: (0.1, 0.1, 0.1), UnevenStep: (0.1, 0.02, 0.3), TensorStep: (0.1, 0.02, 0.3)}
