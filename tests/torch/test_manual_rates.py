@@ -36,7 +36,7 @@ def test_a_schedule_that_dips_below_0_is_refused_at_that_step_with_the_way_out(b
     before = go(optimizer, scheduler, 5)
     assert before == [0.0] * len(bases)
     update(optimizer)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="the rate must be") as caught:
         scheduler.step()
     message = (
         "ScheduleLR: the rate must be at least 0, got -0.1 at step 6; change the schedule, or if it is meant give "
@@ -101,5 +101,5 @@ def test_apply_refuses_a_rate_below_0_unless_it_is_meant():
     assert rates(optimizer) == [0.5, 0.25]
     apply(optimizer, FALLS, 10, base_lrs=[0.5, 0.25], allow_negative=True)
     assert rates(optimizer) == [-0.5, -0.25]
-    with pytest.raises(ValueError, match="apply: the rate must be at least 0, got -0.5 at step 0"):
+    with pytest.raises(ValueError, match=r"apply: the rate must be at least 0, got -0\.5 at step 0"):
         apply(optimizer, Constant(1.0), 0, base_lrs=[0.5, -0.5])

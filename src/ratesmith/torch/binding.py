@@ -44,7 +44,7 @@ class Binding:
         self._released = False
         self.saw_other_value: Callable[[str, float, int], None] | None = None
         """Is called with the key, a value that somebody else has set, and the step written before."""
-        self._cells = list[Tensor]()
+        self._cells, self._leads = list[Tensor](), list[Slot]()
         self.follow(controller, controller.init())
 
     @property
@@ -58,6 +58,8 @@ class Binding:
         self.floor = self.floor if floor is None else floor
         self.text, self.functions = str(controller), fingerprints(controller)
         self.mark = zlib.crc32(f"{self.text}{self.floor}".encode())
+        for slot in self.slots:
+            slot.is_marked = False
 
     @property
     def listens(self) -> bool:
@@ -143,7 +145,7 @@ class Binding:
             slot.cell = value
         elif number == slot.written:
             key.put(group, slot.written)
-        slot.group = group
+        slot.group, slot.is_marked = group, False
         slot.note_version(number)
         if base is not None and slot.given is not None and not near(group[key.given], slot.given):
             taken.notes += other_base(self, place, group, base, slot.given)
@@ -153,8 +155,10 @@ class Binding:
         self.slots = slots
         owners: set[int] = set()
         for slot in slots:
-            slot.leads = slot.owner not in owners
+            leads = slot.owner not in owners
+            slot.leads, slot.is_marked = leads, slot.is_marked and slot.leads == leads
             owners.add(slot.owner)
+        self._leads = [slot for slot in slots if slot.leads]
         cells = [slot.cell for slot in slots if slot.cell is not None]
         self._cells = cells if len(cells) == len(slots) and self.key.index is None else []
 
@@ -200,10 +204,16 @@ class Binding:
 
     def values(self, factor: float) -> list[float]:
         """Return what a factor gives in every group; groups of one base get the very same object."""
-        for slot in self.slots:
-            if self.key.base not in slot.group:
+        base = self.key.base
+        try:
+            bases = [slot.group[base] for slot in self.slots]
+        except KeyError:  # somebody has removed what the groups kept
+            bases = []
+            for slot in self.slots:
                 slot.restore_marks(self.key)
-        return self.values_of([slot.group[self.key.base] for slot in self.slots], factor)
+                slot.is_marked = False
+                bases.append(slot.group[base])
+        return self.values_of(bases, factor)
 
     def values_of(self, bases: Sequence[float], factor: float) -> list[float]:
         """Return what a factor gives for these bases: objects made now, which nobody else can have set."""
@@ -217,17 +227,22 @@ class Binding:
 
     def write(self, values: Sequence[float], factor: float, step: int) -> None:
         """Set the key in every group to these values, and keep in the groups which factor and step they are of."""
-        number = self.key
+        number, key, is_whole = self.key, self.key.key, self.key.index is None
         for slot, value in zip(self.slots, values, strict=True):
             group, cell = slot.group, slot.cell
             if cell is None:
-                number.put(group, value)
+                if is_whole:
+                    group[key] = value
+                else:
+                    number.put(group, value)
             else:
                 cell.fill_(value)
                 slot.version = cell._version
                 if not self._cells:  # otherwise each stands in its group, as `take_new_values` has seen to
                     number.put(group, cell)
-            slot.written, slot.base = value, group[number.base]
+            slot.written = value
+            if slot.base is not group[number.base]:
+                slot.base, slot.is_marked = group[number.base], False
         self.last_factor, self.last_step = factor, step
         self.put_marks()
 
@@ -235,29 +250,45 @@ class Binding:
         """Keep in the groups what was written last, for which step, by which schedule."""
         if self.last_factor is None or self.last_step is None:
             return
-        for slot in self.slots:
+        for slot in [slot for slot in self.slots if not slot.is_marked]:
             put_marks(self.key, slot.group, 1.0 if self.absolute else slot.base, self.mark, self.floor)
-            step, factor = (self.last_step, self.last_factor) if slot.leads else (ELSEWHERE, 0.0)
-            if slot.leads and slot.cell is not None:
-                step, factor = step_and_factor(step, factor)
-            slot.group[self.key.step], slot.group[self.key.factor] = step, factor
+            slot.group[self.key.step], slot.group[self.key.factor] = ELSEWHERE, 0.0
+            slot.is_marked = True
+        for slot in self._leads:
+            step, factor = self.last_step, self.last_factor
+            marks = step_and_factor(step, factor) if slot.cell is not None else (step, factor)
+            slot.group[self.key.step], slot.group[self.key.factor] = marks
 
-    def take_new_values(self, read_writes: Callable[[], dict[int, LastWrite]]) -> None:
-        """Take values that somebody else has set since the last write: the base becomes what gives them now.
+    def take_new_values(self, read_writes: Callable[[], dict[int, LastWrite]]) -> bool:
+        """Take values that somebody else has set since the last write, and return whether there were any.
 
-        With the factor at 0 no base gives them, and the value itself is the base. `read_writes` gives what the groups
-        themselves say of the last write, by identity, for it may have been another scheduler's.
+        The base becomes what gives them now. With the factor at 0 no base gives them, and the value itself is the base.
+        `read_writes` gives what the groups themselves say of the last write, by identity, for it may have been another
+        scheduler's.
         """
-        key = self.key
-        changed = [place for place, slot in enumerate(self.slots) if slot.is_changed(key)]
-        writes = read_writes() if changed else {}
+        key, places = self.key, list(range(len(self.slots)))
+        if key.index is None:
+            places = [place for place in places if not self.slots[place].is_the_very(key.key)]
+        changed = [place for place in places if self.slots[place].is_changed(key)]
+        if changed and not all(map(self._wrote_last, [*self._leads, *(self.slots[place] for place in changed)])):
+            writes = read_writes()
+            for place in changed:
+                self.slots[place].take(writes[id(self.slots[place].group)], absolute=self.absolute)
         for place in changed:
             slot = self.slots[place]
             slot.restore_marks(key)
-            slot.take(writes[id(slot.group)], absolute=self.absolute)
+            slot.is_marked = False
             self._take_new(place, slot, key.now(slot.group))
         if changed:
             self._settle(self.slots)
+        return bool(changed)
+
+    def _wrote_last(self, slot: Slot) -> bool:
+        """Whether the marks in a group are those of this binding's last write."""
+        group, step = slot.group, self.last_step if slot.leads else ELSEWHERE
+        factor = self.last_factor if slot.leads else 0.0
+        marks = [group.get(name) for name in (self.key.schedule, self.key.step, self.key.factor)]
+        return bool(marks == [self.mark, step, factor])
 
     def _take_new(self, place: int, slot: Slot, now: Any) -> None:
         group, key, written = slot.group, self.key, slot.written
@@ -299,6 +330,7 @@ class Binding:
         for slot in self.slots:
             slot.restore_marks(self.key)
             slot.written, slot.base = float(self.key.now(slot.group)), slot.group[self.key.base]
+            slot.is_marked = False
             if slot.cell is not None:
                 slot.version = slot.cell._version
 
@@ -307,12 +339,14 @@ class Binding:
         for slot in self._slots_of(groups):
             if self.last_factor and not self.absolute:
                 slot.base = slot.group[self.key.base] = self.floor.base(slot.written, self.last_factor)
+                slot.is_marked = False
 
     def begin_at_values(self, groups: list[Group]) -> None:
         """Take the present values of some groups as their bases."""
         for slot in self._slots_of(groups):
             value = float(self.key.now(slot.group))
             slot.group[self.key.base] = slot.base = slot.written = value
+            slot.is_marked = False
 
     def _slots_of(self, groups: list[Group]) -> list[Slot]:
         wanted = set(map(id, groups))

@@ -48,6 +48,7 @@ def load(binding: Binding, data: dict[str, Any], groups: list[Group]) -> list[st
             notes += other_base(binding, place, group, base, slot.given)
         group[key.base], group[key.given] = base, given
         slot.base, slot.given = base, None if slot.given is None else given  # it is said once
+        slot.is_marked = False
         if value is not None and written is not None:
             _restore(binding, slot, value, written)
     if data.get("factor") is not None:

@@ -23,7 +23,7 @@ from ratesmith.torch.key import Group
 from ratesmith.torch.manual_rates import refuse_negative
 from ratesmith.torch.marks import LastWrite, last_writes
 from ratesmith.torch.metrics import read_metrics
-from ratesmith.torch.quick_step import QuickStep, quick_step
+from ratesmith.torch.quick_step import QuickStep, QuickSteps, quick_step
 from ratesmith.torch.slot import Taken
 
 
@@ -35,7 +35,7 @@ class Bindings:
         self.optimizers, self._allow_negative = optimizers, allow_negative
         self.as_left = bindings
         """The bindings, which need not have what the quick steps wrote since."""
-        self.quick: QuickStep | None = None
+        self.quick: QuickStep | QuickSteps | None = None
         """What makes the next step quick, if it may be."""
         self._seen: list[Group] = []
 
@@ -68,12 +68,12 @@ class Bindings:
 
     def of(self, key: str) -> list[Binding]:
         """Return the bindings for a key."""
-        return [binding for binding in self.all if binding.name == key]
+        return [binding for binding in self.as_left if binding.name == key]
 
     def has_written_rate(self, group: Group) -> bool:
         """Whether the rate that stands in a group is the one that was written last."""
         if self.quick is not None:
-            return self.as_left[0].name == "lr" and self.quick.has_written(group)
+            return self.quick.has_written(group)
         slots = ((slot, binding.key) for binding in self.of("lr") for slot in binding.slots)
         return any(slot.holds_written(key) for slot, key in slots if slot.group is group)
 
@@ -187,8 +187,12 @@ class Bindings:
 
     def take_new_values(self) -> None:
         """Take values that somebody else has set since the last write."""
-        for binding in self.all:
-            binding.take_new_values(functools.partial(self._writes_by_group, binding))
+        self._take_new_values()
+
+    def _take_new_values(self) -> bool:
+        """Return whether there were any."""
+        took = [binding.take_new_values(functools.partial(self._writes_by_group, binding)) for binding in self.all]
+        return any(took)
 
     def forget_new_values(self) -> None:
         """Keep the bases whatever the values are."""
@@ -205,7 +209,7 @@ class Bindings:
         if metrics is None and self.quick is not None and self.quick.write(step):
             return
         bindings = self.all
-        self.take_new_values()
+        took = self._take_new_values()
         given = None if metrics is None else read_metrics(metrics, [binding.controller for binding in bindings])
         states = [binding.state if given is None else binding.observe(step, given) for binding in bindings]
         factors = [binding.factor(step, state) for binding, state in zip(bindings, states, strict=True)]
@@ -218,8 +222,8 @@ class Bindings:
                 binding.why = binding.controller.why(binding.state, state)
                 binding.state = state
             binding.write(row, factor, step)
-        if metrics is None and len(bindings) == len(self.optimizers) == 1:
-            self.quick = quick_step(self.optimizers[0], bindings[0], allow_negative=self._allow_negative)
+        if metrics is None and not took:
+            self.quick = quick_step(self.optimizers, bindings, allow_negative=self._allow_negative)
 
 
 def _whole(key: str, step: float) -> int:

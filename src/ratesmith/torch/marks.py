@@ -59,7 +59,7 @@ def _last_write(key: Key, group: Group, place: int, leads: dict[float | None, tu
     if base is None:  # a state of before, in which each group has its own step, and the value itself
         value, base = (kept_number(group, name, place) for name in (key.written, key.base))
         factor = value / base if value is not None and base else None
-        return LastWrite(value, None if value is None else base, factor, step)
+        return LastWrite(value, None if value is None else base, factor, None if step == ELSEWHERE else step)
     if step in (None, ELSEWHERE) or factor is None:
         schedule = kept_number(group, key.schedule, place)
         step, factor = leads.get(schedule) or leads.get(None) or (None, None)

@@ -60,11 +60,17 @@ class Slot:
     cell: Tensor | None = None
     version: int = 0
     given: float | None = None
+    is_marked: bool = False
+    """Whether the marks that stay the same from step to step stand in the group."""
 
     def note_version(self, value: float) -> None:
         """Note the count of changes of a tensor, or -1 if its value was set by somebody and is to be looked at."""
         if self.cell is not None:
             self.version = self.cell._version if near(value, self.written) else -1
+
+    def is_the_very(self, key: str) -> bool:
+        """Whether the number in the group, under a key that has one alone, is the very object written last."""
+        return self.cell is None and self.group.get(key) is self.written
 
     def is_changed(self, key: Key) -> bool:
         """Whether what stands in the group may be something else than what was written last."""
