@@ -29,7 +29,7 @@ COSIN = "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"
             "cosine(finale=1)",
             "Notation: cosine has no option 'finale'; did you mean 'final'?\n  cosine(finale=1)\n         ^",
         ),
-        ("cosine(q=1)", "Notation: cosine has no option 'q'; it is cosine(final=0.0)"),
+        ("cosine(q=1)", "Notation: cosine has no option 'q'; it is cosine(final=0.0, power=1.0, k_decay=1.0)"),
         ("step()", "Notation: step: missing a required argument: 'every'; it is step(every, gamma=0.1)"),
         ("step(30, 0.1, 5)", "Notation: step: too many positional arguments; it is step(every, gamma=0.1)"),
         ("step(every=open('x'))", "Notation: there is no strategy 'open'; known: constant,"),
