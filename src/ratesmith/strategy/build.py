@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
@@ -73,7 +73,7 @@ class _Builder:
 
     def _one_after_another(self, parts: tuple[Node, ...], horizon: Horizon | None) -> Iterator[Any]:
         for place, part in enumerate(parts):
-            if place and horizon and horizon.used >= horizon.steps and self._waits(part, horizon):
+            if place and _is_over(horizon) and self._waits(part):
                 taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                 self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
             built = self.value(part, horizon)
@@ -85,10 +85,10 @@ class _Builder:
                 horizon = horizon.after(built.steps)
             yield built
 
-    def _waits(self, part: Node, horizon: Horizon) -> bool:
-        """Whether a part depends on what is left of training."""
+    def _waits(self, part: Node) -> bool:
+        """Whether a part depends on how long training is, or on what is left of it."""
         try:
-            self.value(part, SpentHorizon.as_of(horizon))
+            self.value(part, SpentHorizon())
         except NotationError as error:
             return isinstance(error.__cause__, LengthNeededError)
         return False
@@ -120,3 +120,8 @@ class _Builder:
 
     def _refuse(self, node: Node, message: str | tuple[str, ...], cause: Exception | None = None) -> NoReturn:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
+
+
+def _is_over(horizon: Horizon | None) -> TypeGuard[Horizon]:
+    """Whether nothing of training is left, if its length is known."""
+    return horizon is not None and not isinstance(horizon, OpenHorizon) and horizon.used >= horizon.steps
