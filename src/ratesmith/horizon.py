@@ -223,19 +223,13 @@ class OpenHorizon(Horizon):
         needs = "Horizon: it needs the length of training; give a horizon, as in .build(1000), or "
         raise LengthNeededError(needs, Option("steps="))
 
+    def after(self, steps: int) -> Horizon:
+        """Return the same training, since nobody knows what is left of it."""
+        return self
+
     def _size_of(self, unit: str, length: str) -> int:
         return self.steps
 
 
-class SpentHorizon(Horizon):
-    """A training of which nothing is left: it refuses to say how much is, so that a part shows whether it asks."""
-
-    @property
-    def left(self) -> int:
-        """Raise LengthNeededError."""
-        raise LengthNeededError("Horizon: nothing of training is left; make what stands before it shorter")
-
-    @classmethod
-    def as_of(cls, horizon: Horizon) -> SpentHorizon:
-        """Return the same training."""
-        return cls(**vars(horizon))
+class SpentHorizon(OpenHorizon):
+    """A training that is over: built with it, a part shows whether it depends on how long training is."""

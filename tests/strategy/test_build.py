@@ -260,7 +260,10 @@ def test_lengths_of_their_own_may_lie_behind_the_end_of_training(text, value):
 def test_behind_the_end_only_what_depends_on_what_is_left_is_refused():
     with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
         parse("ramp(1, 0, 60) >> hold(cosine(), 3)").build(51)
-    with pytest.raises(NotationError, match=r"takes 69 of 51 steps, and nothing is left for this"):
+    for part in ("constant()", 'multistep(["50%"])', 'sgdr("10%")', 'take(step(9), "90%")'):
+        with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
+            parse(f"ramp(1, 0, 60) >> {part}").build(51)
+    with pytest.raises(NotationError, match=r"takes 60 of 51 steps, and nothing is left for this"):
         parse("ramp(1, 0, 60) >> (ramp(0, 1, 9) >> cosine())").build(51)
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
 from ratesmith.exporters.expressions import Expression, between, minus, number, over, plus, power, times
 from ratesmith.exporters.writer import NotExactError, Time, Writer
-from ratesmith.shapes import Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
+from ratesmith.shapes import (
+    Exponential,
+    Hyperbolic,
+    InverseSqrt,
+    InverseTime,
+    Milestones,
+    PolynomialCycles,
+    Ramp,
+    Staircase,
+    Tanh,
+)
 
 
 def ramp(write: Writer, schedule: Ramp, t: Time) -> Expression:
@@ -92,6 +103,32 @@ def tanh(write: Writer, schedule: Tanh, t: Time) -> Expression:
     share = over(write.clamped(t, schedule.steps).expression, number(schedule.steps)) if schedule.steps else number(1)
     place = between(schedule.lower, schedule.upper, share)
     return over(minus(number(1), write.function("tanh", place)), number(2))
+
+
+def hyperbolic(write: Writer, schedule: Hyperbolic, t: Time) -> Expression:
+    """Return a hyperbola."""
+    steps, bound = schedule.steps, number(schedule.bound)
+    if steps == 0 or t.high <= 0:
+        return number(1.0)
+    passed = write.named(write.clamped(t, steps).expression, "passed")
+    square = times(
+        over(minus(number(steps), passed), bound), over(minus(number(2 * schedule.bound - steps), passed), bound)
+    )
+    first = math.sqrt(steps / schedule.bound * ((2 * schedule.bound - steps) / schedule.bound))
+    fall = minus(number(first), write.function("sqrt", square))
+    if schedule.exponential:
+        return power(number(schedule.infimum), fall)
+    return minus(number(1.0), times(number(1 - schedule.infimum), fall))
+
+
+def polynomial_cycles(write: Writer, schedule: PolynomialCycles, t: Time) -> Expression:
+    """Return a polynomial towards the end of the cycle that is under way."""
+    if not t.whole:
+        raise NotExactError("it may jump between two steps")
+    t = write.clamped(t)
+    begun = over(plus(t.expression, number(schedule.every - 1)), number(schedule.every), "//")
+    end = write.named(times(number(schedule.every), write.most(begun, number(1))), "end")
+    return power(over(minus(end, t.expression), end), number(schedule.power))
 
 
 def stairs(write: Writer, t: Time, every: int, count: int) -> Expression:

@@ -13,14 +13,16 @@ from typing import Any, Final
 from ratesmith._checks import LARGEST
 from ratesmith.exporters import curves
 from ratesmith.exporters.bounds import refuse_large
-from ratesmith.exporters.expressions import Expression, minus, number, over, plus, times
+from ratesmith.exporters.expressions import Expression, minus, number, over, plus, power, times
 from ratesmith.exporters.writer import MOST_BRANCHES, NotExactError, Time, Writer
 from ratesmith.schedule import (
     Clip,
     Constant,
     Hold,
+    KDecay,
     Max,
     Min,
+    Power,
     Product,
     Repeat,
     Schedule,
@@ -30,7 +32,17 @@ from ratesmith.schedule import (
     Sum,
     Take,
 )
-from ratesmith.shapes import Exponential, InverseSqrt, InverseTime, Milestones, Ramp, Staircase, Tanh
+from ratesmith.shapes import (
+    Exponential,
+    Hyperbolic,
+    InverseSqrt,
+    InverseTime,
+    Milestones,
+    PolynomialCycles,
+    Ramp,
+    Staircase,
+    Tanh,
+)
 
 READABLE: Final = 80
 """Characters of a value that is easy to read in one line."""
@@ -218,6 +230,27 @@ def _hold(write: Writer, schedule: Hold, t: Time) -> Expression:
     return value_of(write, schedule.schedule, inner)
 
 
+def _power(write: Writer, schedule: Power, t: Time) -> Expression:
+    refuse_large(schedule)
+    inside = schedule.schedule
+    value = write.short(value_of(write, inside, t), "part", INSIDE)
+    ramp = inside.schedule if isinstance(inside, KDecay) else inside
+    if not isinstance(ramp, InverseSqrt) and not (isinstance(ramp, Ramp) and min(ramp.start, ramp.end) >= 0):
+        value = write.most(value, number(0))
+    return power(value, number(schedule.power))
+
+
+def _k_decay(write: Writer, schedule: KDecay, t: Time) -> Expression:
+    length = schedule.steps or 0
+    if length == 0:
+        return value_of(write, schedule.schedule, Time(number(0), high=0))
+    if not write.loops and type(schedule.schedule) is not Ramp:
+        raise NotExactError("it may jump between two steps")
+    share = over(write.clamped(t, length).expression, number(length))
+    inner = write.named(times(power(share, number(schedule.k)), number(length)), "part")
+    return value_of(write, schedule.schedule, Time(inner, 0, 0, length, whole=False))
+
+
 _WRITERS: Final[dict[type, Callable[[Writer, Any, Time], Expression]]] = {
     Constant: _constant,
     Sequence: _sequence,
@@ -231,10 +264,14 @@ _WRITERS: Final[dict[type, Callable[[Writer, Any, Time], Expression]]] = {
     Take: _take,
     Clip: _clip,
     Hold: _hold,
+    Power: _power,
+    KDecay: _k_decay,
     Ramp: curves.ramp,
     InverseSqrt: curves.inverse_sqrt,
     InverseTime: curves.inverse_time,
     Tanh: curves.tanh,
+    Hyperbolic: curves.hyperbolic,
+    PolynomialCycles: curves.polynomial_cycles,
     Staircase: curves.staircase,
     Milestones: curves.milestones,
     Exponential: curves.exponential,

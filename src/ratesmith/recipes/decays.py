@@ -38,7 +38,7 @@ def constant(horizon: Horizon, length: int | str | None = None) -> Constant:
     (1.0, 1.0, 50)
     """
     if length is None:
-        return Constant(1.0, None if isinstance(horizon, OpenHorizon) else horizon.left)
+        return Constant(1.0, None if type(horizon) is OpenHorizon else horizon.left)
     return Constant(1.0, length_of(horizon, "length", length))
 
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
@@ -81,7 +81,7 @@ class _Builder:
         """Yield the parts; those behind a warm-up that training ends in are left out, if they hold in a longer one."""
         horizon, last, left = whole, None, False
         for place, part in enumerate(parts):
-            if place and horizon and horizon.used >= horizon.steps and (error := self._at_end(part, horizon)):
+            if place and _is_over(horizon) and (error := self._at_end(part)):
                 if left and _is_warmup(last) and not _has_share(parts[place - 1]):
                     for later in parts[place:]:
                         self._part(later, replace(horizon, steps=horizon.used + LONG))
@@ -89,7 +89,7 @@ class _Builder:
                 if isinstance(error.__cause__, LengthNeededError):
                     taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                     self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
-            last, left = self._part(part, horizon), horizon is not None and horizon.used < horizon.steps
+            last, left = self._part(part, horizon), not _is_over(horizon)
             if horizon and last.steps is not None:
                 horizon = horizon.after(last.steps)
             yield last
@@ -102,10 +102,10 @@ class _Builder:
             )
         return built
 
-    def _at_end(self, part: Node, horizon: Horizon) -> NotationError | None:
-        """Return why a part cannot be built where nothing is left of training, or None if it can."""
+    def _at_end(self, part: Node) -> NotationError | None:
+        """Return why a part cannot be built where nothing is known of training, or None if it can."""
         try:
-            self.value(part, SpentHorizon.as_of(horizon))
+            self.value(part, SpentHorizon())
         except NotationError as error:
             return error
         return None
@@ -147,3 +147,8 @@ def _is_warmup(part: Schedule | None) -> bool:
 def _has_share(node: Node) -> bool:
     """Whether a length in it is a share of training: what takes all of every training is a mistake at any length."""
     return any(isinstance(each, Value) and isinstance(each.value, str) and "%" in each.value for each in walk(node))
+
+
+def _is_over(horizon: Horizon | None) -> TypeGuard[Horizon]:
+    """Whether nothing of training is left, if its length is known."""
+    return horizon is not None and not isinstance(horizon, OpenHorizon) and horizon.used >= horizon.steps
