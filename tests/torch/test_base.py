@@ -163,7 +163,9 @@ def test_a_loaded_state_of_another_schedule_begins_anew_and_says_so_at_the_first
     scheduler = ScheduleLR(second, Ramp(1.0, 0.5, 200))
     assert rates(second) == [0.1]
     update(second)
-    with pytest.warns(UserWarning, match=r"loaded at step 50 of another schedule; .* call step_to\(50\) to go on from"):
+    with pytest.warns(
+        UserWarning, match=r"loaded at step 50 of another schedule; .* to go on from there call step_to\(50\)"
+    ):
         scheduler.step()
     assert rates(second) == [0.1 * Ramp(1.0, 0.5, 200)(1)]
     go(second, scheduler)  # it is said once

@@ -549,3 +549,33 @@ def test_an_optimizer_without_hooks_has_a_scheduler_without_a_doctor():
         optimizer.step()
         scheduler.step()
     assert optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_a_run_that_is_made_longer_at_its_end_is_not_said_to_have_ended():
+    def longer():
+        first = sgd()
+        scheduler = ScheduleLR(first, "linear()", horizon=10)
+        for _ in range(10):
+            update(first)
+            scheduler.step()
+        again = sgd()
+        again.load_state_dict(first.state_dict())
+        resumed = ScheduleLR(again, "linear()", horizon=10)
+        resumed.extend(20)
+        for _ in range(10):
+            update(again)
+            resumed.step()
+        assert (resumed.last_epoch, again.param_groups[0]["lr"]) == (20, 0.0)
+
+    assert said(longer) == ([], [])
+
+
+def test_the_length_that_is_told_is_that_of_the_longer_run():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=Horizon(60, steps_per_epoch=10))
+    scheduler.extend(90)
+    with pytest.warns(UserWarning, match="this horizon of 90 lasts 900 updates"):
+        for _ in range(6):
+            for _ in range(10):
+                update(optimizer)
+            scheduler.step()

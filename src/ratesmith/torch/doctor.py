@@ -46,7 +46,7 @@ class Doctor:
 
     def __init__(self, bindings: Bindings, horizon: Horizon | None, counting: bool) -> None:
         """Take what the scheduler works with; and whether it counts updates, so that `step()` only hears."""
-        self._bindings, self._horizon, self._counting = bindings, horizon, counting
+        self._bindings, self.horizon, self._counting = bindings, horizon, counting
         self._said: set[str] = set()
         self._watches: list[UpdateWatch] = []
         self._may_share, self._searches, self._looks = False, 0, 0
@@ -210,7 +210,7 @@ class Doctor:
             self._say(
                 "RS219",
                 f"training must end with its schedule, got an update at rate 0 after all {end:,} steps; give the "
-                f"{'horizon' if self._horizon else 'schedule'} the length that training has",
+                f"{'horizon' if self.horizon else 'schedule'} the length that training has",
             )
 
     def _look_at_reach(self) -> None:
@@ -316,15 +316,15 @@ class Doctor:
 
     def _lasts(self, updates_per_step: float) -> str:
         """Return how long the schedule lasts in updates, or nothing if it has no end."""
-        length = self._horizon.steps if self._horizon is not None else self._end()
+        length = self.horizon.steps if self.horizon is not None else self._end()
         if not length:
             return ""
-        thing = "horizon" if self._horizon is not None else "schedule"
+        thing = "horizon" if self.horizon is not None else "schedule"
         return f": this {thing} of {length:,} lasts {round(length * updates_per_step):,} updates"
 
     def _knows_unit(self) -> bool:
         """Whether the horizon says that its steps are updates and not epochs."""
-        horizon = self._horizon
+        horizon = self.horizon
         return horizon is not None and (
             (horizon.steps_per_epoch or 1) > 1
             or horizon.tokens_per_step is not None

@@ -109,7 +109,8 @@ class Resumption:
                 coded(
                     "RS207",
                     f"ScheduleLR: the optimizer's state was loaded at step {kept} of another schedule; this one is at "
-                    f"step {step}: load the scheduler's state too, or call step_to({kept}) to go on from there",
+                    f"step {step}: to go on from there call step_to({kept}), or load the scheduler's state too, with "
+                    "on_mismatch='keep_new'",
                 )
             )
             return step
@@ -174,6 +175,11 @@ class Resumption:
         self._notes, self._steps_alone, self._told, self.is_pending = [], None, True, True
         if all_is_known:
             self._lost, self.without_base = None, None
+
+    def forget_end(self) -> None:
+        """Forget that the schedule had ended: it was made longer."""
+        self._notes = [note for note in self._notes if "[RS208]" not in note]
+        self.told_of_end = False
 
     def trust_base(self) -> None:
         """Take the base for known from now on."""

@@ -263,7 +263,10 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._horizon = horizon
         for binding, controller in zip(self._bindings, longer, strict=True):
             binding.follow(controller, binding.state)
+        self._resumption.forget_end()
         self._go(self._step)
+        self._doctor.horizon = horizon
+        self._doctor.begin(self._step_count, self._step)
 
     def get_lr(self) -> list[Any]:
         """Return each group's rate for the step `last_epoch`, as trainers ask for it that count steps themselves."""
