@@ -574,8 +574,12 @@ def test_the_length_that_is_told_is_that_of_the_longer_run():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, "linear()", horizon=Horizon(60, steps_per_epoch=10))
     scheduler.extend(90)
-    with pytest.warns(UserWarning, match="this horizon of 90 lasts 900 updates"):
+
+    def train():
         for _ in range(6):
             for _ in range(10):
                 update(optimizer)
             scheduler.step()
+
+    with pytest.warns(UserWarning, match="this horizon of 90 lasts 900 updates"):
+        train()
