@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from stepping import parameters
+from stepping import parameters, rates
 from torch.optim import lr_scheduler as torchs
 
 from ratesmith.torch import lr_scheduler as ours
@@ -128,8 +128,8 @@ def careful(kind):
     return type(f"Careful{kind.__name__}", (kind,), ways)
 
 
-def training(make, options, rates=(0.1, 0.25, 0.4)):
-    optimizer = torch.optim.SGD([{"params": parameters(), "lr": rate} for rate in rates], lr=0.1)
+def training(make, options, at=(0.1, 0.25, 0.4)):
+    optimizer = torch.optim.SGD([{"params": parameters(), "lr": rate} for rate in at], lr=0.1)
     scheduler = make(optimizer, **options)
     optimizer.step()
     return optimizer, scheduler
@@ -152,6 +152,16 @@ def test_a_quick_step_sets_the_very_rates_of_a_careful_one_whatever_came_between
             scheduler.step()
         assert rates_of(quick[0]) == rates_of(slow[0])
         assert list(map(float, quick[1].get_last_lr())) == [rate for _, rate in rates_of(quick[0])]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_bases_that_are_whole_numbers_give_the_very_rates_too(name):
+    kind, options = KINDS[name]
+    quick, slow = (training(made, options, at=(1, 2, 0.5)) for made in (kind, careful(kind)))
+    for _ in range(14):
+        for _, scheduler in (quick, slow):
+            scheduler.step()
+        assert rates(quick[0]) == rates(slow[0])
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
@@ -180,13 +190,13 @@ def test_what_quick_steps_keep_is_no_part_of_the_state(name):
 
 
 def test_rates_are_replaced_all_or_none():
-    rates, others = [0.5, 0.25, 0.125], [0.1, 0.2, 0.3]
-    groups = [{"lr": rate} for rate in rates]
+    written, others = [0.5, 0.25, 0.125], [0.1, 0.2, 0.3]
+    groups = [{"lr": rate} for rate in written]
     groups[2]["lr"] = 0.7
-    assert not replace_plain(groups, rates, others)
+    assert not replace_plain(groups, written, others)
     assert [group["lr"] for group in groups] == [0.5, 0.25, 0.7]
-    groups[2]["lr"] = rates[2]
-    assert replace_plain(groups, rates, others)
+    groups[2]["lr"] = written[2]
+    assert replace_plain(groups, written, others)
     assert [group["lr"] for group in groups] == others
 
 

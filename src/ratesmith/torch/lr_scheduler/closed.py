@@ -63,8 +63,9 @@ class _ClosedForm(DropIn):
                 and bases == self.base_lrs
                 and len(groups) == len(rates)
             ):
-                next_rates = self._rates(self._factor(step + 1))
-                if replace_plain(groups, rates, next_rates):
+                factor = self._factor(step + 1)
+                next_rates = self._rates(factor)
+                if type(factor) is float and replace_plain(groups, rates, next_rates):
                     self.last_epoch = step + 1
                     self._made = (step + 1, options, bases, next_rates)
                     self._last_lr = next_rates.copy()  # which others may write into
@@ -88,9 +89,9 @@ class _ClosedForm(DropIn):
         super()._update_lr(epoch)
 
     def _keep(self, step: int, rates: list[Any]) -> None:
-        """Keep what the rates of a step were made of, if all are plain numbers."""
+        """Keep what the rates of a step were made of, if all are plain numbers: with a float as factor they stay so."""
         options_of = type(self)._options
-        if options_of is not None and {type(number) for number in (*rates, *self.base_lrs)} == {float}:
+        if options_of is not None and {*map(type, rates)} == {float} and {*map(type, self.base_lrs)} <= {float, int}:
             self._made = (step, options_of(self), list(self.base_lrs), list(rates))
 
     def _rates(self, factor: Any) -> list[Any]:
