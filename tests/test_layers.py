@@ -16,7 +16,6 @@ LAYERS = [
     {"_arrays", "_field_checks", "_update_count"},
     {"horizon"},
     {"schedule"},
-    {"_uncommon_shapes"},
     {"shapes"},
     {"recipes", "controllers"},
     {"strategy", "describe"},
