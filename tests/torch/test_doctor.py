@@ -19,12 +19,6 @@ UPDATES = 60
 IN_UPDATES = Horizon(UPDATES, steps_per_epoch=10)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_leftovers():
-    """Let go of other tests' schedulers and gradient scalers, which the doctor would find."""
-    gc.collect()
-
-
 def sgd(rate=0.1, kind=torch.optim.SGD, **options):
     return kind(parameters(), lr=rate, **options)
 
@@ -53,6 +47,21 @@ def step_at_the_top_of_the_loop_that_clears_gradients():
         optimizer.zero_grad()
         scheduler.step()
         update(optimizer)
+
+
+def accumulation_with_a_gradient_scaler(each=4, updates=100):
+    """A real scaler, whose first two updates overflow: what it skips is not what is wrong."""
+    optimizer = sgd()
+    scaler = torch.amp.GradScaler("cpu")
+    scheduler = ScheduleLR(optimizer, "linear()", horizon=each * updates)
+    weight = optimizer.param_groups[0]["params"][0]
+    for batch in range(each * updates):
+        scaler.scale((weight * (float("inf") if batch < 2 * each else 1.0)).sum()).backward()
+        if batch % each == each - 1:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+        scheduler.step()
 
 
 def accumulation(each=4, **options):
@@ -201,6 +210,7 @@ MISWIRINGS = {
     "a step for each of 4 micro-batches": (accumulation, "RS217"),
     "a step for each of 2 micro-batches": (lambda: accumulation(2), "RS217"),
     "a step for each of 32 micro-batches": (lambda: accumulation(32), "RS217"),
+    "micro-batches, and a gradient scaler": (accumulation_with_a_gradient_scaler, "RS217"),
     "the trainer steps, and a callback too": (a_step_of_the_trainer_and_one_of_a_callback, "RS217"),
     "a step for each process": (once_for_each_of_eight_processes, "RS217"),
     "a step an epoch, a horizon in updates": (once_an_epoch, "RS218"),
@@ -224,6 +234,10 @@ MISWIRINGS = {
     "a wrapper that has copied the groups": (a_wrapper_with_groups_of_its_own, "RS222"),
     "built in every epoch": (built_in_every_epoch, "RS223"),
 }
+
+
+def test_a_gradient_scaler_of_another_training_changes_nothing():
+    assert said(a_scaler_that_is_left_over) == (["RS217"], [UserWarning])
 
 
 @pytest.mark.parametrize("name", MISWIRINGS)
@@ -312,6 +326,13 @@ def scaled(skipped, unscaled=False):
         optimizer.zero_grad()
         scheduler.step()
     assert scaler.get_scale() == 2.0 ** (16 - skipped)
+
+
+def a_scaler_that_is_left_over():
+    """A scaler that lives, and serves another training, does not keep the doctor from speaking."""
+    scaler = torch.amp.GradScaler("cpu")
+    accumulation()
+    assert scaler.is_enabled()
 
 
 def in_a_composite(make):

@@ -98,6 +98,7 @@ def test_two_schedules_of_one_key_each_have_a_group_that_leads():
     assert [write.step for write in writes] == [7, 2, 7, 2]
 
 
+@pytest.mark.filterwarnings(r"ignore:.*\[RS219\]")  # it is followed beyond its end
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
 @pytest.mark.parametrize("tensor", [False, True])
 @pytest.mark.parametrize("order", ["OB", "BO", "OBS", "BSO", "BOS"])

@@ -8,7 +8,7 @@ from stepping import parameters, update
 from torch.optim import lr_scheduler
 
 from ratesmith.torch import ControllerLR, ScheduleLR
-from ratesmith.torch.other_schedulers import gradient_scaler_lives, may_share, others_beside
+from ratesmith.torch.other_schedulers import may_share, others_beside
 
 
 @pytest.fixture(autouse=True)
@@ -19,16 +19,6 @@ def _no_leftovers():
 def made():
     optimizer = torch.optim.SGD(parameters(), lr=0.1)
     return optimizer, ScheduleLR(optimizer, "linear()", horizon=10)
-
-
-def test_a_gradient_scaler_counts_while_it_lives_and_is_enabled():
-    assert not gradient_scaler_lives()
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    assert not gradient_scaler_lives()
-    scaler = torch.amp.GradScaler("cpu")
-    assert gradient_scaler_lives()
-    del scaler
-    assert not gradient_scaler_lives()
 
 
 def test_one_of_torchs_is_known_by_the_rate_that_it_has_set():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 import torch
 from torch.optim import Optimizer
@@ -12,6 +14,11 @@ from torch.optim import Optimizer
 from ratesmith.codes import coded
 from ratesmith.torch.key import Group
 from ratesmith.torch.user_warnings import warn_user
+
+FIRST_UPDATES: Final = 2
+"""Updates whose callers are looked at."""
+MOST_CALLERS: Final = 12
+"""Callers that are looked at: between a scaler and the optimizer there may be a trainer's wrapper."""
 
 # As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
 _not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
@@ -90,6 +97,8 @@ class UpdateWatch:
         self.handle: Any = None
         self._owner: Any = weakref.ref(owner)
         self.count = 0
+        self.is_scaled = False
+        """Whether a gradient scaler makes the updates, which skips some."""
 
     @property
     def owner(self) -> Any:
@@ -107,7 +116,21 @@ class UpdateWatch:
         rate, owner = optimizer.param_groups[0].get("lr"), self._owner()
         if type(rate) is float and rate == 0.0 and owner is not None and made_no_update(optimizer, owner.is_own_rate):
             return
+        if self.count < FIRST_UPDATES:
+            self.is_scaled = self.is_scaled or _is_called_by_a_scaler()
         self.count += 1
+
+
+def _is_called_by_a_scaler() -> bool:
+    """Whether one of torch's gradient scalers calls the optimizer, by the file of a function that is running."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(MOST_CALLERS):
+        if frame is None:
+            return False
+        if frame.f_code.co_filename.endswith("grad_scaler.py"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def hook_into(optimizer: Any, hook: Any) -> Any:

@@ -19,7 +19,7 @@ from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import UpdateWatch, hook_into, watches
 from ratesmith.torch.group_history import has_foreign_scheduler
 from ratesmith.torch.key import near
-from ratesmith.torch.other_schedulers import gradient_scaler_lives, may_share, others_beside
+from ratesmith.torch.other_schedulers import may_share, others_beside
 from ratesmith.torch.user_warnings import Information, warn_user
 
 FIRST: Final = 8
@@ -112,6 +112,10 @@ class Doctor:
         """Return the updates of the busiest optimizer: several may make one for each step."""
         return max((watch.count for watch in self._watches), default=0)
 
+    def _is_scaled(self) -> bool:
+        """Whether a gradient scaler makes the updates, and may skip the first ones."""
+        return any(watch.is_scaled for watch in self._watches)
+
     def _may_tell_of_end(self) -> bool:
         return not self._told_of_end and not {"RS217", "RS219"} & self._said
 
@@ -166,13 +170,13 @@ class Doctor:
                 return
         # After a change of optimizers in mid-run one window has too many steps, and the next one no update.
         self._too_often = self._too_often + 1 if updates and steps >= OFTEN * updates else 0
-        if self._too_often > 1 - first and (steps >= SCALED or not gradient_scaler_lives()):
+        if self._too_often > 1 - first and (steps >= SCALED or not self._is_scaled()):
             self._say_often(steps, updates)
         self._last, self._updates, self._versions = calls, self._made(), self._versions_now()
 
     def _look_at_first(self) -> None:
         """See by the first steps whether they come before the update, or once an epoch."""
-        if self._led == 1 and self._between == [1, 1] and not gradient_scaler_lives():
+        if self._led == 1 and self._between == [1, 1] and not self._is_scaled():
             self._say(
                 "RS216",
                 "step() must come after optimizer.step(), got it before: the value of step 0 is never used; "

@@ -1,4 +1,4 @@
-"""What else in this process may set a rate or skip an update: found among all objects, since nothing refers to it.
+"""What else in this process may set a rate: found among all objects, since nothing refers to it.
 
 That takes some milliseconds, so it is done only where something was seen already.
 """
@@ -9,16 +9,10 @@ import gc
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.key import near
-
-
-def gradient_scaler_lives() -> bool:
-    """Whether a gradient scaler is in use, which may skip updates."""
-    return any(scaler.is_enabled() for scaler in _objects(torch.amp.GradScaler))
 
 
 def may_share(bindings: Bindings) -> bool:
