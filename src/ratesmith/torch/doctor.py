@@ -18,6 +18,7 @@ from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.counting import UpdateWatch, hook_into, watches
 from ratesmith.torch.group_history import has_foreign_scheduler
+from ratesmith.torch.inner_optimizers import groups_apart
 from ratesmith.torch.key import near
 from ratesmith.torch.other_schedulers import may_share, others_beside
 from ratesmith.torch.user_warnings import Information, warn_user
@@ -34,6 +35,8 @@ MOST_BUILT: Final = 3
 """How often a scheduler may be built again for one optimizer, as in a notebook, until it is said."""
 IN_A_ROW: Final = 3
 """Steps one after another before each of which somebody else has set the value, until it is said."""
+_BUILT_AGAIN: Final = "_ratesmith_built_again"
+"""The optimizer's attribute that counts how often."""
 MOST_SEARCHES: Final = 3
 """How often another scheduler is looked for among all objects, which takes some milliseconds."""
 
@@ -219,7 +222,7 @@ class Doctor:
 
     def _look_at_reach(self) -> None:
         """See whether an optimizer inside the given one gets the rates that are set."""
-        pairs = [(optimizer, *pair) for optimizer in self._bindings.optimizers for pair in _apart(optimizer)]
+        pairs = [(optimizer, *pair) for optimizer in self._bindings.optimizers for pair in groups_apart(optimizer)]
         before, self._outer_rates = self._outer_rates, [float(outer["lr"]) for _, outer, _, _ in pairs]
         if len(before) != len(pairs):
             return
@@ -346,21 +349,3 @@ def _version(weight: Tensor) -> int:
         return weight._version
     except (RuntimeError, ValueError):  # made in inference mode, or of a lazy layer
         return 0
-
-
-_BUILT_AGAIN: Final = "_ratesmith_built_again"
-
-
-def _apart(optimizer: Optimizer) -> list[tuple[dict[str, Any], dict[str, Any], str]]:
-    """Return the groups of an optimizer, each with one of the same weights in an optimizer inside it, and its name."""
-    attributes = list(vars(optimizer).values())
-    lists = [list(value) for value in attributes if isinstance(value, (list, tuple))]
-    inner = [part for value in (attributes, *lists) for part in value if isinstance(part, Optimizer)]
-    owners = {id(part): group for group in optimizer.param_groups for part in group["params"]}
-    pairs = []
-    for part in inner:
-        for group in part.param_groups if part is not optimizer else ():
-            outer = next((owners[id(weight)] for weight in group["params"] if id(weight) in owners), group)
-            if outer is not group and "lr" in outer and "lr" in group:
-                pairs.append((outer, group, type(part).__name__))
-    return pairs
