@@ -245,3 +245,24 @@ def test_a_step_by_its_number_counts_the_milestones_as_they_are_then(change):
     change(scheduler)
     scheduler.step(40)
     assert optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_get_lr_that_was_put_on_the_object_or_on_a_subclass_is_asked(name):
+    kind, options = KINDS[name]
+
+    class Own(kind):
+        def get_lr(self):
+            return [0.5, 0.25]
+
+    for made in (kind, Own):
+        optimizer = torch.optim.SGD([{"params": parameters(), "lr": rate} for rate in (0.1, 0.2)], lr=0.1)
+        scheduler = made(optimizer, **options)
+        for _ in range(2):
+            optimizer.step()
+            scheduler.step()
+        if made is kind:
+            scheduler.get_lr = lambda: [0.5, 0.25]
+        optimizer.step()
+        scheduler.step()
+        assert rates(optimizer) == [0.5, 0.25]

@@ -54,7 +54,7 @@ class _ClosedForm(DropIn):
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates; where every group still holds the very rate that was written last, in one go."""
         made = self._made
-        if made is not None and epoch is None:
+        if made is not None and epoch is None and getattr(self.get_lr, "__func__", None) is _ClosedForm.get_lr:
             step, options, bases, rates = made
             groups = self.optimizer.param_groups
             if (
@@ -77,7 +77,12 @@ class _ClosedForm(DropIn):
     def _set_next(self, epoch: int | None) -> None:
         """Set the next rates; where nobody else wrote one, and all are plain numbers, in one go for all groups."""
         step = self.last_epoch + 1
-        if epoch is None and step > 0 and hasattr(self, "_last_lr") and type(self).get_lr is _ClosedForm.get_lr:
+        if (
+            epoch is None
+            and step > 0
+            and hasattr(self, "_last_lr")
+            and getattr(self.get_lr, "__func__", None) is _ClosedForm.get_lr
+        ):
             groups = self.optimizer.param_groups
             before, factor = self._factors(step)
             if are_plain(groups) and [group["lr"] for group in groups] == self._rates(before):
@@ -160,7 +165,7 @@ class _Stepwise(_ClosedForm):
             and self._holds(step)
             and len(groups) >= len(self.base_lrs)
             and hasattr(self, "_last_lr")
-            and type(self).get_lr is _ClosedForm.get_lr
+            and getattr(self.get_lr, "__func__", None) is _ClosedForm.get_lr
             and are_plain(groups)
         ):
             self.last_epoch = step

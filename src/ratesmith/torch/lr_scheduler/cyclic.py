@@ -40,7 +40,7 @@ class CosineAnnealingWarmRestarts(WritesAtOnce, lr_scheduler.CosineAnnealingWarm
 
     def step(self, epoch: Any = None) -> None:
         """Go on by one step, or to a step that may be a fraction."""
-        ours = type(self).get_lr is CosineAnnealingWarmRestarts.get_lr
+        ours = getattr(self.get_lr, "__func__", None) is CosineAnnealingWarmRestarts.get_lr
         plain = ours and self._is_plain()
         if epoch is None and self.last_epoch >= 0 and not hasattr(self, "_last_lr"):
             epoch = self.last_epoch + 1  # built in the middle of a run: the cycle is found as for any step's number

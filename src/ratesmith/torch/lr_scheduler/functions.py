@@ -72,7 +72,7 @@ class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates; in one go where all groups share a function."""
         groups = self.optimizer.param_groups
-        ours = epoch is None and type(self).get_lr is LambdaLR.get_lr
+        ours = epoch is None and getattr(self.get_lr, "__func__", None) is LambdaLR.get_lr
         factor = self._shared_factor(groups) if ours else None
         if factor is None:
             super()._update_lr(epoch)
@@ -112,7 +112,7 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set the next rates, or those of a step given by its number."""
         groups = self.optimizer.param_groups
-        ours = epoch is None and type(self).get_lr is MultiplicativeLR.get_lr
+        ours = epoch is None and getattr(self.get_lr, "__func__", None) is MultiplicativeLR.get_lr
         factor = self._shared_factor(groups) if ours else None
         if factor is not None:
             rates = []
