@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
 from ratesmith import Horizon
-from ratesmith.torch import ControllerLR, Information, ScheduleLR, tensor_rates
+from ratesmith.torch import ControllerLR, Information, ScheduleLR, Target, tensor_rates
 from ratesmith.torch import lr_scheduler as drop_in
 
 UPDATES = 60
@@ -165,6 +165,16 @@ def another_optimizer_trains(**options):
         scheduler.step()
 
 
+def another_optimizer_trains_all_but_the_first_weight():
+    frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+    weights = parameters()
+    scheduler = ScheduleLR(torch.optim.SGD([frozen, *weights], lr=0.1), "cosine()", horizon=UPDATES)
+    used = torch.optim.AdamW(weights, lr=0.1)
+    for _ in range(UPDATES):
+        update(used)
+        scheduler.step()
+
+
 def the_optimizer_is_replaced_in_mid_run():
     weights = parameters()
     used = torch.optim.SGD(weights, lr=0.1)
@@ -230,6 +240,10 @@ MISWIRINGS = {
     "a warm-up written by hand": (a_warmup_by_hand, "RS221"),
     "another optimizer trains": (another_optimizer_trains, "RS215"),
     "another optimizer trains, counted": (lambda: another_optimizer_trains(count_updates=True), "RS215"),
+    "another optimizer trains, the first weight is frozen": (
+        another_optimizer_trains_all_but_the_first_weight,
+        "RS215",
+    ),
     "the optimizer is replaced in mid-run": (the_optimizer_is_replaced_in_mid_run, "RS215"),
     "a wrapper that has copied the groups": (a_wrapper_with_groups_of_its_own, "RS222"),
     "built in every epoch": (built_in_every_epoch, "RS223"),
@@ -271,7 +285,7 @@ TEXTS = {
     "two of ours": "got another ScheduleLR beside it",
     "another optimizer trains": r"got \d+ steps and no update of SGD, while the weights changed; give the",
     "a wrapper that has copied the groups": "got Wrapper, whose SGD has groups of its own, which no rate reaches",
-    "built in every epoch": "got it for the fourth time on this optimizer, after 10 steps, and each begins at step 0",
+    "built in every epoch": "got it for the fourth time on this optimizer, after 10 steps each, and each begins",
 }
 
 
@@ -490,7 +504,168 @@ def compiled():
         scheduler.step()
 
 
+def something_between_an_update_and_its_step(happen):
+    optimizer = sgd(kind=torch.optim.AdamW)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for batch in range(UPDATES):
+        update(optimizer)
+        if batch == 20:
+            optimizer, scheduler = happen(optimizer, scheduler)
+        scheduler.step()
+
+
+def made_longer(optimizer, scheduler):
+    scheduler.extend(UPDATES + 10)
+    return optimizer, scheduler
+
+
+def rolled_back(optimizer, scheduler):
+    scheduler.load_state_dict(scheduler.state_dict())
+    return optimizer, scheduler
+
+
+def built_anew(optimizer, scheduler):
+    return optimizer, ScheduleLR(optimizer, "linear()", horizon=UPDATES)
+
+
+class SAM(torch.optim.Optimizer):
+    """Sharpness-aware minimisation as it is usually written: the optimizer inside has the same groups, and updates."""
+
+    def __init__(self, weights, base, **options):
+        super().__init__(weights, {"rho": 0.05, **options})
+        self.base_optimizer = base(self.param_groups, **options)
+        self.param_groups = self.base_optimizer.param_groups
+
+    @torch.no_grad()
+    def first_step(self):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight]["rise"] = rise = 0.05 * weight.grad
+                weight.add_(rise)
+
+    @torch.no_grad()
+    def second_step(self):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.sub_(self.state[weight]["rise"])
+        self.base_optimizer.step()
+
+    def step(self, closure=None):
+        raise NotImplementedError
+
+
+def sharpness_aware():
+    optimizer = SAM(parameters(), torch.optim.SGD, lr=0.1)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+    for _ in range(UPDATES):
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+        optimizer.first_step()
+        optimizer.second_step()
+        scheduler.step()
+
+
+class Handing(Wrapper):
+    """A wrapper that hands its rates on when it steps, scaled."""
+
+    def step(self, closure=None):
+        for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
+            inner["lr"] = 0.2 * outer["lr"]
+        return self.inner.step(closure)
+
+
+def a_wrapper_that_hands_its_rates_on():
+    optimizer = Handing(sgd())
+    scheduler = ScheduleLR(optimizer, 'warmup("10%") >> cosine()', horizon=UPDATES)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def a_group_that_no_target_sets():
+    optimizer = torch.optim.SGD([{"params": parameters()}, {"params": parameters()}], lr=0.1)
+    scheduler = ScheduleLR(optimizer, Target("linear()", groups=[0]), horizon=UPDATES)
+    for _ in range(2 * UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def gradual_unfreezing():
+    optimizer = torch.optim.SGD([{"params": parameters(), "lr": 0.0} for _ in range(8)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, "Exponential(0.95)")
+    for epoch in range(8):
+        optimizer.param_groups[-1 - epoch]["lr"] = 0.1
+        update(optimizer)
+        scheduler.step()
+
+
+def a_new_one_for_each_task():
+    optimizer = sgd()
+    for _ in range(6):
+        scheduler = ScheduleLR(optimizer, "warmup(5) >> constant()")
+        for _ in range(10):
+            update(optimizer)
+            scheduler.step()
+
+
+def drawn_in_a_notebook():
+    optimizer = sgd()
+    for _ in range(8):
+        scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
+        for _ in range(30):
+            scheduler.step()
+
+
+def two_of_ours_that_take_turns():
+    optimizer = sgd()
+    first = ScheduleLR(optimizer, "Exponential(0.99)")
+    second = ScheduleLR(optimizer, "Exponential(0.98)")
+    for scheduler, updates in ((first, 4), (second, 4), (first, 3), (second, 20)):
+        for _ in range(updates):
+            update(optimizer)
+            scheduler.step()
+
+
+class OfSubclass(torch.optim.AdamW):
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+def a_subclass_that_calls_its_base(**options):
+    """Torch calls the hooks of both steps, once the base has been made by itself."""
+    sgd(kind=torch.optim.AdamW)
+    optimizer = OfSubclass(parameters(), lr=0.1)
+    scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES, **options)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+    assert scheduler.last_epoch == UPDATES
+
+
+def two_that_train_at_different_paces():
+    slow, fast = sgd(), sgd(0.2)
+    scheduler = ScheduleLR([slow, fast], "cosine()", horizon=Horizon(UPDATES, steps_per_epoch=10))
+    for _ in range(UPDATES):
+        update(slow)
+        for _ in range(5):
+            update(fast)
+        scheduler.step()
+
+
 RIGHT = {
+    "made longer before a step": lambda: something_between_an_update_and_its_step(made_longer),
+    "rolled back before a step": lambda: something_between_an_update_and_its_step(rolled_back),
+    "copied before a step": lambda: something_between_an_update_and_its_step(lambda *both: copy.deepcopy(both)),
+    "built before its first step": lambda: something_between_an_update_and_its_step(built_anew),
+    "sharpness-aware": sharpness_aware,
+    "a wrapper that hands its rates on": a_wrapper_that_hands_its_rates_on,
+    "a group that no target sets": a_group_that_no_target_sets,
+    "gradual unfreezing": gradual_unfreezing,
+    "a new one for each task": a_new_one_for_each_task,
+    "drawn in a notebook": drawn_in_a_notebook,
+    "two of ours that take turns": two_of_ours_that_take_turns,
+    "a subclass that calls its base": a_subclass_that_calls_its_base,
+    "a subclass that calls its base, counted": lambda: a_subclass_that_calls_its_base(count_updates=True),
+    "two that train at different paces": two_that_train_at_different_paces,
     "a schedule is drawn": plotting,
     "stepped up to where it was": stepped_up_to_where_it_was,
     **{f"a gradient scaler skips {k}": (lambda k=k: scaled(k)) for k in (0, 1, 2, 5, 16, 20)},

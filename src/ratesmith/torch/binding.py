@@ -42,8 +42,8 @@ class Binding:
         self.last_step: int | None = None
         """The step of the last write; None before the first."""
         self._released = False
-        self.saw_other_value: Callable[[str, float, int], None] | None = None
-        """Is called with the key, a value that somebody else has set, and the step written before."""
+        self.saw_other_value: Callable[[str, float, int, int], None] | None = None
+        """Is called with the key, a value that somebody else has set, the step written before, and the slot's place."""
         self._cells, self._leads = list[Tensor](), list[Slot]()
         self.follow(controller, controller.init())
 
@@ -302,7 +302,7 @@ class Binding:
         if near(value, written):
             return  # the same number in another form
         if self.saw_other_value is not None:
-            self.saw_other_value(self.name, value, self.last_step or 0)
+            self.saw_other_value(self.name, value, self.last_step or 0, place)
         slot.written = value
         if self.absolute:
             must = f"{key.name!r} must be left to its schedule, which gives the value itself, got {value:g} set by hand"

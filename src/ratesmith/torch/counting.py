@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from ratesmith.torch.user_warnings import warn_user
 
 FIRST_UPDATES: Final = 2
 """Updates whose callers are looked at."""
+_OPTIMIZER_FILE: Final = sys.modules[Optimizer.__module__].__file__
 MOST_CALLERS: Final = 12
 """Callers that are looked at: between a scaler and the optimizer there may be a trainer's wrapper."""
 
@@ -63,7 +65,7 @@ class UpdateCounter:
             warn_user([coded("RS205", note)])
         if owner is None or self._count is None:
             return
-        if not made_no_update(optimizer, lambda group: self._has_written(owner, group)):
+        if not _is_nested(optimizer) and not made_no_update(optimizer, lambda group: self._has_written(owner, group)):
             self._count(owner)
 
 
@@ -116,9 +118,30 @@ class UpdateWatch:
         rate, owner = optimizer.param_groups[0].get("lr"), self._owner()
         if type(rate) is float and rate == 0.0 and owner is not None and made_no_update(optimizer, owner.is_own_rate):
             return
+        if _is_nested(optimizer):
+            return
         if self.count < FIRST_UPDATES:
             self.is_scaled = self.is_scaled or _is_called_by_a_scaler()
         self.count += 1
+
+
+def _is_nested(optimizer: Optimizer) -> bool:
+    """Whether an optimizer's step was called by its own step, as a subclass does: then the hooks are called twice."""
+    if not _may_nest(type(optimizer)):  # type: ignore[arg-type]  # a class can be hashed
+        return False
+    running = 0
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename == _OPTIMIZER_FILE and frame.f_code.co_name == "wrapper":
+            running += frame.f_locals.get("self") is optimizer
+        frame = frame.f_back
+    return running > 1
+
+
+@functools.lru_cache(maxsize=64)
+def _may_nest(kind: type[Any]) -> bool:
+    """Whether several classes of an optimizer have a step of their own; that of Optimizer does nothing."""
+    return sum("step" in vars(own) for own in kind.__mro__ if issubclass(own, Optimizer)) > 2
 
 
 def _is_called_by_a_scaler() -> bool:
@@ -131,6 +154,13 @@ def _is_called_by_a_scaler() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def has_hooks(optimizer: Any) -> bool:
+    """Whether an optimizer calls hooks, as all that are made by torch's own construction do."""
+    return hasattr(optimizer, "_optimizer_step_post_hooks") or isinstance(
+        getattr(optimizer, "optimizer", None), Optimizer
+    )
 
 
 def hook_into(optimizer: Any, hook: Any) -> Any:

@@ -7,6 +7,7 @@ that only draws a schedule makes none, and torch's chains let several schedulers
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final
 
 from torch import Tensor
@@ -16,9 +17,9 @@ from ratesmith.codes import coded
 from ratesmith.horizon import Horizon
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
-from ratesmith.torch.counting import UpdateWatch, hook_into, watches
-from ratesmith.torch.group_history import has_foreign_scheduler
-from ratesmith.torch.inner_optimizers import groups_apart
+from ratesmith.torch.counting import UpdateWatch, has_hooks, hook_into, watches
+from ratesmith.torch.group_history import has_foreign_scheduler, is_trained
+from ratesmith.torch.inner_optimizers import groups_apart, inner_optimizers
 from ratesmith.torch.key import near
 from ratesmith.torch.other_schedulers import may_share, others_beside
 from ratesmith.torch.user_warnings import Information, warn_user
@@ -33,10 +34,10 @@ SCALED: Final = 128
 """Steps that are let pass with a gradient scaler, which halves its scale up to some twenty times before it fits."""
 MOST_BUILT: Final = 3
 """How often a scheduler may be built again for one optimizer, as in a notebook, until it is said."""
-IN_A_ROW: Final = 3
-"""Steps one after another before each of which somebody else has set the value, until it is said."""
+IN_A_ROW: Final = 5
+"""Steps one after another before each of which somebody else has set the value of one group, until it is said."""
 _BUILT_AGAIN: Final = "_ratesmith_built_again"
-"""The optimizer's attribute that counts how often."""
+"""The optimizer's attribute that holds how often, and after how many steps."""
 MOST_SEARCHES: Final = 3
 """How often another scheduler is looked for among all objects, which takes some milliseconds."""
 
@@ -51,7 +52,9 @@ class Doctor:
         """Take what the scheduler works with; and whether it counts updates, so that `step()` only hears."""
         self._bindings, self.horizon, self._counting = bindings, horizon, counting
         self._said: set[str] = set()
-        self._watches: list[UpdateWatch] = []
+        self._watches: list[list[UpdateWatch]] = []
+        """For each optimizer, what watches it, and the optimizers inside it that train its weights."""
+        self._saw_updates, self._updates_before = False, 0
         self._may_share, self._searches, self._looks = False, 0, 0
         for binding in bindings.as_left:
             binding.saw_other_value = self.saw_other_value
@@ -59,34 +62,42 @@ class Doctor:
 
     def watch(self, optimizers: tuple[Optimizer, ...]) -> None:
         """See the updates of these optimizers from now on; one without hooks tells of none."""
-        for watch in self._watches:
+        for watch in itertools.chain(*self._watches):
             watch.handle.remove()
-        self._watches = []
-        for optimizer in optimizers:
-            watch = UpdateWatch(self)
-            try:
-                hook_into(optimizer, watch)
-            except TypeError:
-                continue
-            self._watches.append(watch)
+        self._updates_before = sum(watch.count for own in optimizers for watch in watches(own))
+        self._watches = [
+            [self._watched(part) for part in (own, *inner_optimizers(own)) if has_hooks(part)] for own in optimizers
+        ]
+
+    def _watched(self, optimizer: Optimizer) -> UpdateWatch:
+        watch = UpdateWatch(self)
+        hook_into(optimizer, watch)
+        return watch
 
     def begin(self, calls: int, step: int, *, told_of_end: bool = False) -> None:
-        """Begin to look, at a count of the scheduler's calls of `step()`, and at a step."""
+        """Begin to look, at a count of the scheduler's calls of `step()`, and at a step.
+
+        An update may have come just before, whose step is still to be made.
+        """
         self._told_of_end = told_of_end
         self._first = self._last = calls
         self._waits, self._led = True, 0
         """Whether no update was made yet, and the calls that came before the first one."""
+        self._is_fresh = not self._saw_updates and not any(map(has_trained, self._bindings.optimizers))
         self._between: list[int] = []
         """The updates before each of the first calls, from the first update on."""
         self._updates = self._updates_at_end = self._made()
-        self._most_updates = self._most()
+        self._fewest_updates = self._fewest()
         self._too_often = 0
         """The windows, one after another, that had too many steps."""
         self._others: dict[int, int] = {}
+        self._beside = 0
+        """The looks, one after another, at which another scheduler had made steps too."""
         self._versions = self._heard_versions = self._versions_now()
         self._heard, self._heard_updates = 0, self._updates
-        self._hits: list[int] = []
-        self._outer_rates: list[float] = []
+        self._hits: dict[int, list[int]] = {}
+        """For each group, the steps one after another after which somebody else has set its value."""
+        self._rates_apart: list[tuple[float, float]] = []
         self._plan(calls, step)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -109,22 +120,26 @@ class Doctor:
 
     def _made(self) -> int:
         """Return the updates that were seen, of all optimizers: several may take turns."""
-        return sum(watch.count for watch in self._watches)
+        return sum(self._counts())
 
-    def _most(self) -> int:
-        """Return the updates of the busiest optimizer: several may make one for each step."""
-        return max((watch.count for watch in self._watches), default=0)
+    def _fewest(self) -> int:
+        """Return the updates of the optimizer that made the fewest, of those that made any."""
+        return min(filter(None, self._counts()), default=0)
+
+    def _counts(self) -> list[int]:
+        """Return each optimizer's updates; one that has others inside it may leave the work to them."""
+        return [max((watch.count for watch in watched), default=0) for watched in self._watches]
 
     def _is_scaled(self) -> bool:
         """Whether a gradient scaler makes the updates, and may skip the first ones."""
-        return any(watch.is_scaled for watch in self._watches)
+        return any(watch.is_scaled for watch in itertools.chain(*self._watches))
 
     def _may_tell_of_end(self) -> bool:
         return not self._told_of_end and not {"RS217", "RS219"} & self._said
 
     def _versions_now(self) -> list[int]:
-        """Return how often one weight of each group was changed in place, by whatever means."""
-        return [_version(group["params"][0]) for group in self._bindings.groups() if group["params"]]
+        """Return how often each weight was changed in place, by whatever means."""
+        return [_version(weight) for group in self._bindings.groups() for weight in group["params"]]
 
     def _changes(self, before: list[int]) -> int:
         """Return how often a weight was changed since: once by loading a state, at least once by each update."""
@@ -139,14 +154,14 @@ class Doctor:
         return None if not ends or None in ends else max(end for end in ends if end is not None)
 
     def _is_at_zero(self) -> bool:
-        """Whether all rates that are set are 0."""
-        return all(float(slot.group["lr"]) == 0.0 for binding in self._rates() for slot in binding.slots)
+        """Whether all rates are 0, so that an update changes nothing."""
+        return all(float(group["lr"]) == 0.0 for group in self._bindings.groups() if "lr" in group)
 
     # Looking
 
     def look(self, calls: int, step: int) -> None:
         """Look at what happened since the last look, say what is wrong, and plan the next one."""
-        if self._watches:
+        if any(self._watches):
             if not self._counting:
                 self._look_at_order(calls)
             self._look_at_end(step)
@@ -162,12 +177,12 @@ class Doctor:
         if self._waits and not updates:
             return  # a loop that goes on somewhere may step there first, and one that only draws makes no update
         if self._waits:
-            self._waits, self._led, self._first = False, steps - 1, calls - 1
+            self._waits, self._led, self._first, self._saw_updates = False, steps - 1, calls - 1, True
             self._last, steps = calls - 1, 1
         first = len(self._between) < FIRST
         if first:
-            self._between.append(self._most() - self._most_updates)
-            self._most_updates = self._most()
+            self._between.append(self._fewest() - self._fewest_updates)
+            self._fewest_updates = self._fewest()
             self._look_at_first()
             if len(self._between) < FIRST:
                 return
@@ -179,7 +194,7 @@ class Doctor:
 
     def _look_at_first(self) -> None:
         """See by the first steps whether they come before the update, or once an epoch."""
-        if self._led == 1 and self._between == [1, 1] and not self._is_scaled():
+        if self._is_fresh and self._led == 1 and self._between == [1, 1] and not self._is_scaled():
             self._say(
                 "RS216",
                 "step() must come after optimizer.step(), got it before: the value of step 0 is never used; "
@@ -203,7 +218,7 @@ class Doctor:
     def hear(self) -> None:
         """See, of a scheduler that counts updates, whether `step()` is called and none is made."""
         self._heard += 1
-        if self._made() > self._heard_updates or not self._watches:
+        if self._made() > self._heard_updates or not any(self._watches):
             self._heard, self._heard_updates, self._heard_versions = 0, self._made(), self._versions_now()
         elif self._heard >= IDLE:
             self._look_at_idle(self._heard, self._changes(self._heard_versions))
@@ -223,11 +238,15 @@ class Doctor:
     def _look_at_reach(self) -> None:
         """See whether an optimizer inside the given one gets the rates that are set."""
         pairs = [(optimizer, *pair) for optimizer in self._bindings.optimizers for pair in groups_apart(optimizer)]
-        before, self._outer_rates = self._outer_rates, [float(outer["lr"]) for _, outer, _, _ in pairs]
+        rates = [(float(outer["lr"]), float(inner["lr"])) for _, outer, inner, _ in pairs]
+        before, self._rates_apart = self._rates_apart, rates
         if len(before) != len(pairs):
             return
-        for (optimizer, _, inner, name), earlier, now in zip(pairs, before, self._outer_rates, strict=True):
-            if earlier != now and not any(near(float(inner["lr"]), rate) for rate in (earlier, now)):
+        for (optimizer, _, _, name), (outer_before, inner_before), (outer, inner) in zip(
+            pairs, before, rates, strict=True
+        ):
+            # A wrapper may hand its rates on when it steps, as they are or scaled: then the inner ones change too.
+            if outer != outer_before and inner == inner_before and not near(inner, outer):
                 self._say(
                     "RS222",
                     f"the optimizer's groups must be those that are trained, got {type(optimizer).__name__}, whose "
@@ -238,28 +257,32 @@ class Doctor:
         """See whether another ScheduleLR makes steps too, for the same key of the same groups."""
         self._looks += 1
         before, self._others = self._others, {}
-        for watch in [watch for optimizer in self._bindings.optimizers for watch in watches(optimizer)]:
+        beside = []
+        for watch in itertools.chain(*map(watches, self._bindings.optimizers)):
             other = watch.owner
-            if other is None or other is self:
-                continue
-            self._others[id(other)] = other._looks
-            if self._may_share or "RS220" in self._said | other._said:
-                continue
-            if other._looks > before.get(id(other), other._looks):
-                both = other._bindings.claims() & self._bindings.claims()
-                self._may_share = bool(both) and may_share(self._bindings)
-                if both and not self._may_share:
-                    self._say_two(min(key for _, key in both), "another ScheduleLR")
+            if other is not None and other is not self:
+                self._others[id(other)] = other._looks
+                if other._looks > before.get(id(other), other._looks):
+                    beside.append(other)
+        self._beside = self._beside + 1 if beside else 0
+        if self._beside < 2 or self._may_share:  # they may take turns
+            return
+        for other in beside if "RS220" not in self._said else ():
+            both = other._bindings.claims() & self._bindings.claims()
+            self._may_share = bool(both) and may_share(self._bindings)
+            if both and not self._may_share and "RS220" not in other._said:
+                self._say_two(min(key for _, key in both), "another ScheduleLR")
 
     # What else is seen
 
-    def saw_other_value(self, key: str, value: float, step: int) -> None:
-        """Take notice of a value that somebody else has set since a step was written."""
+    def saw_other_value(self, key: str, value: float, step: int, place: int) -> None:
+        """Take notice of a value that somebody else has set for a group, since a step was written."""
         if self._may_share or {"RS220", "RS221"} & self._said:
             return
-        if not self._hits or step != self._hits[-1]:
-            self._hits = [*self._hits, step] if self._hits and step == self._hits[-1] + 1 else [step]
-        in_a_row = len(self._hits) >= IN_A_ROW
+        hits = self._hits.setdefault(place, [])
+        if not hits or step != hits[-1]:
+            hits[:] = [*hits, step] if hits and step == hits[-1] + 1 else [step]
+        in_a_row = len(hits) >= IN_A_ROW
         if not in_a_row and (
             self._searches >= MOST_SEARCHES or not any(map(has_foreign_scheduler, self._bindings.optimizers))
         ):
@@ -279,15 +302,18 @@ class Doctor:
 
     def saw_built_again(self, steps: int) -> None:
         """Take notice that a scheduler was built over one of the same schedule, which had made so many steps."""
-        optimizer = self._bindings.optimizers[0]
-        times = vars(optimizer).get(_BUILT_AGAIN, 0) + 1
-        setattr(optimizer, _BUILT_AGAIN, times)
         end = self._end()
-        if times == MOST_BUILT and (end is None or steps < end):
+        if not self._updates_before or end is None or steps >= end:
+            return  # a notebook may draw it again, or a new cycle begin
+        optimizer = self._bindings.optimizers[0]
+        times, steps_before = vars(optimizer).get(_BUILT_AGAIN, (0, steps))
+        times = times + 1 if steps == steps_before else 1
+        setattr(optimizer, _BUILT_AGAIN, (times, steps))
+        if times == MOST_BUILT:
             self._say(
                 "RS223",
                 f"it must be built once for a training, got it for the fourth time on this optimizer, after {steps:,} "
-                f"{'step' if steps == 1 else 'steps'}, and each begins at step 0; build it before the loop",
+                f"{'step' if steps == 1 else 'steps'} each, and each begins at step 0; build it before the loop",
             )
 
     # Saying
@@ -342,6 +368,12 @@ class Doctor:
         if number not in self._said:
             self._said.add(number)
             warn_user([coded(number, f"ScheduleLR: {text}")])
+
+
+def has_trained(optimizer: Optimizer) -> bool:
+    """Whether an optimizer has made updates before, or has gradients, as between an update and a scheduler's step."""
+    weights = (weight for group in optimizer.param_groups for weight in group["params"])
+    return is_trained(optimizer) or any(weight.grad is not None for weight in weights)
 
 
 def _version(weight: Tensor) -> int:
