@@ -144,6 +144,20 @@ def two_of_ours(**options):
         second.step()
 
 
+def in_a_composite(make):
+    optimizer = sgd()
+    scheduler = make(optimizer)
+    for _ in range(UPDATES):
+        update(optimizer)
+        scheduler.step()
+
+
+def chained_of_two_of_ours(optimizer):
+    return lr_scheduler.ChainedScheduler(
+        [ScheduleLR(optimizer, "cosine()", horizon=UPDATES), ScheduleLR(optimizer, 'step("50%")', horizon=UPDATES)]
+    )
+
+
 def a_warmup_by_hand():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
@@ -237,6 +251,7 @@ MISWIRINGS = {
     "the drop-in beside it": (lambda: torchs_beside(lambda o: drop_in.ExponentialLR(o, 0.9)), "RS220"),
     "two of ours": (two_of_ours, "RS220"),
     "two of ours, one counts": (lambda: two_of_ours(count_updates=True), "RS220"),
+    "two of ours in torch's chain": (lambda: in_a_composite(chained_of_two_of_ours), "RS220"),
     "a warm-up written by hand": (a_warmup_by_hand, "RS221"),
     "another optimizer trains": (another_optimizer_trains, "RS215"),
     "another optimizer trains, counted": (lambda: another_optimizer_trains(count_updates=True), "RS215"),
@@ -282,7 +297,7 @@ TEXTS = {
     ),
     "updates beyond the horizon": "got an update at rate 0 after all 60 steps; give the horizon the length",
     "torch's cosine beside it": "one scheduler must set 'lr', got CosineAnnealingLR beside it",
-    "two of ours": "got another ScheduleLR beside it",
+    "two of ours": "got another ScheduleLR beside it, of which the last one's value stands; take one out, or multiply",
     "another optimizer trains": r"got \d+ steps and no update of SGD, while the weights changed; give the",
     "a wrapper that has copied the groups": "got Wrapper, whose SGD has groups of its own, which no rate reaches",
     "built in every epoch": "got it for the fourth time on this optimizer, after 10 steps each, and each begins",
@@ -349,23 +364,9 @@ def a_scaler_that_is_left_over():
     assert scaler.is_enabled()
 
 
-def in_a_composite(make):
-    optimizer = sgd()
-    scheduler = make(optimizer)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
-
-
 def chained(optimizer):
     return lr_scheduler.ChainedScheduler(
         [ScheduleLR(optimizer, "cosine()", horizon=UPDATES), lr_scheduler.ExponentialLR(optimizer, 0.99)]
-    )
-
-
-def chained_of_two_of_ours(optimizer):
-    return lr_scheduler.ChainedScheduler(
-        [ScheduleLR(optimizer, "cosine()", horizon=UPDATES), ScheduleLR(optimizer, 'step("50%")', horizon=UPDATES)]
     )
 
 
@@ -671,7 +672,6 @@ RIGHT = {
     **{f"a gradient scaler skips {k}": (lambda k=k: scaled(k)) for k in (0, 1, 2, 5, 16, 20)},
     "a gradient scaler, unscaled for clipping": lambda: scaled(3, unscaled=True),
     "chained with torch's": lambda: in_a_composite(chained),
-    "chained with ours": lambda: in_a_composite(chained_of_two_of_ours),
     "a sequence of ours": lambda: in_a_composite(sequence),
     "a sequence after torch's": lambda: in_a_composite(sequence_with_torchs),
     "torch's plateau beside": a_plateau_of_torchs_beside,

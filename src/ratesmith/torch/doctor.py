@@ -21,7 +21,7 @@ from ratesmith.torch.counting import UpdateWatch, has_hooks, hook_into, watches
 from ratesmith.torch.group_history import has_foreign_scheduler, is_trained
 from ratesmith.torch.inner_optimizers import groups_apart, inner_optimizers
 from ratesmith.torch.key import near
-from ratesmith.torch.other_schedulers import may_share, others_beside
+from ratesmith.torch.other_schedulers import ANOTHER, may_share, others_beside
 from ratesmith.torch.user_warnings import Information, warn_user
 
 FIRST: Final = 8
@@ -265,13 +265,12 @@ class Doctor:
                 if other._looks > before.get(id(other), other._looks):
                     beside.append(other)
         self._beside = self._beside + 1 if beside else 0
-        if self._beside < 2 or self._may_share:  # they may take turns
+        if self._beside < 2 or "RS220" in self._said:  # they may take turns, as in a sequence
             return
-        for other in beside if "RS220" not in self._said else ():
+        for other in beside:
             both = other._bindings.claims() & self._bindings.claims()
-            self._may_share = bool(both) and may_share(self._bindings)
-            if both and not self._may_share and "RS220" not in other._said:
-                self._say_two(min(key for _, key in both), "another ScheduleLR")
+            if both and "RS220" not in other._said:
+                self._say_two(min(key for _, key in both), ANOTHER)
 
     # What else is seen
 
@@ -319,11 +318,11 @@ class Doctor:
     # Saying
 
     def _say_two(self, key: str, others: str) -> None:
-        self._say(
-            "RS220",
-            f"one scheduler must set {key!r}, got {others} beside it, and each changes what the other sets; take one "
-            "out, or join them in torch's ChainedScheduler",
-        )
+        if others == ANOTHER:  # two of ours write one base times their own factor, in one of torch's chains too
+            text = "of which the last one's value stands; take one out, or multiply their schedules in one"
+        else:
+            text = "and each changes what the other sets; take one out, or join them in torch's ChainedScheduler"
+        self._say("RS220", f"one scheduler must set {key!r}, got {others} beside it, {text}")
 
     def _say_often(self, steps: int, updates: int) -> None:
         times = f"{steps / updates:.2g}"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from torch.optim import lr_scheduler, swa_utils
 
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.key import near
+
+ANOTHER: Final = "another ScheduleLR"
 
 
 def may_share(bindings: Bindings) -> bool:
@@ -36,7 +38,7 @@ def others_beside(bindings: Bindings, value: float, any_of_ours: bool) -> str:
         own = vars(scheduler).get("_bindings")
         if isinstance(own, Bindings):
             if any_of_ours and own is not bindings and own.claims() & bindings.claims():
-                names.append("another ScheduleLR")
+                names.append(ANOTHER)
         elif _is_beside(scheduler, bindings) and not isinstance(scheduler, swa_utils.SWALR):
             rates = vars(scheduler).get("_last_lr", ())
             names += [type(scheduler).__name__] * any(near(float(rate), value) for rate in rates)
