@@ -7,6 +7,7 @@ import pytest
 from comparing import judged
 from in_browser import boxes, drawn_texts, open_all_details, opened
 
+from ratesmith import parse
 from ratesmith.report import write_html
 
 PAGES = {"report": 6, "found_page": 2, "forecast_page": 8}
@@ -64,7 +65,12 @@ def test_a_metric_with_a_long_name_makes_no_table_too_wide_and_is_spelled_as_it_
         found.rows[0].estimates["perplexity_of_WikiText_103_validation"]._replace(low=-0.00054321, high=0.00012345)
     )
     more = {"another_long_metric_that_was_measured": estimate}
-    rows = tuple(replace(row, base_lr=1.23456e-05, estimates=row.estimates | more) for row in found.rows)
+    rows = tuple(
+        replace(
+            row, chosen=str(next(parse(row.strategy).variants())), base_lr=1.23456e-05, estimates=row.estimates | more
+        )
+        for row in found.rows
+    )
     page = opened(browser, write_html(replace(found, rows=rows), tmp_path / "report.html"), pictures=2, width=1280)
     open_all_details(page)
     assert [box for box in boxes(page) if box[0] > 0] == []
