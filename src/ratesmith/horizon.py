@@ -198,6 +198,13 @@ class Horizon:
         return size
 
 
+@dataclass(frozen=True)
+class AheadHorizon(Horizon):
+    """A training as seen by a schedule that begins `ahead` steps in: at its end that schedule is so much farther."""
+
+    ahead: int = 0
+
+
 class LengthNeededError(OptionValueError):
     """Something depends on how long training lasts, or on what is left of it, and that is not known here."""
 

@@ -167,6 +167,12 @@ def test_only_what_stands_behind_others_asks_whether_they_left_anything():
         ("warmup(150) >> (warmup(100) >> cosine())", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
         ("0.5 * (warmup(2000) >> cosine())", "0.5 * Take(Ramp(0.0, 1.0, 2000), 200)"),
         ("warmup(150) >> wsd(warmup=100)", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
+        ("warmup(2000) >> constant(10000) >> linear()", "Take(Ramp(0.0, 1.0, 2000), 200)"),
+        ("warmup(200) >> warmup(100, start=0.5) >> cosine()", "Ramp(0.0, 1.0, 200)"),
+        ("warmup(300) >> (constant(50) >> linear())", "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ("warmup(300) >> hyperbolic(2000)", "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ('warmup(300) >> cooldown(InverseSqrt(100), "10%", final=0.01)', "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ("warmup(200, into=cosine()) >> constant() >> linear()", "Ramp(0.0, 1.0, 200)"),
     ],
 )
 def test_a_run_that_ends_inside_its_warmup_is_on_its_slope_and_nothing_of_the_decay_is_used(text, built):
@@ -180,6 +186,21 @@ def test_a_clipped_warmup_has_the_slope_that_the_whole_run_has():
     whole, short = (parse("warmup(2000) >> cosine()").build(steps) for steps in (10_000, 100))
     assert [short(step) for step in range(100)] == [whole(step) for step in range(100)]
     assert short(99) == 99 / 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        ("shift(warmup(250) >> cosine(), -100)", "Shift(Ramp(0.0, 1.0, 250), -100)"),
+        ("shift(warmup(250) >> cosine(), -10)", "Shift(Take(Ramp(0.0, 1.0, 250), 210), -10)"),
+        ("Shift(0.5 * wsd(warmup=250), by=-100)", "Shift(0.5 * Ramp(0.0, 1.0, 250), -100)"),
+        ("shift(shift(warmup(250) >> cosine(), -5), -5)", "Shift(Shift(Take(Ramp(0.0, 1.0, 250), 210), -5), -5)"),
+        ("shift(wsd(warmup=250), 10)", "Shift(Take(Ramp(0.0, 1.0, 250), 200), 10)"),
+        ("shift(cosine(), -10)", 'Shift(Ramp(1.0, 0.0, 200, shape="cosine"), -10)'),
+    ],
+)
+def test_a_warm_up_that_begins_ahead_is_clipped_where_training_ends(text, built):
+    assert str(parse(text).build(HORIZON)) == built
 
 
 def test_shares_inside_an_extreme_are_shares_of_the_horizon():
