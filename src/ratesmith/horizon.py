@@ -235,7 +235,10 @@ class OpenHorizon(Horizon):
         return self
 
     def _size_of(self, unit: str, length: str) -> int:
-        return self.steps
+        try:
+            return super()._size_of(unit, length)
+        except OptionValueError as error:
+            raise LengthNeededError(*error.args) from None
 
 
 class SpentHorizon(OpenHorizon):

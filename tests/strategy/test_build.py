@@ -92,6 +92,8 @@ def test_a_schedule_and_a_plateau_multiply():
         ('warmup("100%") >> cosine()', "what stands before >> takes 200 of 200 steps"),
         ("warmup(50) >> constant(2000) >> cosine()", "what stands before >> takes 2050 of 200 steps"),
         ("cosine() >> warmup(2000) >> linear()", "what stands before >> takes 2200 of 200 steps"),
+        ("sgdr(5, growth=0.9999)", "got more with growth 0.9999; give one such as 0.9, or cycles"),
+        ("inverse_sqrt(5, power=0)", "inverse_sqrt: power must be above 0, got 0; give 0.5 for the root"),
         ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
@@ -203,6 +205,12 @@ def test_a_warm_up_that_begins_ahead_is_clipped_where_training_ends(text, built)
     assert str(parse(text).build(HORIZON)) == built
 
 
+def test_the_last_update_has_the_last_value_of_what_is_shifted_ahead_to_its_end():
+    built = parse("warmup(99) >> shift(linear(final=0.1), -1)").build(100)
+    assert [built(step) for step in (0, 98, 99, 100, 500)] == pytest.approx([0.0, 98 / 99, 0.1, 0.1, 0.1])
+    assert parse(str(built)).build() == built
+
+
 def test_shares_inside_an_extreme_are_shares_of_the_horizon():
     built = parse('warmup("10%") >> max(wsd(decay="50%"), 0.1)').build(100)
     assert (built(10), built(50), built(75), built(99)) == (1.0, 1.0, 0.5, 0.1)
@@ -244,12 +252,10 @@ def test_what_depends_on_no_length_of_training_is_built_without_a_horizon(text, 
         ('warmup("5%") >> constant()', "warmup"),
         ("warmup(5) >> wsd()", "wsd"),
         ('step("30%")', "step"),
-        ("hold(step(30))", "hold"),
         ('multistep([30, "60%"])', "multistep"),
         ('sgdr("10%")', "sgdr"),
         ("cooldown(step(30), 10)", "cooldown"),
         ("ramp(0, 1)", "ramp"),
-        ('warmup("3Mtok") >> constant()', "warmup"),
         ('spike_guard(recover="5%")', "spike_guard"),
     ],
 )
@@ -260,6 +266,21 @@ def test_without_a_horizon_the_part_that_needs_one_is_named(text, part):
     first, _, caret = str(refused.value).splitlines()
     assert first == needs
     assert caret.index("^") - 2 == text.index(part)
+
+
+@pytest.mark.parametrize("horizon", [None, 1000])
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ('step("2ep")', "steps_per_epoch"),
+        ("hold(step(30))", "steps_per_epoch"),
+        ('warmup("3Mtok") >> constant()', "tokens_per_step"),
+        ('step("1ksp")', "samples_per_step"),
+    ],
+)
+def test_a_unit_that_no_number_of_steps_helps_is_asked_for_at_once(text, unit, horizon):
+    with pytest.raises(NotationError, match=f"needs {unit}, which is not known; give {unit}="):
+        parse(text).build(horizon)
 
 
 @pytest.mark.parametrize(

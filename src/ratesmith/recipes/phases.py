@@ -286,7 +286,11 @@ def _short_rise_into(
 def _inverse(timescale: int, power: float) -> Schedule:
     """Return the fall of one over time to a power."""
     root = InverseSqrt(timescale)
-    return root if power == 0.5 else Power(root, 2 * positive("inverse_sqrt", "power", power))
+    return (
+        root
+        if power == 0.5
+        else Power(root, 2 * positive("inverse_sqrt", "power", power, remedy="give 0.5 for the root"))
+    )
 
 
 def _rise(start: float, end: float, steps: int, shape: str | float, inclusive: str) -> Schedule:
