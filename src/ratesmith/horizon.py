@@ -198,6 +198,13 @@ class Horizon:
         return size
 
 
+@dataclass(frozen=True)
+class AheadHorizon(Horizon):
+    """A training as seen by a schedule that begins `ahead` steps in: at its end that schedule is so much farther."""
+
+    ahead: int = 0
+
+
 class LengthNeededError(OptionValueError):
     """Something depends on how long training lasts, or on what is left of it, and that is not known here."""
 
@@ -228,7 +235,10 @@ class OpenHorizon(Horizon):
         return self
 
     def _size_of(self, unit: str, length: str) -> int:
-        return self.steps
+        try:
+            return super()._size_of(unit, length)
+        except OptionValueError as error:
+            raise LengthNeededError(*error.args) from None
 
 
 class SpentHorizon(OpenHorizon):

@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from ratesmith import Greedy, Plateau, parse
+from ratesmith import Greedy, Plateau, Ramp, parse
 from ratesmith.importers import from_transformers
 
 LR, STEPS = 0.02, 100
@@ -116,6 +116,18 @@ def test_defaults_are_theirs():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        (["cosine"], {}, "name must be one of linear, cosine, cosine_with_restarts"),
+        ("inverse_sqrt", {"timescale": 0}, "timescale must be a whole number of at least 1, got 0"),
+        (
+            "warmup_stable_decay",
+            {"num_decay_steps": 2, "num_stable_steps": -1},
+            "num_stable_steps must be a whole number of at least 0, got -1",
+        ),
+        (
+            "warmup_stable_decay",
+            {"num_decay_steps": 2, "min_lr_ratio": -1},
+            "min_lr_ratio must be a finite number of at least 0, got -1",
+        ),
         ("cosin", {}, "name must be one of linear, cosine, cosine_with_restarts"),
         ("linear", {"q": 1}, "options of 'linear' must be among none, got 'q'; drop it"),
         ("cosine", {"min_lr": 1}, "options of 'cosine' must be among num_cycles, got 'min_lr'; drop it"),
@@ -148,6 +160,33 @@ def test_what_it_cannot_be_is_refused_with_what_to_write_instead(name, options, 
     assert message in str(refused.value)
 
 
-def test_a_training_that_ends_in_its_warm_up_is_refused():
-    with pytest.raises(ValueError, match=r"from_transformers: steps must be above the warmup of 10, got 10; train"):
-        from_transformers("linear", 10, 10)
+@pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps")
+@pytest.mark.parametrize("steps", [1, 9, 10, 11])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("linear", {}),
+        ("cosine", {}),
+        ("cosine", {"num_cycles": 1.5}),
+        ("cosine_with_restarts", {"num_cycles": 3}),
+        ("polynomial", {}),
+        ("constant_with_warmup", {}),
+        ("inverse_sqrt", {}),
+        ("cosine_with_min_lr", {"min_lr": 0.002}),
+        ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1}),
+        ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1, "warmup_lr_rate": 0.05}),
+        ("warmup_stable_decay", {"num_decay_steps": 0}),
+        ("warmup_stable_decay", {"num_decay_steps": 3, "num_stable_steps": 4, "min_lr_ratio": 0.1}),
+    ],
+)
+def test_a_training_that_ends_in_its_warm_up_or_one_step_behind_has_the_same_rates(name, options, steps):
+    transformers = pytest.importorskip("transformers")
+    other = transformers.get_scheduler(name, sgd(), 10, steps, scheduler_specific_kwargs=options).lr_lambdas[0]
+    ours = from_transformers(name, 10, steps, base_lr=LR, **options)
+    for step in range(steps):
+        assert ours(step) == pytest.approx(other(step), rel=1e-9, abs=1e-11), step
+    assert parse(str(ours)).build() == ours
+
+
+def test_a_training_that_ends_in_its_warm_up_leaves_no_room_to_ask_for():
+    assert from_transformers("warmup_stable_decay", 10, 5, num_decay_steps=3) == Ramp(0.0, 1.0, 10).take(5)

@@ -1,5 +1,6 @@
 """Schedules that go up and down again: their values, and cycles of no whole number of steps."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -103,6 +104,18 @@ def test_cycles_that_grow_shorter_end_when_the_next_would_last_no_step():
     assert tops == [0, 10, 15, 17, 18]
     assert restarts.steps == 19
     assert restarts(19) == restarts(99) == 0.1
+
+
+@pytest.mark.parametrize("growth", [0.9999, 1.0001])
+def test_a_growth_next_to_one_is_laid_out_for_the_training(growth):
+    ours, even = (recipes.sgdr(1000, 10, growth=each, final=0.1) for each in (growth, 1.0))
+    starts = [step for step in range(1, 1000) if ours(step) > ours(step - 1)]
+    assert starts == list(itertools.accumulate(round(10 * growth**cycle) for cycle in range(99)))
+    assert [ours(step) for step in range(1000)] == [even(step) for step in range(1000)]
+    with pytest.raises(
+        ValueError, match=r"sgdr: at most 10000 cycles .* with growth .*; give one such as .*, or cycles"
+    ):
+        recipes.sgdr(10**6, 10, growth=growth)
 
 
 @pytest.mark.parametrize(("growth", "steps"), [(1.0, 30), (2.0, 70), (0.5, 17)])

@@ -203,7 +203,44 @@ def test_a_warm_up_into_a_schedule_ends_where_that_is_then(rest):
 
 
 def test_a_warm_up_that_outlasts_what_it_leads_into_ends_where_that_ended():
-    assert recipes.warmup(100, 120, into=recipes.linear(100, final=0.5))(240) == 0.5
+    assert recipes.warmup(300, 120, into=recipes.linear(100, final=0.5))(240) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("into", "top"),
+    [
+        ("cosine()", 1.0),
+        ("linear(final=0.5)", 1.0),
+        ("wsd(warmup=10)", 1.0),
+        ("one_cycle()", 1.0),
+        ('step("30%")', 1.0),
+        ("0.5 * cosine()", 0.5),
+        ("Ramp(1, 0, 400)", 0.5),
+    ],
+)
+@pytest.mark.parametrize("steps", [50, 200])
+def test_a_training_that_ends_in_its_warm_up_into_a_schedule_is_on_a_slope_to_what_that_reaches(into, top, steps):
+    ours = parse(f"warmup(200, into={into})").build(steps)
+    assert [ours(step) for step in range(steps)] == pytest.approx([top * step / 200 for step in range(steps)])
+    assert ours(10**6) == ours(steps) == pytest.approx(top * steps / 200)
+
+
+def test_a_warm_up_of_all_training_leaves_nothing_to_what_it_goes_into():
+    with pytest.raises(
+        ValueError, match=r"warmup: length must leave some of training to what it goes into, got '100%'"
+    ):
+        recipes.warmup(100, "100%", into=recipes.cosine(100))
+
+
+def test_a_warm_up_into_a_schedule_needs_no_horizon_if_that_needs_none():
+    assert parse("warmup(20, into=Ramp(1, 0, 40))").build() == recipes.warmup(100, 20, into=Ramp(1.0, 0.0, 40))
+
+
+@pytest.mark.parametrize("options", ["back=90", "phases=3"])
+@pytest.mark.parametrize("steps", [30, 40])
+def test_one_cycle_of_three_phases_may_end_at_its_peak_or_before(options, steps):
+    ours = parse(f"one_cycle(peak=40, {options})").build(steps)
+    assert [ours(step) for step in range(99)] == [Ramp(0.04, 1.0, 40, "cosine")(min(step, steps)) for step in range(99)]
 
 
 def test_one_cycle_is_back_at_its_start_where_it_is_told():

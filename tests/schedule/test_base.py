@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import schedules, steps, stepwise
 
-from ratesmith import Constant, Exponential, Milestones, Ramp, Sequence, Staircase, Tanh
+from ratesmith import Constant, Exponential, Milestones, Plateau, Ramp, Sequence, Staircase, Tanh
 
 UP = Ramp(0.0, 1.0, 4)
 
@@ -80,6 +80,26 @@ def test_a_mistake_says_what_must_hold_what_was_got_and_what_to_do(build, messag
         build()
     assert str(caught.value).startswith(message)
     assert "; " in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, 0.0, 1e-320])
+def test_a_schedule_is_not_divided_by_a_number_next_to_zero(number):
+    with pytest.raises(ValueError, match=r"Ramp: divisor must be at least 1e-150 from 0, got .*; give a larger one"):
+        UP / number
+
+
+@pytest.mark.parametrize("take", [lambda: UP - "x", lambda: "x" - UP, lambda: UP - Plateau(), lambda: UP - None])
+def test_what_cannot_be_subtracted_is_refused_as_a_difference(take):
+    with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for -: '\w+' and '\w+'"):
+        take()
+
+
+@given(schedules)
+@example(Ramp(1.0, 0.5, 0).shift(1))
+@example(Tanh(-1.0, 1.0, 0))
+@example(Milestones((0, 3)))
+def test_no_breakpoint_lies_at_step_zero_or_before(schedule):
+    assert schedule.breakpoints(-10, 200) == [step for step in schedule.breakpoints(0, 200) if step > 0]
 
 
 def test_ten_thousand_nested_parts_are_refused_and_as_many_in_a_row_are_not():

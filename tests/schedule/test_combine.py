@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import finite_parts, lengths, schedules, steps, values
 
-from ratesmith import Constant, Exponential, Product, Ramp, Schedule, Sequence, Sum
+from ratesmith import Constant, Exponential, Product, Ramp, Schedule, Sequence, Sum, parse
 
 UP = Ramp(0.0, 1.0, 4)
 
@@ -39,6 +39,33 @@ def test_a_part_of_zero_steps_vanishes(schedule, step):
     joined = Ramp(3.0, 5.0, 0) >> schedule
     assert joined == (schedule if isinstance(schedule, Sequence) else Sequence((schedule,)))
     assert joined(step) == schedule(step)
+
+
+@pytest.mark.parametrize(
+    ("last", "value"),
+    [
+        (Ramp(1.0, 0.25, 3).shift(-3), 0.25),
+        (Ramp(1.0, 0.25, 3).shift(-5), 0.25),
+        (0.5 * Ramp(1.0, 0.25, 3).shift(-3), 0.125),
+        (Ramp(1.0, 0.25, 3).shift(-3).shift(-1), 0.25),
+        (Ramp(1.0, 0.25, 3).shift(-3).take(0), 2.0),
+        (Ramp(1.0, 0.25, 0), 2.0),
+    ],
+)
+def test_what_is_shifted_ahead_to_its_end_leaves_its_last_value(last, value):
+    up = Ramp(0.0, 2.0, 4)
+    joined = up >> last
+    assert [joined(step) for step in (3, 4, 5, 99)] == [1.5, value, value, value]
+    assert joined.steps == 4
+    np.testing.assert_array_equal(joined(np.arange(9)), [joined(step) for step in range(9)])
+    assert joined >> Constant(0.5) == up >> (last >> Constant(0.5)) == up >> Constant(0.5)
+    assert parse(str(joined)).build() == joined
+
+
+@given(schedules, schedules)
+def test_a_text_has_brackets_only_where_they_are_needed(a, b):
+    for schedule in (Sequence((a,)) * b, Sequence((a,)) + b, (a + b) * a, 0.5 * (a >> b if a.steps else a)):
+        assert str(parse(str(schedule))) == str(schedule)
 
 
 def test_the_lengths_of_parts_add_up_and_the_longest_factor_counts():

@@ -92,6 +92,10 @@ def test_a_schedule_and_a_plateau_multiply():
         ('warmup("100%") >> cosine()', "what stands before >> takes 200 of 200 steps"),
         ("warmup(50) >> constant(2000) >> cosine()", "what stands before >> takes 2050 of 200 steps"),
         ("cosine() >> warmup(2000) >> linear()", "what stands before >> takes 2200 of 200 steps"),
+        ("repeat(ramp(1, 0, 5), growth=0.9999)", "got more with growth 0.9999; give one such as 0.9, or times"),
+        ("Repeat(Ramp(1, 0, 5), growth=1.0001)", "got more with growth 1.0001; give one such as 1.1, or times"),
+        ("sgdr(5, growth=-0.5)", "sgdr: growth must be above 0, got -0.5; give 0.5 for cycles half as long"),
+        ("inverse_sqrt(5, power=0)", "inverse_sqrt: power must be above 0, got 0; give 0.5 for the root"),
         ("cosine(final=-1)", "cosine: final must be a finite number from 0 to 1, got -1"),
         ("linear(final=1.5)", "linear: final must be a finite number from 0 to 1, got 1.5"),
         ("warmup(5, start=2)", "warmup: start must be a finite number from 0 to 1, got 2"),
@@ -167,6 +171,12 @@ def test_only_what_stands_behind_others_asks_whether_they_left_anything():
         ("warmup(150) >> (warmup(100) >> cosine())", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
         ("0.5 * (warmup(2000) >> cosine())", "0.5 * Take(Ramp(0.0, 1.0, 2000), 200)"),
         ("warmup(150) >> wsd(warmup=100)", "Ramp(0.0, 1.0, 150) >> Take(Ramp(0.0, 1.0, 100), 50)"),
+        ("warmup(2000) >> constant(10000) >> linear()", "Take(Ramp(0.0, 1.0, 2000), 200)"),
+        ("warmup(200) >> warmup(100, start=0.5) >> cosine()", "Ramp(0.0, 1.0, 200)"),
+        ("warmup(300) >> (constant(50) >> linear())", "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ("warmup(300) >> hyperbolic(2000)", "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ('warmup(300) >> cooldown(InverseSqrt(100), "10%", final=0.01)', "Take(Ramp(0.0, 1.0, 300), 200)"),
+        ("warmup(200, into=cosine()) >> constant() >> linear()", "Ramp(0.0, 1.0, 200)"),
     ],
 )
 def test_a_run_that_ends_inside_its_warmup_is_on_its_slope_and_nothing_of_the_decay_is_used(text, built):
@@ -180,6 +190,27 @@ def test_a_clipped_warmup_has_the_slope_that_the_whole_run_has():
     whole, short = (parse("warmup(2000) >> cosine()").build(steps) for steps in (10_000, 100))
     assert [short(step) for step in range(100)] == [whole(step) for step in range(100)]
     assert short(99) == 99 / 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        ("shift(warmup(250) >> cosine(), -100)", "Shift(Ramp(0.0, 1.0, 250), -100)"),
+        ("shift(warmup(250) >> cosine(), -10)", "Shift(Take(Ramp(0.0, 1.0, 250), 210), -10)"),
+        ("Shift(0.5 * wsd(warmup=250), by=-100)", "Shift(0.5 * Ramp(0.0, 1.0, 250), -100)"),
+        ("shift(shift(warmup(250) >> cosine(), -5), -5)", "Shift(Shift(Take(Ramp(0.0, 1.0, 250), 210), -5), -5)"),
+        ("shift(wsd(warmup=250), 10)", "Shift(Take(Ramp(0.0, 1.0, 250), 200), 10)"),
+        ("shift(cosine(), -10)", 'Shift(Ramp(1.0, 0.0, 200, shape="cosine"), -10)'),
+    ],
+)
+def test_a_warm_up_that_begins_ahead_is_clipped_where_training_ends(text, built):
+    assert str(parse(text).build(HORIZON)) == built
+
+
+def test_the_last_update_has_the_last_value_of_what_is_shifted_ahead_to_its_end():
+    built = parse("warmup(99) >> shift(linear(final=0.1), -1)").build(100)
+    assert [built(step) for step in (0, 98, 99, 100, 500)] == pytest.approx([0.0, 98 / 99, 0.1, 0.1, 0.1])
+    assert parse(str(built)).build() == built
 
 
 def test_shares_inside_an_extreme_are_shares_of_the_horizon():
@@ -223,12 +254,10 @@ def test_what_depends_on_no_length_of_training_is_built_without_a_horizon(text, 
         ('warmup("5%") >> constant()', "warmup"),
         ("warmup(5) >> wsd()", "wsd"),
         ('step("30%")', "step"),
-        ("hold(step(30))", "hold"),
         ('multistep([30, "60%"])', "multistep"),
         ('sgdr("10%")', "sgdr"),
         ("cooldown(step(30), 10)", "cooldown"),
         ("ramp(0, 1)", "ramp"),
-        ('warmup("3Mtok") >> constant()', "warmup"),
         ('spike_guard(recover="5%")', "spike_guard"),
     ],
 )
@@ -239,6 +268,21 @@ def test_without_a_horizon_the_part_that_needs_one_is_named(text, part):
     first, _, caret = str(refused.value).splitlines()
     assert first == needs
     assert caret.index("^") - 2 == text.index(part)
+
+
+@pytest.mark.parametrize("horizon", [None, 1000])
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ('step("2ep")', "steps_per_epoch"),
+        ("hold(step(30))", "steps_per_epoch"),
+        ('warmup("3Mtok") >> constant()', "tokens_per_step"),
+        ('step("1ksp")', "samples_per_step"),
+    ],
+)
+def test_a_unit_that_no_number_of_steps_helps_is_asked_for_at_once(text, unit, horizon):
+    with pytest.raises(NotationError, match=f"needs {unit}, which is not known; give {unit}="):
+        parse(text).build(horizon)
 
 
 @pytest.mark.parametrize(

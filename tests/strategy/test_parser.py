@@ -58,6 +58,7 @@ COSIN = "Notation: there is no strategy 'cosin'; did you mean 'cosine'?"
         ("cosine() ** 2", "Notation: only >>, +, -, *, /, max and min join schedules; write warmup(5) >> cosine()"),
         ("1 / cosine()", "Notation: a schedule can only be divided by a number other than 0; give one"),
         ("cosine() / rex()", "Notation: a schedule can only be divided by a number other than 0; give one"),
+        ("cosine() / -1e-320", "Notation: a divisor must be at least 1e-150 from 0; give a larger one"),
         ("cosine() / 2 / 0", "Notation: a schedule can only be divided by a number other than 0; give one"),
         ("max(cosine())", "Notation: max: two or more must be given, got 1; it is max(a, b, ...)"),
         ("min(cosine(), low=0.1)", "Notation: min has no options by name; it is min(a, b, ...)"),

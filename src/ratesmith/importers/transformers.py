@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
 from ratesmith.controllers import Controller, Greedy, Plateau
+from ratesmith.horizon import Horizon
 from ratesmith.recipes import cosine_restarts, polynomial
+from ratesmith.recipes._recipe import clipped
 from ratesmith.schedule import Constant, Schedule
 from ratesmith.shapes import InverseSqrt, Ramp
 
@@ -34,7 +36,7 @@ def from_transformers(
     >>> print(from_transformers("cosine_with_min_lr", 10, 100, min_lr=1e-4, base_lr=1e-3))
     Ramp(0.0, 1.0, 10) >> Ramp(1.0, 0.1, 90, shape="cosine")
     """
-    if name not in _NAMES:
+    if not isinstance(name, str) or name not in _NAMES:
         raise OptionValueError(f"{WHO}: ", Option("name"), f" must be one of {', '.join(_NAMES)}, got {name!r}; choose")
     build = _NAMES[name]
     known = list(inspect.signature(build).parameters)[1:]
@@ -72,15 +74,15 @@ class _Asked:
 
     @property
     def decay(self) -> int:
-        """Steps behind the warm-up."""
-        if self.steps <= self.warmup:
-            must = f" must be above the warmup of {self.warmup}, got {self.steps}; train longer"
-            raise OptionValueError(f"{WHO}: ", Option("steps"), must)
-        return self.steps - self.warmup
+        """Steps behind the warm-up; 1, which no update reaches, if training ends inside it."""
+        return max(1, self.steps - self.warmup)
 
-    def warmed(self, rest: Schedule) -> Schedule:
-        """Return a schedule with the warm-up before it, if there is one."""
-        return Ramp(0.0, 1.0, self.warmup) >> rest if self.warmup else rest
+    def warmed(self, rest: Schedule, rise: Schedule | None = None) -> Schedule:
+        """Return a schedule with the warm-up before it, if there is one; training may end inside it."""
+        if not self.warmup:
+            return rest
+        rise = rise or Ramp(0.0, 1.0, self.warmup)
+        return rise >> rest if self.warmup < self.steps else clipped(rise, Horizon(self.steps))
 
     def share(self, option: str, rate: float) -> float:
         """Return a rate as a share of the optimizer's."""
@@ -146,7 +148,9 @@ def _constant_with_warmup(asked: _Asked) -> Schedule:
 
 
 def _inverse_sqrt(asked: _Asked, timescale: int | None = None) -> Schedule:
-    return asked.warmed(InverseSqrt(timescale or asked.warmup or NO_WARMUP_SCALE))
+    if timescale is not None:
+        return asked.warmed(InverseSqrt(whole(WHO, "timescale", timescale, least=1)))
+    return asked.warmed(InverseSqrt(asked.warmup or NO_WARMUP_SCALE))
 
 
 def _min_lr(
@@ -167,11 +171,11 @@ def _warmup_min_lr(
     if not asked.warmup:
         return rest
     if warmup_lr_rate is None:
-        return Ramp(0.0, 1.0, asked.warmup).shift(-1).take(asked.warmup) >> rest
+        return asked.warmed(rest, Ramp(0.0, 1.0, asked.warmup).shift(-1).take(asked.warmup))
     start = finite(WHO, "warmup_lr_rate", warmup_lr_rate, least=0.0)
     if asked.warmup == 1:
-        return Constant(start, 1) >> rest
-    return Ramp(start, 1.0, asked.warmup - 1).take(asked.warmup) >> rest
+        return asked.warmed(rest, Constant(start, 1))
+    return asked.warmed(rest, Ramp(start, 1.0, asked.warmup - 1).take(asked.warmup))
 
 
 def _stable(
@@ -187,17 +191,23 @@ def _stable(
         if given not in ("linear", "cosine", "1-sqrt"):
             must = f" must be 'linear', 'cosine' or '1-sqrt', got {given!r}; choose one"
             raise OptionValueError(f"{WHO}: ", Option(option), must)
-    down, low = whole(WHO, "num_decay_steps", num_decay_steps, least=0), finite(WHO, "min_lr_ratio", min_lr_ratio)
-    stable = asked.steps - asked.warmup - down if num_stable_steps is None else num_stable_steps
+    down = whole(WHO, "num_decay_steps", num_decay_steps, least=0)
+    low = finite(WHO, "min_lr_ratio", min_lr_ratio, least=0.0)
+    rise = Ramp(low, 1.0, asked.warmup, warmup_type)
+    if num_stable_steps is not None:
+        stable = whole(WHO, "num_stable_steps", num_stable_steps, least=0)
+    else:
+        stable = asked.steps - asked.warmup - down
+    if stable < 0 and asked.steps <= asked.warmup:
+        return clipped(rise, Horizon(asked.steps))
     if stable < 0:
         must = f" must leave room in {asked.steps} steps with a warmup of {asked.warmup}, got {down}; give fewer"
         raise OptionValueError(f"{WHO}: ", Option("num_decay_steps"), must)
     fall = _wave(down, num_cycles, low) if down and decay_type == "cosine" else Ramp(1.0, low, down, decay_type)
-    flat = Constant(1.0, whole(WHO, "num_stable_steps", stable, least=0))
-    rest = flat >> fall
+    rest = Constant(1.0, stable) >> fall
     if float(rest(stable + down)) != low:  # their wave need not end there, but their training does
         rest = rest >> Constant(low)
-    return Ramp(low, 1.0, asked.warmup, warmup_type) >> rest if asked.warmup else rest
+    return rise >> rest if asked.warmup else rest
 
 
 def _plateau(

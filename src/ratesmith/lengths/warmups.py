@@ -65,4 +65,4 @@ def warmup_of(node: Node, run: Horizon) -> Warmup | None:
     if length is None or (isinstance(length, str) and "%" in length):
         return None
     steps = run.resolve(length)
-    return Warmup(steps, node, node.name in BARE) if steps else None
+    return Warmup(steps, node, ends=node.name in BARE and not given.get("into")) if steps else None

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ratesmith._checks import FARTHEST, Option, OptionValueError, finite, options_of
 from ratesmith._field_checks import derive
-from ratesmith.horizon import Horizon, OpenHorizon
+from ratesmith.horizon import AheadHorizon, Horizon, OpenHorizon
 from ratesmith.schedule import KDecay, Schedule
 
 Given = ParamSpec("Given")
@@ -88,7 +88,8 @@ def clipped(warmup: Schedule, horizon: Horizon) -> Schedule:
     >>> short(99), short(100), short(5000), short.steps
     (0.0495, 0.05, 0.05, 100)
     """
-    return warmup if warmup.steps == horizon.left else warmup.take(horizon.left)
+    end = horizon.left + (horizon.ahead if isinstance(horizon, AheadHorizon) else 0)
+    return warmup if warmup.steps is not None and horizon.left <= warmup.steps <= end else warmup.take(end)
 
 
 def at_pace(schedule: Schedule, k_decay: float) -> Schedule:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from ratesmith._checks import FARTHEST, Option, OptionValueError, whole
+from ratesmith._checks import FARTHEST, MOST_CYCLES, Option, OptionValueError, whole
 from ratesmith._field_checks import positive
-from ratesmith.horizon import Horizon
+from ratesmith.horizon import Horizon, OpenHorizon
 from ratesmith.recipes._recipe import at_pace, length_of, period_of, recipe, share
 from ratesmith.schedule import Schedule
 from ratesmith.shapes import Exponential, Ramp
@@ -96,7 +96,14 @@ def sgdr(
     def waves(low: float, high: float, height: float) -> Schedule:
         fall = at_pace(Ramp(high, low, whole_cycle - up, "cosine"), k_decay)
         wave = Ramp(low, high, up) >> fall
-        return _laid_out(wave.repeat(cycles, height=height, growth=growth), fine, horizon)
+        try:
+            repeated = wave.repeat(cycles, height=height, growth=growth)
+        except OptionValueError:  # a growth next to 1 has more cycles than can be laid out, but this training few
+            times = _cycles_of(horizon, cycle, growth) if cycles is None else None
+            if times is None:
+                raise
+            repeated = wave.repeat(times, height=height, growth=growth)
+        return _laid_out(repeated, fine, horizon)
 
     if height == 1.0 or floor == 0.0:
         return waves(floor, 1.0, height)
@@ -118,6 +125,18 @@ def cosine_restarts(horizon: Horizon, cycles: int, *, final: float = 0.0) -> Sch
     times = whole("cosine_restarts", "cycles", cycles, least=1)
     cycle = Ramp(1.0, share("final", final), max(1, horizon.left), "cosine")
     return cycle.repeat(times).stretch(max(1, horizon.left))
+
+
+def _cycles_of(horizon: Horizon, first: Fraction, growth: float) -> int | None:
+    """Return how many cycles what is left of a training has, if their growth is next to 1 and they are not too many."""
+    if isinstance(horizon, OpenHorizon) or not 0.9 < growth < 1.1:
+        return None
+    steps, left = 0, horizon.left * first.denominator
+    for cycles in range(1, MOST_CYCLES):
+        steps += round(first.numerator * growth ** (cycles - 1))
+        if steps >= left:
+            return cycles
+    return None
 
 
 def _laid_out(cycles: Schedule, fine: int, horizon: Horizon) -> Schedule:

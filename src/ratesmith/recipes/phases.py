@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
 from ratesmith._field_checks import positive
-from ratesmith.horizon import Horizon
+from ratesmith.horizon import Horizon, OpenHorizon
 from ratesmith.recipes._recipe import clipped, ends_in_warmup, length_of, recipe, share
 from ratesmith.schedule import Constant, Power, Schedule
 from ratesmith.schedule.base import one_schedule
@@ -32,7 +33,8 @@ def warmup(
     step / length at the start alone (left), (step + 1) / length at the base rate alone (right), as in torchtitan,
     (step + 1) / (length + 1) at neither, as in nanoGPT, step / (length - 1) at both, as in DINOv2. Step `length` is the
     first behind the warm-up. With `into`, a schedule that counts from the first step, it rises to the value that this
-    has at step `length`, and goes on with it from there, as in detectron2.
+    has at step `length`, and goes on with it from there, as in detectron2. If training ends inside the warm-up, it
+    rises towards the highest value that `into` has in that training.
     Source: Goyal et al., "Accurate, large minibatch SGD", 2017; pandas.date_range(inclusive=) for the words.
 
     >>> ramp = warmup(100, "4%")
@@ -48,6 +50,8 @@ def warmup(
     if into is None:
         return _rise(low, 1.0, steps, shape, inclusive)
     rest = one_schedule("warmup", "into", into)
+    if not isinstance(horizon, OpenHorizon) and steps >= horizon.left > 0:
+        return _short_rise_into(horizon, length, steps, rest, lambda end: _rise(low, end, steps, shape, inclusive))
     return _rise(low, float(rest(steps)), steps, shape, inclusive) >> rest.shift(-steps)
 
 
@@ -208,7 +212,7 @@ def one_cycle(
     low, end = share("start", start), share("final", final)
     if phases not in (2, 3):
         raise OptionValueError("one_cycle: ", Option("phases"), f" must be 2 or 3, got {phases!r}; choose one")
-    if up > horizon.left and ends_in_warmup(horizon, peak, up):
+    if ends_in_warmup(horizon, peak, up):
         return clipped(Ramp(low, 1.0, up, shape), horizon)
     if back is not None:
         return _back_and_on(horizon, (low, end), up, length_of(horizon, "back", back), shape)
@@ -264,10 +268,29 @@ def _back_and_on(horizon: Horizon, ends: tuple[float, float], up: int, back: int
     return Ramp(low, 1.0, up, shape) >> Ramp(1.0, low, back - up, shape) >> Ramp(low, end, horizon.left - back, shape)
 
 
+def _short_rise_into(
+    horizon: Horizon, length: int | str, steps: int, rest: Schedule, rise: Callable[[float], Schedule]
+) -> Schedule:
+    """Return the beginning of a warm-up into `rest` that is at least as long as what is left of training.
+
+    What was laid out for so short a training may be over at the end of the warm-up, so that its value there is no aim.
+    """
+    if not ends_in_warmup(horizon, length, steps):
+        must = f" must leave some of training to what it goes into, got {length!r}; make it shorter"
+        raise OptionValueError("warmup: ", Option("length"), must)
+    if rest.steps is not None and rest.steps > steps:
+        return clipped(rise(float(rest(steps))), horizon)
+    return clipped(rise(max(float(rest(step)) for step in (0, *rest.breakpoints(0, horizon.left)))), horizon)
+
+
 def _inverse(timescale: int, power: float) -> Schedule:
     """Return the fall of one over time to a power."""
     root = InverseSqrt(timescale)
-    return root if power == 0.5 else Power(root, 2 * positive("inverse_sqrt", "power", power))
+    return (
+        root
+        if power == 0.5
+        else Power(root, 2 * positive("inverse_sqrt", "power", power, remedy="give 0.5 for the root"))
+    )
 
 
 def _rise(start: float, end: float, steps: int, shape: str | float, inclusive: str) -> Schedule:

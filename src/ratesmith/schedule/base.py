@@ -11,13 +11,13 @@ from __future__ import annotations
 import abc
 import dataclasses
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
 from ratesmith import _text
 from ratesmith._arrays import NUMBERS, backend_of, stair_start, stairs_begun
-from ratesmith._checks import DEEPEST, FARTHEST, LARGEST, Option, OptionTypeError, OptionValueError, whole
+from ratesmith._checks import DEEPEST, FARTHEST, LARGEST, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._display import Displayed
 from ratesmith._field_checks import check_fields, derive, field_names
 
@@ -75,16 +75,19 @@ class Schedule(Displayed, abc.ABC):
         derive(self, _depth=self._nested())
 
     def _nested(self) -> int:
-        depth = 1
-        for name in field_names(type(self)):
-            field = getattr(self, name, None)  # not vars(self), which would make every later look at a field slower
-            for inner in field if isinstance(field, tuple) else (field,):
-                if isinstance(inner, Schedule):
-                    depth = max(depth, inner._depth + 1)
+        depth = 1 + max((inner._depth for inner in self._inner()), default=0)
         if depth > DEEPEST:
             who, remedy = type(self).__name__, "join them with >>"
             raise OptionValueError(f"{who}: at most {DEEPEST} schedules may lie inside each other, got more; {remedy}")
         return depth
+
+    def _inner(self) -> Iterator[Schedule]:
+        """Yield the schedules among the fields."""
+        for name in field_names(type(self)):
+            field = getattr(self, name, None)  # not vars(self), which would make every later look at a field slower
+            for inner in field if isinstance(field, tuple) else (field,):
+                if isinstance(inner, Schedule):
+                    yield inner
 
     def __call__(self, step: Any) -> Any:
         """Return the value at a step: a float, or for an array of steps an array of the same shape."""
@@ -136,17 +139,26 @@ class Schedule(Displayed, abc.ABC):
 
     def __sub__(self, other: Schedule | float) -> Schedule:
         """Subtract, step by step, another schedule or a number."""
-        return self + -other
+        if not isinstance(other, (Schedule, numbers.Real)):
+            return NotImplemented
+        negative: Schedule | float = -other
+        return self + negative
 
     def __rsub__(self, other: float) -> Schedule:
         """Subtract from a number."""
-        return -self + other
+        if isinstance(other, numbers.Real):
+            return -self + other
+        return NotImplemented
 
     def __truediv__(self, other: float) -> Schedule:
         """Divide by a number."""
-        if isinstance(other, numbers.Real):
-            return self * (1.0 / float(other))
-        return NotImplemented
+        if not isinstance(other, numbers.Real):
+            return NotImplemented
+        number = finite(type(self).__name__, "divisor", other)
+        if abs(number) < 1 / LARGEST:
+            must = f" must be at least {1 / LARGEST:g} from 0, got {other!r}; give a larger one"
+            raise OptionValueError(f"{type(self).__name__}: ", Option("divisor"), must)
+        return self * (1.0 / number)
 
     def repeat(self, times: int | None = None, *, height: float = 1.0, growth: float = 1.0) -> Schedule:
         """Begin again at the end: `times` cycles, or for ever; each `height` times as high, `growth` times as long."""

@@ -13,6 +13,7 @@ from ratesmith._arrays import NUMBERS, NumPy, bounded, held
 from ratesmith._checks import A_LIST, FARTHEST, Option, OptionTypeError, OptionValueError, finite, whole
 from ratesmith._field_checks import Check, derive
 from ratesmith.schedule.base import MOST_BREAKPOINTS, Schedule, kind
+from ratesmith.schedule.transform import Shift, Take
 
 MOST_JOINED: Final = 100
 """Parts that are written with operators between them; more become a list."""
@@ -41,7 +42,8 @@ class Sequence(Schedule):
     """Schedules one after the other, each counting from zero where the one before it ends.
 
     Formula: `parts[i](step - start[i])` for the last i with `start[i] <= step`. A part of zero steps vanishes, and
-    sequences inside are opened, so `(a >> b) >> c == a >> (b >> c)`. Past its end the last part stays flat.
+    sequences inside are opened, so `(a >> b) >> c == a >> (b >> c)`. Past its end the last part stays flat, also one
+    that is shifted ahead to its very end: `a >> b.shift(-b.steps)` ends at the last value of b.
     Raise ValueError if a part follows one that never ends.
 
     >>> from ratesmith import Ramp
@@ -57,7 +59,8 @@ class Sequence(Schedule):
     def __post_init__(self) -> None:
         """Open inner sequences, drop empty parts and note where each part starts."""
         flat = opened(Sequence, "parts", self.parts)
-        parts = [part for part in flat if part.steps != 0] or flat[-1:]
+        last_value = flat[-1:] if _begins_at_its_end(flat[-1]) else []
+        parts = [part for part in flat if part.steps != 0] + last_value or flat[-1:]
         starts = [0]
         for part in parts[:-1]:
             if part.steps is None:
@@ -77,7 +80,7 @@ class Sequence(Schedule):
 
     def __str__(self) -> str:
         """Return the parts with >> between them."""
-        return " >> ".join(map(str, self.parts)) if 1 < len(self.parts) <= MOST_JOINED else _text.call(self)
+        return " >> ".join(map(str, self.parts)) if _is_joined(self) else _text.call(self)
 
     def at(self, t: Any, xp: Any) -> Any:
         if xp is NUMBERS:
@@ -147,7 +150,7 @@ class Product(Schedule):
         """Return the number and the factors with * between them."""
         if len(self.factors) > MOST_JOINED:
             return _text.call(self)
-        factors = [f"({part})" if isinstance(part, (Sequence, Sum)) else str(part) for part in self.factors]
+        factors = [f"({part})" if _is_joined(part) else str(part) for part in self.factors]
         number = [] if self.scale == 1.0 and len(factors) > 1 else [repr(self.scale)]
         return " * ".join(number + factors)
 
@@ -191,7 +194,7 @@ class Sum(Schedule):
         """Return the number and the parts with + between them."""
         if len(self.parts) > MOST_JOINED:
             return _text.call(self)
-        parts = [f"({part})" if isinstance(part, Sequence) else str(part) for part in self.parts]
+        parts = [f"({part})" if _is_joined(part) else str(part) for part in self.parts]
         number = [] if self.offset == 0.0 and len(parts) > 1 else [repr(self.offset)]
         return " + ".join(number + parts)
 
@@ -203,6 +206,20 @@ class Sum(Schedule):
 
     def breakpoints(self, since: int, until: int) -> list[int]:
         return breakpoints_of_all(self.parts, since, until)
+
+
+def _is_joined(part: Schedule) -> bool:
+    """Whether a part is written with >> or + between its own parts, and so needs brackets in a product."""
+    if isinstance(part, Sequence):
+        return 1 < len(part.parts) <= MOST_JOINED
+    return isinstance(part, Sum) and len(part.parts) <= MOST_JOINED
+
+
+def _begins_at_its_end(part: Schedule) -> bool:
+    """Whether a schedule lasts no step since it is shifted ahead to its end, or something inside it is."""
+    if part.steps != 0 or isinstance(part, Take):
+        return False
+    return (isinstance(part, Shift) and part.by < 0) or any(map(_begins_at_its_end, part._inner()))
 
 
 def opened(made: type[Schedule], field_name: str, parts: Any) -> list[Schedule]:

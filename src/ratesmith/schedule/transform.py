@@ -64,7 +64,8 @@ class Repeat(Schedule):
                     raise OptionValueError(
                         f"Repeat: at most {MOST_CYCLES} cycles of unequal length can be laid out, got more with ",
                         Option("growth"),
-                        f" {self.growth!r}; give one such as 1.1",
+                        f" {self.growth!r}; give one such as {0.9 if self.growth < 1 else 1.1}, or ",
+                        Option("times"),
                     )
         ends = self.schedule.steps * (self.times or 0) if self.growth == 1.0 else starts[-1]
         derive(self, steps=None if self.times is None and self.growth >= 1.0 else ends, _starts=tuple(starts))

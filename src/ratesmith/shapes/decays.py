@@ -100,7 +100,7 @@ class Tanh(Schedule):
         return 1 / (1 + xp.exp(xp.clip(2 * place, -80.0, 80.0)))
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        return [self.steps] if since < self.steps <= until else []
+        return [self.steps] if max(since, 0) < self.steps <= until else []
 
 
 @dataclass(frozen=True)
@@ -168,4 +168,4 @@ class Hyperbolic(Schedule):
         return (self.steps - t) / self.bound * ((2 * self.bound - self.steps - t) / self.bound)
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        return [self.steps] if since < self.steps <= until else []
+        return [self.steps] if max(since, 0) < self.steps <= until else []

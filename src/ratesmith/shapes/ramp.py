@@ -74,7 +74,7 @@ class Ramp(Schedule):
         return self.start * low + self.end * high if self.shape != "exponential" else high * low
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        return [self.steps] if since < self.steps <= until else []
+        return [self.steps] if max(since, 0) < self.steps <= until else []
 
     def _shares(self, up: Any, down: Any, xp: Any) -> Shares:
         """Return the shares of the high and the low value; of an exponential ramp, its two factors."""

@@ -92,7 +92,7 @@ class Milestones(Schedule):
         return power(self.gamma, xp.count_passed(self.milestones, xp.clip(t, 0, None)), xp)
 
     def breakpoints(self, since: int, until: int) -> list[int]:
-        begin, end = (bisect.bisect_right(self.milestones, step) for step in (since, until))
+        begin, end = (bisect.bisect_right(self.milestones, step) for step in (max(since, 0), until))
         return list(self.milestones[begin:end][:MOST_BREAKPOINTS])
 
 

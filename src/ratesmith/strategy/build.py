@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from ratesmith import shapes
 from ratesmith._checks import Option, OptionError, OptionValueError, options_of
 from ratesmith._text import hint
 from ratesmith.controllers import Adaptive, Controller
-from ratesmith.horizon import Horizon, LengthNeededError, OpenHorizon, SpentHorizon
+from ratesmith.horizon import AheadHorizon, Horizon, LengthNeededError, OpenHorizon, SpentHorizon
 from ratesmith.recipes._recipe import clipped
 from ratesmith.schedule import Max, Min, Schedule, Sequence
 from ratesmith.strategy.errors import NotationError, refuse
@@ -29,8 +30,10 @@ OPERATIONS: Final[MappingProxyType[str, Callable[[Any, Any], Any]]] = MappingPro
 )
 """What joins two values; a controller can be multiplied, but not divided."""
 JOINED_AS: Final = MappingProxyType({"+": "added", "-": "subtracted", "max": "compared", "min": "compared"})
-LONG: Final = 10**9
-"""Steps in which every part has room: what a short run leaves out is tried in so many."""
+SHIFTS: Final = ("shift", "Shift")
+"""The calls that let a schedule begin later, or ahead."""
+LONGER: Final = (2, 100, 10**9)
+"""How many times as long as the steps before it a training is, in which a part is tried that a short run leaves out."""
 
 
 def build(root: Node, horizon: Horizon | None, functions: Functions) -> Controller[Any]:
@@ -68,7 +71,7 @@ class _Builder:
                 sequence = Sequence(parts)
             if horizon is None or len(parts) == len(node.parts):
                 return sequence
-            return clipped(parts[0] if len(parts) == 1 else sequence, horizon)
+            return _beginning(sequence.parts, horizon)
         values = [self.value(part, horizon) for part in node.parts]
         if node.operator not in "*/" and any(isinstance(value, Adaptive) for value in values):
             does = JOINED_AS[node.operator]
@@ -79,20 +82,34 @@ class _Builder:
 
     def _one_after_another(self, parts: tuple[Node, ...], whole: Horizon | None) -> Iterator[Schedule]:
         """Yield the parts; those behind a warm-up that training ends in are left out, if they hold in a longer one."""
-        horizon, last, left = whole, None, False
+        horizon, in_warmup = whole, False
         for place, part in enumerate(parts):
             if place and _is_over(horizon) and (error := self._at_end(part)):
-                if left and _is_warmup(last) and not _has_share(parts[place - 1]):
+                if in_warmup:
                     for later in parts[place:]:
-                        self._part(later, replace(horizon, steps=horizon.used + LONG))
+                        self._in_a_longer(later, horizon)
                     return
                 if isinstance(error.__cause__, LengthNeededError):
                     taken = f"what stands before >> takes {horizon.used} of {horizon.steps} steps"
                     self._refuse(part, f"{taken}, and nothing is left for this; make it shorter")
-            last, left = self._part(part, horizon), not _is_over(horizon)
-            if horizon and last.steps is not None:
-                horizon = horizon.after(last.steps)
-            yield last
+            built, ended = self._part(part, horizon), _is_over(horizon)
+            if horizon and built.steps is not None:
+                horizon = horizon.after(built.steps)
+            in_warmup |= not ended and _is_over(horizon) and _is_warmup(built) and not _has_share(part)
+            yield built
+
+    def _in_a_longer(self, part: Node, horizon: Horizon) -> None:
+        """Refuse a part that holds in no longer training, with what it lacks in the first."""
+        refused: NotationError | None = None
+        for times in LONGER:
+            try:
+                self._part(part, replace(horizon, steps=times * horizon.used))
+            except NotationError as error:
+                refused = refused or error
+            else:
+                return
+        if refused:
+            raise refused
 
     def _part(self, node: Node, horizon: Horizon | None) -> Schedule:
         built = self.value(node, horizon)
@@ -111,7 +128,11 @@ class _Builder:
         return None
 
     def _called(self, node: Call, horizon: Horizon | None) -> Any:
-        options = {python_name(node.name, each.name): self.value(each.value, horizon) for each in node.options}
+        inner = self._inside(node, horizon)
+        options = {
+            python_name(node.name, each.name): self.value(each.value, inner if each.name == "schedule" else horizon)
+            for each in node.options
+        }
         if "function" in options:
             options["function"] = self._function(node.name, options["function"])
         shape = options.get("shape")
@@ -127,6 +148,17 @@ class _Builder:
                         options[length] = (horizon or OpenHorizon()).resolve(options[length])
             return PUBLISHED[node.name](**options)
 
+    def _inside(self, node: Call, horizon: Horizon | None) -> Horizon | None:
+        """Return the horizon of the schedule inside a call: one that is shifted ahead goes on behind its own end."""
+        by = next((each.value for each in node.options if each.name == "by"), None)
+        if horizon is None or isinstance(horizon, OpenHorizon) or by is None or node.name not in SHIFTS:
+            return horizon
+        steps = self.value(by, horizon)
+        if not isinstance(steps, int) or steps >= 0:
+            return horizon
+        fields = {each.name: getattr(horizon, each.name) for each in dataclasses.fields(horizon)}
+        return AheadHorizon(**{**fields, "ahead": fields.get("ahead", 0) - steps})
+
     def _function(self, name: str, wanted: Any) -> Callable[..., Any]:
         if isinstance(wanted, str) and callable(self.functions.get(wanted)):
             return self.functions[wanted]
@@ -139,9 +171,19 @@ class _Builder:
         refuse(text_of(self.root), place_of(node, self.root), message, cause)
 
 
-def _is_warmup(part: Schedule | None) -> bool:
+def _beginning(parts: tuple[Schedule, ...], horizon: Horizon) -> Schedule:
+    """Return what of the parts lies in training: the last of them, a warm-up, is on its own slope at the end of it."""
+    for count in range(1, len(parts)):
+        inside = Sequence(parts[:count])
+        if inside.steps is not None and inside.steps >= horizon.left:
+            parts = parts[:count]
+            break
+    return clipped(parts[0] if len(parts) == 1 else Sequence(parts), horizon)
+
+
+def _is_warmup(part: Schedule) -> bool:
     """Whether a part ends higher than it begins."""
-    return part is not None and part.steps is not None and float(part(part.steps)) > float(part(0))
+    return part.steps is not None and float(part(part.steps)) > float(part(0))
 
 
 def _has_share(node: Node) -> bool:

@@ -125,6 +125,8 @@ class _Reader:
         for divisor in divisors:
             if not _is_number(divisor) or not ast.literal_eval(divisor):
                 self._refuse(divisor, "a schedule can only be divided by a number other than 0; give one")
+            if abs(ast.literal_eval(divisor)) < 1 / LARGEST:
+                self._refuse(divisor, f"a divisor must be at least {1 / LARGEST:g} from 0; give a larger one")
 
     def _parts(self, parts: list[ast.expr], depth: int, *, may_be_numbers: bool) -> tuple[Node, ...]:
         numbers = [may_be_numbers and _is_number(part) for part in parts]
