@@ -221,6 +221,87 @@ def test_a_function_of_the_users_that_raises_changes_nothing(kind):
     )
 
 
+# What the quick way has to see
+
+
+def test_a_group_that_moves_to_the_next_optimizer_is_written_on():
+    optimizers = [sgd(0.1, 0.1), sgd(0.1, 0.1)]
+    scheduler = ScheduleLR(optimizers, WARM)
+    go(optimizers[0], scheduler, 8)
+    optimizers[0].param_groups.append(optimizers[1].param_groups.pop(0))  # the order of all stays the same
+    for step in range(9, 20):
+        go(optimizers[0], scheduler)
+        assert rates(optimizers[0]) + rates(optimizers[1]) == [0.1 * WARM(step)] * 4
+    assert scheduler._bindings.quick is not None
+
+
+def test_a_group_that_joins_an_optimizer_without_any_is_written():
+    optimizers = [torch.optim.SGD([{"params": parameters(), "name": name}], lr=0.1) for name in ("body", "head")]
+    scheduler = ScheduleLR(optimizers, Target(WARM, groups="head"))
+    go(optimizers[1], scheduler, 50)
+    optimizers[0].add_param_group({"params": parameters(), "name": "head", "lr": 0.1 * WARM(50)})
+    go(optimizers[1], scheduler)
+    assert rates(optimizers[0]) == pytest.approx([0.1, 0.1 * WARM(51)], rel=1e-15)
+
+
+def test_the_first_group_of_a_target_joins_at_the_present_factor():
+    optimizer = torch.optim.SGD([{"params": parameters(), "momentum": 0.0}], lr=0.1)
+    scheduler = ScheduleLR(optimizer, WARM, Target(WARM, "momentum"))
+    go(optimizer, scheduler, 50)
+    optimizer.add_param_group({"params": parameters(), "momentum": 0.5})
+    go(optimizer, scheduler)
+    momenta = [group["momentum"] for group in optimizer.param_groups]
+    assert momenta == pytest.approx([0.0, 0.5 * WARM(51) / WARM(50)], rel=1e-12)
+
+
+def test_a_group_that_left_comes_back_at_the_present_factor():
+    optimizer = torch.optim.SGD([{"params": parameters(), "name": name} for name in ("body", "head")], lr=0.1)
+    scheduler = ScheduleLR(optimizer, Target(WARM, groups="body"), Target(WARM, groups="head"))
+    go(optimizer, scheduler, 8)
+    optimizer.param_groups.pop()
+    go(optimizer, scheduler, 42)
+    optimizer.add_param_group({"params": parameters(), "name": "head", "lr": 0.1 * WARM(50)})
+    assert go(optimizer, scheduler) == pytest.approx([0.1 * WARM(51)] * 2, rel=1e-12)
+
+
+class Incomparable:
+    """Raises what a NumPy array, a table or any class of the user's may raise."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __eq__(self, other):
+        raise self.error
+
+    __hash__ = None
+
+
+@KINDS
+@pytest.mark.parametrize("value", [torch.arange(3), Incomparable(ValueError("truth")), Incomparable(TypeError("no"))])
+def test_a_loaded_group_may_hold_what_cannot_be_compared(kind, value):
+    optimizer, scheduler = running(kind)
+    optimizer.param_groups[0]["ids"] = value
+    go(optimizer, scheduler)
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert go(optimizer, scheduler) == pytest.approx([base * WARM(10) for base in RATES[kind]], rel=1e-15)
+
+
+@KINDS
+def test_groups_replaced_by_equal_ones_are_known_as_set_here(kind):
+    optimizer, scheduler = running(kind)
+    optimizer.param_groups = [dict(group) for group in optimizer.param_groups]
+    go(optimizer, scheduler)
+    assert ScheduleLR(optimizer, WARM).last_epoch == 0
+
+
+@KINDS
+def test_an_equal_group_in_place_of_another_is_seen_soon(kind):
+    optimizer, scheduler = running(kind, Constant(0.5))
+    optimizer.param_groups[1] = dict(optimizer.param_groups[1])
+    go(optimizer, scheduler, LOOKED_AT)
+    assert not scheduler._bindings.changed()
+
+
 # The law: whatever happens between two steps, the quick way writes what the slow one does
 
 

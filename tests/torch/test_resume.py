@@ -208,3 +208,22 @@ def test_the_page_has_this_table():
     page = (ROOT / "docs" / "torch.md").read_text(encoding="utf-8")
     for order, outcome in ORDERS.items():
         assert f"| {order} | {outcome}" in page, order
+
+
+@pytest.mark.parametrize("resting", [0, 1])
+def test_one_of_several_optimizers_may_rest_after_the_states_were_loaded(resting, recwarn):
+    def made():
+        optimizers = [made_optimizer(torch.optim.SGD) for _ in range(2)]
+        return optimizers, ScheduleLR(optimizers, "linear()", horizon=40)
+
+    (first, second), scheduler = made()
+    for _ in range(3):
+        first.step(), second.step(), scheduler.step()
+    optimizers, resumed = made()
+    for optimizer, earlier in zip(optimizers, (first, second), strict=True):
+        optimizer.load_state_dict(copy.deepcopy(earlier.state_dict()))
+    for _ in range(12):
+        optimizers[1 - resting].step()
+        resumed.step()
+    assert resumed.last_epoch == 15
+    assert not [str(warning.message) for warning in recwarn if "RS210" in str(warning.message)]

@@ -38,6 +38,7 @@ class Bindings:
         self.quick: QuickStep | QuickSteps | None = None
         """What makes the next step quick, if it may be."""
         self._seen: list[Group] = []
+        self._counts: list[int] = []
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: it is quick again after its first step."""
@@ -86,7 +87,13 @@ class Bindings:
     def changed(self) -> bool:
         """Whether a group was loaded, added, removed or moved since they were taken in."""
         groups = self.optimizers[0].param_groups if len(self.optimizers) == 1 else self.groups()
-        return len(groups) != len(self._seen) or any(map(operator.is_not, groups, self._seen))
+        if len(groups) != len(self._seen) or any(map(operator.is_not, groups, self._seen)):
+            return True
+        # The last group of an optimizer may have become the first of the next, in the same order of all.
+        return len(self.optimizers) > 1 and self._counts != self._counts_now()
+
+    def _counts_now(self) -> list[int]:
+        return [len(optimizer.param_groups) for optimizer in self.optimizers]
 
     def take_in(self) -> tuple[list[Taken], bool]:
         """Take in the groups as they are now. Return what each binding took, and whether a state has been loaded.
@@ -99,7 +106,7 @@ class Bindings:
         owners = [place for place, optimizer in enumerate(self.optimizers) for _ in optimizer.param_groups]
         taken = [binding.take_in(groups, known, self._last_writes(binding), owners) for binding in self.all]
         self._check(groups, first)
-        self._seen = list(groups)
+        self._seen, self._counts = list(groups), self._counts_now()
         self.note_set_here()
         return taken, any(old is not None and old is not new for old, new in zip(known, groups, strict=True))
 

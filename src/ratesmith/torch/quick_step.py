@@ -22,7 +22,10 @@ from ratesmith.torch.key import Group
 from ratesmith.torch.slot import Slot, count_of_changes, step_and_factor
 
 LOOKED_AT: Final = 16
-"""The base in the first group is looked at in each step, those in the others once in so many."""
+"""The first group and its base are looked at in each step, the others once in so many."""
+
+CHANGED: Final = (KeyError, IndexError, RuntimeError, ValueError, TypeError)
+"""What the look at the groups raises if a mark or a group was removed, or tensors or arrays were compared."""
 
 
 class QuickStep:
@@ -35,6 +38,7 @@ class QuickStep:
         covered = {id(slot.group) for slot in slots}
         self._mask = [id(group) in covered for group in groups]
         self._covers_all, self._lead = all(self._mask), self._mask.index(True)
+        self._lead_seen = groups[self._lead]
         self._key, self._base_key, self._step_key, self._factor_key = key.key, key.base, key.step, key.factor
         self._bases = [slot.base for slot in slots]
         self._base = base = self._bases[0]
@@ -53,10 +57,10 @@ class QuickStep:
         groups, key, written = self._optimizer.param_groups, self._key, self._written
         try:
             lead = groups[self._lead]
-            # Equal groups that are not the same are loaded ones that hold the very same numbers.
-            if groups != self._seen or lead[self._base_key] is not self._base:
+            # Lists are compared by far faster than each group's identity, and equal groups hold the very same numbers.
+            if groups != self._seen or lead is not self._lead_seen or lead[self._base_key] is not self._base:
                 return False
-        except (KeyError, IndexError, RuntimeError):  # a mark was removed, or a group, or its tensors were compared
+        except CHANGED:
             return False
         if not step % LOOKED_AT and not self._bases_stand(groups):
             return False
@@ -80,13 +84,16 @@ class QuickStep:
     def _is_as_left(self, groups: list[Group], step: int) -> bool:
         """Whether the groups are those of before, and their bases: as `write` asks too, which has to be quick."""
         try:
-            if groups != self._seen or groups[self._lead][self._base_key] is not self._base:
+            lead = groups[self._lead]
+            if groups != self._seen or lead is not self._lead_seen or lead[self._base_key] is not self._base:
                 return False
-        except (KeyError, IndexError, RuntimeError):
+        except CHANGED:
             return False
         return bool(step % LOOKED_AT) or self._bases_stand(groups)
 
     def _bases_stand(self, groups: list[Group]) -> bool:
+        if any(map(operator.is_not, groups, self._seen)):
+            return False
         bases = [group.get(self._base_key) for group in compress(groups, self._mask)]
         return all(map(operator.is_, bases, self._bases))
 
@@ -276,6 +283,10 @@ def quick_step(
     optimizers: Sequence[Any], bindings: list[Binding], *, allow_negative: bool
 ) -> QuickStep | QuickSteps | None:
     """Return what makes the next steps quick after a write; None where only the slow way does."""
+    # A part looks at the groups that it sets: without one nobody sees that others join, nor keeps the factor till then.
+    set_in = {slot.owner for binding in bindings for slot in binding.slots}
+    if len(set_in) < len(optimizers) or not all(binding.slots for binding in bindings):
+        return None
     parts = []
     for binding in bindings:
         least = 0.0 if binding.name == "lr" and not allow_negative else -math.inf
@@ -288,4 +299,4 @@ def quick_step(
                 even = all(slot.written is slots[0].written for slot in slots)
                 kind = TensorStep if cells else QuickStep if even else UnevenStep
                 parts.append(kind(optimizer, binding, slots, least))
-    return parts[0] if len(parts) == 1 else QuickSteps(parts) if parts else None
+    return parts[0] if len(parts) == 1 else QuickSteps(parts)

@@ -128,7 +128,8 @@ class Resumption:
             self._note_controllers(kept, anew)
         if not self._counting:
             self._steps_alone = 0
-            watch_update(self._bindings.optimizers[0], self)
+            for optimizer in self._bindings.optimizers:  # any of them may rest for a while
+                watch_update(optimizer, self)
         return kept
 
     def _note_controllers(self, kept: int, anew: bool) -> None:
@@ -146,7 +147,7 @@ class Resumption:
         return self._steps_alone is not None
 
     def saw_update(self) -> None:
-        """Know that the optimizer has made an update."""
+        """Know that an optimizer has made an update."""
         self._steps_alone = None
 
     def say(self) -> None:
