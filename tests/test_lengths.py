@@ -10,6 +10,7 @@ SHORT = Horizon(230, steps_per_epoch=23)  # 10 epochs of a small data set
 CIFAR = Horizon(200 * 391, steps_per_epoch=391)
 IMAGENET = Horizon(90 * 1251, steps_per_epoch=1251)
 FINE_TUNING = Horizon(300, steps_per_epoch=100)
+MANY_EPOCHS = Horizon(20_000, steps_per_epoch=5)
 LANGUAGE = Horizon(100_000)
 LONG = Horizon(1_000_000, tokens_per_step=500_000)
 RULES = {
@@ -52,6 +53,13 @@ WRONG = [
     ('take(step(2), "50%") >> cosine()', SHORT, 'take(step("2ep"), "50%") >> cosine()'),
     ("step(3) * multistep([5, 8])", SHORT, 'step("3ep") * multistep(["5ep", "8ep"])'),
     ('stretch(take(step(1), 100), "100%")', SHORT, 'stretch(take(step("1ep"), 100), "100%")'),
+    ("warmup(3, into=step(3))", SHORT, 'warmup(3, into=step("3ep"))'),
+    ("warmup(3, into=multistep([5, 8]))", SHORT, 'warmup(3, into=multistep(["5ep", "8ep"]))'),
+    ("Product([step(3), cosine()])", SHORT, 'Product([step("3ep"), cosine()])'),
+    ("Sequence([Ramp(0, 1, 5), Staircase(3)])", SHORT, 'Sequence([Ramp(0, 1, 5), step("3ep")])'),
+    ("Max([Staircase(3), Constant(0.01)])", SHORT, 'Max([step("3ep"), Constant(0.01)])'),
+    ("max(step(3), 0.1)", SHORT, 'max(step("3ep"), 0.1)'),
+    ("clip(exponential(0.9), low=0.1)", SHORT, 'clip(exponential(0.9, every="1ep"), low=0.1)'),
     # longer runs
     ("step(30)", IMAGENET, 'step("30ep")'),
     ("multistep([30, 60, 80])", IMAGENET, 'multistep(["30ep", "60ep", "80ep"])'),
@@ -72,6 +80,14 @@ WRONG = [
     ("exponential(0.999)", LONG, 'exponential(0.999, every="1ep")'),
     ("sgdr(10)", LANGUAGE, 'sgdr("10ep")'),
     ("step(30)", Horizon(1000), 'step("30ep")'),
+    ("step(2000)", LANGUAGE, 'step("30%")'),
+    ("sgdr(2000)", LONG, 'sgdr("25%")'),
+    ("inverse_time(1)", LANGUAGE, 'inverse_time(1, every="1ep")'),
+    # whose epochs would be over too soon as well
+    ("step(3)", Horizon(3000, steps_per_epoch=23), 'step("30%")'),
+    ("warmup(50) >> exponential(0.9)", MANY_EPOCHS, 'warmup(50) >> exponential(0.9, every="10%")'),
+    ("step(2) * cosine()", MANY_EPOCHS, 'step("30%") * cosine()'),
+    ("stretch(take(ramp(1, 0.01, 19), 30), 51)", MANY_EPOCHS, 'stretch(take(ramp(1, 0.01, 19), 30), "50%")'),
 ]
 RIGHT = [
     ("constant()", SHORT),
@@ -174,7 +190,76 @@ RIGHT = [
     ("exponential(0.9)", Horizon(100, steps_per_epoch=10)),
     ("step(10)", Horizon(100)),
     ("multistep([30, 80])", Horizon(100)),
+    # whole epochs, in updates
+    ('inverse_time(1, every="1ep")', CIFAR),
+    ("inverse_time(1, every=391)", CIFAR),
+    ("warmup(391) >> inverse_time(0.1, every=391)", CIFAR),
+    ("step(469, gamma=0.5)", Horizon(9384, steps_per_epoch=469)),
+    ("step(391, gamma=0.97)", CIFAR),
+    ("exponential(0.97, every=391)", CIFAR),
+    ("Exponential(0.97, 391)", CIFAR),
+    ("multistep([1955, 3910])", CIFAR),
+    ("ramp(1, 0.1, 3910) >> constant()", CIFAR),
+    ("exponential(0.9)", Horizon(200, steps_per_epoch=1)),
+    # cycles that are about as long as an epoch, or many without an epoch
+    ("cyclic(195)", CIFAR),
+    ("cyclic(196)", CIFAR),
+    ("cyclic(400, low=0.1)", CIFAR),
+    ("cyclic(50, low=0.3)", LANGUAGE),
+    # ever more slowly
+    ("inverse_time(0.01)", LANGUAGE),
+    ("warmup(500) >> inverse_time(0.001)", LONG),
 ]
+KEEP_A_RATE = """
+clip(exponential(0.999), low=0.1)
+clip(exponential(0.999), low=0.1) * plateau()
+clip(step(1000), low=0.1) * linear()
+warmup(1000) >> clip(exponential(0.99), low=0.2)
+Clip(Exponential(0.999), low=0.1)
+max(exponential(0.999), 0.1)
+warmup(1000) >> max(exponential(0.999), 0.1)
+max(exponential(0.999), 0.1 * linear())
+max(exponential(0.999), cosine())
+Max([exponential(0.999), cosine()])
+max(cosine(final=0.01), inverse_sqrt(1000))
+min(linear(), 0.3)
+0.1 + 0.9 * exponential(0.999)
+(0.1 + 0.9 * exponential(0.999)) * cosine()
+0.5 * exponential(0.999) + 0.5 * cosine()
+Sum([exponential(0.999), cosine()])
+1 - exponential(0.99)
+warmup(1000) >> 0.5 + 0.5 * exponential(0.999)
+constant(50000) >> ramp(1, 0.1, 1000)
+Sequence([constant(99000), ramp(1, 0, 1000)])
+cosine() * ramp(1, 0.5, 1000)
+Product([cosine(), ramp(1, 0.3, 2000)])
+ramp(1, 0.99, 10)
+ramp(1, 0.9, 100) >> cosine()
+ramp(1, 0.5, 1000) >> cosine()
+multistep([500], gamma=0.5) * cosine()
+multistep([100, 1000], gamma=0.8) * cosine()
+piecewise_constant([1000], [1, 0.7]) * cosine()
+piecewise_constant([1000, 2000], [0.1, 1, 0.5])
+piecewise_linear([0, 1000, 4000], [0, 1, 0.3])
+cyclic(2000, mode="triangular2")
+sgdr(1000, growth=2)
+sgdr(2000, final=0.1)
+repeat(stretch(linear(), 2000))
+repeat(take(exponential(0.999), 5000))
+shift(exponential(0.999), 95000)
+shift(step(1000), 97000)
+shift(ramp(1, 0, 3000), 90000)
+take(exponential(0.999), 2000)
+take(step(1000), 3000) >> cosine()
+take(exponential(0.999), 5000) >> linear()
+hold(exponential(0.9999), 500)
+warmup(2000, into=cosine())
+warmup(100, into=step(30000))
+warmup(2000, into=inverse_sqrt(2000))
+noam(512, 4000) * cosine()
+(constant(90000) >> ramp(1, 0, 10000)) * plateau()
+"""
+"""Quick decays that are meant: something of the rate stays, or little of the run is left."""
 
 
 @pytest.mark.parametrize(("text", "run", "remedy"), WRONG)
@@ -199,9 +284,25 @@ def test_what_is_meant_as_it_is_written_raises_nothing(text, run):
     assert length_notes(text, run, RULES) == []
 
 
-def test_the_samples_of_notation_raise_nothing_but_one_that_is_over_in_a_tenth_of_its_run():
-    said = [text for text in SAMPLES if length_notes(text, HORIZON, {"rule": RULES["by_epoch"]})]
-    assert said == ['clip(take(exponential(0.9), "50%"), low=0.01)']
+@pytest.mark.parametrize("text", KEEP_A_RATE.strip().splitlines())
+def test_a_quick_decay_that_leaves_something_raises_nothing(text):
+    assert parse(text).build(LANGUAGE) is not None
+    assert length_notes(text, LANGUAGE) == []
+
+
+def test_a_number_too_large_for_an_epoch_is_made_a_share_alone():
+    [note] = length_notes("step(2000)", LANGUAGE)
+    assert str(note).endswith('Plain numbers count updates; for shares of the run write step("30%"). [RS213]')
+
+
+def test_where_nothing_would_be_right_no_line_is_given():
+    [note] = length_notes("step(2, gamma=0.0001) * polynomial(60)", LANGUAGE)
+    assert note.remedy == ""
+    assert str(note).endswith("Give it a slower decay. [RS213]")
+
+
+def test_the_samples_of_notation_raise_nothing():
+    assert [text for text in SAMPLES if length_notes(text, HORIZON, {"rule": RULES["by_epoch"]})] == []
 
 
 def test_the_sentence_has_the_numbers_of_the_run():
@@ -241,6 +342,13 @@ def test_values_are_read_by_the_run_that_they_were_built_for():
     assert len(length_notes(recipes.cosine(20), 1000)) == 1
 
 
+def test_a_built_value_keeps_the_epoch_of_its_run():
+    assert length_notes(parse("sgdr(391)").build(CIFAR), None) == length_notes("sgdr(391)", CIFAR) == []
+    for built in (parse("step(3)").build(SHORT), recipes.step(SHORT, 3)):
+        assert [note.remedy for note in length_notes(built, None)] == ['step("3ep")']
+        assert "(10 of 23 updates)" in str(length_notes(built, None)[0])
+
+
 class Own(Schedule):
     """A schedule of the user's, which has no notation."""
 
@@ -267,7 +375,7 @@ WARMUPS = [
     ("warmup(100) >> linear()", 100, 0.99, 'warmup("5%") >> linear()'),
     ("warmup(2000) >> wsd()", 100, 99 / 2000, 'warmup("5%") >> wsd()'),
     ("0.5 * (warmup(200) >> cosine())", 100, 0.5 * 99 / 200, '0.5 * (warmup("5%") >> cosine())'),
-    ("wsd(warmup=2000, decay=10000)", 100, 99 / 2000, 'wsd(warmup="5%", decay=10000)'),
+    ("wsd(warmup=2000, decay=10000)", 100, 99 / 2000, 'wsd(warmup="5%", decay="20%")'),
     ("trapezoidal(warmup=200, decay=50)", 100, 99 / 200, 'trapezoidal(warmup="5%", decay=50)'),
     ("knee(warmup=200)", 100, 99 / 200, 'knee(warmup="5%")'),
     ('one_cycle(peak=200, shape="linear", start=0)', 100, 0.495, 'one_cycle(peak="30%", shape="linear", start=0)'),
@@ -275,6 +383,16 @@ WARMUPS = [
     ("(warmup(200) >> cosine()) * plateau()", 100, 99 / 200, '(warmup("5%") >> cosine()) * plateau()'),
     ("Ramp(0, 1, 200) >> Ramp(1, 0, 800)", 100, 99 / 200, 'ramp(0, 1, "5%") >> Ramp(1, 0, 800)'),
     ("warmup(200)", 100, 99 / 200, 'warmup("5%")'),
+    ("warmup(200) * warmup(300)", 100, 99 / 200 * 99 / 300, 'warmup("5%") * warmup("5%")'),
+    (
+        "warmup(10) * sgdr(26, height=0.5, warmup=3)",
+        2,
+        1 / 10 * 1 / 3,
+        'warmup("5%") * sgdr(26, height=0.5, warmup="5%")',
+    ),
+    ('warmup("5%") >> warmup(2000) >> cosine()', 100, 94 / 2000, 'warmup("5%") >> warmup("5%") >> cosine()'),
+    ("take(warmup(100) >> cosine(), 30)", 20, 0.19, 'take(warmup("5%") >> cosine(), 30)'),
+    ("shift(warmup(100) >> cosine(), 20)", 110, 0.89, 'shift(warmup("5%") >> cosine(), 20)'),
 ]
 
 
@@ -286,11 +404,33 @@ def test_a_run_no_longer_than_its_warmup_is_said_with_where_it_ends(text, steps,
     assert ends_in_warmup(text, steps)
     built = parse(text).build(steps)
     assert built.value(built.init(), steps - 1) == pytest.approx(last)
+    assert length_notes(remedy, steps) == []
 
 
-@pytest.mark.parametrize("text", ["warmup(100)", "ramp(0, 1)", "warmup(99) >> cosine()", 'warmup("5%") >> cosine()'])
+def test_where_a_shorter_warmup_is_not_enough_no_line_is_given():
+    [note] = length_notes("warmup(2000) >> step(3)", 1000)
+    assert note.remedy == ""
+    assert str(note).endswith("Give the warm-up fewer updates, or train longer. [RS214]")
+
+
+OVER_IN_TIME = [
+    "warmup(100)",
+    "ramp(0, 1)",
+    "warmup(99) >> cosine()",
+    'warmup("5%") >> cosine()',
+    "take(warmup(200) >> cosine(), 30) >> constant()",
+    "shift(warmup(120) >> cosine(), -50)",
+    "warmup(99, into=cosine())",
+]
+
+
+@pytest.mark.parametrize("text", OVER_IN_TIME)
 def test_a_warmup_that_the_run_has_room_for_is_not_said(text):
     assert not ends_in_warmup(text, 100)
+
+
+def test_a_warmup_into_a_decay_must_leave_room_for_it():
+    assert ends_in_warmup("warmup(100, into=cosine())", 100)
 
 
 def test_a_warmup_in_epochs_is_read_as_steps():

@@ -49,8 +49,8 @@ class Drawn:
 class Displayed(Drawn):
     """A value that a notebook shows as its picture."""
 
-    _horizon: int | None = None
-    """How far to draw it, if it never ends: the horizon that it was built for. It is no part of the value."""
+    _horizon: Any = None
+    """The Horizon that it was built for: how far to draw it, if it never ends. It is no part of the value."""
     _notation: str = ""
     """The notation that it was built from, which is shorter than its own. It is no part of the value."""
 

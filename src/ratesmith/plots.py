@@ -76,15 +76,15 @@ def draw_curves(
 
 def draw_schedule(schedule: Schedule, ax: Any = None) -> Figure | Any:
     """Return a picture of a schedule over its length; one without an end over its horizon, or its first breakpoints."""
-    horizon = schedule._horizon if schedule.steps is None else None
-    steps = horizon or extent(schedule.steps, schedule.breakpoints)
+    built_for = schedule._horizon if schedule.steps is None else None
+    steps = built_for.steps if built_for else extent(schedule.steps, schedule.breakpoints)
     points = sample(schedule, steps, schedule.breakpoints(0, steps))
     return draw_curves({_name(schedule): points}, ax=ax)
 
 
 def draw_controller(controller: Adaptive[Any], ax: Any = None) -> Figure | Any:
     """Return a picture of a controller on an example metric, since it does nothing before something is measured."""
-    steps = controller._horizon or ENDLESS_SHOWN
+    steps = controller._horizon.steps if controller._horizon else ENDLESS_SHOWN
     measurements = example([controller], steps, None)
     curve = follow(controller, measurements)
     figure = draw_curves({_name(controller): sample(curve.at, steps, curve.breakpoints(0, steps))}, ax=ax)

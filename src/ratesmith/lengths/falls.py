@@ -53,7 +53,9 @@ class Fall(NamedTuple):
     largest: int
     """The largest of the numbers."""
     repeats: bool = False
-    """Whether it comes back to where it was, as a cycle does."""
+    """Whether it comes back, as a cycle does: many short ones may be meant."""
+    gone: float = 0
+    """How long it takes to a hundredth, if it falls ever more slowly."""
 
 
 def settings_of(call: Call) -> Settings:
@@ -70,10 +72,17 @@ def fall_of(call: Call) -> Fall | None:
     """Return the decay of a call, if it has one whose length was given in plain numbers.
 
     >>> fall_of(Call("step", (GivenOption("every", Value(3)),)))
-    Fall(steps=3.0, does='drops every 3', options=('every',), largest=3, repeats=False)
+    Fall(steps=3.0, does='drops every 3', options=('every',), largest=3, repeats=False, gone=0)
     """
     name = RECIPE_OF.get(call.name, call.name)
     return FALLS[name](settings_of(call)) if name in FALLS else None
+
+
+def counts_epochs(call: Call, fall: Fall, each: int | None) -> bool:
+    """Whether its plain numbers are whole epochs of `each` updates, so that updates were meant."""
+    given = settings_of(call)
+    numbers = [number for name in fall.options for number in _numbers(given[name])]
+    return each is not None and all(number % each == 0 for number in numbers)
 
 
 def in_epochs(call: Call, fall: Fall) -> Call:
@@ -152,12 +161,12 @@ def _exponential(given: Settings) -> Fall | None:
 
 
 def _inverse_time(given: Settings) -> Fall | None:
-    """It falls ever more slowly, so that what counts is how soon it is at a tenth: it never is at a millionth."""
+    """It falls ever more slowly, so that no time to a half says how soon it is over."""
     every, rate = _whole(given["every"]), given["rate"]
     if not every or not rate > 0:
         return None
     tenth = 9 * every / rate
-    return Fall(tenth, f"is at a tenth after {_number(tenth)}", ("every",), every)
+    return Fall(tenth, f"is at a tenth after {_number(tenth)}", ("every",), every, gone=99 * every / rate)
 
 
 def _ramp(given: Settings) -> Fall | None:
@@ -192,7 +201,7 @@ def _cyclic(given: Settings) -> Fall | None:
     options = ("up",) if given["down"] is None else ("up", "down")
     cycle = up + down
     if given["mode"] == "triangular2":
-        return Fall(cycle, f"halves its cycles in {cycle:,}", options, max(up, down))
+        return Fall(cycle, f"halves its cycles in {cycle:,}", options, max(up, down), repeats=True)
     return Fall(cycle, f"has cycles of {cycle:,}", options, max(up, down), repeats=True)
 
 
@@ -234,6 +243,11 @@ def _halvings(share: float) -> float:
 
 def _number(steps: float) -> str:
     return f"{steps:,.0f}" if steps >= 10 or steps == int(steps) else f"{steps:.2g}"
+
+
+def _numbers(given: Any) -> list[int]:
+    """Return the whole numbers that were given for an option."""
+    return [number for number in (given if isinstance(given, list) else [given]) if _whole(number) is not None]
 
 
 def _whole(value: Any) -> int | None:

@@ -7,35 +7,28 @@ is gone after the first updates, and nothing fails. So it is said, with the line
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from ratesmith._checks import Option, spell
 from ratesmith.codes import coded
 from ratesmith.horizon import Horizon
-from ratesmith.lengths.falls import Fall, as_recipe, fall_of, in_epochs, in_shares, settings_of
-from ratesmith.lengths.warmups import WARMUPS, warmup_of
+from ratesmith.lengths.falls import Fall, in_epochs, in_shares
+from ratesmith.lengths.reader import SHORT, Reader, gone_since
+from ratesmith.lengths.warmups import as_share, warmup_of, with_decay_as_share
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, parse
 from ratesmith.strategy.build import build
-from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, Value, children
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, calls, children
 from ratesmith.strategy.printer import text_of
 from ratesmith.strategy.strategy import NO_FUNCTIONS
 
-SHORT: Final = 0.05
-"""A decay that takes less than this share of the steps it has is said: at 20 halvings it ends below a millionth."""
-TINY: Final = 0.01
-"""A curve is all but gone below this share of its peak."""
-GONE: Final = 0.9
-"""A curve that is all but gone for this share of the run is said, whatever it is made of."""
-VANISHED: Final = 1e-6
-"""A rule of the user's that is below this share of its peak at 90 % of the run, and not 0, is said."""
+MOST_EPOCHS: Final = 1000
+"""A larger number counts no epochs."""
+LATEST: Final = 0.8
+"""Where in the run the largest number is to lie as an epoch, if nobody says how long one is."""
 SHORTEST_RUN: Final = 40
 """Below so many updates nothing is said: 5 % are an update or two, and such a run is a test of the script."""
-MOST_CYCLES: Final = 100
-"""Restarts that nobody wants more of in one run, if nobody says how long an epoch is."""
-LOOKED_AT: Final = 100
-"""Places of the run at which the curve is looked at, beside its first breakpoints."""
 
 
 class LengthNote(NamedTuple):
@@ -76,7 +69,7 @@ step("3ep"). [RS213]
     try:
         strategy = _notation(given, run)
         built = build(strategy.root, run, functions) if isinstance(given, (Strategy, str)) else given
-        notes = _warmup_notes(strategy, built, run)
+        notes = _warmup_notes(strategy, built, run, functions)
         return notes or _decay_notes(strategy, built, run, functions)
     except (ValueError, TypeError, ArithmeticError):  # said where it is built: a function that is not here, or its own
         return []
@@ -103,14 +96,14 @@ def ends_in_warmup(given: ScheduleLike, horizon: Horizon | int, functions: Funct
 
 def _run(given: ScheduleLike, horizon: Horizon | int | None) -> Horizon | None:
     """Return the horizon that was given, or that for which a recipe or a strategy has built the value."""
-    steps = getattr(given, "_horizon", None) if horizon is None else horizon
-    return None if steps is None else Horizon.of(steps)
+    run = getattr(given, "_horizon", None) if horizon is None else horizon
+    return None if run is None else Horizon.of(run)
 
 
 def _notation(given: ScheduleLike, run: Horizon) -> Strategy:
     """Return what was written: of a value its own notation, unless it was built for a run of this length."""
-    written = getattr(given, "_notation", "")
-    if written and getattr(given, "_horizon", None) == run.steps:
+    written, built_for = getattr(given, "_notation", ""), getattr(given, "_horizon", None)
+    if written and built_for is not None and built_for.steps == run.steps:
         return Strategy(written)
     return parse(str(given))  # long values, as of very many milestones, are no text that somebody writes
 
@@ -118,21 +111,22 @@ def _notation(given: ScheduleLike, run: Horizon) -> Strategy:
 # Runs that end inside the warm-up
 
 
-def _warmup_notes(strategy: Strategy, built: Any, run: Horizon) -> list[LengthNote]:
+def _warmup_notes(strategy: Strategy, built: Any, run: Horizon, functions: Functions) -> list[LengthNote]:
     up = warmup_of(strategy.root, run)
-    if up is None or up.call is None or (up.steps <= run.steps if up.ends else up.steps < run.steps):
+    if up is None or up.fits(run):
         return []
-    option = WARMUPS[up.call.name]
-    share = "30%" if up.call.name == "one_cycle" else "5%"
-    changed = [
-        GivenOption(each.name, Value(share), each.by_place) if each.name == option else each for each in up.call.options
-    ]
-    call = as_recipe(Call(up.call.name, tuple(changed)))
-    remedy = text_of(_replaced(strategy.root, {id(up.call): call}))
+    root, later = strategy.root, warmup_of(strategy.root, run)
+    while later and later.call and not later.fits(run):  # each is made a share once
+        root = _replaced(root, {id(later.call): as_share(later.call)})
+        later = warmup_of(root, run)
+    decays = [(call, with_decay_as_share(call)) for call in calls(root)]
+    shorter = _replaced(root, {id(call): changed for call, changed in decays if changed != call})
+    remedy = _right(text_of(root), run, functions) or _right(text_of(shorter), run, functions)
     last = built.value(built.init(), run.steps - 1)
     text = (
         f"{strategy.text} warms up for {up.steps:,} updates, and the run has {run.steps:,}: it ends at a factor of "
-        f"{last:.3g}. A share follows the run: {remedy}."
+        f"{last:.3g}. "
+        + (f"A share follows the run: {remedy}." if remedy else "Give the warm-up fewer updates, or train longer.")
     )
     return [LengthNote("RS214", (text,), remedy)]
 
@@ -141,126 +135,81 @@ def _warmup_notes(strategy: Strategy, built: Any, run: Horizon) -> list[LengthNo
 
 
 def _decay_notes(strategy: Strategy, built: Any, run: Horizon, functions: Functions) -> list[LengthNote]:
+    too_soon = _too_soon(strategy, built, run, functions)
+    return [_said(strategy, *too_soon, run, functions)] if too_soon else []
+
+
+def _too_soon(
+    strategy: Strategy, built: Any, run: Horizon, functions: Functions
+) -> tuple[str, list[tuple[Call, Fall]]] | None:
+    """Return what is over too soon, as the start of a sentence, and whose numbers are to blame; None if nothing is."""
     if run.steps < SHORTEST_RUN:
-        return []
-    reader = _Reader(run, functions)
+        return None
+    reader = Reader(run, functions)
     reader.read(strategy.root, run, run.steps)
-    falls, does = reader.short, ""
-    if falls:
-        call, fall = falls[0]
-        does = f"{text_of(call)} {fall.does} of {run.steps:,} updates"
-    elif isinstance(built, Schedule):
-        since = _gone_since(built, run.steps, rules=any(call.name in ("custom", "Custom") for call, _ in reader.all))
-        if since is None:
-            return []
-        falls, does = (
-            reader.all,
-            (f"{strategy.text} is below 1 % of its peak from update {since:,} of {run.steps:,} on"),
-        )
-    return [_said(strategy, does, falls, run)] if does else []
+    if reader.short:
+        call, fall = reader.short[0]
+        return f"{text_of(call)} {fall.does} of {run.steps:,} updates", reader.short
+    if not isinstance(built, Schedule) or any(fall.gone for _, fall in reader.all):  # those go on, ever more slowly
+        return None
+    since = gone_since(built, run.steps, rules=any(call.name in ("custom", "Custom") for call, _ in reader.all))
+    if since is None:
+        return None
+    return f"{strategy.text} is below 1 % of its peak from update {since:,} of {run.steps:,} on", reader.all
 
 
-def _said(strategy: Strategy, does: str, falls: list[tuple[Call, Fall]], run: Horizon) -> LengthNote:
-    """Return the note, with what to write: epochs if they fit into the run, and else shares of it."""
-    by_epochs: dict[int, Node] = {id(call): in_epochs(call, fall) for call, fall in falls}
-    by_shares = {id(call): in_shares(call, fall) for call, fall in falls}
-    epochs = text_of(_replaced(strategy.root, by_epochs)) if falls else ""
-    shares = ""
-    if falls and None not in by_shares.values():
-        shares = text_of(_replaced(strategy.root, {key: call for key, call in by_shares.items() if call is not None}))
+def _said(
+    strategy: Strategy, does: str, falls: list[tuple[Call, Fall]], run: Horizon, functions: Functions
+) -> LengthNote:
+    """Return the note, with what to write: epochs if they fit into the run, and else shares, if those are right."""
+    epochs, shares = _epochs(strategy, falls, run, functions), _shares(strategy, falls, run, functions)
     start = f"{does}. Plain numbers count updates"
     each = run.steps_per_epoch
-    if not falls:
+    if not epochs and not shares:
         return LengthNote("RS213", (f"{does}. Give it a slower decay.",))
+    if not epochs:
+        return LengthNote("RS213", (f"{start}; for shares of the run write {shares}.",), shares)
     if each is None:
         parts = (f"{start}; for epochs write {epochs}, and give ", Option("steps_per_epoch="))
         return LengthNote("RS213", (*parts, f"; for shares {shares}." if shares else "."), epochs)
-    if each > 1 and max(fall.largest for _, fall in falls) * each <= run.steps:
-        count = f"{run.steps / each:.3g} of {each:,} updates"
-        return LengthNote("RS213", (f"{start}; for epochs ({count}) write {epochs}.",), epochs)
-    if shares:
-        return LengthNote("RS213", (f"{start}; for shares of the run write {shares}.",), shares)
-    return LengthNote("RS213", (f"{start}; give a larger number, or epochs, as in {epochs}.",), epochs)
+    count = f"{run.steps / each:.3g} of {each:,} updates"
+    return LengthNote("RS213", (f"{start}; for epochs ({count}) write {epochs}.",), epochs)
 
 
-@dataclass
-class _Reader:
-    """Goes through a notation, and keeps the decays whose lengths were given in plain numbers."""
+def _epochs(strategy: Strategy, falls: list[tuple[Call, Fall]], run: Horizon, functions: Functions) -> str:
+    """Return the notation with the numbers as epochs, if they fit the run, are long enough for it, and right.
 
-    run: Horizon
-    functions: Functions
-    all: list[tuple[Call, Fall]] = field(default_factory=list)
-    short: list[tuple[Call, Fall]] = field(default_factory=list)
-    """Those that are over too soon."""
-
-    def read(self, node: Node, horizon: Horizon, span: float) -> None:
-        """Read a node that has `span` steps of its own count, before something else follows or the run ends."""
-        if isinstance(node, Join) and node.operator == ">>":
-            for part in node.parts[:-1]:
-                steps = self._steps(part, horizon)
-                self.read(part, horizon, min(steps, span))
-                horizon, span = horizon.after(steps), max(span - steps, 0)
-            self.read(node.parts[-1], horizon, span)
-        elif isinstance(node, Join):
-            for part in node.parts:
-                self.read(part, horizon, span)
-        elif isinstance(node, Call):
-            self._read_call(node, horizon, span)
-
-    def _read_call(self, call: Call, horizon: Horizon, span: float) -> None:
-        given = settings_of(call)
-        inner = given.get("schedule")
-        fall = fall_of(call)
-        if fall is not None and call.name in ("stretch", "Stretch") and not self._falls(inner, horizon):
-            fall = None
-        if fall is not None:
-            self.all.append((call, fall))
-            if self._is_short(call, fall, span):
-                self.short.append((call, fall))
-                return
-        if isinstance(inner, (Call, Join)):
-            if call.name in ("stretch", "Stretch", "repeat", "Repeat"):
-                length = self._steps(inner, horizon)
-                whole = self._steps(call, horizon) if call.name in ("stretch", "Stretch") else length
-                span = span * length / max(whole, 1) if call.name in ("stretch", "Stretch") else length
-            self.read(inner, horizon, span)
-
-    def _is_short(self, call: Call, fall: Fall, span: float) -> bool:
-        if not fall.repeats:
-            return fall.steps < SHORT * span
-        each = self.run.steps_per_epoch
-        if each is None:  # many short cycles may be meant; of restarts there is a limit
-            return call.name == "sgdr" and fall.steps * MOST_CYCLES < span
-        return fall.steps < min(each, SHORT * span) and fall.largest * each <= self.run.steps
-
-    def _steps(self, node: Node, horizon: Horizon) -> int:
-        steps = build(node, horizon, self.functions).steps  # type: ignore[attr-defined]  # only schedules are joined
-        return horizon.left if steps is None else steps
-
-    def _falls(self, node: Any, horizon: Horizon) -> bool:
-        schedule: Any = build(node, horizon, self.functions)
-        return float(schedule(0)) > float(schedule(schedule.steps))
-
-
-def _gone_since(schedule: Schedule, steps: int, *, rules: bool) -> int | None:
-    """Return the step from which on a curve is all but gone, if it is so for nearly all of the run; else None.
-
-    With `rules` of the user's, whose lengths no option says, also if it comes down to nothing before the end.
+    If nobody says how long an epoch is, it is one with which the largest number lies late in the run.
     """
-    places = {place * steps // LOOKED_AT for place in range(LOOKED_AT)}
-    places |= {step for step in schedule.breakpoints(0, steps - 1)[:LOOKED_AT] if step < steps}
-    values = [(step, float(schedule(step))) for step in sorted(places)]
-    peak = max(value for _, value in values)
-    if peak <= 0:
-        return None
-    since = steps
-    for step, value in reversed(values):
-        if value >= TINY * peak:
-            break
-        since = step
-    late = float(schedule(int(GONE * steps)))
-    vanished = rules and 0 < late < VANISHED * peak
-    return since if steps - since >= GONE * steps or (vanished and since < steps) else None
+    largest = max((fall.largest for _, fall in falls), default=0)
+    each = run.steps_per_epoch or (int(LATEST * run.steps / largest) if 0 < largest <= MOST_EPOCHS else 0)
+    lengths = [fall.steps * each for _, fall in falls if fall.steps and not fall.repeats]
+    if each < 1 or largest * each > run.steps or min(lengths, default=run.steps) < SHORT * run.steps:
+        return ""
+    by_epochs: dict[int, Node] = {id(call): in_epochs(call, fall) for call, fall in falls}
+    return _right(text_of(_replaced(strategy.root, by_epochs)), replace(run, steps_per_epoch=each), functions)
+
+
+def _shares(strategy: Strategy, falls: list[tuple[Call, Fall]], run: Horizon, functions: Functions) -> str:
+    """Return the notation with shares of the run for the numbers, if that is right."""
+    by_shares: dict[int, Node] = {}
+    for call, fall in falls:
+        share = in_shares(call, fall)
+        if share is None:
+            return ""
+        by_shares[id(call)] = share
+    return _right(text_of(_replaced(strategy.root, by_shares)), run, functions) if falls else ""
+
+
+def _right(text: str, run: Horizon, functions: Functions) -> str:
+    """Return a notation if it can be built for a run, and nothing is to be said of it; else an empty text."""
+    try:
+        strategy = parse(text)
+        built = build(strategy.root, run, functions)
+        up = warmup_of(strategy.root, run)
+        return "" if (up and not up.fits(run)) or _too_soon(strategy, built, run, functions) else text
+    except (ValueError, TypeError, ArithmeticError):
+        return ""
 
 
 def _replaced(node: Node, by: Mapping[int, Node]) -> Node:

@@ -46,7 +46,7 @@ def recipe(
             with options_of(function.__name__, **names):
                 schedule = function(training, *args, **options)
             if isinstance(schedule, Schedule) and not isinstance(training, OpenHorizon):
-                derive(schedule, _horizon=training.steps)
+                derive(schedule, _horizon=training)
             return schedule
 
         return built

@@ -62,7 +62,7 @@ class Strategy(Displayed):
         training = None if horizon is None else Horizon.of(horizon)
         built = build(self.root, training, functions)
         if training is not None and isinstance(built, (Schedule, Adaptive)):
-            derive(built, _horizon=training.steps, _notation=self.text)
+            derive(built, _horizon=training, _notation=self.text)
         return built
 
     def plot(self, ax: Any = None, horizon: Horizon | int = PLOTTED) -> Any:
