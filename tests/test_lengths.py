@@ -82,6 +82,8 @@ WRONG = [
     ("step(30)", Horizon(1000), 'step("30ep")'),
     ("step(2000)", LANGUAGE, 'step("30%")'),
     ("sgdr(2000)", LONG, 'sgdr("25%")'),
+    ("clip(sgdr(5), low=0.1)", LANGUAGE, 'clip(sgdr("5ep"), low=0.1)'),
+    ("step(3)", Horizon(200, steps_per_epoch=1), 'step("30%")'),
     ("inverse_time(1)", LANGUAGE, 'inverse_time(1, every="1ep")'),
     # whose epochs would be over too soon as well
     ("step(3)", Horizon(3000, steps_per_epoch=23), 'step("30%")'),
@@ -183,6 +185,7 @@ RIGHT = [
     ('inverse_sqrt("100%")', SHORT),
     ('ramp(1e-6, 1, shape="exponential")', LANGUAGE),
     ("exponential(1.05)", Horizon(500)),
+    ('custom("fast", every=391)', CIFAR),
     # so short that a few updates are much of them
     ("step(1)", Horizon(20)),
     ("step(2)", Horizon(10, steps_per_epoch=2)),

@@ -45,6 +45,8 @@ class Reader:
     all: list[tuple[Call, Fall]] = field(default_factory=list)
     short: list[tuple[Call, Fall]] = field(default_factory=list)
     """Those that are over too soon."""
+    rules: bool = False
+    """Whether there is a rule of the user's, whose length no option says."""
 
     def read(self, node: Node, horizon: Horizon, span: float, *, kept: bool = False) -> None:
         """Read a node that has `span` steps of its own count, before something else follows or the run ends.
@@ -72,11 +74,13 @@ class Reader:
         fall = fall_of(call)
         if fall is not None and call.name in ("stretch", "Stretch") and not self._falls(given["schedule"], horizon):
             fall = None
-        if fall is not None and not counts_epochs(call, fall, self.run.steps_per_epoch):
+        if fall is not None:
             self.all.append((call, fall))
-            if self._is_short(call, fall, span) and (not kept or self._fits(fall)):
-                self.short.append((call, fall))
-                return
+            if not counts_epochs(call, fall, self.run.steps_per_epoch):
+                self.rules = self.rules or call.name in ("custom", "Custom")
+                if self._is_short(call, fall, span) and (fall.repeats or not kept or self._fits(fall)):
+                    self.short.append((call, fall))
+                    return
         for inner in _parts(call):
             self.read(inner, horizon, self._inner_span(call, given, inner, horizon, span), kept=kept)
 

@@ -152,7 +152,7 @@ def _too_soon(
         return f"{text_of(call)} {fall.does} of {run.steps:,} updates", reader.short
     if not isinstance(built, Schedule) or any(fall.gone for _, fall in reader.all):  # those go on, ever more slowly
         return None
-    since = gone_since(built, run.steps, rules=any(call.name in ("custom", "Custom") for call, _ in reader.all))
+    since = gone_since(built, run.steps, rules=reader.rules)
     if since is None:
         return None
     return f"{strategy.text} is below 1 % of its peak from update {since:,} of {run.steps:,} on", reader.all
