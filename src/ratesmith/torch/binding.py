@@ -18,7 +18,7 @@ from ratesmith.torch.chained import parts_of
 from ratesmith.torch.floor import Floor
 from ratesmith.torch.group_choice import GroupChoice
 from ratesmith.torch.key import Group, Key, finite_value, kept_number, name_of, near
-from ratesmith.torch.marks import ELSEWHERE, LastWrite, put_marks
+from ratesmith.torch.marks import ELSEWHERE, LastWrite, has_lead, keep_leads, put_marks
 from ratesmith.torch.slot import Slot, Taken, step_and_factor
 from ratesmith.torch.user_functions import fingerprints
 from ratesmith.torch.user_warnings import warn_user
@@ -82,6 +82,8 @@ class Binding:
         """
         before, taken = {id(slot.group): slot for slot in self.slots}, Taken()
         slots = [None if earlier is None else before.get(id(earlier)) for earlier in known]
+        if not all(map(self._wrote_last, self.slots)):
+            taken.by_another = self._take_others_writes(groups, slots, writes)
         for place, (group, slot) in enumerate(zip(groups, slots, strict=True)):
             if slot is not None and slot.group is not group:
                 self._replace(place, group, slot, writes[place], taken)
@@ -94,6 +96,32 @@ class Binding:
                 slot.owner = owner
         self._settle([slot for slot in slots if slot is not None])
         return taken
+
+    def keep_leads(self, groups: list[Group], owners: list[int]) -> None:
+        """Let the step and the factor of the last write outlive the group that they stood in, in each optimizer."""
+        before = {id(slot.group) for slot in self.slots}
+        others = [*groups, *(slot.group for slot in self.slots)]
+        for place in set(owners):
+            present = [group for group, owner in zip(groups, owners, strict=True) if owner == place]
+            keep_leads(self.key, [group for group in present if id(group) in before], present, others)
+
+    def _take_others_writes(self, groups: list[Group], slots: list[Slot | None], writes: list[LastWrite]) -> bool:
+        """Take what another scheduler wrote last for what was written last; return whether there was anything."""
+        covered = [
+            (slot, group, write) for slot, group, write in zip(slots, groups, writes, strict=True) if slot is not None
+        ]
+        if any(slot.group is not group for slot, group, _ in covered):
+            return False  # loaded groups bring what was written into them
+        schedule = self.key.schedule
+        # Of any other schedule the step and the factor are overwritten, and nothing tells what it wrote.
+        last = {group.get(schedule) for _, group, _ in covered if has_lead(self.key, group)}
+        told = [(slot, write) for slot, group, write in covered if group.get(schedule) in last]
+        for slot, write in told:
+            slot.take(write, absolute=self.absolute)
+            slot.is_marked = False
+        if told:
+            self.take_factor(told[0][1])
+        return bool(told)
 
     def _join(self, place: int, group: Group, write: LastWrite, taken: Taken) -> Slot | None:
         """Take a new group: its base is the one that it brings, else what gives its present value."""
@@ -250,7 +278,8 @@ class Binding:
         """Keep in the groups what was written last, for which step, by which schedule."""
         if self.last_factor is None or self.last_step is None:
             return
-        for slot in [slot for slot in self.slots if not slot.is_marked]:
+        all_stand = all(slot.group.get(self.key.schedule) == self.mark for slot in self._leads)
+        for slot in [slot for slot in self.slots if not (all_stand and slot.is_marked)]:  # else another's stand there
             put_marks(self.key, slot.group, 1.0 if self.absolute else slot.base, self.mark, self.floor)
             slot.group[self.key.step], slot.group[self.key.factor] = ELSEWHERE, 0.0
             slot.is_marked = True

@@ -104,6 +104,8 @@ class Bindings:
         known = recognise(groups, self._seen)
         unshare(self.optimizers, [binding.key.key for binding in self.all])
         owners = [place for place, optimizer in enumerate(self.optimizers) for _ in optimizer.param_groups]
+        for binding in self.all:
+            binding.keep_leads(groups, owners)
         taken = [binding.take_in(groups, known, self._last_writes(binding), owners) for binding in self.all]
         self._check(groups, first)
         self._seen, self._counts = list(groups), self._counts_now()
@@ -206,10 +208,11 @@ class Bindings:
         for binding in self.all:
             binding.forget_new_values()
 
-    def put_marks(self) -> None:
-        """Keep in the groups what was written last, as they are now."""
-        for binding in self.all:
-            binding.put_marks()
+    def put_marks(self, taken: list[Taken]) -> None:
+        """Keep in the groups what was written last, as they are now; what another scheduler wrote stays."""
+        for binding, part in zip(self.all, taken, strict=True):
+            if not part.by_another:
+                binding.put_marks()
 
     def write(self, step: int, metrics: float | Mapping[str, float] | None = None) -> None:
         """Hear a measurement and write the values of a step; all is computed before anything is changed."""

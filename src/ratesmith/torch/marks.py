@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ratesmith.torch.floor import Floor
-from ratesmith.torch.key import Group, Key, kept_number
+from ratesmith.torch.key import Group, Key, kept_number, near
 
 ELSEWHERE: Final = -1
 """The step in a group whose step and factor stand in another group of the optimizer."""
@@ -41,6 +41,31 @@ def put_marks(key: Key, group: Group, base: float, schedule: int, floor: Floor) 
             group[mark] = value
         elif mark in group:  # of another scheduler
             del group[mark]
+
+
+def has_lead(key: Key, group: Group) -> bool:
+    """Whether the step and the factor of a last write stand in a group."""
+    return group.get(key.factor) is not None and bool(group.get(key.step, ELSEWHERE) != ELSEWHERE)
+
+
+def keep_leads(key: Key, groups: Sequence[Group], optimizers_groups: Sequence[Group], others: Sequence[Group]) -> None:
+    """Let a group of an optimizer keep the step and the factor where the group that kept them was removed or moved.
+
+    Those are taken that stand in one of the others, by the same schedule, and that give the value in the group.
+    """
+    led = {group.get(key.schedule) for group in optimizers_groups if has_lead(key, group)}
+    if all(group.get(key.schedule) in led for group in groups):
+        return
+    leads = [group for group in others if has_lead(key, group)]
+    for group in groups:
+        schedule, now = group.get(key.schedule), float(key.now(group))
+        for lead in [] if schedule in led else leads:
+            marks = {mark: lead[mark] for mark in (key.step, key.factor)}
+            value = _last_write(key, {**group, **marks}, 0, {}).value
+            if lead.get(key.schedule) == schedule and value is not None and near(value, now):
+                group.update(marks)
+                led.add(schedule)
+                break
 
 
 def last_writes(key: Key, groups: Sequence[Group], first_place: int = 0) -> list[LastWrite]:

@@ -96,7 +96,7 @@ class Resumption:
                 )
             )
         if not loaded:
-            self._bindings.put_marks()  # another group may be the first now
+            self._bindings.put_marks(taken)  # another group may be the first now
         kept = self._bindings.kept_step() if loaded else None
         return step if kept is None else self._adopted(kept, step, anew=False)
 

@@ -41,6 +41,8 @@ class Taken:
     unmarked: list[Group] = field(default_factory=list)
     """Groups that were loaded with another value, and no base."""
     notes: list[str] = field(default_factory=list)
+    by_another: bool = False
+    """Whether another scheduler has written last into groups that were known before."""
 
 
 @dataclass
