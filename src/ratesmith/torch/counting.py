@@ -115,7 +115,7 @@ class UpdateWatch:
     @_not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it is the hidden step of a checkpoint."""
-        rate, owner = optimizer.param_groups[0].get("lr"), self._owner()
+        rate, owner = next(iter(optimizer.param_groups), {}).get("lr"), self._owner()
         if type(rate) is float and rate == 0.0 and owner is not None and made_no_update(optimizer, owner.is_own_rate):
             return
         if _is_nested(optimizer):
