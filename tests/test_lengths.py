@@ -326,7 +326,7 @@ def test_where_the_epoch_is_not_known_it_says_how_to_give_it():
 def test_a_curve_that_is_all_but_gone_is_said_whatever_made_it():
     [note] = length_notes("polynomial(60)", 1000)
     assert str(note) == (
-        "polynomial(60) is below 1 % of its peak from update 80 of 1,000 on. Give it a slower decay. [RS213]"
+        "polynomial(60) is below 1 % of its peak from update 74 of 1,000 on. Give it a slower decay. [RS213]"
     )
 
 

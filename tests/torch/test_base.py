@@ -689,3 +689,12 @@ def test_a_strategy_that_waits_for_a_horizon_is_taken():
     assert rates(optimizer) == [0.05]
     scheduler.extend(200)
     assert rates(optimizer) == [0.1 * Ramp(1.0, 0.0, 200, "cosine")(50)]
+
+
+def test_a_value_out_of_proportion_is_said_of_its_own_group():
+    optimizer = torch.optim.SGD([{"params": parameters()} for _ in range(3)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, Target("linear()", groups=[1, 2]), horizon=100)
+    scheduler.step_to(99)
+    optimizer.param_groups[2]["lr"] = 0.05
+    with pytest.warns(UserWarning, match=r"'lr' of group 2 was set to 0.05 .* call set_base_lr\(0.05, group=2\)"):
+        scheduler.step()

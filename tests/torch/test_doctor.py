@@ -279,7 +279,10 @@ def test_a_miswiring_is_said_once_with_its_code(name):
 
 def test_a_horizon_that_does_not_know_its_unit_is_told_what_it_lasts_as_information():
     assert said(lambda: once_an_epoch(6)) == (["RS218"], [Information])
-    with pytest.warns(Information, match=r"10 updates for each step\(\): this horizon of 6 lasts 60 updates \[RS218\]"):
+    with pytest.warns(
+        Information,
+        match=r"for each step\(\): this horizon of 6 lasts 60 updates; if it counts updates, step after each \[RS218\]",
+    ):
         once_an_epoch(6)
     with pytest.warns(Information, match="this schedule of 6 lasts 60 updates"):
         once_an_epoch(None, "Ramp(1, 0, 6)")
@@ -505,18 +508,32 @@ def compiled():
         scheduler.step()
 
 
-def something_between_an_update_and_its_step(happen):
+def several_keys_by_turns():
+    optimizer = sgd(weight_decay=0.1)
+    scheduler = ScheduleLR(optimizer, "linear()", Target("linear()", "weight_decay"), horizon=UPDATES)
+    for batch in range(20):
+        optimizer.param_groups[0]["lr" if batch % 2 else "weight_decay"] *= 0.9
+        update(optimizer)
+        scheduler.step()
+
+
+def something_between_an_update_and_its_step(happen, at=20):
     optimizer = sgd(kind=torch.optim.AdamW)
     scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
     for batch in range(UPDATES):
         update(optimizer)
-        if batch == 20:
+        if batch == at:
             optimizer, scheduler = happen(optimizer, scheduler)
         scheduler.step()
 
 
 def made_longer(optimizer, scheduler):
     scheduler.extend(UPDATES + 10)
+    return optimizer, scheduler
+
+
+def assigned(optimizer, scheduler):
+    scheduler.optimizer = optimizer
     return optimizer, scheduler
 
 
@@ -654,6 +671,8 @@ def two_that_train_at_different_paces():
 
 RIGHT = {
     "made longer before a step": lambda: something_between_an_update_and_its_step(made_longer),
+    "its optimizer is assigned": lambda: something_between_an_update_and_its_step(assigned, at=5),
+    "several keys are set by hand by turns": several_keys_by_turns,
     "rolled back before a step": lambda: something_between_an_update_and_its_step(rolled_back),
     "copied before a step": lambda: something_between_an_update_and_its_step(lambda *both: copy.deepcopy(both)),
     "built before its first step": lambda: something_between_an_update_and_its_step(built_anew),

@@ -153,6 +153,8 @@ def gone_since(schedule: Schedule, steps: int, *, rules: bool) -> int | None:
         if value >= TINY * peak:
             break
         since = step
+    while 0 < since < steps and float(schedule(since - 1)) < TINY * peak:
+        since -= 1  # between two of the places that were looked at
     late = float(schedule(int(GONE * steps)))
     vanished = rules and 0 < late < VANISHED * peak
     return since if steps - since >= GONE * steps or (vanished and since < steps) else None

@@ -75,7 +75,7 @@ def period_of(horizon: Horizon, option: str, given: int | str, least: int = 1) -
     return period.limit_denominator(max(1, FARTHEST // (16 * horizon.steps)))
 
 
-def ends_in_warmup(horizon: Horizon, given: int | str, up: int) -> bool:
+def is_cut_short(horizon: Horizon, given: int | str, up: int) -> bool:
     """Whether training ends inside a warm-up of `up` steps; a share of training that is too long is a mistake."""
     return up >= horizon.left > 0 and not (isinstance(given, str) and "%" in given)
 

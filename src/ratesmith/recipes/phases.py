@@ -8,7 +8,7 @@ from typing import Final
 from ratesmith._checks import Option, OptionValueError, finite, options_of, whole
 from ratesmith._field_checks import positive
 from ratesmith.horizon import Horizon, OpenHorizon
-from ratesmith.recipes._recipe import clipped, ends_in_warmup, length_of, recipe, share
+from ratesmith.recipes._recipe import clipped, is_cut_short, length_of, recipe, share
 from ratesmith.schedule import Constant, Power, Schedule
 from ratesmith.schedule.base import one_schedule
 from ratesmith.shapes import InverseSqrt, Ramp
@@ -128,7 +128,7 @@ def wsd(
     """
     up, down = length_of(horizon, "warmup", warmup), length_of(horizon, "decay", decay)
     rise, last = _rise(0.0, 1.0, up, "linear", inclusive), Ramp(1.0, share("final", final), down, shape)
-    if ends_in_warmup(horizon, warmup, up):
+    if is_cut_short(horizon, warmup, up):
         return clipped(rise, horizon)
     stable = horizon.left - up - down
     if stable < 0:
@@ -174,7 +174,7 @@ def knee(
     """
     up, flat = length_of(horizon, "warmup", warmup), length_of(horizon, "explore", explore)
     rise, low = _rise(0.0, 1.0, up, "linear", inclusive), share("final", final)
-    if ends_in_warmup(horizon, warmup, up):
+    if is_cut_short(horizon, warmup, up):
         return clipped(rise, horizon)
     if up + flat > horizon.left:
         must = f" must fit into {horizon.left} steps, got {up} and {flat}; make one of them shorter"
@@ -212,7 +212,7 @@ def one_cycle(
     low, end = share("start", start), share("final", final)
     if phases not in (2, 3):
         raise OptionValueError("one_cycle: ", Option("phases"), f" must be 2 or 3, got {phases!r}; choose one")
-    if ends_in_warmup(horizon, peak, up):
+    if is_cut_short(horizon, peak, up):
         return clipped(Ramp(low, 1.0, up, shape), horizon)
     if back is not None:
         return _back_and_on(horizon, (low, end), up, length_of(horizon, "back", back), shape)
@@ -275,7 +275,7 @@ def _short_rise_into(
 
     What was laid out for so short a training may be over at the end of the warm-up, so that its value there is no aim.
     """
-    if not ends_in_warmup(horizon, length, steps):
+    if not is_cut_short(horizon, length, steps):
         must = f" must leave some of training to what it goes into, got {length!r}; make it shorter"
         raise OptionValueError("warmup: ", Option("length"), must)
     if rest.steps is not None and rest.steps > steps:

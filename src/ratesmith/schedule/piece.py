@@ -35,17 +35,17 @@ class Piece(NamedTuple):
     until: int
 
 
-Binding = Callable[[Any, int, int], Piece]
+PieceFunction = Callable[[Any, int, int], Piece]
 """From a schedule, a step, and the step at which the schedule begins: its piece there, counted as the step is."""
-Bound = TypeVar("Bound", bound=Binding)
-PIECES: Final[dict[type[Schedule], Binding]] = {}
+Registered = TypeVar("Registered", bound=PieceFunction)
+PIECES: Final[dict[type[Schedule], PieceFunction]] = {}
 """How the classes whose formula can be bound tell their pieces."""
 
 
-def pieces_of(kind: type[Schedule]) -> Callable[[Bound], Bound]:
+def pieces_of(kind: type[Schedule]) -> Callable[[Registered], Registered]:
     """Register the function that tells the pieces of a class."""
 
-    def register(bind: Bound) -> Bound:
+    def register(bind: Registered) -> Registered:
         PIECES[kind] = bind
         return bind
 

@@ -43,7 +43,7 @@ class Binding:
         """The step of the last write; None before the first."""
         self._released = False
         self.saw_other_value: Callable[[str, float, int, int], None] | None = None
-        """Is called with the key, a value that somebody else has set, the step written before, and the slot's place."""
+        """Is called with the key, a value that somebody else has set, the step written before and the group's place."""
         self._cells, self._leads = list[Tensor](), list[Slot]()
         self.follow(controller, controller.init())
 
@@ -91,9 +91,9 @@ class Binding:
         for place, (group, earlier) in enumerate(zip(groups, known, strict=True)):  # at the factor that was read
             if earlier is None and not self._released and self.choice.means(place, group):
                 slots[place] = self._join(place, group, writes[place], taken)
-        for slot, owner in zip(slots, owners, strict=True):
+        for place, (slot, owner) in enumerate(zip(slots, owners, strict=True)):
             if slot is not None:
-                slot.owner = owner
+                slot.place, slot.owner = place, owner
         self._settle([slot for slot in slots if slot is not None])
         return taken
 
@@ -307,7 +307,7 @@ class Binding:
             slot = self.slots[place]
             slot.restore_marks(key)
             slot.is_marked = False
-            self._take_new(place, slot, key.now(slot.group))
+            self._take_new(slot.place, slot, key.now(slot.group))
         if changed:
             self._settle(self.slots)
         return bool(changed)

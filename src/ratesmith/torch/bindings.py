@@ -194,12 +194,8 @@ class Bindings:
 
     # Values
 
-    def take_new_values(self) -> None:
-        """Take values that somebody else has set since the last write."""
-        self._take_new_values()
-
-    def _take_new_values(self) -> bool:
-        """Return whether there were any."""
+    def take_new_values(self) -> bool:
+        """Take values that somebody else has set since the last write; return whether there were any."""
         took = [binding.take_new_values(functools.partial(self._writes_by_group, binding)) for binding in self.all]
         return any(took)
 
@@ -219,7 +215,7 @@ class Bindings:
         if metrics is None and self.quick is not None and self.quick.write(step):
             return
         bindings = self.all
-        took = self._take_new_values()
+        took = self.take_new_values()
         given = None if metrics is None else read_metrics(metrics, [binding.controller for binding in bindings])
         states = [binding.state if given is None else binding.observe(step, given) for binding in bindings]
         factors = [binding.factor(step, state) for binding, state in zip(bindings, states, strict=True)]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-import torch
 from torch.optim import Optimizer
 
 from ratesmith.codes import coded
+from ratesmith.torch.compiled import not_compiled
 from ratesmith.torch.key import Group
 from ratesmith.torch.user_warnings import warn_user
 
@@ -21,11 +21,6 @@ FIRST_UPDATES: Final = 2
 _OPTIMIZER_FILE: Final = sys.modules[Optimizer.__module__].__file__
 MOST_CALLERS: Final = 12
 """Callers that are looked at: between a scaler and the optimizer there may be a trainer's wrapper."""
-
-# As torch keeps its own optimizers' hooks out of what it compiles. The public name would import the compiler at once.
-_not_compiled: Callable[[Any], Any] = getattr(torch, "_disable_dynamo", lambda function: function)
-compiler: Callable[[], Any] = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", lambda: None)
-"""What compiles the functions that are called now, None where nothing does. To ask is cheaper than `_not_compiled`."""
 
 
 class UpdateCounter:
@@ -52,7 +47,7 @@ class UpdateCounter:
     handle: Any = None
     """What removes the hook."""
 
-    @_not_compiled
+    @not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it was none."""
         owner = self.owner
@@ -81,7 +76,7 @@ class _Watch:
         """Whether it has told, or nobody is left to be told."""
         return self._owner() is None
 
-    @_not_compiled
+    @not_compiled
     def __call__(self, *_: Any) -> None:
         if (owner := self._owner()) is not None:
             owner.saw_update()
@@ -112,7 +107,7 @@ class UpdateWatch:
         """Whether nobody asks for the count any more."""
         return self._owner() is None
 
-    @_not_compiled
+    @not_compiled
     def __call__(self, optimizer: Optimizer, *_: Any) -> None:
         """Count one update, unless it is the hidden step of a checkpoint."""
         rate, owner = next(iter(optimizer.param_groups), {}).get("lr"), self._owner()

@@ -27,11 +27,11 @@ from ratesmith.torch.user_warnings import Information, warn_user
 FIRST: Final = 8
 """Steps that are looked at one by one."""
 IDLE: Final = 10
-"""Steps without an update that are let pass."""
+"""Steps without an update from which on it is said."""
 OFTEN: Final = 1.5
 """Steps for each update from which on there are too many: a few updates may be skipped."""
 SCALED: Final = 128
-"""Steps that are let pass with a gradient scaler, which halves its scale up to some twenty times before it fits."""
+"""Steps between two looks from which on too many are said of what a gradient scaler updates: it skips some twenty."""
 MOST_BUILT: Final = 3
 """How often a scheduler may be built again for one optimizer, as in a notebook, until it is said."""
 IN_A_ROW: Final = 5
@@ -39,7 +39,7 @@ IN_A_ROW: Final = 5
 _BUILT_AGAIN: Final = "_ratesmith_built_again"
 """The optimizer's attribute that holds how often, and after how many steps."""
 MOST_SEARCHES: Final = 3
-"""How often another scheduler is looked for among all objects, which takes some milliseconds."""
+"""How often another scheduler is looked for among all objects, which takes up to 0.1 s."""
 
 
 class Doctor:
@@ -95,8 +95,8 @@ class Doctor:
         """The looks, one after another, at which another scheduler had made steps too."""
         self._versions = self._heard_versions = self._versions_now()
         self._heard, self._heard_updates = 0, self._updates
-        self._hits: dict[int, list[int]] = {}
-        """For each group, the steps one after another after which somebody else has set its value."""
+        self._hits: dict[tuple[str, int], list[int]] = {}
+        """For each key and group, the steps one after another after which somebody else has set its value."""
         self._rates_apart: list[tuple[float, float]] = []
         self._plan(calls, step)
 
@@ -278,7 +278,7 @@ class Doctor:
         """Take notice of a value that somebody else has set for a group, since a step was written."""
         if self._may_share or {"RS220", "RS221"} & self._said:
             return
-        hits = self._hits.setdefault(place, [])
+        hits = self._hits.setdefault((key, place), [])
         if not hits or step != hits[-1]:
             hits[:] = [*hits, step] if hits and step == hits[-1] + 1 else [step]
         in_a_row = len(hits) >= IN_A_ROW
@@ -295,8 +295,8 @@ class Doctor:
         elif in_a_row:
             self._say(
                 "RS221",
-                f"{key!r} must be left to it, got another value before each of {IN_A_ROW} steps, and each moves the "
-                "base; take out what sets it, or take out this scheduler",
+                f"{key!r} must be left to it, got another value before each of {IN_A_ROW} steps; take out what sets "
+                "it, or take out this scheduler",
             )
 
     def saw_built_again(self, steps: int) -> None:
@@ -344,7 +344,8 @@ class Doctor:
             )
             return
         self._said.add("RS218")
-        warn_user([coded("RS218", f"ScheduleLR: {times:,} updates for each step(){lasts}")], Information)
+        text = f"ScheduleLR: {times:,} updates for each step(){lasts}; if it counts updates, step after each"
+        warn_user([coded("RS218", text)], Information)
 
     def _lasts(self, updates_per_step: float) -> str:
         """Return how long the schedule lasts in updates, or nothing if it has no end."""

@@ -1,6 +1,6 @@
 """What else in this process may set a rate: found among all objects, since nothing refers to it.
 
-That takes some milliseconds, so it is done only where something was seen already.
+That takes up to 0.1 s, so it is done only where something was seen already.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from ratesmith.torch.base_lrs import BaseRates
 from ratesmith.torch.binding import Binding
 from ratesmith.torch.bindings import Bindings
 from ratesmith.torch.chained import carry_over, with_states
-from ratesmith.torch.counting import UpdateCounter, compiler, counters, hook_into
-from ratesmith.torch.counting import _not_compiled as not_compiled
+from ratesmith.torch.compiled import compiler, not_compiled
+from ratesmith.torch.counting import UpdateCounter, counters, hook_into
 from ratesmith.torch.doctor import Doctor
 from ratesmith.torch.floor import Floor
 from ratesmith.torch.group_history import has_foreign_scheduler, note_again, noted_here
@@ -72,10 +72,10 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     several optimizers, those of the first), and `step()` does nothing but hear: an update that a gradient scaler skips
     does not count then. Under torch.distributed every rank hears the mean of all ranks' measurements.
 
-    The base stays with the group: under "initial_lr" (for other keys "initial_<key>"), beside the value written last
-    and the step. So it outlives reloads, copies, other schedulers, and groups that are added, removed or moved. A rate
-    that somebody else sets is taken as new: the base becomes what gives it; `set_base_lr` sets the base itself. A group
-    that is added later goes on from the rate that it was given.
+    The base stays with the group: under "initial_lr" (for other keys "initial_<key>"). The step and the factor written
+    last stand in the first group that it sets of each optimizer. So they outlive reloads, copies, other schedulers, and
+    groups that are added, removed or moved. A rate that somebody else sets is taken as new: the base becomes what gives
+    it; `set_base_lr` sets the base itself. A group that is added later goes on from the rate that it was given.
 
     `last_epoch` is the last step that was made before, as in torch. With -1 it begins at step 0, unless the optimizer's
     state was loaded and this very schedule wrote its rates: then it goes on from the step in the groups. With
@@ -171,7 +171,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
     def refuse_others(self) -> None:
         """Raise ValueError if anything else sets the rates of a trial: the two would multiply, and nobody would see it.
 
-        Two would multiply. What sets a rate otherwise than by one of torch's schedulers makes another base.
+        What sets a rate otherwise than by one of torch's schedulers makes another base.
         """
         if self._trial_base_lrs is None:
             return
@@ -316,8 +316,9 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         for hook in self._hooks:
             hook.remove()
         self._hooks = self._count_from_now()
-        self._doctor.watch(self.optimizers)
         self._look()
+        self._doctor.watch(self.optimizers)
+        self._doctor.begin(self._step_count, self._step)
         self._resumption.forget()
 
     # Base values

@@ -49,14 +49,16 @@ class Taken:
 class Slot:
     """One group that a binding sets; if its number is a tensor, that tensor and its count of changes.
 
-    `written` is the value written last, and `base` what the factor multiplied then. `owner` is the place of the group's
-    optimizer; `leads` tells whether the group is its first that is set, which keeps the step and the factor. `given` is
-    the base that the code gave in this process, if it is known: a loaded state may bring another.
+    `written` is the value written last, and `base` what the factor multiplied then. `place` is the group's place among
+    all, `owner` that of its optimizer; `leads` tells whether the group is its first that is set, which keeps the step
+    and the factor. `given` is the base that the code gave in this process, if it is known: a loaded state may bring
+    another.
     """
 
     group: Group
     written: float
     base: float
+    place: int = 0
     owner: int = 0
     leads: bool = False
     cell: Tensor | None = None

@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 from ratesmith._arrays import NUMBERS
 from ratesmith._checks import finite, whole
 from ratesmith.shapes import SHAPES
-from ratesmith.torch.counting import _not_compiled as not_compiled
+from ratesmith.torch.compiled import not_compiled
 from ratesmith.torch.lr_scheduler.checks import above_zero, each_finite
 from ratesmith.torch.lr_scheduler.drop_in import DropIn, drop_in
 from ratesmith.torch.lr_scheduler.writing import (
