@@ -15,11 +15,11 @@ from ratesmith.codes import coded
 from ratesmith.horizon import Horizon
 from ratesmith.lengths.falls import Fall, in_epochs, in_shares
 from ratesmith.lengths.reader import SHORT, Reader, gone_since
-from ratesmith.lengths.warmups import as_share, warmup_of, with_decay_as_share
+from ratesmith.lengths.warmups import Warmup, as_share, warmup_of, with_decay_as_share
 from ratesmith.schedule import Schedule
 from ratesmith.strategy import Functions, ScheduleLike, Strategy, parse
 from ratesmith.strategy.build import build
-from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, calls, children
+from ratesmith.strategy.nodes import Call, Node, calls, replaced
 from ratesmith.strategy.printer import text_of
 from ratesmith.strategy.strategy import NO_FUNCTIONS
 
@@ -115,12 +115,13 @@ def _warmup_notes(strategy: Strategy, built: Any, run: Horizon, functions: Funct
     up = warmup_of(strategy.root, run)
     if up is None or up.fits(run):
         return []
-    root, later = strategy.root, warmup_of(strategy.root, run)
+    root = strategy.root
+    later: Warmup | None = up
     while later and later.call and not later.fits(run):  # each is made a share once
-        root = _replaced(root, {id(later.call): as_share(later.call)})
+        root = replaced(root, {id(later.call): as_share(later.call)})
         later = warmup_of(root, run)
     decays = [(call, with_decay_as_share(call)) for call in calls(root)]
-    shorter = _replaced(root, {id(call): changed for call, changed in decays if changed != call})
+    shorter = replaced(root, {id(call): changed for call, changed in decays if changed != call})
     remedy = _right(text_of(root), run, functions) or _right(text_of(shorter), run, functions)
     last = built.value(built.init(), run.steps - 1)
     text = (
@@ -187,7 +188,7 @@ def _epochs(strategy: Strategy, falls: list[tuple[Call, Fall]], run: Horizon, fu
     if each < 1 or largest * each > run.steps or min(lengths, default=run.steps) < SHORT * run.steps:
         return ""
     by_epochs: dict[int, Node] = {id(call): in_epochs(call, fall) for call, fall in falls}
-    return _right(text_of(_replaced(strategy.root, by_epochs)), replace(run, steps_per_epoch=each), functions)
+    return _right(text_of(replaced(strategy.root, by_epochs)), replace(run, steps_per_epoch=each), functions)
 
 
 def _shares(strategy: Strategy, falls: list[tuple[Call, Fall]], run: Horizon, functions: Functions) -> str:
@@ -198,7 +199,7 @@ def _shares(strategy: Strategy, falls: list[tuple[Call, Fall]], run: Horizon, fu
         if share is None:
             return ""
         by_shares[id(call)] = share
-    return _right(text_of(_replaced(strategy.root, by_shares)), run, functions) if falls else ""
+    return _right(text_of(replaced(strategy.root, by_shares)), run, functions) if falls else ""
 
 
 def _right(text: str, run: Horizon, functions: Functions) -> str:
@@ -210,17 +211,3 @@ def _right(text: str, run: Horizon, functions: Functions) -> str:
         return "" if (up and not up.fits(run)) or _too_soon(strategy, built, run, functions) else text
     except (ValueError, TypeError, ArithmeticError):
         return ""
-
-
-def _replaced(node: Node, by: Mapping[int, Node]) -> Node:
-    """Return a tree in which some nodes, known by their identity, are others."""
-    if id(node) in by:
-        return by[id(node)]
-    if not children(node):
-        return node
-    if isinstance(node, Call):
-        options = (GivenOption(each.name, _replaced(each.value, by), each.by_place) for each in node.options)
-        return Call(node.name, tuple(options))
-    if isinstance(node, ListOf):
-        return ListOf(tuple(_replaced(item, by) for item in node.items))
-    return Join(node.operator, tuple(_replaced(part, by) for part in node.parts)) if isinstance(node, Join) else node

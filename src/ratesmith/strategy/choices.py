@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 
-from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node
+from ratesmith.strategy.nodes import Call, GivenOption, Join, ListOf, Node, replaced
 from ratesmith.strategy.registry import lists
 
 
@@ -24,7 +23,10 @@ def variants(root: Node) -> Iterator[Node]:
     # the order in which studies have been begun.
     listed = [option for _, option in sorted(_choices(root, 0), key=lambda choice: choice[0])]
     for chosen in itertools.product(*(option.value.items for option in listed if isinstance(option.value, ListOf))):
-        yield _with(root, {id(option): value for option, value in zip(listed, chosen, strict=True)})
+        by: dict[int, Node] = {}
+        for option, value in reversed([*zip(listed, chosen, strict=True)]):  # what is chosen may hold choices itself
+            by[id(option.value)] = replaced(value, by)
+        yield replaced(root, by)
 
 
 def _choices(node: Node, level: int) -> Iterator[tuple[int, GivenOption]]:
@@ -47,16 +49,3 @@ def _is_choice(call: Call, option: GivenOption) -> bool:
         return False
     items = option.value.items
     return option.name not in lists(call.name) or (bool(items) and all(isinstance(item, ListOf) for item in items))
-
-
-def _with(node: Node, chosen: Mapping[int, Node]) -> Node:
-    """Return a tree with what was chosen in the place of each option that is a choice."""
-    if isinstance(node, Join):
-        return Join(node.operator, tuple(_with(part, chosen) for part in node.parts))
-    if isinstance(node, ListOf):
-        return ListOf(tuple(_with(item, chosen) for item in node.items))
-    if isinstance(node, Call):
-        # By identity: two options that are equal are still two choices.
-        given = ((option, chosen.get(id(option), option.value)) for option in node.options)
-        return Call(node.name, tuple(replace(option, value=_with(value, chosen)) for option, value in given))
-    return node

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 WRITTEN_AS_CALLS: Final = ("max", "min")
@@ -77,6 +77,25 @@ def walk(node: Node) -> Iterator[Node]:
 def calls(node: Node) -> Iterator[Call]:
     """Return the calls among a node and all that lie inside it."""
     return (inner for inner in walk(node) if isinstance(inner, Call))
+
+
+def replaced(node: Node, by: Mapping[int, Node]) -> Node:
+    """Return a tree in which some nodes, known by their identity, are others: two that are equal are still two.
+
+    >>> half = Value(0.5)
+    >>> replaced(Join("*", (half, Call("cosine"))), {id(half): Value(2)}).parts[0]
+    Value(value=2)
+    """
+    if id(node) in by:
+        return by[id(node)]
+    if isinstance(node, Join):
+        return Join(node.operator, tuple(replaced(part, by) for part in node.parts))
+    if isinstance(node, ListOf):
+        return ListOf(tuple(replaced(item, by) for item in node.items))
+    if isinstance(node, Call):
+        options = (replace(option, value=replaced(option.value, by)) for option in node.options)
+        return Call(node.name, tuple(options))
+    return node
 
 
 def children(node: Node) -> tuple[Node, ...]:

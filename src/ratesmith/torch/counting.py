@@ -151,25 +151,28 @@ def _is_called_by_a_scaler() -> bool:
     return False
 
 
+def _with_hooks(optimizer: Any) -> Any:
+    """Return the optimizer that calls hooks, which a wrapper without any, as Accelerate's, has inside; else None."""
+    while not hasattr(optimizer, "_optimizer_step_post_hooks"):
+        optimizer = getattr(optimizer, "optimizer", None)
+        if not isinstance(optimizer, Optimizer):
+            return None
+    return optimizer
+
+
 def has_hooks(optimizer: Any) -> bool:
     """Whether an optimizer calls hooks, as all that are made by torch's own construction do."""
-    return hasattr(optimizer, "_optimizer_step_post_hooks") or isinstance(
-        getattr(optimizer, "optimizer", None), Optimizer
-    )
+    return _with_hooks(optimizer) is not None
 
 
 def hook_into(optimizer: Any, hook: Any) -> Any:
-    """Let an optimizer call a hook after each update; return the handle, which the hook has too.
-
-    A wrapper that has no hooks, as Accelerate's, is seen through.
-    """
-    while not hasattr(optimizer, "_optimizer_step_post_hooks"):
-        if not isinstance(getattr(optimizer, "optimizer", None), Optimizer):
-            raise TypeError(
-                f"ScheduleLR: the optimizer must have hooks to count its updates, got {type(optimizer).__name__}; "
-                "give the optimizer inside it"
-            )
-        optimizer = optimizer.optimizer
+    """Let an optimizer call a hook after each update; return the handle, which the hook has too."""
+    given, optimizer = optimizer, _with_hooks(optimizer)
+    if optimizer is None:
+        raise TypeError(
+            f"ScheduleLR: the optimizer must have hooks to count its updates, got {type(given).__name__}; "
+            "give the optimizer inside it"
+        )
     watches = (_Watch, UpdateWatch)
     for earlier in [hook for hook in optimizer._optimizer_step_post_hooks.values() if isinstance(hook, watches)]:
         if earlier.is_over:
@@ -204,9 +207,8 @@ def watches(optimizer: Optimizer) -> list[UpdateWatch]:
 
 
 def _hooks(optimizer: Any) -> list[Any]:
-    while not hasattr(optimizer, "_optimizer_step_post_hooks") and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
-    return list(getattr(optimizer, "_optimizer_step_post_hooks", {}).values())
+    optimizer = _with_hooks(optimizer)
+    return [] if optimizer is None else list(optimizer._optimizer_step_post_hooks.values())
 
 
 def made_no_update(optimizer: Optimizer, is_ours: Callable[[Group], bool]) -> bool:

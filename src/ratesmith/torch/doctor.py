@@ -83,7 +83,7 @@ class Doctor:
         self._first = self._last = calls
         self._waits, self._led = True, 0
         """Whether no update was made yet, and the calls that came before the first one."""
-        self._is_fresh = not self._saw_updates and not any(map(has_trained, self._bindings.optimizers))
+        self._is_fresh = not self._saw_updates and not any(map(_has_trained, self._bindings.optimizers))
         self._between: list[int] = []
         """The updates before each of the first calls, from the first update on."""
         self._updates = self._updates_at_end = self._made()
@@ -93,8 +93,8 @@ class Doctor:
         self._others: dict[int, int] = {}
         self._beside = 0
         """The looks, one after another, at which another scheduler had made steps too."""
-        self._versions = self._heard_versions = self._versions_now()
-        self._heard, self._heard_updates = 0, self._updates
+        self._versions = self._versions_now()
+        self._heard, self._heard_updates, self._heard_versions = 0, self._updates, self._versions
         self._hits: dict[tuple[str, int], list[int]] = {}
         """For each key and group, the steps one after another after which somebody else has set its value."""
         self._rates_apart: list[tuple[float, float]] = []
@@ -217,11 +217,15 @@ class Doctor:
 
     def hear(self) -> None:
         """See, of a scheduler that counts updates, whether `step()` is called and none is made."""
+        made = self._made()
+        if made > self._heard_updates or not any(self._watches):
+            self._heard, self._heard_updates = 0, made
+            return
         self._heard += 1
-        if self._made() > self._heard_updates or not any(self._watches):
-            self._heard, self._heard_updates, self._heard_versions = 0, self._made(), self._versions_now()
-        elif self._heard >= IDLE:
-            self._look_at_idle(self._heard, self._changes(self._heard_versions))
+        if self._heard == 1:  # not at every update, since it asks every weight
+            self._heard_versions = self._versions_now()
+        elif self._heard > IDLE:
+            self._look_at_idle(self._heard - 1, self._changes(self._heard_versions))
 
     def _look_at_end(self, step: int) -> None:
         """See whether updates go on at a rate of 0."""
@@ -370,7 +374,7 @@ class Doctor:
             warn_user([coded(number, f"ScheduleLR: {text}")])
 
 
-def has_trained(optimizer: Optimizer) -> bool:
+def _has_trained(optimizer: Optimizer) -> bool:
     """Whether an optimizer has made updates before, or has gradients, as between an update and a scheduler's step."""
     weights = (weight for group in optimizer.param_groups for weight in group["params"])
     return is_trained(optimizer) or any(weight.grad is not None for weight in weights)

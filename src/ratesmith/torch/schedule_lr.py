@@ -227,10 +227,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
             self._go(self._step, metrics)
             self._doctor.hear()
         else:
-            self._go(self._step + 1, metrics)
-            self._step_count += 1
-            if self._step_count >= self._doctor.next_look:
-                self._doctor.look(self._step_count, self._step)
+            self._go_on(metrics)
 
     @not_compiled
     def _step_outside(self, epoch: int | None, metrics: float | Mapping[str, float] | None) -> None:
@@ -551,6 +548,13 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         self._bindings.write(step, metrics)
         self._step = self._step_written = step
 
+    def _go_on(self, metrics: float | Mapping[str, float] | None = None) -> None:
+        """Go to the next step, and let the doctor look if it wants to."""
+        self._go(self._step + 1, metrics)
+        self._step_count += 1
+        if self._step_count >= self._doctor.next_look:
+            self._doctor.look(self._step_count, self._step)
+
     def _refuse_replaced(self) -> None:
         if self._replaced:
             raise RuntimeError(
@@ -593,10 +597,7 @@ class ScheduleLR(lr_scheduler.LRScheduler):
         if self._step < 0:
             return
         self._resumption.say()
-        self._go(self._step + 1)
-        self._step_count += 1
-        if self._step_count >= self._doctor.next_look:
-            self._doctor.look(self._step_count, self._step)
+        self._go_on()
 
     def _has_written(self, group: Group) -> bool:
         """Whether the rate that stands in a group is the one that this scheduler wrote last."""
