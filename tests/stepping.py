@@ -1,5 +1,6 @@
 """What the tests of schedulers share: parameters, an optimizer's rates, and updates with a scheduler's step."""
 
+import copy
 import io
 
 import torch
@@ -34,3 +35,16 @@ def through_a_file(value):
     torch.save(value, file)
     file.seek(0)
     return torch.load(file, weights_only=True)
+
+
+def in_order(order, optimizer, build, states):
+    """Build and load in an order, such as "BOS"; return the scheduler."""
+    scheduler = None
+    for what in order:
+        if what == "B":
+            scheduler = build(optimizer)
+        elif what == "O":
+            optimizer.load_state_dict(copy.deepcopy(states[0]))
+        else:
+            scheduler.load_state_dict(copy.deepcopy(states[1]))
+    return scheduler

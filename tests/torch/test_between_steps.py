@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from stepping import go, parameters, rates, update
+from stepping import go, in_order, parameters, rates, update
 from torch.optim import lr_scheduler
 
 from ratesmith import Constant, Horizon, Plateau, Ramp
@@ -20,19 +20,6 @@ WARM = Ramp(0.0, 1.0, 5) >> Constant(1.0)
 def made(*rates, kind=torch.optim.SGD, **options):
     groups = [{"params": parameters(), "lr": rate} for rate in rates or (0.1,)]
     return kind(groups, lr=0.1, **options)
-
-
-def in_order(order, optimizer, build, states):
-    """Build and load in an order, such as "BOS"; return the scheduler."""
-    scheduler = None
-    for what in order:
-        if what == "B":
-            scheduler = build(optimizer)
-        elif what == "O":
-            optimizer.load_state_dict(copy.deepcopy(states[0]))
-        else:
-            scheduler.load_state_dict(copy.deepcopy(states[1]))
-    return scheduler
 
 
 ORDERS = ["BOS", "BSO", "OBS"]

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 import torch
-from stepping import parameters, update
+from stepping import go, parameters, update
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
@@ -103,25 +103,19 @@ def once_an_epoch(horizon=IN_UPDATES, schedule="cosine()", epochs=6):
 def beyond_the_horizon(schedule="cosine()", **options):
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, schedule, horizon=UPDATES, **options)
-    for _ in range(UPDATES + 20):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES + 20)
 
 
 def beyond_the_horizon_after_a_load():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, "linear()", horizon=UPDATES)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
     states = copy.deepcopy((optimizer.state_dict(), scheduler.state_dict()))
     again = sgd()
     resumed = ScheduleLR(again, "linear()", horizon=UPDATES)
     again.load_state_dict(states[0])
     resumed.load_state_dict(states[1])
-    for _ in range(20):
-        update(again)
-        resumed.step()
+    go(again, resumed, 20)
 
 
 def torchs_beside(make, steps=UPDATES):
@@ -147,9 +141,7 @@ def two_of_ours(**options):
 def in_a_composite(make):
     optimizer = sgd()
     scheduler = make(optimizer)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
 
 
 def chained_of_two_of_ours(optimizer):
@@ -174,9 +166,7 @@ def another_optimizer_trains(**options):
     left = torch.optim.SGD(weights, lr=0.1)
     scheduler = ScheduleLR(left, "cosine()", horizon=UPDATES, **options)
     used = torch.optim.AdamW(weights, lr=0.1)
-    for _ in range(UPDATES):
-        update(used)
-        scheduler.step()
+    go(used, scheduler, UPDATES)
 
 
 def another_optimizer_trains_all_but_the_first_weight():
@@ -184,9 +174,7 @@ def another_optimizer_trains_all_but_the_first_weight():
     weights = parameters()
     scheduler = ScheduleLR(torch.optim.SGD([frozen, *weights], lr=0.1), "cosine()", horizon=UPDATES)
     used = torch.optim.AdamW(weights, lr=0.1)
-    for _ in range(UPDATES):
-        update(used)
-        scheduler.step()
+    go(used, scheduler, UPDATES)
 
 
 def the_optimizer_is_replaced_in_mid_run():
@@ -214,18 +202,14 @@ class Wrapper(torch.optim.Optimizer):
 def a_wrapper_with_groups_of_its_own():
     optimizer = Wrapper(sgd())
     scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
 
 
 def built_in_every_epoch():
     optimizer = sgd()
     for _ in range(6):
         scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
-        for _ in range(10):
-            update(optimizer)
-            scheduler.step()
+        go(optimizer, scheduler, 10)
 
 
 MISWIRINGS = {
@@ -421,18 +405,14 @@ def built_again_in_a_notebook():
     optimizer = sgd()
     for _ in range(3):
         scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
-        for _ in range(20):
-            update(optimizer)
-            scheduler.step()
+        go(optimizer, scheduler, 20)
 
 
 def built_again_for_each_cycle():
     optimizer = sgd()
     for _ in range(6):
         scheduler = ScheduleLR(optimizer, "cosine()", horizon=10)
-        for _ in range(10):
-            update(optimizer)
-            scheduler.step()
+        go(optimizer, scheduler, 10)
 
 
 def counted_wherever_it_stands():
@@ -492,9 +472,7 @@ def a_step_that_a_kernel_library_has_replaced():
 
     optimizer.step = step
     scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
 
 
 def compiled():
@@ -594,17 +572,13 @@ class Handing(Wrapper):
 def a_wrapper_that_hands_its_rates_on():
     optimizer = Handing(sgd())
     scheduler = ScheduleLR(optimizer, 'warmup("10%") >> cosine()', horizon=UPDATES)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
 
 
 def a_group_that_no_target_sets():
     optimizer = torch.optim.SGD([{"params": parameters()}, {"params": parameters()}], lr=0.1)
     scheduler = ScheduleLR(optimizer, Target("linear()", groups=[0]), horizon=UPDATES)
-    for _ in range(2 * UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, 2 * UPDATES)
 
 
 def gradual_unfreezing():
@@ -620,9 +594,7 @@ def a_new_one_for_each_task():
     optimizer = sgd()
     for _ in range(6):
         scheduler = ScheduleLR(optimizer, "warmup(5) >> constant()")
-        for _ in range(10):
-            update(optimizer)
-            scheduler.step()
+        go(optimizer, scheduler, 10)
 
 
 def drawn_in_a_notebook():
@@ -638,9 +610,7 @@ def two_of_ours_that_take_turns():
     first = ScheduleLR(optimizer, "Exponential(0.99)")
     second = ScheduleLR(optimizer, "Exponential(0.98)")
     for scheduler, updates in ((first, 4), (second, 4), (first, 3), (second, 20)):
-        for _ in range(updates):
-            update(optimizer)
-            scheduler.step()
+        go(optimizer, scheduler, updates)
 
 
 class OfSubclass(torch.optim.AdamW):
@@ -653,9 +623,7 @@ def a_subclass_that_calls_its_base(**options):
     sgd(kind=torch.optim.AdamW)
     optimizer = OfSubclass(parameters(), lr=0.1)
     scheduler = ScheduleLR(optimizer, "cosine()", horizon=UPDATES, **options)
-    for _ in range(UPDATES):
-        update(optimizer)
-        scheduler.step()
+    go(optimizer, scheduler, UPDATES)
     assert scheduler.last_epoch == UPDATES
 
 
@@ -770,16 +738,12 @@ def test_a_run_that_is_made_longer_at_its_end_is_not_said_to_have_ended():
     def longer():
         first = sgd()
         scheduler = ScheduleLR(first, "linear()", horizon=10)
-        for _ in range(10):
-            update(first)
-            scheduler.step()
+        go(first, scheduler, 10)
         again = sgd()
         again.load_state_dict(first.state_dict())
         resumed = ScheduleLR(again, "linear()", horizon=10)
         resumed.extend(20)
-        for _ in range(10):
-            update(again)
-            resumed.step()
+        go(again, resumed, 10)
         assert (resumed.last_epoch, again.param_groups[0]["lr"]) == (20, 0.0)
 
     assert said(longer) == ([], [])

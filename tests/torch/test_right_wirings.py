@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 import torch
-from stepping import through_a_file
+from stepping import in_order, through_a_file
 from torch.optim import lr_scheduler
 
 from ratesmith import Horizon, parse
@@ -129,14 +129,7 @@ class Run:
         if self.event == "resume":
             states = through_a_file((optimizer.state_dict(), scheduler.state_dict()))
             weights, optimizer = self.build()
-            order = self.draw.choice(["BOS", "BSO", "OBS"])
-            for what in order:
-                if what == "B":
-                    scheduler = self.scheduler(optimizer)
-                elif what == "O":
-                    optimizer.load_state_dict(states[0])
-                else:
-                    scheduler.load_state_dict(states[1])
+            scheduler = in_order(self.draw.choice(["BOS", "BSO", "OBS"]), optimizer, self.scheduler, states)
         elif self.event == "copy":
             weights, optimizer, scheduler = self.draw.choice([copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])(
                 (weights, optimizer, scheduler)
